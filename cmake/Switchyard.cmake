@@ -1,0 +1,70 @@
+# sy_library, sy_binary, sy_test and sy_fuzz: the only ways this tree makes targets.
+include_guard()
+
+option(SY_WERROR "Treat warnings as errors (the presets turn it on)" OFF)
+set(SY_SANITIZE "" CACHE STRING "Sanitizers for every target, for example address,undefined")
+
+add_library(sy_options INTERFACE)
+target_compile_features(sy_options INTERFACE cxx_std_20)
+target_include_directories(sy_options INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(sy_options INTERFACE -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-missing-field-initializers $<$<BOOL:${SY_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(SY_SANITIZE)
+  target_compile_options(sy_options INTERFACE -fsanitize=${SY_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(sy_options INTERFACE -fsanitize=${SY_SANITIZE})
+endif()
+
+# sy_library(NAME applier SRCS applier.cc HDRS applier.h DEPS switchyard::status)
+# Header-only when there are no SRCS. The alias is switchyard::NAME.
+function(sy_library)
+  cmake_parse_arguments(A "" "NAME" "SRCS;HDRS;DEPS" ${ARGN})
+  if(A_SRCS)
+    add_library(sy_${A_NAME} STATIC ${A_SRCS} ${A_HDRS})
+    target_link_libraries(sy_${A_NAME} PUBLIC sy_options ${A_DEPS})
+  else()
+    add_library(sy_${A_NAME} INTERFACE ${A_HDRS})
+    target_link_libraries(sy_${A_NAME} INTERFACE sy_options ${A_DEPS})
+  endif()
+  add_library(switchyard::${A_NAME} ALIAS sy_${A_NAME})
+endfunction()
+
+# sy_binary(NAME switchyard SRCS main.cc DEPS switchyard::capture)
+function(sy_binary)
+  cmake_parse_arguments(A "" "NAME" "SRCS;DEPS" ${ARGN})
+  add_executable(${A_NAME} ${A_SRCS})
+  target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS})
+endfunction()
+
+# sy_test(NAME lsn_test LABEL unit SRCS lsn_test.cc DEPS switchyard::base [TIMEOUT 60])
+# LABEL is one of unit, sim, fuzz, pg, kafka, e2e. One ctest entry per binary.
+function(sy_test)
+  cmake_parse_arguments(A "" "NAME;LABEL;TIMEOUT" "SRCS;DEPS" ${ARGN})
+  add_executable(${A_NAME} ${A_SRCS})
+  target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS} GTest::gtest GTest::gmock
+    switchyard::test_main)
+  add_test(NAME ${A_NAME} COMMAND ${A_NAME})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABEL}" TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+# sy_fuzz(NAME pgoutput_fuzz SRCS pgoutput_fuzz.cc CORPUS corpus/pgoutput DEPS ...)
+# The source defines LLVMFuzzerTestOneInput. Under clang with SY_LIBFUZZER it is a libFuzzer
+# binary; otherwise the corpus is replayed as a plain test.
+option(SY_LIBFUZZER "Build fuzz targets with libFuzzer (clang only)" OFF)
+function(sy_fuzz)
+  cmake_parse_arguments(A "" "NAME;CORPUS" "SRCS;DEPS" ${ARGN})
+  if(SY_LIBFUZZER)
+    add_executable(${A_NAME} ${A_SRCS})
+    target_compile_options(${A_NAME} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${A_NAME} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${A_NAME} ${A_SRCS} "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc")
+    add_test(NAME ${A_NAME} COMMAND ${A_NAME} "${CMAKE_CURRENT_SOURCE_DIR}/${A_CORPUS}")
+    set_tests_properties(${A_NAME} PROPERTIES LABELS fuzz TIMEOUT 120)
+  endif()
+  target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS})
+endfunction()

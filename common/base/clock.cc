@@ -1,0 +1,18 @@
+#include "common/base/clock.h"
+
+namespace switchyard {
+namespace {
+
+class SystemClock : public Clock {
+ public:
+  absl::Time Now() const override { return absl::Now(); }
+};
+
+}  // namespace
+
+const Clock& Clock::System() {
+  static const SystemClock clock;
+  return clock;
+}
+
+}  // namespace switchyard

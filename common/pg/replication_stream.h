@@ -1,0 +1,60 @@
+// A logical replication connection: START_REPLICATION over COPY BOTH with libpq. Frames come out
+// whole; feedback goes in.
+//
+// A thread inside keeps the connection alive: it answers keepalives in time with the last
+// acknowledged LSN whatever the caller does meanwhile.
+//
+// Source of the formats: PostgreSQL manual, "Streaming Replication Protocol".
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "common/base/cancel.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+
+namespace switchyard::pg {
+
+struct ReplicationOptions {
+  std::string dsn;
+  std::string application_name;
+  std::string slot;
+  std::string publication;
+  Lsn start;                 // 0: where the slot's confirmed_flush_lsn stands
+  bool messages = true;      // pg_logical_emit_message
+  absl::Duration connect_timeout = absl::Seconds(10);
+};
+
+// One CopyData message from the server.
+struct Frame {
+  enum class Kind { kData, kKeepalive } kind = Kind::kData;
+  Lsn start;                 // kData: LSN of this message's WAL; kKeepalive: 0
+  Lsn wal_end;               // current end of WAL on the server
+  int64_t send_time_us = 0;  // Unix microseconds, server's clock
+  bool reply_requested = false;
+  std::string_view payload;  // kData: one pgoutput message. Valid until the next call.
+};
+
+class ReplicationStream {
+ public:
+  // Protocol version 1, streaming off. FailedPrecondition with SQLSTATE (StatusSqlState) 55006
+  // when another session has the slot, 42704 when there is no such slot, 55000 when it was
+  // invalidated; Unavailable when the server can't be reached.
+  static absl::StatusOr<std::unique_ptr<ReplicationStream>> Start(const ReplicationOptions& options,
+                                                                  const Cancel& cancel);
+  virtual ~ReplicationStream() = default;
+
+  // The next frame, or nullopt after `timeout`. Unavailable when the connection is lost,
+  // Cancelled on shutdown.
+  virtual absl::StatusOr<std::optional<Frame>> Read(absl::Duration timeout) = 0;
+
+  // What Postgres may forget: everything below `flushed` is durable in the event log. Never goes
+  // back. Sent at once when `now`, else with the next keepalive answer (at most 1 s later).
+  virtual absl::Status Acknowledge(Lsn flushed, bool now) = 0;
+};
+
+}  // namespace switchyard::pg

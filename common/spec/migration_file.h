@@ -1,0 +1,137 @@
+// The migration file (YAML) as typed structs. Every fault is reported at once.
+//
+//   ASSIGN_OR_RETURN(MigrationFile file, LoadMigrationFile("shop/migration.yaml"));
+//
+// docs/migration-file.md is the reference of every key. Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/status.h"
+
+namespace switchyard::spec {
+
+// Where something stands in the file, for error messages. 1-based; 0 when unknown.
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
+// A table as written: schema empty when unqualified.
+struct TableName {
+  std::string schema;
+  std::string name;
+  std::string ToString() const;  // quoted only where needed
+  friend auto operator<=>(const TableName&, const TableName&) = default;
+};
+
+// Connection of one side. The secret itself comes from the environment or a file.
+struct Endpoint {
+  std::string dsn_env;   // name of the environment variable that holds the DSN
+  std::string dsn_file;  // or a file that holds it
+  // The DSN. FailedPrecondition names the variable or file when it is not there.
+  absl::StatusOr<std::string> Dsn() const;
+};
+
+struct LogSection {
+  std::string sqlite_path;  // relative to the migration file
+  std::vector<std::pair<std::string, std::string>> kafka;  // librdkafka properties
+  // Properties whose values come from the environment: {"sasl.password", "KAFKA_PASSWORD"}.
+  std::vector<std::pair<std::string, std::string>> kafka_env;
+  bool single_broker = false;
+};
+
+// One `from` entry: for a changed row of `table`, the values of the scope it touches.
+struct FromRule {
+  TableName table;     // unqualified: OLD's table (or alias); qualified: a table of NEW
+  std::string touches; // SQL over the changed row: an expression, or a query ("SELECT ...")
+  Position at;
+};
+
+// One mapping: fills one table of NEW.
+struct Mapping {
+  TableName target;  // NEW's table, schema-qualified
+  Position at;
+  // Form 1, `copy`: columns by name from one table of OLD.
+  std::optional<TableName> copy;
+  std::vector<std::pair<std::string, std::string>> set;     // NEW column -> SQL expression
+  std::vector<std::pair<std::string, std::string>> rename;  // OLD column -> NEW column
+  std::vector<std::string> drop;                            // OLD columns not carried
+  std::string where;                                        // SQL condition over OLD's row
+  // Form 2, `select`.
+  std::string select;             // the SQL itself (a file's content, or inline)
+  std::string select_path;        // file it came from, for messages; empty when inline
+  std::vector<FromRule> from;
+  std::vector<std::string> scope; // columns of NEW; empty: its primary key
+  std::vector<TableName> static_tables;  // tables a select may read that never change
+  std::string owns;               // SQL condition over NEW's rows this mapping owns; empty: all
+};
+
+// Ids allotted before the selects run: id_map(kind, old_id, new_id).
+struct IdMapRule {
+  std::string kind;
+  TableName table;      // OLD's table whose rows need an id
+  std::string old_id;   // SQL expression over its row, text
+  std::string new_id;   // SQL expression giving a uuid for a new pair; may be random
+  Position at;
+};
+
+struct Direction {
+  std::vector<Mapping> mappings;
+  std::vector<IdMapRule> id_maps;
+  // OLD tables and columns ("table" or "table.column") that are knowingly not carried.
+  std::vector<std::string> ignore;
+  // Alias -> OLD's schema-qualified table, where two OLD schemas share a name.
+  std::map<std::string, TableName> aliases;
+};
+
+struct CaptureSettings {
+  int copy_workers = 2;                                // 1..32
+  int64_t copy_range_bytes = int64_t{256} << 20;       // big tables are split into ctid ranges
+  absl::Duration heartbeat_interval = absl::Seconds(10);
+  absl::Duration drift_check_interval = absl::Seconds(5);
+};
+
+struct ReplaySettings {
+  int64_t batch_rows_max = 20'000;
+  int64_t batch_bytes_max = int64_t{16} << 20;
+  int64_t quarantine_max = 1'000;
+};
+
+struct MigrationFile {
+  std::string path;
+  std::string name;      // "shop": [a-z0-9_]{1,40}; names slots, publications, topics
+  Endpoint old_db;
+  Endpoint new_db;
+  LogSection log;
+  std::vector<std::string> schemas;  // OLD schemas that unqualified names mean; default public
+  std::vector<std::string> setup;    // SQL files run on NEW, in order, by a person (not by run)
+  Direction forward;
+  std::optional<Direction> reverse;
+  CaptureSettings capture;
+  ReplaySettings replay;
+};
+
+// One fault: "shop.yaml:12:7: unknown key \"cpoy\"; did you mean \"copy\"?"
+struct Fault {
+  Position at;
+  std::string file;
+  std::string message;
+  std::string ToString() const;
+};
+
+// The file, or all of its faults. `faults` is filled on InvalidArgument (the status message joins
+// them by newlines). NotFound when the file is not there.
+absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path,
+                                                std::vector<Fault>* faults = nullptr);
+// The same from memory; `path` is used for messages and to find select files.
+absl::StatusOr<MigrationFile> ParseMigrationFile(const std::string& text, const std::string& path,
+                                                 std::vector<Fault>* faults = nullptr);
+
+}  // namespace switchyard::spec
