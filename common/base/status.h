@@ -17,7 +17,7 @@
 
 namespace switchyard {
 
-// `status` with "context: " put before its message; OK stays OK.
+// `status` with "context: " put before its message, payloads kept; OK stays OK.
 absl::Status Annotate(const absl::Status& status, std::string_view context);
 
 }  // namespace switchyard

@@ -24,8 +24,8 @@ struct ReplicationOptions {
   std::string application_name;
   std::string slot;
   std::string publication;
-  Lsn start;                 // 0: where the slot's confirmed_flush_lsn stands
-  bool messages = true;      // pg_logical_emit_message
+  Lsn start;             // 0: where the slot's confirmed_flush_lsn stands
+  bool messages = true;  // pg_logical_emit_message
   absl::Duration connect_timeout = absl::Seconds(10);
 };
 

@@ -1,0 +1,104 @@
+#include "common/pg/error.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "common/base/strings.h"
+
+namespace switchyard::pg {
+namespace {
+
+constexpr char kPayloadUrl[] = "switchyard/postgres-error";
+// NUL can't occur in any field: libpq hands them out as C strings.
+constexpr char kSeparator = '\0';
+
+// One order for writing and reading the payload.
+template <typename Fields>
+auto Members(Fields& f) {
+  return std::array{&f.sqlstate, &f.schema,          &f.table,    &f.column, &f.constraint,
+                    &f.detail,   &f.primary,         &f.datatype, &f.hint,   &f.context,
+                    &f.severity, &f.source_function, &f.position};
+}
+
+bool InList(std::string_view word, std::initializer_list<std::string_view> list) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+absl::StatusCode CodeFor(std::string_view state, bool fatal) {
+  const std::string_view group = state.substr(0, 2);
+  if (state == "08P01" && !fatal) return absl::StatusCode::kInvalidArgument;
+  if (state == "40003") return absl::StatusCode::kUnknown;
+  if (InList(state, {"57P01", "57P02", "57P03", "57P05"})) return absl::StatusCode::kUnavailable;
+  if (InList(state, {"55P03", "57014"})) return absl::StatusCode::kAborted;
+  if (InList(state, {"XX001", "XX002"})) return absl::StatusCode::kDataLoss;
+  if (InList(state, {"53400", "42501"})) return absl::StatusCode::kFailedPrecondition;
+  if (group == "08" || group == "53") return absl::StatusCode::kUnavailable;
+  if (group == "40") return absl::StatusCode::kAborted;
+  if (group == "42") return absl::StatusCode::kInvalidArgument;
+  return absl::StatusCode::kFailedPrecondition;
+}
+
+// Classes whose DETAIL quotes rows, or comes from the user's own code.
+bool DetailMayHoldRows(std::string_view group) {
+  return InList(group, {"22", "23", "44", "P0", "38", "39", "HV", "XX"});
+}
+
+// A class 22 message often ends in the value: invalid input syntax for type integer: "abc".
+std::string_view WithoutValue(std::string_view group, std::string_view primary) {
+  return group == "22" ? primary.substr(0, primary.find(": \"")) : primary;
+}
+
+}  // namespace
+
+ErrorFields StatusErrorFields(const absl::Status& status) {
+  ErrorFields fields;
+  const auto payload = status.GetPayload(kPayloadUrl);
+  if (!payload.has_value()) return fields;
+  const std::vector<std::string> parts =
+      absl::StrSplit(std::string(*payload), absl::ByChar(kSeparator));
+  const auto members = Members(fields);
+  for (size_t i = 0; i < members.size() && i < parts.size(); ++i) *members[i] = parts[i];
+  return fields;
+}
+
+std::string StatusSqlState(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPayloadUrl);
+  if (!payload.has_value()) return "";
+  const std::string text(*payload);
+  return text.substr(0, text.find(kSeparator));
+}
+
+bool IsRowRefused(const absl::Status& status) {
+  const std::string state = StatusSqlState(status);
+  return InList(std::string_view(state).substr(0, 2), {"22", "23"});
+}
+
+absl::Status WithErrorFields(absl::Status status, const ErrorFields& fields) {
+  std::string payload;
+  for (const std::string* member : Members(fields)) {
+    if (member != &fields.sqlstate) payload += kSeparator;
+    payload += *member;
+  }
+  status.SetPayload(kPayloadUrl, absl::Cord(payload));
+  return status;
+}
+
+absl::Status StatusFromFields(const ErrorFields& fields) {
+  const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
+  const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
+  std::string text =
+      absl::StrCat(Sv(WithoutValue(group, fields.primary)), " (SQLSTATE ", fields.sqlstate, ")");
+  if (!fields.detail.empty() && !DetailMayHoldRows(group)) {
+    absl::StrAppend(&text, ": ", fields.detail);
+  }
+  // Class 42 hints name the column or function that was meant.
+  if (group == "42" && !fields.hint.empty()) absl::StrAppend(&text, ". ", fields.hint);
+  return WithErrorFields(absl::Status(CodeFor(fields.sqlstate, fatal), text), fields);
+}
+
+}  // namespace switchyard::pg

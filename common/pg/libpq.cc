@@ -1,0 +1,104 @@
+#include "common/pg/libpq.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/time/clock.h"
+#include "common/base/strings.h"
+
+namespace switchyard::pg::internal {
+namespace {
+
+// -1 for ever; else milliseconds, rounded up so that a wait is never a spin.
+int PollTimeout(absl::Time deadline) {
+  if (deadline == absl::InfiniteFuture()) return -1;
+  const absl::Duration left = deadline - absl::Now();
+  if (left <= absl::ZeroDuration()) return 0;
+  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1)));
+  return static_cast<int>(std::min<int64_t>(ms, 60'000));
+}
+
+std::string Field(const PGresult* result, int code) {
+  const char* text = PQresultErrorField(result, code);
+  return text == nullptr ? "" : text;
+}
+
+ErrorFields FieldsOf(const PGresult* result) {
+  return {.sqlstate = Field(result, PG_DIAG_SQLSTATE),
+          .schema = Field(result, PG_DIAG_SCHEMA_NAME),
+          .table = Field(result, PG_DIAG_TABLE_NAME),
+          .column = Field(result, PG_DIAG_COLUMN_NAME),
+          .constraint = Field(result, PG_DIAG_CONSTRAINT_NAME),
+          .detail = Field(result, PG_DIAG_MESSAGE_DETAIL),
+          .primary = Field(result, PG_DIAG_MESSAGE_PRIMARY),
+          .datatype = Field(result, PG_DIAG_DATATYPE_NAME),
+          .hint = Field(result, PG_DIAG_MESSAGE_HINT),
+          .context = Field(result, PG_DIAG_CONTEXT),
+          .position = Field(result, PG_DIAG_STATEMENT_POSITION),
+          .severity = Field(result, PG_DIAG_SEVERITY_NONLOCALIZED),
+          .source_function = Field(result, PG_DIAG_SOURCE_FUNCTION)};
+}
+
+}  // namespace
+
+Ready WaitForSocket(int fd, short events, absl::Time deadline, const Cancel* cancel) {
+  while (true) {
+    if (cancel != nullptr && cancel->requested()) return Ready::kCancelled;
+    std::array<pollfd, 2> fds = {
+        {{.fd = fd, .events = events, .revents = 0},
+         {.fd = cancel == nullptr ? -1 : cancel->fd(), .events = POLLIN, .revents = 0}}};
+    const int count = poll(fds.data(), fds.size(), PollTimeout(deadline));
+    if (count > 0 && fds[1].revents != 0) return Ready::kCancelled;
+    if (count > 0) return Ready::kReady;
+    if (absl::Now() >= deadline) return Ready::kTimeout;
+  }
+}
+
+std::string FirstLine(std::string_view text) {
+  text = text.substr(0, text.find('\n'));
+  const size_t prefix = text.find(":  ");
+  if (prefix != std::string_view::npos) text.remove_prefix(prefix + 3);
+  return std::string(text);
+}
+
+absl::Status LostConnection(PGconn* connection) {
+  std::string reason = FirstLine(PQerrorMessage(connection));
+  if (reason.empty()) reason = "connection closed";
+  return absl::UnavailableError(absl::StrCat("lost the connection to the database: ", reason));
+}
+
+absl::Status StatusFromResult(PGconn* connection, const PGresult* result) {
+  switch (PQresultStatus(result)) {
+    case PGRES_BAD_RESPONSE:
+    case PGRES_FATAL_ERROR:
+      break;
+    default:
+      return absl::OkStatus();
+  }
+  const ErrorFields fields = FieldsOf(result);
+  if (!fields.sqlstate.empty()) return StatusFromFields(fields);
+  if (PQstatus(connection) == CONNECTION_BAD) {
+    std::string reason = FirstLine(PQresultErrorMessage(result));
+    return absl::UnavailableError(absl::StrCat("lost the connection to the database: ", reason));
+  }
+  return absl::InvalidArgumentError(FirstLine(PQresultErrorMessage(result)));
+}
+
+void SendCancelRequest(PGconn* connection) {
+  PGcancel* request = PQgetCancel(connection);
+  if (request == nullptr) return;
+  std::array<char, 256> error;
+  PQcancel(request, error.data(), static_cast<int>(error.size()));
+  PQfreeCancel(request);
+}
+
+bool EndsConnection(PGconn* connection, const absl::Status& status) {
+  const std::string severity = StatusErrorFields(status).severity;
+  return severity == "FATAL" || severity == "PANIC" || PQstatus(connection) == CONNECTION_BAD;
+}
+
+}  // namespace switchyard::pg::internal

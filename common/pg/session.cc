@@ -1,0 +1,311 @@
+#include "common/pg/session.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <climits>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/time/clock.h"
+#include "common/base/check.h"
+#include "common/base/strings.h"
+#include "common/pg/libpq.h"
+
+namespace switchyard::pg {
+namespace {
+
+using internal::ResultPtr;
+
+// Time a server gets to answer a cancel request, or a COMMIT or ROLLBACK during shutdown, before
+// the connection is closed instead.
+constexpr absl::Duration kWindDown = absl::Seconds(5);
+
+// Parameters in the shape libpq wants them; refers to `params`.
+std::vector<const char*> CStrings(const std::vector<Param>& params) {
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const Param& param : params) values.push_back(param.has_value() ? param->c_str() : nullptr);
+  return values;
+}
+
+}  // namespace
+
+void Result::Deleter::operator()(PGresult* result) const { PQclear(result); }
+int Result::rows() const { return PQntuples(result_.get()); }
+int Result::columns() const { return PQnfields(result_.get()); }
+std::string_view Result::column_name(int column) const {
+  const char* name = PQfname(result_.get(), column);
+  SY_CHECK(name != nullptr);
+  return name;
+}
+bool Result::is_null(int row, int column) const {
+  SY_CHECK(row >= 0 && row < rows() && column >= 0 && column < columns());
+  return PQgetisnull(result_.get(), row, column) != 0;
+}
+std::string_view Result::text(int row, int column) const {
+  SY_CHECK(row >= 0 && row < rows() && column >= 0 && column < columns());
+  return {PQgetvalue(result_.get(), row, column),
+          static_cast<size_t>(PQgetlength(result_.get(), row, column))};
+}
+int64_t Result::i64(int row, int column) const {
+  int64_t value = 0;
+  SY_CHECK(absl::SimpleAtoi(Sv(text(row, column)), &value));
+  return value;
+}
+int64_t Result::affected() const {
+  int64_t count = 0;
+  return absl::SimpleAtoi(PQcmdTuples(result_.get()), &count) ? count : 0;
+}
+std::string_view Result::command_tag() const { return PQcmdStatus(result_.get()); }
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Connect(const SessionOptions& options,
+                                                          const Cancel& cancel) {
+  ASSIGN_OR_RETURN(internal::ConnectionPtr connection, internal::OpenConnection(options, cancel));
+  auto session = std::unique_ptr<Session>(new Session(connection.release(), cancel));
+  RETURN_IF_ERROR(session->ApplyVersionedSettings());
+  return session;
+}
+
+Session::~Session() { PQfinish(connection_); }
+
+absl::Status Session::ApplyVersionedSettings() {
+  std::string sql;
+  const auto add = [&sql](const Setting& setting) {
+    absl::StrAppend(&sql, "SET ", Sv(setting.name), " = ", QuoteLiteral(setting.value), ";");
+  };
+  // libpq sends PGTZ and PGDATESTYLE of the environment behind the start options.
+  const bool from_environment = getenv("PGTZ") != nullptr || getenv("PGDATESTYLE") != nullptr;
+  for (const Setting& setting : kTextFormSettings) {
+    const bool overridden =
+        from_environment && (setting.name == "TimeZone" || setting.name == "DateStyle");
+    const bool versioned = setting.since_version != 0 && server_version() >= setting.since_version;
+    if (overridden || versioned) add(setting);
+  }
+  return sql.empty() ? absl::OkStatus() : Execute(sql);
+}
+
+bool Session::alive() const { return PQstatus(connection_) == CONNECTION_OK; }
+int Session::server_version() const { return PQserverVersion(connection_); }
+int Session::backend_pid() const { return PQbackendPID(connection_); }
+
+// ---- Sending and waiting
+
+absl::Status Session::Sent(int ok) {
+  if (ok != 0) return absl::OkStatus();
+  if (!alive()) return internal::LostConnection(connection_);
+  return absl::InvalidArgumentError(internal::FirstLine(PQerrorMessage(connection_)));
+}
+
+absl::Status Session::AwaitSocket(short events, const Limits& limits) {
+  const Cancel* cancel = limits.heed_cancel ? &cancel_ : nullptr;
+  switch (internal::WaitForSocket(PQsocket(connection_), events, limits.deadline, cancel)) {
+    case internal::Ready::kCancelled:
+      return cancel_.status();
+    case internal::Ready::kTimeout:
+      return absl::DeadlineExceededError("the database gave no answer in time");
+    case internal::Ready::kReady:
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::Flush(const Limits& limits) {
+  while (true) {
+    const int pending = PQflush(connection_);
+    if (pending < 0 || (pending > 0 && !alive())) return internal::LostConnection(connection_);
+    if (pending == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(AwaitSocket(POLLIN | POLLOUT, limits));
+    if (PQconsumeInput(connection_) == 0) return internal::LostConnection(connection_);
+  }
+}
+
+absl::StatusOr<PGresult*> Session::NextResult(const Limits& limits) {
+  // A lost connection is not reported here but by PQgetResult, which then does not block: what
+  // the server said last may still be in the buffer.
+  bool lost = false;
+  if (absl::Status flushed = Flush(limits); !flushed.ok()) {
+    if (!absl::IsUnavailable(flushed)) return flushed;
+    lost = true;
+  }
+  while (!lost && PQisBusy(connection_) != 0) {
+    RETURN_IF_ERROR(AwaitSocket(POLLIN, limits));
+    lost = PQconsumeInput(connection_) == 0;
+  }
+  return PQgetResult(connection_);
+}
+
+absl::StatusOr<Result> Session::Collect(const Limits& limits) {
+  absl::Status failure;
+  ResultPtr last;
+  while (true) {
+    ASSIGN_OR_RETURN(PGresult * next, NextResult(limits));
+    if (next == nullptr) break;
+    last.reset(next);
+    absl::Status status = internal::StatusFromResult(connection_, next);
+    if (status.ok()) status = LeaveCopy(next, limits);
+    if (absl::IsDeadlineExceeded(status) || absl::IsCancelled(status)) return status;
+    if (failure.ok()) failure = status;
+  }
+  RETURN_IF_ERROR(failure);
+  if (last == nullptr) return internal::LostConnection(connection_);
+  return Result(last.release());
+}
+
+absl::Status Session::LeaveCopy(const PGresult* result, const Limits& limits) {
+  switch (PQresultStatus(result)) {
+    case PGRES_COPY_IN:
+      PQputCopyEnd(connection_, "not expected here");
+      return absl::OkStatus();  // the server reports the failed COPY
+    case PGRES_COPY_BOTH:
+      Close();
+      return absl::InvalidArgumentError("a session can't stream replication");
+    case PGRES_COPY_OUT:
+      break;
+    default:
+      return absl::OkStatus();
+  }
+  while (true) {
+    char* line = nullptr;
+    const int size = PQgetCopyData(connection_, &line, /*async=*/1);
+    PQfreemem(line);
+    if (size < 0) break;
+    if (size > 0) continue;
+    RETURN_IF_ERROR(AwaitSocket(POLLIN, limits));
+    if (PQconsumeInput(connection_) == 0) break;
+  }
+  return absl::InvalidArgumentError("COPY TO STDOUT needs CopyOut");
+}
+
+absl::StatusOr<Result> Session::Wait() {
+  absl::StatusOr<Result> result = Collect({});
+  if (absl::IsCancelled(result.status())) Interrupt();
+  return result;
+}
+
+void Session::Interrupt() {
+  internal::SendCancelRequest(connection_);
+  const auto drained = Collect({.deadline = absl::Now() + kWindDown, .heed_cancel = false});
+  if (absl::IsDeadlineExceeded(drained.status())) Close();
+}
+
+void Session::Close() { shutdown(PQsocket(connection_), SHUT_RDWR); }
+
+// ---- Statements
+
+absl::Status Session::Execute(std::string_view sql) { return Query(sql).status(); }
+
+absl::StatusOr<Result> Session::Query(std::string_view sql, const std::vector<Param>& params) {
+  RETURN_IF_ERROR(cancel_.status());
+  const std::string text(sql);
+  if (params.empty()) {
+    RETURN_IF_ERROR(Sent(PQsendQuery(connection_, text.c_str())));
+  } else {
+    RETURN_IF_ERROR(
+        Sent(PQsendQueryParams(connection_, text.c_str(), static_cast<int>(params.size()), nullptr,
+                               CStrings(params).data(), nullptr, nullptr, 0)));
+  }
+  return Wait();
+}
+
+absl::StatusOr<std::string> Session::Prepare(const std::string& sql) {
+  const auto found = prepared_.find(sql);
+  if (found != prepared_.end()) return found->second;
+  std::string name = absl::StrCat("switchyard_", prepared_names_++);
+  RETURN_IF_ERROR(Sent(PQsendPrepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
+  RETURN_IF_ERROR(Wait().status());
+  prepared_.emplace(sql, name);
+  return name;
+}
+
+absl::StatusOr<Result> Session::QueryPrepared(const std::string& sql,
+                                              const std::vector<Param>& params) {
+  if (prepared_.size() >= kPreparedMax && !prepared_.contains(sql)) return Query(sql, params);
+  RETURN_IF_ERROR(cancel_.status());
+  ASSIGN_OR_RETURN(const std::string name, Prepare(sql));
+  RETURN_IF_ERROR(
+      Sent(PQsendQueryPrepared(connection_, name.c_str(), static_cast<int>(params.size()),
+                               CStrings(params).data(), nullptr, nullptr, 0)));
+  absl::StatusOr<Result> result = Wait();
+  if (result.ok()) return result;
+  const ErrorFields fields = StatusErrorFields(result.status());
+  const bool stale =
+      fields.sqlstate == "26000" ||
+      (fields.sqlstate == "0A000" && fields.source_function == "RevalidateCachedQuery");
+  if (!stale) return result;
+  prepared_.erase(sql);
+  return WithErrorFields(absl::AbortedError(result.status().message()), fields);
+}
+
+// ---- Transactions
+
+absl::Status Session::Begin(std::string_view mode) {
+  return Execute(absl::StrCat("BEGIN ", Sv(mode)));
+}
+
+absl::Status Session::Commit() {
+  RETURN_IF_ERROR(cancel_.status());
+  if (!alive()) return internal::LostConnection(connection_);
+  const int sent = PQsendQuery(connection_, "COMMIT");
+  if (sent == 0 && alive()) return Sent(sent);  // refused before anything was written
+  absl::StatusOr<Result> result = Collect({});
+  if (absl::IsCancelled(result.status())) {
+    result = Collect({.deadline = absl::Now() + kWindDown, .heed_cancel = false});
+  }
+  if (result.ok()) {
+    if (result->command_tag() == "COMMIT") return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "the transaction was rolled back at COMMIT: one of its statements had failed");
+  }
+  const absl::Status& status = result.status();
+  if (absl::IsDeadlineExceeded(status)) Close();
+  if (!absl::IsDeadlineExceeded(status) && !internal::EndsConnection(connection_, status)) {
+    return status;
+  }
+  return WithErrorFields(
+      absl::UnknownError(absl::StrCat("no answer to COMMIT: ", status.message())),
+      StatusErrorFields(status));
+}
+
+void Session::Rollback() {
+  if (!alive()) return;
+  const Limits limits = {.deadline = absl::Now() + kWindDown, .heed_cancel = false};
+  if (PQtransactionStatus(connection_) == PQTRANS_ACTIVE) {
+    // A COPY under way, or a statement whose answer was not awaited.
+    if (absl::IsDeadlineExceeded(Collect(limits).status())) return Close();
+  }
+  if (PQtransactionStatus(connection_) == PQTRANS_IDLE) return;
+  if (PQsendQuery(connection_, "ROLLBACK") == 0 || !Collect(limits).ok()) Close();
+}
+
+absl::Status Session::InTransaction(absl::FunctionRef<absl::Status()> body) {
+  RETURN_IF_ERROR(Begin());
+  const absl::Status status = body();
+  if (!status.ok()) {
+    Rollback();
+    return status;
+  }
+  const absl::Status committed = Commit();
+  if (!committed.ok()) Rollback();
+  return committed;
+}
+
+absl::StatusOr<std::optional<Session::Notification>> Session::WaitNotification(
+    absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    RETURN_IF_ERROR(cancel_.status());
+    if (PQconsumeInput(connection_) == 0) return internal::LostConnection(connection_);
+    if (PGnotify* notify = PQnotifies(connection_); notify != nullptr) {
+      Notification notification = {.channel = notify->relname, .payload = notify->extra};
+      PQfreemem(notify);
+      return notification;
+    }
+    const absl::Status ready = AwaitSocket(POLLIN, {.deadline = deadline});
+    if (absl::IsDeadlineExceeded(ready)) return std::nullopt;
+    RETURN_IF_ERROR(ready);
+  }
+}
+
+}  // namespace switchyard::pg
