@@ -14,16 +14,11 @@
 
 #include "absl/time/time.h"
 #include "common/base/status.h"
+#include "common/spec/position.h"
 
 namespace switchyard::spec {
 
-// Where something stands in the file, for error messages. 1-based; 0 when unknown.
-struct Position {
-  int line = 0;
-  int column = 0;
-};
-
-// A table as written: schema empty when unqualified.
+// A table as written, names exactly as in the catalogue; schema empty when unqualified.
 struct TableName {
   std::string schema;
   std::string name;
@@ -34,13 +29,14 @@ struct TableName {
 // Connection of one side. The secret itself comes from the environment or a file.
 struct Endpoint {
   std::string dsn_env;   // name of the environment variable that holds the DSN
-  std::string dsn_file;  // or a file that holds it
+  std::string dsn_file;  // or a file that holds it; resolved against the migration file's folder
   // The DSN. FailedPrecondition names the variable or file when it is not there.
   absl::StatusOr<std::string> Dsn() const;
 };
 
 struct LogSection {
-  std::string sqlite_path;  // relative to the migration file
+  // Resolved against the migration file's folder. Empty when the log is Kafka.
+  std::string sqlite_path;
   std::vector<std::pair<std::string, std::string>> kafka;  // librdkafka properties
   // Properties whose values come from the environment: {"sasl.password", "KAFKA_PASSWORD"}.
   std::vector<std::pair<std::string, std::string>> kafka_env;
@@ -49,8 +45,8 @@ struct LogSection {
 
 // One `from` entry: for a changed row of `table`, the values of the scope it touches.
 struct FromRule {
-  TableName table;     // unqualified: OLD's table (or alias); qualified: a table of NEW
-  std::string touches; // SQL over the changed row: an expression, or a query ("SELECT ...")
+  TableName table;      // unqualified: OLD's table (or alias); qualified: a table of NEW
+  std::string touches;  // SQL over the changed row: an expression, or a query ("SELECT ...")
   Position at;
 };
 
@@ -65,20 +61,20 @@ struct Mapping {
   std::vector<std::string> drop;                            // OLD columns not carried
   std::string where;                                        // SQL condition over OLD's row
   // Form 2, `select`.
-  std::string select;             // the SQL itself (a file's content, or inline)
-  std::string select_path;        // file it came from, for messages; empty when inline
+  std::string select;       // the SQL itself (a file's content, or inline), no semicolon
+  std::string select_path;  // file it came from, for messages; empty when inline
   std::vector<FromRule> from;
-  std::vector<std::string> scope; // columns of NEW; empty: its primary key
+  std::vector<std::string> scope;        // columns of NEW; empty: its primary key
   std::vector<TableName> static_tables;  // tables a select may read that never change
-  std::string owns;               // SQL condition over NEW's rows this mapping owns; empty: all
+  std::string owns;  // SQL condition over NEW's rows this mapping owns; empty: all
 };
 
 // Ids allotted before the selects run: id_map(kind, old_id, new_id).
 struct IdMapRule {
   std::string kind;
-  TableName table;      // OLD's table whose rows need an id
-  std::string old_id;   // SQL expression over its row, text
-  std::string new_id;   // SQL expression giving a uuid for a new pair; may be random
+  TableName table;     // OLD's table whose rows need an id
+  std::string old_id;  // SQL expression over its row, text
+  std::string new_id;  // SQL expression giving a uuid for a new pair; may be random
   Position at;
 };
 
@@ -92,8 +88,8 @@ struct Direction {
 };
 
 struct CaptureSettings {
-  int copy_workers = 2;                                // 1..32
-  int64_t copy_range_bytes = int64_t{256} << 20;       // big tables are split into ctid ranges
+  int copy_workers = 2;                           // 1..32
+  int64_t copy_range_bytes = int64_t{256} << 20;  // big tables are split into ctid ranges
   absl::Duration heartbeat_interval = absl::Seconds(10);
   absl::Duration drift_check_interval = absl::Seconds(5);
 };
@@ -106,14 +102,14 @@ struct ReplaySettings {
 
 struct MigrationFile {
   std::string path;
-  std::string name;      // "shop": [a-z0-9_]{1,40}; names slots, publications, topics
+  std::string name;  // "shop": [a-z][a-z0-9_]{0,39}; names slots, publications, topics
   Endpoint old_db;
   Endpoint new_db;
   LogSection log;
   std::vector<std::string> schemas;  // OLD schemas that unqualified names mean; default public
   std::vector<std::string> setup;    // SQL files run on NEW, in order, by a person (not by run)
   Direction forward;
-  std::optional<Direction> reverse;
+  std::optional<Direction> reverse;  // from NEW to OLD; same shape
   CaptureSettings capture;
   ReplaySettings replay;
 };

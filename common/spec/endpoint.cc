@@ -1,0 +1,37 @@
+// Endpoint::Dsn: the only place where a connection string is read.
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "common/base/strings.h"
+#include "common/spec/migration_file.h"
+#include "common/spec/text_file.h"
+
+namespace switchyard::spec {
+namespace {
+
+constexpr size_t kDsnBytesMax = size_t{16} << 10;
+
+}  // namespace
+
+absl::StatusOr<std::string> Endpoint::Dsn() const {
+  if (!dsn_env.empty()) {
+    const char* value = std::getenv(dsn_env.c_str());
+    if (value != nullptr && *value != '\0') return std::string(value);
+    return absl::FailedPreconditionError(
+        absl::StrCat("the environment variable ", dsn_env,
+                     " is not set; it must hold the connection string, as in: export ", dsn_env,
+                     "='host=db1 dbname=shop user=switchyard'"));
+  }
+  absl::StatusOr<std::string> text = ReadTextFile(dsn_file, kDsnBytesMax);
+  if (!text.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("dsn_file: ", text.status().message()));
+  }
+  std::string dsn(absl::StripAsciiWhitespace(*text));
+  if (dsn.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("dsn_file: ", dsn_file, " is empty; it must hold the connection string"));
+  }
+  return dsn;
+}
+
+}  // namespace switchyard::spec

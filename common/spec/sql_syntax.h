@@ -1,0 +1,37 @@
+// Is a fragment of SQL well-formed? Postgres' own parser (libpg_query) answers; nothing is looked
+// up in a database.
+//
+//   if (auto problem = CheckExpression("lower(email")) ... problem->message, problem->offset
+//
+// Thread-safe: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace switchyard::spec {
+
+struct SqlProblem {
+  std::string message;  // as Postgres words it, or what is not allowed here
+  size_t offset = 0;    // byte offset in the fragment
+};
+
+// One value: anything that may stand between SELECT and FROM, without a name of its own, `*`,
+// parameters ($1) or a semicolon. Nothing when it is fine.
+std::optional<SqlProblem> CheckExpression(std::string_view sql);
+
+// One SELECT (WITH, VALUES, TABLE) that changes nothing: no INTO, no row locks, no
+// data-modifying WITH, no parameters. A semicolon may follow it. Nothing when it is fine.
+std::optional<SqlProblem> CheckQuery(std::string_view sql);
+
+// True when the first word makes it a query of its own: SELECT, WITH, VALUES, TABLE. Leading
+// blanks and comments are skipped.
+bool StartsQuery(std::string_view sql);
+
+// The text of the single statement, without what follows its semicolon. The text itself when it
+// does not parse.
+std::string WithoutSemicolon(std::string_view sql);
+
+}  // namespace switchyard::spec

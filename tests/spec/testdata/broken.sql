@@ -1,0 +1,3 @@
+SELECT lower(email) AS email
+FORM customers
+GROUP BY 1
