@@ -1,0 +1,2 @@
+DROP TABLE studio_ownership;
+DROP TABLE studios;

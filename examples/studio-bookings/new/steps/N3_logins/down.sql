@@ -1,0 +1,2 @@
+DROP TABLE new_sessions;
+DROP TABLE new_accounts;

@@ -1,0 +1,2 @@
+DROP TABLE audit_logs;
+DROP TABLE magic_link_tokens;

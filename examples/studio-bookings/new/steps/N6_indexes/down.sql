@@ -1,0 +1,9 @@
+DROP INDEX audit_logs_action_idx;
+DROP INDEX new_bookings_created_at_idx;
+DROP INDEX new_bookings_studio_starts_idx;
+DROP INDEX new_bookings_customer_id_idx;
+DROP INDEX new_sessions_user_id_idx;
+DROP INDEX new_accounts_user_id_idx;
+DROP INDEX studio_ownership_user_id_idx;
+DROP INDEX user_role_assignments_role_idx;
+DROP INDEX user_sources_user_id_idx;
