@@ -249,6 +249,19 @@ void ReadIgnore(Reader& in, const Node& node, std::vector<std::string>* out) {
   });
 }
 
+void ReadMirrorIndexes(Reader& in, const Node& node, Direction* out) {
+  in.Entries(node, "mirror_indexes", [&](const Node& key, const Node& value) {
+    TableName table;
+    if (!in.Table(key, "a table of mirror_indexes", &table)) return;
+    in.List(value, absl::StrCat("mirror_indexes.", key.text), [&](const Node& item) {
+      std::string sql;
+      if (in.Expression(item, "an entry of mirror_indexes", &sql)) {
+        out->mirror_indexes.emplace_back(table, std::move(sql));
+      }
+    });
+  });
+}
+
 }  // namespace
 
 void ReadAliases(Reader& in, const Node& node, const std::string& name, Direction* out) {
@@ -278,6 +291,7 @@ void ReadDirection(Reader& in, const Node& node, const std::string& name, const 
            kRequired},
           {"ids", [&](const Node& n) { ReadIds(in, n, &out->id_maps); }},
           {"ignore", [&](const Node& n) { ReadIgnore(in, n, &out->ignore); }},
+          {"mirror_indexes", [&](const Node& n) { ReadMirrorIndexes(in, n, out); }},
           {"aliases", [&](const Node& n) { ReadAliases(in, n, name + ".aliases", out); }}});
 }
 

@@ -83,6 +83,9 @@ struct Direction {
   std::vector<IdMapRule> id_maps;
   // OLD tables and columns ("table" or "table.column") that are knowingly not carried.
   std::vector<std::string> ignore;
+  // Further indexes of mirrored tables, for queries under `from` and selects to look up by: OLD's
+  // table and an expression over its columns.
+  std::vector<std::pair<TableName, std::string>> mirror_indexes;
   // Alias -> OLD's schema-qualified table, where two OLD schemas share a name.
   std::map<std::string, TableName> aliases;
 };

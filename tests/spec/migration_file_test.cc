@@ -40,6 +40,14 @@ std::string FaultsOf(const std::string& text) {
   return file.ok() ? "" : std::string(StdSv(file.status().message()));
 }
 
+TEST(MigrationFileTest, ReadsTheExampleMigration) {
+  ASSERT_OK_AND_ASSIGN(
+      const MigrationFile file,
+      LoadMigrationFile(std::string(SY_SOURCE_DIR) + "/examples/studio-bookings/migration.yaml"));
+  EXPECT_EQ(file.forward.mappings.size(), 8u);
+  EXPECT_EQ(file.setup.size(), 6u);
+}
+
 TEST(MigrationFileTest, ReadsEveryKeyOfAWholeFile) {
   ASSERT_OK_AND_ASSIGN(const MigrationFile file, LoadMigrationFile(kTestData + "studio.yaml"));
   EXPECT_EQ(file.name, "studio");
@@ -50,6 +58,10 @@ TEST(MigrationFileTest, ReadsEveryKeyOfAWholeFile) {
   ASSERT_EQ(file.forward.aliases.size(), 1u);
   EXPECT_EQ(file.forward.aliases.at("crm_users"), (TableName{"crm", "users"}));
   EXPECT_THAT(file.forward.ignore, ElementsAre("audit_log", "customers.legacy_flag"));
+  EXPECT_THAT(file.forward.mirror_indexes,
+              ElementsAre(Pair(TableName{"", "customers"}, "lower(email)"),
+                          Pair(TableName{"", "customers"}, "region"),
+                          Pair(TableName{"", "studio_owners"}, "lower(email)")));
   ASSERT_EQ(file.forward.id_maps.size(), 1u);
   EXPECT_EQ(file.forward.id_maps[0].kind, "user");
   EXPECT_EQ(file.forward.id_maps[0].new_id, "gen_random_uuid()");
