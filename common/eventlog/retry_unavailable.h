@@ -1,0 +1,16 @@
+// Waits for a log that can't be reached: tries again with backoff, a warning each time round.
+#pragma once
+
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+
+namespace switchyard::eventlog {
+
+// Calls `attempt` until its result is anything but Unavailable. Cancelled on shutdown.
+absl::Status RetryWhileUnavailable(const Cancel& cancel, std::string_view what,
+                                   absl::FunctionRef<absl::Status()> attempt);
+
+}  // namespace switchyard::eventlog

@@ -1,0 +1,242 @@
+#include "common/eventlog/sqlite_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+
+namespace switchyard::eventlog {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Blocks are large, so their overflow pages dominate; but a commit of one small transaction
+// writes whole pages too.
+constexpr int kPageBytes = 8192;
+constexpr size_t kHeaderBytes = 100;
+
+std::string RandomUuid() {
+  std::random_device random;
+  std::array<uint32_t, 4> w{};
+  for (uint32_t& word : w) word = random();
+  w[1] = (w[1] & 0xffff0fff) | 0x00004000;  // version 4
+  w[2] = (w[2] & 0x3fffffff) | 0x80000000;  // variant 1
+  return absl::StrFormat("%08x-%04x-%04x-%04x-%04x%08x", w[0], w[1] >> 16, w[1] & 0xffff,
+                         w[2] >> 16, w[2] & 0xffff, w[3]);
+}
+
+absl::Status ErrnoStatus(const std::string& path, std::string_view doing) {
+  const bool space = errno == ENOSPC || errno == EDQUOT;
+  return absl::Status(
+      space ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition,
+      absl::StrFormat("log file %s: cannot %s: %s", path, doing, std::strerror(errno)));
+}
+
+uint32_t BigEndian32(const unsigned char* at) {
+  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 |
+         static_cast<uint32_t>(at[2]) << 8 | at[3];
+}
+
+// The first bytes of the file, read through SQLite's own file layer: closing a descriptor of our
+// own would drop the POSIX locks that other connections of this process hold on the file.
+absl::StatusOr<std::string> ReadHeader(const std::string& path) {
+  sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+  const std::unique_ptr<void, decltype(&std::free)> memory(
+      std::calloc(1, static_cast<size_t>(vfs->szOsFile)), &std::free);
+  auto* file = static_cast<sqlite3_file*>(memory.get());
+  // A name passed to xOpen needs the layout that only SQLite makes.
+  char* name = const_cast<char*>(sqlite3_create_filename(path.c_str(), "", "", 0, nullptr));
+  int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+  int code = vfs->xOpen(vfs, name, file, flags, &flags);
+  std::string header;
+  if (code == SQLITE_OK) {
+    sqlite3_int64 size = 0;
+    code = file->pMethods->xFileSize(file, &size);
+    header.resize(std::min<size_t>(static_cast<size_t>(size), kHeaderBytes));
+    if (code == SQLITE_OK && !header.empty()) {
+      code = file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0);
+    }
+    file->pMethods->xClose(file);
+  }
+  sqlite3_free_filename(name);
+  if (code == SQLITE_OK) return header;
+  return absl::FailedPreconditionError(
+      absl::StrFormat("log file %s: cannot be read: %s", path, sqlite3_errstr(code)));
+}
+
+absl::Status CheckLogFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string header, ReadHeader(path));
+  if (header.empty()) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "log file %s is empty: it was truncated or is not a log. Remove it to start a new log",
+        path));
+  }
+  static constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  if (std::string_view(header).substr(0, kMagic.size()) != kMagic.substr(0, header.size())) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header", path));
+  }
+  if (header.size() < kHeaderBytes) {
+    return absl::DataLossError(absl::StrFormat(
+        "log file %s is truncated: %d bytes, less than its header", path, header.size()));
+  }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(header.data());
+  const uint32_t version = BigEndian32(bytes + 60);
+  const uint32_t application_id = BigEndian32(bytes + 68);
+  if (application_id != kLogApplicationId) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s is a SQLite database of another program (application id %d, a log has %d)", path,
+        application_id, kLogApplicationId));
+  }
+  if (version != kLogFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "log file %s has format version %d; this program knows %d: use the program that wrote it",
+        path, version, kLogFormatVersion));
+  }
+  if (bytes[18] != 2) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "log file %s is not in WAL mode. Run: sqlite3 %s 'PRAGMA journal_mode = WAL'", path, path));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SyncDirectoryOf(const std::string& path) {
+  const fs::path directory = fs::path(path).parent_path();
+  const int fd =
+      open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return ErrnoStatus(path, "open its folder");
+  const int failed = fsync(fd);
+  close(fd);
+  return failed == 0 ? absl::OkStatus() : ErrnoStatus(path, "sync its folder");
+}
+
+absl::Status WriteNewLog(const std::string& path) {
+  ASSIGN_OR_RETURN(auto db, SqliteDb::Create(path));
+  RETURN_IF_ERROR(db->Execute(absl::StrFormat(
+      "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;"
+      "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+      kPageBytes, kLogApplicationId, kLogFormatVersion)));
+  RETURN_IF_ERROR(db->Execute(
+      "CREATE TABLE topics(number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+      " id TEXT NOT NULL)"));
+  // Last, so that all of it is in the file itself and the WAL is empty.
+  return db->Execute("PRAGMA journal_mode = WAL");
+}
+
+void RemoveDatabase(const std::string& path) {
+  std::error_code ignored;
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) fs::remove(path + suffix, ignored);
+}
+
+absl::Status MakeLogFile(const std::string& path) {
+  if (access((path + "-wal").c_str(), F_OK) == 0) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s-wal exists, but %s does not: the log file was moved away. Put it back, or remove "
+        "the -wal file to start a new log",
+        path, path));
+  }
+  const std::string fresh = path + ".new-" + RandomUuid();
+  absl::Status made = WriteNewLog(fresh);
+  // Another process may make the same log at this moment: then its file stands.
+  if (made.ok() &&
+      renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0 &&
+      errno != EEXIST) {
+    made = ErrnoStatus(path, "be created");
+  }
+  RemoveDatabase(fresh);
+  RETURN_IF_ERROR(made);
+  RETURN_IF_ERROR(SyncDirectoryOf(path));
+  return CheckLogFile(path);
+}
+
+}  // namespace
+
+absl::Status PrepareLogFile(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0) return CheckLogFile(path);
+  if (errno != ENOENT) return ErrnoStatus(path, "be opened");
+  return MakeLogFile(path);
+}
+
+absl::StatusOr<SqliteTopic> FindTopic(SqliteDb& db, std::string_view name) {
+  ASSIGN_OR_RETURN(auto find, db.Prepare("SELECT number, id FROM topics WHERE name = ?"));
+  find.BindText(1, name);
+  ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (!found) {
+    return absl::NotFoundError(absl::StrFormat("log file %s has no topic %s", db.path(), name));
+  }
+  return SqliteTopic{.number = find.ColumnInt(0), .id = std::string(find.ColumnText(1))};
+}
+
+absl::Status MakeTopic(SqliteDb& db, std::string_view name) {
+  RETURN_IF_ERROR(db.Execute("BEGIN IMMEDIATE"));
+  const auto make = [&]() -> absl::Status {
+    const absl::Status found = FindTopic(db, name).status();
+    if (!absl::IsNotFound(found)) return found;
+    ASSIGN_OR_RETURN(auto insert, db.Prepare("INSERT INTO topics(name, id) VALUES (?, ?)"));
+    const std::string id = RandomUuid();
+    insert.BindText(1, name);
+    insert.BindText(2, id);
+    RETURN_IF_ERROR(insert.Run());
+    return db.Execute(
+        absl::StrFormat("CREATE TABLE %s(first_offset INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+                        " payload BLOB NOT NULL)",
+                        BlocksTable(sqlite3_last_insert_rowid(db.handle()))));
+  };
+  absl::Status made = make();
+  if (made.ok()) made = db.Execute("COMMIT");
+  db.Rollback();
+  return made;
+}
+
+std::string BlocksTable(int64_t topic_number) { return absl::StrFormat("blocks_%d", topic_number); }
+
+void AppendToBlock(std::string_view record, std::string* block) {
+  size_t length = record.size();
+  while (length >= 0x80) {
+    block->push_back(static_cast<char>(length | 0x80));
+    length >>= 7;
+  }
+  block->push_back(static_cast<char>(length));
+  block->append(record);
+}
+
+absl::Status ParseBlock(std::string_view payload, Offset first, int64_t count,
+                        std::vector<LogRecord>* records) {
+  size_t at = 0;
+  Offset offset = first;
+  while (at < payload.size()) {
+    size_t length = 0;
+    for (int shift = 0;; shift += 7) {
+      if (at >= payload.size() || shift > 28) {
+        return absl::DataLossError(
+            absl::StrFormat("block at offset %d: a record's length is cut off", first));
+      }
+      const auto byte = static_cast<unsigned char>(payload[at++]);
+      length |= static_cast<size_t>(byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) break;
+    }
+    if (length > payload.size() - at) {
+      return absl::DataLossError(absl::StrFormat("block at offset %d: a record is cut off", first));
+    }
+    records->push_back({.offset = offset++, .payload = payload.substr(at, length)});
+    at += length;
+  }
+  if (offset - first != count) {
+    return absl::DataLossError(absl::StrFormat("block at offset %d: holds %d records, not %d",
+                                               first, offset - first, count));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::eventlog
