@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The old application's users: sign-ups, logins, edits, bookings, at a steady rate.
 
     OLD_DSN=... old_app.py --rate 300 --seconds 20 --connections 4 --seed 1
