@@ -68,3 +68,21 @@ function(sy_fuzz)
   endif()
   target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS})
 endfunction()
+
+# sy_embed(FILE deploy/sql/source.sql VARIABLE kSourceSql)
+# Makes "deploy/sql/source.sql.h" with the file's text as switchyard::kSourceSql. The target that
+# includes it links switchyard::embedded.
+add_library(sy_embedded INTERFACE)
+target_include_directories(sy_embedded SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/generated")
+add_library(switchyard::embedded ALIAS sy_embedded)
+function(sy_embed)
+  cmake_parse_arguments(A "" "FILE;VARIABLE" "" ${ARGN})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${A_FILE}")
+  file(READ "${PROJECT_SOURCE_DIR}/${A_FILE}" SY_EMBED_TEXT)
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/${A_FILE}.h" @ONLY CONTENT
+"#pragma once
+namespace switchyard {
+inline constexpr char @A_VARIABLE@[] = R\"switchyard(@SY_EMBED_TEXT@)switchyard\";
+}  // namespace switchyard
+")
+endfunction()

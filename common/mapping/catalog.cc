@@ -195,9 +195,10 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
            CASE c.relreplident
              WHEN 'f' THEN a.attgenerated = ''
              WHEN 'd' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
-                                   AND i.indisprimary AND a.attnum = ANY(i.indkey))
+                                   AND i.indisprimary AND i.indisvalid AND i.indimmediate
+                                   AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
              WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
-                                   AND i.indisreplident
+                                   AND i.indisreplident AND i.indisvalid
                                    AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
              ELSE false END
     FROM pg_attribute a

@@ -1,0 +1,405 @@
+#include "capture/source_setup.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "deploy/sql/source.sql.h"
+
+namespace switchyard::capture {
+namespace {
+
+using mapping::Table;
+
+constexpr int kVersionMin = 140000;  // pgoutput's "messages", multiranges
+
+constexpr const char* kTables[] = {"capture_stream", "capture_table", "capture_copy",
+                                   "capture_suspect", "capture_request"};
+
+// The table to name in GRANT-like statements about publishing: a leaf is published by its root.
+const Table& Published(const mapping::Catalog& catalog, const Table& table) {
+  const Table* root = table.root_oid == 0 ? nullptr : catalog.FindOid(table.root_oid);
+  return root == nullptr ? table : *root;
+}
+
+// Tables that hold rows: all but the partitioned ones.
+std::vector<const Table*> RowTables(const mapping::Catalog& catalog) {
+  std::vector<const Table*> tables;
+  for (const Table& table : catalog.tables) {
+    if (table.kind != 'p') tables.push_back(&table);
+  }
+  return tables;
+}
+
+std::string TableList(const std::vector<const Table*>& tables) {
+  std::vector<std::string> names;
+  for (const Table* table : tables) names.push_back(table->Quoted());
+  return absl::StrJoin(names, ",\n  ");
+}
+
+SourceFault IdentityFault(const Table& table) {
+  const bool deferrable = table.replica_identity == 'd' && !table.primary_key.empty();
+  const char* why = table.replica_identity == 'n'   ? "replica identity NOTHING"
+                    : table.replica_identity == 'i' ? "a replica identity index that is gone"
+                    : deferrable                    ? "a primary key that is deferrable"
+                                                    : "no primary key and no replica identity";
+  return {table.oid,
+          absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
+                          "the source",
+                          table.Display(), why),
+          absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+                          table.Quoted())};
+}
+
+void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
+  if (table.kind != 'r' && table.kind != 'p') {
+    const char* kind = table.kind == 'v'   ? "a view"
+                       : table.kind == 'm' ? "a materialized view"
+                                           : "a foreign table";
+    faults->push_back({table.oid,
+                       absl::StrFormat("%s is %s: changes of it are not in the write-ahead log",
+                                       table.Display(), kind),
+                       "map the tables it is made of"});
+    return;
+  }
+  if (table.kind == 'p') return;  // only its leaves hold rows
+  if (table.persistence != 'p') {
+    faults->push_back(
+        {table.oid,
+         absl::StrFormat("table %s is %s: its changes are not in the write-ahead log",
+                         table.Display(), table.persistence == 'u' ? "unlogged" : "temporary"),
+         absl::StrFormat("run: ALTER TABLE %s SET LOGGED;", table.Quoted())});
+  }
+  if (table.inherited_from) {
+    faults->push_back({table.oid,
+                       absl::StrFormat("table %s has children by INHERITS: their rows show in "
+                                       "queries of it, but are not its own",
+                                       table.Display()),
+                       "map the children as tables of their own, or make them partitions"});
+  }
+  if (table.replica_identity != 'f' && table.identity_columns.empty()) {
+    faults->push_back(IdentityFault(table));
+  }
+}
+
+// Verifies one source; collects the faults.
+class Verifier {
+ public:
+  Verifier(pg::Session& session, const SourceOptions& options, const mapping::Catalog& catalog,
+           std::vector<SourceFault>* faults)
+      : session_(session), options_(options), catalog_(catalog), faults_(faults) {}
+
+  absl::Status CheckServer(bool slot_exists);
+  absl::Status CheckOwnTables();
+  absl::Status CheckPublication();
+  absl::Status CheckPublishedTables();
+  absl::Status CheckTableRights();
+
+ private:
+  void Add(std::string problem, std::string remedy, uint32_t relation_id = 0) {
+    faults_->push_back({relation_id, std::move(problem), std::move(remedy)});
+  }
+
+  pg::Session& session_;
+  const SourceOptions& options_;
+  const mapping::Catalog& catalog_;
+  std::vector<SourceFault>* const faults_;
+  std::string role_;  // quoted
+};
+
+absl::Status Verifier::CheckServer(bool slot_exists) {
+  ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+    SELECT current_user, r.rolreplication OR r.rolsuper, pg_is_in_recovery(),
+           current_setting('wal_level'), pg_encoding_to_char(d.encoding),
+           current_setting('max_replication_slots')::int
+             - (SELECT count(*) FROM pg_replication_slots),
+           current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication)
+    FROM pg_roles r, pg_database d
+    WHERE r.rolname = current_user AND d.datname = current_database())"));
+  role_ = QuoteIdentifier(row.text(0, 0));
+  if (session_.server_version() < kVersionMin) {
+    Add(absl::StrFormat("the source is PostgreSQL %d; capture needs 14 or newer",
+                        session_.server_version() / 10000),
+        "upgrade the source");
+  }
+  if (!row.boolean(0, 1)) {
+    Add(absl::StrFormat("role %s may not replicate", role_),
+        absl::StrFormat("ALTER ROLE %s REPLICATION;", role_));
+  }
+  if (row.boolean(0, 2)) {
+    Add("the source is a standby", "connect to its primary");
+  }
+  if (row.text(0, 3) != "logical") {
+    Add(absl::StrFormat("wal_level is %s; capture needs logical", row.text(0, 3)),
+        "ALTER SYSTEM SET wal_level = 'logical'; then restart the server");
+  }
+  if (row.text(0, 4) == "SQL_ASCII") {
+    Add("the database's encoding is SQL_ASCII: what its bytes mean is not known",
+        "dump it and restore it into a database with an encoding, UTF8 for one");
+  }
+  // One more for the short-lived slot of a copy, and a sender for each.
+  const int needed = slot_exists ? 1 : 2;
+  if (row.i64(0, 5) < needed) {
+    Add(absl::StrFormat("%d replication slots are free; capture needs %d", row.i64(0, 5), needed),
+        "raise max_replication_slots and restart the server, or drop slots nobody uses");
+  }
+  if (row.i64(0, 6) < 2) {
+    Add(absl::StrFormat("%d of max_wal_senders are free; capture needs 2", row.i64(0, 6)),
+        "raise max_wal_senders and restart the server");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckOwnTables() {
+  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
+    SELECT c.relname,
+           has_schema_privilege(s.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+             AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+             AND has_table_privilege(c.oid, 'DELETE')
+    FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE s.nspname = 'switchyard' AND c.relname LIKE 'capture_%' AND c.relkind = 'r')"));
+  std::set<std::string, std::less<>> there;
+  std::vector<std::string> closed;
+  for (int i = 0; i < rows.rows(); ++i) {
+    there.insert(rows.str(i, 0));
+    if (!rows.boolean(i, 1)) closed.push_back("switchyard." + rows.str(i, 0));
+  }
+  std::vector<std::string> missing;
+  for (const char* table : kTables) {
+    if (!there.contains(table)) missing.push_back(absl::StrCat("switchyard.", table));
+  }
+  if (!missing.empty()) {
+    Add(absl::StrFormat("the source has no %s", absl::StrJoin(missing, ", ")),
+        "run, as its owner, what `switchyard check --print-setup FILE` prints");
+  }
+  if (!closed.empty()) {
+    Add(absl::StrFormat("role %s may not use %s", role_, absl::StrJoin(closed, ", ")),
+        absl::StrFormat("GRANT USAGE ON SCHEMA switchyard TO %1$s; GRANT SELECT, INSERT, UPDATE, "
+                        "DELETE ON %2$s TO %1$s;",
+                        role_, absl::StrJoin(closed, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckPublication() {
+  const std::string name = QuoteIdentifier(options_.names.publication);
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_.Query(
+          absl::StrFormat(R"(
+    SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot,
+           %s
+    FROM pg_publication WHERE pubname = $1)",
+                          session_.server_version() >= 180000 ? "pubgencols <> 'n'" : "false"),
+          {options_.names.publication}));
+  if (row.rows() == 0) {
+    std::set<const Table*> seen;
+    std::vector<const Table*> tables;
+    for (const Table* table : RowTables(catalog_)) {
+      const Table& published = Published(catalog_, *table);
+      if (seen.insert(&published).second) tables.push_back(&published);
+    }
+    Add(absl::StrFormat("there is no publication %s", name),
+        absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, TableList(tables)));
+    return absl::OkStatus();
+  }
+  if (row.boolean(0, 0)) {
+    Add(absl::StrFormat("publication %s is FOR ALL TABLES: a table without a key could not be "
+                        "updated any more",
+                        name),
+        absl::StrFormat("DROP PUBLICATION %s; and make it for the mapped tables only", name));
+  }
+  if (!row.boolean(0, 1)) {
+    Add(absl::StrFormat("publication %s leaves operations out", name),
+        absl::StrFormat("ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');",
+                        name));
+  }
+  if (row.boolean(0, 2)) {
+    Add(absl::StrFormat("publication %s publishes partitions as their root", name),
+        absl::StrFormat("ALTER PUBLICATION %s SET (publish_via_partition_root = false);", name));
+  }
+  if (row.boolean(0, 3)) {
+    Add(absl::StrFormat("publication %s publishes generated columns", name),
+        absl::StrFormat("ALTER PUBLICATION %s SET (publish_generated_columns = none);", name));
+  }
+  return CheckPublishedTables();
+}
+
+absl::Status Verifier::CheckPublishedTables() {
+  const std::string name = QuoteIdentifier(options_.names.publication);
+  const std::string narrowed =
+      session_.server_version() >= 150000
+          ? "EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "
+            "WHERE p.pubname = $1 AND (r.prrelid = t.relid OR r.prrelid IN "
+            "(SELECT a.relid FROM pg_partition_ancestors(t.relid) a)) "
+            "AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL))"
+          : "false";
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session_.Query(
+          absl::StrFormat("SELECT t.relid::oid, %s FROM pg_get_publication_tables($1) t", narrowed),
+          {options_.names.publication}));
+  std::set<int64_t> published;
+  std::set<int64_t> filtered;
+  for (int i = 0; i < rows.rows(); ++i) {
+    published.insert(rows.i64(i, 0));
+    if (rows.boolean(i, 1)) filtered.insert(rows.i64(i, 0));
+  }
+  for (const Table* table : RowTables(catalog_)) {
+    const Table& named = Published(catalog_, *table);
+    if (!published.contains(table->oid)) {
+      Add(absl::StrFormat("publication %s lacks table %s", name, table->Display()),
+          absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, named.Quoted()), table->oid);
+    } else if (filtered.contains(table->oid)) {
+      Add(absl::StrFormat("publication %s has a row filter or column list for %s", name,
+                          table->Display()),
+          absl::StrFormat("ALTER PUBLICATION %1$s DROP TABLE %2$s; ALTER PUBLICATION %1$s ADD "
+                          "TABLE %2$s;  -- what was left out is lost: copy the table again",
+                          name, named.Quoted()),
+          table->oid);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckTableRights() {
+  std::vector<uint32_t> oids;
+  for (const Table* table : RowTables(catalog_)) oids.push_back(table->oid);
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session_.Query(R"(
+    SELECT c.oid, has_schema_privilege(s.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
+           row_security_active(c.oid), quote_ident(s.nspname)
+    FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE c.oid = ANY($1::oid[]) ORDER BY s.nspname, c.relname)",
+                                  {absl::StrCat("{", absl::StrJoin(oids, ","), "}")}));
+  std::set<std::string> schemas;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const Table& table = *catalog_.FindOid(static_cast<uint32_t>(rows.i64(i, 0)));
+    if (!rows.boolean(i, 1) && schemas.insert(rows.str(i, 4)).second) {
+      Add(absl::StrFormat("role %s may not use schema %s", role_, rows.text(i, 4)),
+          absl::StrFormat("GRANT USAGE ON SCHEMA %s TO %s;", rows.text(i, 4), role_));
+    }
+    if (!rows.boolean(i, 2)) {
+      Add(absl::StrFormat("role %s may not read table %s", role_, table.Display()),
+          absl::StrFormat("GRANT SELECT ON %s TO %s;", table.Quoted(), role_), table.oid);
+    }
+    if (rows.boolean(i, 3)) {
+      Add(absl::StrFormat("row-level security hides rows of %s from role %s", table.Display(),
+                          role_),
+          absl::StrFormat("ALTER ROLE %s BYPASSRLS;", role_), table.oid);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string RoleSql(const SourceOptions& options, const mapping::Catalog& catalog) {
+  const std::string role = QuoteIdentifier(options.role);
+  std::set<std::string> schemas;
+  for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
+  std::string tables;
+  for (const char* table : kTables) {
+    absl::StrAppend(&tables, tables.empty() ? "" : ",\n  ", "switchyard.", table);
+  }
+  // The body of DO is one literal, so that no name can end it.
+  const std::string create = absl::StrFormat(
+      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n"
+      "    CREATE ROLE %s LOGIN REPLICATION;\n  END IF;\nEND",
+      QuoteLiteral(options.role), role);
+  return absl::StrFormat(R"(
+-- The role capture runs as. Give it a password: \password %1$s
+DO %2$s;
+GRANT CONNECT ON DATABASE %3$s TO %1$s;
+GRANT USAGE ON SCHEMA switchyard, %4$s TO %1$s;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+  %5$s
+  TO %1$s;
+GRANT SELECT ON
+  %6$s
+  TO %1$s;
+)",
+                         role, QuoteLiteral(create), QuoteIdentifier(catalog.database),
+                         absl::StrJoin(schemas, ", "), tables, TableList(RowTables(catalog)));
+}
+
+std::string PublicationSql(const SourceOptions& options, const mapping::Catalog& catalog) {
+  const std::string name = QuoteIdentifier(options.names.publication);
+  const std::string create = absl::StrFormat(
+      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN\n"
+      "    CREATE PUBLICATION %s;\n  END IF;\nEND",
+      QuoteLiteral(options.names.publication), name);
+  std::set<uint32_t> seen;
+  std::vector<const Table*> tables;
+  for (const Table& table : catalog.tables) {
+    const Table& published = Published(catalog, table);
+    if (seen.insert(published.oid).second) tables.push_back(&published);
+  }
+  return absl::StrFormat(R"(
+-- What is captured. Tables that stay in it are not touched by SET TABLE.
+DO %1$s;
+ALTER PUBLICATION %2$s SET (
+  publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+ALTER PUBLICATION %2$s SET TABLE
+  %3$s;
+)",
+                         QuoteLiteral(create), name, TableList(tables));
+}
+
+}  // namespace
+
+StreamNames NamesOf(std::string_view migration, std::string_view direction) {
+  const std::string slot = absl::StrCat("switchyard_", Sv(migration), "_", Sv(direction));
+  return {
+      .stream = absl::StrCat(Sv(migration), ".", Sv(direction)), .slot = slot, .publication = slot};
+}
+
+std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog) {
+  std::vector<SourceFault> faults;
+  for (const spec::TableName& name : catalog.missing) {
+    faults.push_back({0,
+                      absl::StrFormat("there is no table %s%s%s in database %s", name.schema,
+                                      name.schema.empty() ? "" : ".", name.name, catalog.database),
+                      "correct its name, or the schemas, in the migration file"});
+  }
+  for (const Table& table : catalog.tables) CheckTable(table, &faults);
+  return faults;
+}
+
+absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
+                                           const mapping::Catalog& catalog) {
+  RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
+  if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
+  return absl::StrFormat(
+      "-- Makes a database ready to be the source of stream %s.\n"
+      "-- Run it once, as the owner of the tables and a role that may create roles:\n"
+      "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
+      "BEGIN;\n\n%s%s%s\nCOMMIT;\n",
+      options.names.stream, kSourceSql, RoleSql(options, catalog),
+      PublicationSql(options, catalog));
+}
+
+absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
+                                                      const SourceOptions& options,
+                                                      const mapping::Catalog& catalog,
+                                                      bool slot_exists) {
+  std::vector<SourceFault> faults = CheckTables(catalog);
+  Verifier verifier(session, options, catalog, &faults);
+  RETURN_IF_ERROR(verifier.CheckServer(slot_exists));
+  RETURN_IF_ERROR(verifier.CheckOwnTables());
+  RETURN_IF_ERROR(verifier.CheckPublication());
+  RETURN_IF_ERROR(verifier.CheckTableRights());
+  return faults;
+}
+
+absl::Status FaultsToStatus(const std::vector<SourceFault>& faults) {
+  if (faults.empty()) return absl::OkStatus();
+  std::string text =
+      faults.size() == 1 ? "" : absl::StrFormat("%d things are missing:", faults.size());
+  for (const SourceFault& fault : faults) {
+    absl::StrAppend(&text, text.empty() ? "" : "\n", fault.problem, "; next: ", fault.remedy);
+  }
+  return absl::FailedPreconditionError(text);
+}
+
+}  // namespace switchyard::capture

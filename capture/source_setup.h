@@ -1,0 +1,64 @@
+// What the source of a stream needs, printed for its owner and verified at start.
+//
+//   ASSIGN_OR_RETURN(std::string sql, SourceSetupSql(options, catalog));   // check --print-setup
+//   ASSIGN_OR_RETURN(auto faults, VerifySource(*session, options, catalog));
+//   RETURN_IF_ERROR(FaultsToStatus(faults));                               // all of them at once
+//
+// The owner creates; capture only verifies, with the rights it runs with (a role with LOGIN and
+// REPLICATION, SELECT on the mapped tables, and the tables of schema switchyard).
+// Thread safety: functions over plain values; VerifySource uses the session it is given.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/session.h"
+
+namespace switchyard::capture {
+
+// The names of one direction of a migration; everything of it on the source is found by them.
+struct StreamNames {
+  std::string stream;       // "shop.forward"; its topics are <stream>.changes and <stream>.copy
+  std::string slot;         // "switchyard_shop_forward"
+  std::string publication;  // as the slot
+};
+// `direction` is "forward" or "reverse".
+StreamNames NamesOf(std::string_view migration, std::string_view direction);
+
+struct SourceOptions {
+  StreamNames names;
+  std::string role = "switchyard_capture";  // who captures
+};
+
+// Something that keeps a source from being captured.
+struct SourceFault {
+  uint32_t relation_id = 0;  // the table concerned; 0: the database or the stream as a whole
+  std::string problem;       // one sentence, with names and numbers
+  std::string remedy;        // the SQL to run, or what to do
+};
+
+// What can't be captured whatever the owner grants: views, unlogged tables, tables whose updates
+// would fail on the source once published. Asked before a publication exists.
+std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog);
+
+// The SQL the owner of the source runs, whole and repeatable. FailedPrecondition with all faults
+// of CheckTables: a publication of such tables would break the source's own updates.
+absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
+                                           const mapping::Catalog& catalog);
+
+// Every fault at once, those of CheckTables among them; empty when capture can start.
+// `options.role` is not used: the session's own role is what is verified. `slot_exists`: one slot
+// less is needed.
+absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
+                                                      const SourceOptions& options,
+                                                      const mapping::Catalog& catalog,
+                                                      bool slot_exists);
+
+// OK, or FailedPrecondition with a line per fault.
+absl::Status FaultsToStatus(const std::vector<SourceFault>& faults);
+
+}  // namespace switchyard::capture

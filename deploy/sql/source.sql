@@ -1,0 +1,86 @@
+-- What a database needs to be the source of a stream. Its owner runs it once, by way of
+-- `switchyard check --print-setup FILE`, which adds the role, grants and publication of one
+-- migration. May be run again; changes nothing then.
+--
+-- The capture role keeps its records here: they must be where the changes are, because they say
+-- what of these changes is safe elsewhere. Nothing in this schema is published.
+CREATE SCHEMA IF NOT EXISTS switchyard;
+
+-- One row per stream that reads this database.
+CREATE TABLE IF NOT EXISTS switchyard.capture_stream (
+  stream            text PRIMARY KEY,
+  slot              text NOT NULL,
+  publication       text NOT NULL,
+  -- creating: the slot may or may not exist, nothing has been read from it
+  -- copying: the slot holds WAL from slot_lsn on, the initial copy is under way
+  -- streaming: the copy is complete
+  state             text NOT NULL CHECK (state IN ('creating', 'copying', 'streaming')),
+  -- Taken anew, by an increment, by each capture that comes to hold the slot.
+  epoch             bigint NOT NULL DEFAULT 0,
+  -- The cluster and the history the slot belongs to.
+  system_identifier text NOT NULL,
+  timeline          bigint NOT NULL,
+  -- Consistent point of the slot: the initial copy holds the commits below it.
+  slot_lsn          pg_lsn,
+  -- Why the stream stands still, in words for a person; NULL when it does not.
+  refusal           text,
+  created_at        timestamptz NOT NULL DEFAULT now(),
+  updated_at        timestamptz NOT NULL DEFAULT now());
+
+-- The tables captured, as they were when last looked at: what logical replication does not show
+-- (a rewrite, another partition tree, a publication changed) is noticed by comparing.
+CREATE TABLE IF NOT EXISTS switchyard.capture_table (
+  stream            text NOT NULL REFERENCES switchyard.capture_stream ON DELETE CASCADE,
+  relation_id       oid NOT NULL,
+  schema_name       text NOT NULL,
+  table_name        text NOT NULL,
+  kind              "char" NOT NULL,
+  root_id           oid NOT NULL,           -- topmost partitioned table, or 0
+  file_node         oid NOT NULL,           -- pg_class.relfilenode
+  persistence       "char" NOT NULL,
+  replica_identity  text NOT NULL,          -- its kind and columns
+  publication_row   text NOT NULL,          -- oid and xmin of what publishes it; '' if nothing does
+  PRIMARY KEY (stream, relation_id));
+
+-- Progress of the copy of each table.
+CREATE TABLE IF NOT EXISTS switchyard.capture_copy (
+  stream            text NOT NULL REFERENCES switchyard.capture_stream ON DELETE CASCADE,
+  relation_id       oid NOT NULL,
+  schema_name       text NOT NULL,
+  table_name        text NOT NULL,
+  generation        bigint NOT NULL,        -- counts the copies of this table
+  recopy            boolean NOT NULL DEFAULT false,
+  lsn               pg_lsn,                 -- the copy holds the commits below it
+  state             text NOT NULL CHECK (state IN ('pending', 'copying', 'done')),
+  rows              bigint NOT NULL,        -- estimates; -1 unknown
+  bytes             bigint NOT NULL,
+  rows_done         bigint NOT NULL DEFAULT 0,
+  bytes_done        bigint NOT NULL DEFAULT 0,
+  started_at        timestamptz,
+  finished_at       timestamptz,
+  PRIMARY KEY (stream, relation_id));
+
+-- Tables that changed in a way the stream can't show. Suspect until cleared_at is set: by a clean
+-- full parity pass, or by a copy of the table made since.
+CREATE TABLE IF NOT EXISTS switchyard.capture_suspect (
+  id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream            text NOT NULL REFERENCES switchyard.capture_stream ON DELETE CASCADE,
+  relation_id       oid NOT NULL,
+  schema_name       text NOT NULL,
+  table_name        text NOT NULL,
+  reason            text NOT NULL,
+  next_step         text NOT NULL,
+  seen_lsn          pg_lsn NOT NULL,        -- it happened before this point
+  seen_at           timestamptz NOT NULL DEFAULT now(),
+  cleared_at        timestamptz);
+CREATE UNIQUE INDEX IF NOT EXISTS capture_suspect_open
+  ON switchyard.capture_suspect (stream, relation_id, reason) WHERE cleared_at IS NULL;
+
+-- What a person asks of a running capture.
+CREATE TABLE IF NOT EXISTS switchyard.capture_request (
+  id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream            text NOT NULL REFERENCES switchyard.capture_stream ON DELETE CASCADE,
+  kind              text NOT NULL CHECK (kind IN ('recopy')),
+  relation_id       oid NOT NULL,           -- a partitioned table stands for all its leaves
+  requested_at      timestamptz NOT NULL DEFAULT now(),
+  taken_at          timestamptz);

@@ -1,0 +1,59 @@
+#include "tests/capture/source_fixture.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace switchyard::capture::testing {
+
+using switchyard::testing::MiniPostgres;
+
+std::unique_ptr<MiniPostgres> SourceTest::server_;
+
+void SourceTest::SetUpTestSuite() {
+  auto server = MiniPostgres::Start();
+  ASSERT_OK(server);
+  server_ = std::move(*server);
+}
+
+void SourceTest::SetUp() {
+  static int databases = 0;
+  database_ = absl::StrCat("d", ++databases);
+  ASSERT_OK(server_->CreateDatabase(database_));
+  auto owner = server_->Connect(database_);
+  ASSERT_OK(owner);
+  owner_ = std::move(*owner);
+}
+
+// A slot left behind would keep the server's few slots taken.
+void SourceTest::TearDown() {
+  if (owner_ == nullptr || !owner_->alive()) return;
+  EXPECT_OK(owner_->Execute(R"(
+    SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots
+    WHERE database = current_database() AND active;
+    SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+    WHERE database = current_database())"));
+}
+
+std::string SourceTest::Scalar(const std::string& sql) {
+  auto result = owner_->Query(sql);
+  EXPECT_OK(result);
+  return result.ok() && result->rows() > 0 ? result->str(0, 0) : "";
+}
+
+mapping::Catalog SourceTest::LoadTables() {
+  auto catalog = mapping::LoadCatalog(*owner_, tables_, {});
+  EXPECT_OK(catalog);
+  return catalog.ok() ? *std::move(catalog) : mapping::Catalog();
+}
+
+void SourceTest::SetUpSource() {
+  ASSERT_OK_AND_ASSIGN(const std::string sql, SourceSetupSql(options(), LoadTables()));
+  ASSERT_OK(owner_->Execute(sql)) << sql;
+}
+
+std::unique_ptr<pg::Session> SourceTest::ConnectAsCapture() {
+  auto session = pg::Session::Connect({.dsn = capture_dsn()}, cancel_);
+  EXPECT_OK(session);
+  return session.ok() ? *std::move(session) : nullptr;
+}
+
+}  // namespace switchyard::capture::testing

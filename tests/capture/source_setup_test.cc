@@ -1,0 +1,166 @@
+#include "capture/source_setup.h"
+
+#include "tests/capture/source_fixture.h"
+
+namespace switchyard::capture {
+namespace {
+
+using ::switchyard::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class SourceSetupTest : public testing::SourceTest {
+ protected:
+  std::vector<SourceFault> Verify(pg::Session& session, bool slot_exists = false) {
+    auto faults = VerifySource(session, options(), LoadTables(), slot_exists);
+    EXPECT_OK(faults);
+    return faults.ok() ? *std::move(faults) : std::vector<SourceFault>();
+  }
+  std::vector<SourceFault> Verify() {
+    const auto session = ConnectAsCapture();
+    return Verify(*session);
+  }
+  static auto Problem(const std::string& text) {
+    return Contains(Field(&SourceFault::problem, HasSubstr(text)));
+  }
+};
+
+TEST_F(SourceSetupTest, PrintedSqlIsAllThatTheCaptureRoleNeeds) {
+  tables_ = {{"", "t"}, {"Other \"schema\"", "it's"}, {"", "parts"}};
+  Run(R"(
+    CREATE SCHEMA "Other ""schema""";
+    CREATE TABLE t (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);
+    CREATE TABLE "Other ""schema"""."it's" (id int PRIMARY KEY);
+    CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10))");
+  SetUpSource();
+  SetUpSource();  // it may be run again
+  const auto session = ConnectAsCapture();
+  ASSERT_NE(session, nullptr);
+  EXPECT_THAT(Verify(*session), IsEmpty());
+  // Least privilege: no superuser, no rights beyond reading.
+  EXPECT_FALSE(session->Execute("INSERT INTO t VALUES (1)").ok());
+  EXPECT_FALSE(session->Execute("CREATE TABLE switchyard.x (a int)").ok());
+  EXPECT_EQ(Scalar("SELECT rolsuper FROM pg_roles WHERE rolname = 'switchyard_capture'"), "f");
+}
+
+TEST_F(SourceSetupTest, NamesEverythingMissingAtOnceAndTheRemediesMendIt) {
+  tables_ = {{"", "t"}, {"shut", "u"}, {"", "parts"}, {"", "logged_not"}};
+  Run(R"(
+    CREATE SCHEMA shut;
+    CREATE TABLE t (id int PRIMARY KEY);
+    CREATE TABLE shut.u (id int PRIMARY KEY);
+    ALTER TABLE shut.u ENABLE ROW LEVEL SECURITY;
+    CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10);
+    CREATE UNLOGGED TABLE logged_not (id int);
+    CREATE ROLE bare LOGIN)");
+  ASSERT_OK_AND_ASSIGN(
+      const auto session,
+      pg::Session::Connect({.dsn = server_->dsn(database_) + " user=bare"}, cancel_));
+  std::vector<SourceFault> faults = Verify(*session);
+  EXPECT_THAT(
+      faults,
+      AllOf(Problem("role \"bare\" may not replicate"), Problem("has no switchyard.capture_stream"),
+            Problem("no publication"), Problem("may not use schema shut"),
+            Problem("may not read table public.t"), Problem("may not read table public.parts_1")));
+  EXPECT_THAT(faults, AllOf(Problem("hides rows of shut.u"), Problem("logged_not is unlogged"),
+                            Problem("logged_not has no primary key")));
+  // What is missing of switchyard itself is whole files of SQL; the rest is mended line by line.
+  Run("ALTER TABLE logged_not SET LOGGED; ALTER TABLE logged_not REPLICA IDENTITY FULL");
+  SetUpSource();
+  Run("DROP PUBLICATION " + options().names.publication);
+  for (int round = 0; round < 3 && !(faults = Verify(*session)).empty(); ++round) {
+    for (const SourceFault& fault : faults) Run(fault.remedy);
+  }
+  EXPECT_THAT(Verify(*session), IsEmpty());
+}
+
+TEST_F(SourceSetupTest, RefusesBeforeAPublicationWouldBreakTheSourcesOwnUpdates) {
+  tables_ = {{"", "keyless"}, {"", "nothing"}, {"", "late"},    {"", "gone_index"},
+             {"", "v"},       {"", "parent"},  {"", "missing"}, {"", "parts"}};
+  Run(R"(
+    CREATE TABLE keyless (a int);
+    CREATE TABLE nothing (a int PRIMARY KEY);
+    ALTER TABLE nothing REPLICA IDENTITY NOTHING;
+    CREATE TABLE late (a int PRIMARY KEY DEFERRABLE);
+    CREATE TABLE gone_index (a int NOT NULL);
+    CREATE UNIQUE INDEX gone ON gone_index (a);
+    ALTER TABLE gone_index REPLICA IDENTITY USING INDEX gone;
+    DROP INDEX gone;
+    CREATE VIEW v AS SELECT 1 AS a;
+    CREATE TABLE parent (a int PRIMARY KEY);
+    CREATE TABLE child () INHERITS (parent);
+    CREATE TABLE parts (a int) PARTITION BY LIST (a);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1))");
+  const auto sql = SourceSetupSql(options(), LoadTables());
+  EXPECT_THAT(sql, StatusIs(absl::StatusCode::kFailedPrecondition,
+                            AllOf(HasSubstr("public.keyless has no primary key"),
+                                  HasSubstr("public.nothing has replica identity NOTHING"),
+                                  HasSubstr("public.late has a primary key that is deferrable"),
+                                  HasSubstr("public.gone_index has a replica identity index"),
+                                  HasSubstr("public.v is a view"),
+                                  HasSubstr("public.parent has children by INHERITS"),
+                                  HasSubstr("no table missing"),
+                                  HasSubstr("public.parts_1 has no primary key"))));
+  EXPECT_EQ(Scalar("SELECT count(*) FROM pg_publication"), "0");
+  // The claim itself, as Postgres has it: published, such tables can't be updated.
+  for (const char* table : {"keyless", "nothing", "late", "gone_index", "parts"}) {
+    const std::string name(table);
+    Run("INSERT INTO " + name + " VALUES (1)");
+    Run("CREATE PUBLICATION p FOR TABLE " + name);
+    EXPECT_THAT(owner_->Execute("UPDATE " + name + " SET a = 1"),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("does not have a replica identity")))
+        << name;
+    Run("DROP PUBLICATION p");
+  }
+}
+
+TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
+  tables_ = {{"", "t"}, {"", "u"}, {"", "parts"}};
+  Run(R"(
+    CREATE TABLE t (id int PRIMARY KEY, a int);
+    CREATE TABLE u (id int PRIMARY KEY, a int);
+    CREATE TABLE parts (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10))");
+  SetUpSource();
+  const std::string name = options().names.publication;
+  Run("ALTER PUBLICATION " + name + " SET (publish = 'insert', publish_via_partition_root = true)");
+  Run("ALTER PUBLICATION " + name + " SET TABLE t WHERE (id > 1), u (id)");
+  EXPECT_THAT(Verify(),
+              AllOf(Problem("leaves operations out"), Problem("as their root"),
+                    Problem("lacks table public.parts_1"), Problem("column list for public.t"),
+                    Problem("column list for public.u")));
+  for (const SourceFault& fault : Verify()) Run(fault.remedy);
+  EXPECT_THAT(Verify(), IsEmpty());
+  Run("DROP PUBLICATION " + name + "; CREATE PUBLICATION " + name + " FOR ALL TABLES");
+  EXPECT_THAT(Verify(), Problem("FOR ALL TABLES"));
+}
+
+TEST_F(SourceSetupTest, CountsTheSlotsItNeeds) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  SetUpSource();
+  const int slots = std::stoi(Scalar("SHOW max_replication_slots"));
+  for (int i = 0; i + 1 < slots; ++i) {
+    Run("SELECT pg_create_physical_replication_slot('taken_" + std::to_string(i) + "')");
+  }
+  EXPECT_THAT(Verify(), Problem("1 replication slots are free; capture needs 2"));
+  const auto session = ConnectAsCapture();
+  EXPECT_THAT(Verify(*session, true), IsEmpty());
+  Run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+      "WHERE slot_name LIKE 'taken_%'");
+}
+
+TEST(SourceNamesTest, NamesFitAndTellDirectionsApart) {
+  const StreamNames names = NamesOf(std::string(40, 'm'), "forward");
+  EXPECT_EQ(names.stream, std::string(40, 'm') + ".forward");
+  EXPECT_LE(names.slot.size(), 63u);
+  EXPECT_NE(names.slot, NamesOf(std::string(40, 'm'), "reverse").slot);
+}
+
+}  // namespace
+}  // namespace switchyard::capture
