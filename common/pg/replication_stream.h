@@ -55,6 +55,9 @@ class ReplicationStream {
   // What Postgres may forget: everything below `flushed` is durable in the event log. Never goes
   // back. Sent at once when `now`, else with the next keepalive answer (at most 1 s later).
   virtual absl::Status Acknowledge(Lsn flushed, bool now) = 0;
+
+  // Of the walsender: pg_replication_slots.active_pid while this stream holds the slot.
+  virtual int backend_pid() const = 0;
 };
 
 }  // namespace switchyard::pg
