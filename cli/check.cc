@@ -1,0 +1,72 @@
+#include "cli/check.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "cli/check_databases.h"
+#include "common/base/strings.h"
+#include "common/ops/check_report.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+namespace {
+
+struct CheckOptions {
+  std::string path;
+  bool offline = false;
+};
+
+ops::CheckFault FromFileFault(const spec::Fault& fault) {
+  return {.where = ops::CheckFault::Where::kFile,
+          .file = fault.file,
+          .line = fault.at.line,
+          .column = fault.at.column,
+          .message = fault.message,
+          .kind = ops::CheckFault::Kind::kMistake};
+}
+
+// A mistake goes before a database that can't be asked, and that before what a
+// database still lacks: the first is mended first.
+ExitCode CodeFor(const ops::CheckReport& report) {
+  ExitCode code = report.ok() ? ExitCode::kDone : ExitCode::kNo;
+  for (const ops::CheckFault& fault : report.faults) {
+    if (fault.kind == ops::CheckFault::Kind::kMistake) return ExitCode::kUsage;
+    if (fault.kind == ops::CheckFault::Kind::kUnreachable) code = ExitCode::kUnavailable;
+  }
+  return code;
+}
+
+absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& context) {
+  ops::CheckReport report = {.path = options.path, .offline = options.offline};
+  std::vector<spec::Fault> file_faults;
+  const absl::StatusOr<spec::MigrationFile> file =
+      spec::LoadMigrationFile(options.path, &file_faults);
+  if (!file.ok() && file_faults.empty()) return file.status();
+  for (const spec::Fault& fault : file_faults) report.faults.push_back(FromFileFault(fault));
+  if (file.ok()) {
+    report.migration = file->name;
+    if (!options.offline) RETURN_IF_ERROR(CheckDatabases(*file, context.cancel, &report));
+  }
+  context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
+  return CodeFor(report);
+}
+
+}  // namespace
+
+void AddCheck(CLI::App& app, Chosen* chosen) {
+  CLI::App* command =
+      app.add_subcommand("check", "Find every fault of the migration file and of both databases");
+  auto options = std::make_shared<CheckOptions>();
+  command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
+  command->add_flag("--offline", options->offline, "Check the file only, ask no database");
+  command->footer(
+      "Examples:\n"
+      "  switchyard check studio.yaml             before anything else\n"
+      "  switchyard check studio.yaml --offline   in a pipeline without databases");
+  command->callback([options, chosen] {
+    *chosen = [options](const Context& context) { return RunCheck(*options, context); };
+  });
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,116 @@
+#include "cli/check_databases.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "cli/connect.h"
+#include "common/base/strings.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/session.h"
+
+namespace switchyard::cli {
+namespace {
+
+using ops::CheckFault;
+using Where = CheckFault::Where;
+
+// One side of the migration while it is checked.
+struct Side {
+  Where where;
+  std::string_view key;  // "old", "new": as in the file
+  std::string name;      // "OLD", "NEW"
+  std::unique_ptr<pg::Session> session;
+  mapping::Catalog catalog;
+};
+
+void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
+             ops::CheckReport* report) {
+  auto session = ConnectTo(endpoint, side->key, cancel);
+  if (session.ok()) {
+    side->session = *std::move(session);
+    return;
+  }
+  std::string message(StdSv(session.status().message()));
+  const std::string prefix = std::string(side->key) + ": ";
+  if (message.starts_with(prefix)) message.erase(0, prefix.size());
+  const bool mistake = absl::IsInvalidArgument(session.status());
+  report->faults.push_back(
+      {.where = side->where,
+       .message = std::move(message),
+       .kind = mistake ? CheckFault::Kind::kMistake : CheckFault::Kind::kUnreachable});
+}
+
+// The ordinary tables a wrong name may have meant.
+absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT s.nspname, c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND s.nspname !~ '^(pg_|information_schema$|switchyard)'
+    ORDER BY 1, 2 LIMIT 10000)"));
+  std::vector<std::string> names;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const spec::TableName name = {.schema = rows.str(i, 0), .name = rows.str(i, 1)};
+    names.push_back(name.ToString());
+    names.push_back(spec::TableName{.name = name.name}.ToString());
+  }
+  return names;
+}
+
+absl::Status LoadTables(const spec::MigrationFile& file, const std::vector<spec::TableName>& names,
+                        Side* side, ops::CheckReport* report) {
+  if (side->session == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(side->catalog,
+                   mapping::LoadCatalog(*side->session, names, {.schemas = file.schemas}));
+  std::vector<std::string> known;
+  if (!side->catalog.missing.empty()) {
+    ASSIGN_OR_RETURN(known, TableNames(*side->session));
+  }
+  for (const spec::TableName& name : side->catalog.missing) {
+    const std::string text = name.ToString();
+    const std::string nearest = NearestWord(text, known);
+    report->faults.push_back(
+        {.where = side->where,
+         .message = absl::StrCat("there is no table ", text,
+                                 nearest.empty() ? "" : "; did you mean " + nearest + "?")});
+  }
+  int64_t bytes = 0;
+  for (const mapping::Table& table : side->catalog.tables) bytes += table.bytes;
+  report->facts.push_back(absl::StrFormat(
+      "%s: database %s, Postgres %d.%d, %d mapped tables, %s", side->name, side->catalog.database,
+      side->catalog.server_version / 10000, side->catalog.server_version % 10000,
+      names.size() - side->catalog.missing.size(), HumanBytes(bytes)));
+  return absl::OkStatus();
+}
+
+void CheckTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckReport* report) {
+  if (old_side.session == nullptr || new_side.session == nullptr) return;
+  const bool same = old_side.catalog.system_identifier == new_side.catalog.system_identifier &&
+                    old_side.catalog.database == new_side.catalog.database;
+  if (!same) return;
+  report->faults.push_back(
+      {.where = Where::kNew,
+       .message = absl::StrFormat("old and new are the same database: \"%s\" of the cluster with "
+                                  "system identifier %d",
+                                  new_side.catalog.database, new_side.catalog.system_identifier),
+       .remedy = "name the database with the new schema under new"});
+}
+
+}  // namespace
+
+absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cancel,
+                            ops::CheckReport* report) {
+  Side old_side = {.where = Where::kOld, .key = "old", .name = "OLD"};
+  Side new_side = {.where = Where::kNew, .key = "new", .name = "NEW"};
+  Connect(file.old_db, cancel, &old_side, report);
+  Connect(file.new_db, cancel, &new_side, report);
+  RETURN_IF_ERROR(cancel.status());
+  RETURN_IF_ERROR(LoadTables(file, mapping::SourceTables(file.forward), &old_side, report));
+  RETURN_IF_ERROR(LoadTables(file, mapping::TargetTables(file.forward), &new_side, report));
+  CheckTwoDatabases(old_side, new_side, report);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::cli

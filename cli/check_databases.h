@@ -1,0 +1,15 @@
+// The part of `check` that asks the databases.
+#pragma once
+
+#include "common/base/cancel.h"
+#include "common/ops/check_report.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+
+// Adds every fault found to `report`; an error only when the check itself had to stop (Cancelled,
+// or a connection lost on the way).
+absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cancel,
+                            ops::CheckReport* report);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,24 @@
+#include "cli/connect.h"
+
+#include <string>
+
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+
+absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
+                                                       std::string_view side,
+                                                       const Cancel& cancel) {
+  const absl::StatusOr<std::string> dsn = endpoint.Dsn();
+  if (!dsn.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
+  }
+  auto session = pg::Session::Connect({.dsn = *dsn, .application_name = "switchyard cli"}, cancel);
+  if (absl::IsFailedPrecondition(session.status())) {
+    return absl::UnavailableError(absl::StrCat(Sv(side), ": ", session.status().message()));
+  }
+  if (!session.ok()) return Annotate(session.status(), side);
+  return session;
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,18 @@
+// Connections of the commands that ask and end; roles make their own and retry.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "common/base/cancel.h"
+#include "common/pg/session.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+
+// `side` is "old" or "new", for messages. InvalidArgument: no connection string, or a malformed
+// one. Unavailable: no answer, or the login is refused.
+absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
+                                                       std::string_view side, const Cancel& cancel);
+
+}  // namespace switchyard::cli

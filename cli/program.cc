@@ -1,0 +1,109 @@
+#include "cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "cli/check.h"
+#include "cli/command.h"
+#include "cli/completion.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+namespace {
+
+constexpr char kVersion[] = "switchyard 0.1.0";
+
+struct GlobalOptions {
+  bool json = false;
+  std::string log_level = "info";
+};
+
+LogLevel LevelOf(const std::string& name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warn") return LogLevel::kWarn;
+  if (name == "error") return LogLevel::kError;
+  return LogLevel::kInfo;
+}
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
+  app.set_version_flag("--version", kVersion, "Print the version");
+  app.add_flag("--json", options->json, "Print results as JSON");
+  app.add_option("--log-level", options->log_level, "Log lines of this level and above")
+      ->type_name("")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may follow the subcommand
+  app.footer(
+      "Exit codes: 0 done or yes, 1 no, 2 usage or migration file, 3 unavailable,\n"
+      "            4 inconclusive, 5 ambiguous\n"
+      "Examples:\n"
+      "  switchyard check studio.yaml          is everything ready?\n"
+      "  switchyard <command> --help           options and examples of one command");
+}
+
+// A sentence about a first word that is no subcommand; "" when it is one, or an option.
+std::string UnknownCommand(const CLI::App& app, int argc, const char* const* argv) {
+  if (argc < 2 || absl::StartsWith(argv[1], "-")) return "";
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == argv[1]) return "";
+    names.push_back(command->get_name());
+  }
+  const std::string nearest = NearestWord(argv[1], names);
+  return absl::StrCat("unknown command \"", argv[1], "\"",
+                      nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+}
+
+ExitCode ReportError(const absl::Status& status, bool json, std::ostream& out, std::ostream& err) {
+  const ExitCode code = ExitCodeFor(status);
+  const std::string message(StdSv(status.message()));
+  if (json) {
+    const nlohmann::ordered_json object = {
+        {"result", ExitCodeWord(code)}, {"exit_code", static_cast<int>(code)}, {"error", message}};
+    out << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  } else {
+    err << "switchyard: " << message << "\n";
+  }
+  return code;
+}
+
+// What the parser says of a command line it can't use, or of --help and --version.
+ExitCode ReportParse(const CLI::App& app, const CLI::ParseError& error, const std::string& unknown,
+                     std::ostream& out, std::ostream& err) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    app.exit(error, out, err);
+    return ExitCode::kDone;
+  }
+  err << "switchyard: " << (unknown.empty() ? error.what() : unknown) << "\n"
+      << "Run: switchyard --help\n";
+  return ExitCode::kUsage;
+}
+
+}  // namespace
+
+ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std::ostream& out,
+                    std::ostream& err) {
+  CLI::App app("Moves a live Postgres application to a database with another schema.",
+               "switchyard");
+  GlobalOptions options;
+  Chosen chosen;
+  AddGlobalOptions(app, &options);
+  AddCheck(app, &chosen);
+  AddCompletion(app, &chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ReportParse(app, error, UnknownCommand(app, argc, argv), out, err);
+  }
+  SetLogLevel(LevelOf(options.log_level));
+  const absl::StatusOr<ExitCode> code =
+      chosen(Context{.json = options.json, .out = out, .cancel = cancel});
+  return code.ok() ? *code : ReportError(code.status(), options.json, out, err);
+}
+
+}  // namespace switchyard::cli

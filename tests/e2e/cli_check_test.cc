@@ -1,0 +1,131 @@
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/cli_fixture.h"
+#include "tests/support/mini_postgres.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kFile[] =
+    "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
+    "forward: [{table: public.users, copy: customers}]\n";
+
+class CliCheckTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto postgres = MiniPostgres::Start();
+    ASSERT_OK(postgres);
+    postgres_ = std::move(*postgres).release();
+    ASSERT_OK(postgres_->CreateDatabase("old_db"));
+    ASSERT_OK(postgres_->CreateDatabase("new_db"));
+    ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE customers (id int PRIMARY KEY)"));
+    ASSERT_OK(postgres_->Execute("new_db", "CREATE TABLE users (id int PRIMARY KEY)"));
+  }
+  static void TearDownTestSuite() { delete postgres_; }
+
+  static CliResult Check(const std::string& text, const std::string& old_dsn,
+                         const std::string& new_dsn, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"check", WriteTempFile("check.yaml", text)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunCli(arguments, {{"OLD_DSN", old_dsn}, {"NEW_DSN", new_dsn}});
+  }
+  static std::string OldDsn() { return postgres_->dsn("old_db"); }
+  static std::string NewDsn() { return postgres_->dsn("new_db"); }
+
+  static inline MiniPostgres* postgres_ = nullptr;
+};
+
+TEST_F(CliCheckTest, NamesTheSameDatabaseOnBothSides) {
+  const CliResult result = Check(kFile, OldDsn(), OldDsn());
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("old and new are the same database: \"old_db\""));
+}
+
+TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
+  const CliResult result = Check(
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
+      "forward: [{table: public.user, copy: customer}]\n",
+      OldDsn(), NewDsn());
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.output, HasSubstr("old: there is no table customer; did you mean customers?"));
+  EXPECT_THAT(result.output,
+              HasSubstr("new: there is no table public.user; did you mean public.users?"));
+}
+
+TEST_F(CliCheckTest, SaysThatBothHostsAreUnreachableAndNeverPrintsAPassword) {
+  const CliResult result = Check(kFile, "host=127.0.0.1 port=1 password=hunter2",
+                                 "postgresql://u:hunter2@127.0.0.1:1/d", {"--json"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("\"where\": \"old\""));
+  EXPECT_THAT(result.output, HasSubstr("\"where\": \"new\""));
+  EXPECT_THAT(result.output, HasSubstr("\"kind\": \"unreachable\""));
+  EXPECT_THAT(result.output, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(CliCheckTest, TellsAVariableThatIsNotSetFromADatabaseThatIsDown) {
+  const CliResult result =
+      RunCli({"check", WriteTempFile("check.yaml", kFile)}, {{"OLD_DSN", ""}, {"NEW_DSN", ""}});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("old: the environment variable OLD_DSN is not set"));
+  EXPECT_THAT(result.output, HasSubstr("new: the environment variable NEW_DSN is not set"));
+}
+
+TEST_F(CliCheckTest, ReportsFaultsOfTheFileWithoutAskingADatabase) {
+  const CliResult result = Check("migration: shop\nforwad: []\n", "host=/nowhere", "host=/nowhere");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("check.yaml:1:1: the migration file has no \"old\""));
+  EXPECT_THAT(result.output, HasSubstr("check.yaml:2:1: unknown key \"forwad\""));
+  EXPECT_THAT(result.output, HasSubstr("3 faults"));
+}
+
+TEST(CliTest, TakesGlobalOptionsBeforeAndAfterTheSubcommand) {
+  const std::string path = WriteTempFile("offline.yaml", kFile);
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--json", "check", path, "--offline"},
+        std::vector<std::string>{"check", "--offline", path, "--json"}}) {
+    const CliResult result = RunCli(arguments);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.output, HasSubstr("\"ok\": true"));
+  }
+}
+
+TEST(CliTest, ExplainsWrongUsage) {
+  EXPECT_EQ(RunCli({}).exit_code, 2);
+  EXPECT_EQ(RunCli({"check"}).exit_code, 2);
+  EXPECT_EQ(RunCli({"check", "x", "--ofline"}).exit_code, 2);
+  EXPECT_EQ(RunCli({"--log-level", "loud", "check", "x"}).exit_code, 2);
+  const CliResult result = RunCli({"chekc", "x"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("unknown command \"chekc\"; did you mean \"check\"?"));
+  EXPECT_EQ(RunCli({"check", "/nowhere/x.yaml"}).exit_code, 2);
+}
+
+TEST(CliTest, HelpHasExamplesAndEndsWithZero) {
+  const CliResult result = RunCli({"check", "--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, HasSubstr("Examples:"));
+  EXPECT_EQ(RunCli({"--version"}).exit_code, 0);
+}
+
+TEST(CliTest, CompletionScriptWorksInBash) {
+  const std::string script =
+      WriteTempFile("completion.bash", RunCli({"completion", "bash"}).output);
+  Command command;
+  command.argv = {
+      "/bin/bash", "-c",
+      "source " + script +
+          "; COMP_WORDS=(switchyard ch); COMP_CWORD=1; _switchyard; echo "
+          "\"${COMPREPLY[@]}\"; COMP_WORDS=(switchyard check --off); COMP_CWORD=2; "
+          "_switchyard; echo \"${COMPREPLY[@]}\"; COMP_WORDS=(switchyard completion f); "
+          "_switchyard; echo \"${COMPREPLY[@]}\""};
+  ASSERT_OK_AND_ASSIGN(const std::string output, RunForOutput(command));
+  EXPECT_EQ(output, "check\n--offline\nfish\n");
+  EXPECT_EQ(RunCli({"completion", "tcsh"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace switchyard::testing
