@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
+#include <thread>
 
-#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/strings.h"
 
 namespace switchyard::pg::internal {
@@ -88,12 +90,30 @@ absl::Status StatusFromResult(PGconn* connection, const PGresult* result) {
   return absl::InvalidArgumentError(FirstLine(PQresultErrorMessage(result)));
 }
 
-void SendCancelRequest(PGconn* connection) {
+void SendCancelRequest(PGconn* connection, absl::Duration timeout) {
   PGcancel* request = PQgetCancel(connection);
   if (request == nullptr) return;
-  std::array<char, 256> error;
-  PQcancel(request, error.data(), static_cast<int>(error.size()));
-  PQfreeCancel(request);
+  struct Attempt {
+    Mutex mu;
+    CondVar changed;
+    bool done ABSL_GUARDED_BY(mu) = false;
+  };
+  // PQcancel blocks, with a silent server for ever. So it gets a thread, which may be left behind;
+  // what both sides use is therefore shared.
+  const auto attempt = std::make_shared<Attempt>();
+  std::thread([request, attempt] {
+    std::array<char, 256> error;
+    PQcancel(request, error.data(), static_cast<int>(error.size()));
+    PQfreeCancel(request);
+    MutexLock lock(&attempt->mu);
+    attempt->done = true;
+    attempt->changed.SignalAll();
+  }).detach();
+  const absl::Time deadline = absl::Now() + timeout;
+  MutexLock lock(&attempt->mu);
+  while (!attempt->done && absl::Now() < deadline) {
+    attempt->changed.WaitFor(&attempt->mu, deadline - absl::Now());
+  }
 }
 
 bool EndsConnection(PGconn* connection, const absl::Status& status) {

@@ -43,8 +43,9 @@ absl::Status LostConnection(PGconn* connection);
 // The first line of libpq's last message, without its "ERROR:  " prefix.
 std::string FirstLine(std::string_view text);
 
-// Asks the server to end what this connection runs; returns when the request was taken.
-void SendCancelRequest(PGconn* connection);
+// Asks the server to end what this connection runs; returns when the request was taken, or after
+// `timeout`.
+void SendCancelRequest(PGconn* connection, absl::Duration timeout);
 
 // True when the error ended the connection, so that a COMMIT under way may have happened.
 bool EndsConnection(PGconn* connection, const absl::Status& status);

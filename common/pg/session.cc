@@ -20,7 +20,7 @@ using internal::ResultPtr;
 
 // Time a server gets to answer a cancel request, or a COMMIT or ROLLBACK during shutdown, before
 // the connection is closed instead.
-constexpr absl::Duration kWindDown = absl::Seconds(5);
+constexpr absl::Duration kWindDown = absl::Seconds(3);
 
 // Parameters in the shape libpq wants them; refers to `params`.
 std::vector<const char*> CStrings(const std::vector<Param>& params) {
@@ -68,7 +68,13 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Connect(const SessionOptions& 
   return session;
 }
 
-Session::~Session() { PQfinish(connection_); }
+Session::~Session() {
+  // A statement nobody waits for any more would go on, and keep its locks.
+  if (alive() && PQtransactionStatus(connection_) == PQTRANS_ACTIVE) {
+    internal::SendCancelRequest(connection_, kWindDown);
+  }
+  PQfinish(connection_);
+}
 
 absl::Status Session::ApplyVersionedSettings() {
   std::string sql;
@@ -83,10 +89,17 @@ absl::Status Session::ApplyVersionedSettings() {
     const bool versioned = setting.since_version != 0 && server_version() >= setting.since_version;
     if (overridden || versioned) add(setting);
   }
+  // When this process is killed the server must notice though it is busy: a statement, its locks
+  // and the session's advisory locks end within seconds. Only Linux servers can watch for it.
+  if (server_version() >= 140000) {
+    absl::StrAppend(&sql,
+                    "SELECT set_config('client_connection_check_interval', '2s', false) "
+                    "WHERE version() LIKE '%linux%';");
+  }
   return sql.empty() ? absl::OkStatus() : Execute(sql);
 }
 
-bool Session::alive() const { return PQstatus(connection_) == CONNECTION_OK; }
+bool Session::alive() const { return !closed_ && PQstatus(connection_) == CONNECTION_OK; }
 int Session::server_version() const { return PQserverVersion(connection_); }
 int Session::backend_pid() const { return PQbackendPID(connection_); }
 
@@ -185,12 +198,16 @@ absl::StatusOr<Result> Session::Wait() {
 }
 
 void Session::Interrupt() {
-  internal::SendCancelRequest(connection_);
-  const auto drained = Collect({.deadline = absl::Now() + kWindDown, .heed_cancel = false});
+  const absl::Time deadline = absl::Now() + kWindDown;
+  internal::SendCancelRequest(connection_, kWindDown);
+  const auto drained = Collect({.deadline = deadline, .heed_cancel = false});
   if (absl::IsDeadlineExceeded(drained.status())) Close();
 }
 
-void Session::Close() { shutdown(PQsocket(connection_), SHUT_RDWR); }
+void Session::Close() {
+  closed_ = true;
+  shutdown(PQsocket(connection_), SHUT_RDWR);
+}
 
 // ---- Statements
 

@@ -179,6 +179,7 @@ class Session {
   // Collect; when it is cut short the server is told to stop, and its answer awaited briefly.
   absl::StatusOr<Result> Wait();
   void Interrupt();
+  // The server sees the end of the connection; ours lasts until the destructor.
   void Close();
   absl::StatusOr<std::string> Prepare(const std::string& sql);
   absl::Status BeginCopy(std::string_view sql, int wanted);
@@ -187,6 +188,7 @@ class Session {
   const Cancel& cancel_;
   std::unordered_map<std::string, std::string> prepared_;  // statement text -> name
   int64_t prepared_names_ = 0;
+  bool closed_ = false;
   int64_t unflushed_bytes_ = 0;  // COPY data handed to libpq since its buffer was last seen empty
 };
 

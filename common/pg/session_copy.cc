@@ -35,7 +35,7 @@ absl::Status Session::BeginCopy(std::string_view sql, int wanted) {
   }
   const absl::Status rest = Wait().status();
   RETURN_IF_ERROR(status);
-  return rest.ok() ? absl::InvalidArgumentError("not the expected kind of COPY statement") : rest;
+  return alive() ? absl::InvalidArgumentError("not the expected kind of COPY statement") : rest;
 }
 
 absl::Status Session::BeginCopyIn(std::string_view sql) {

@@ -1,0 +1,81 @@
+// One cluster for all tests of a binary; every test has a session and a Cancel of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/pg/session.h"
+#include "tests/support/mini_postgres.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/tcp_proxy.h"
+
+namespace switchyard::pg {
+
+class SessionFixture : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (server_ != nullptr) return;
+    auto started = testing::MiniPostgres::Start();
+    CheckOk(started.status());
+    server_ = std::move(*started).release();
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+  static void CheckOk(const absl::Status& status) {
+    ASSERT_TRUE(status.ok()) << StdSv(status.ToString());
+  }
+
+  void SetUp() override {
+    auto session = Open();
+    ASSERT_OK(session);
+    session_ = std::move(*session);
+  }
+
+  absl::StatusOr<std::unique_ptr<Session>> Open(
+      std::vector<std::pair<std::string, std::string>> settings = {}) {
+    return Session::Connect({.dsn = server_->dsn(),
+                             .application_name = "session test",
+                             .settings = std::move(settings)},
+                            cancel_);
+  }
+
+  static std::unique_ptr<testing::TcpProxy> Proxy() {
+    auto proxy = testing::TcpProxy::Start({.unix_path = server_->socket_path()});
+    CheckOk(proxy.status());
+    return std::move(*proxy);
+  }
+
+  static std::string Scalar(const std::string& sql) {
+    auto value = server_->Scalar("postgres", sql);
+    CheckOk(value.status());
+    return *value;
+  }
+
+  // Waits until `sql` gives "t", at most ten seconds.
+  static bool Await(const std::string& sql) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    while (absl::Now() < deadline) {
+      if (Scalar(sql) == "t") return true;
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return false;
+  }
+  // Waits until backend `pid` is in pg_sleep.
+  static bool AwaitAsleep(int pid) {
+    return Await(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = " +
+        std::to_string(pid));
+  }
+
+  static inline testing::MiniPostgres* server_ = nullptr;
+  Cancel cancel_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace switchyard::pg
