@@ -23,10 +23,10 @@ constexpr absl::Duration kLinger = absl::Milliseconds(2);
 // One transaction; also what a crash makes SQLite read again.
 constexpr size_t kGroupBytesMax = 8 << 20;
 // 16 MiB of WAL: large enough that its two syncs do not matter, small enough to stay in cache.
-constexpr int kCheckpointPages = 2048;
+constexpr int kCheckpointPages = (16 << 20) / kLogPageBytes;
 // Beyond this a checkpoint waits for the readers to let go of the WAL, so that it starts over.
-constexpr int kRestartPages = 8 * kCheckpointPages;
-constexpr int kIdleCheckpointPages = 128;
+constexpr int kRestartPages = 4 * kCheckpointPages;
+constexpr int kIdleCheckpointPages = (1 << 20) / kLogPageBytes;
 constexpr absl::Duration kIdle = absl::Seconds(1);
 constexpr absl::Duration kBusyTimeout = absl::Seconds(1);
 constexpr absl::Duration kWarnEvery = absl::Seconds(10);
@@ -42,8 +42,9 @@ std::string FreeSpace(const std::string& path) {
 absl::StatusOr<std::unique_ptr<SqliteCommitter>> SqliteCommitter::Open(const std::string& path) {
   ASSIGN_OR_RETURN(auto db, SqliteDb::Open(path, kBusyTimeout));
   // A WAL that grew while readers held it shrinks again when it starts over.
+  ASSIGN_OR_RETURN(const FileIdentity file, IdentityOf(path));
   RETURN_IF_ERROR(db->Execute("PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192"));
-  std::unique_ptr<SqliteCommitter> made(new SqliteCommitter(std::move(db)));
+  std::unique_ptr<SqliteCommitter> made(new SqliteCommitter(std::move(db), file));
   ASSIGN_OR_RETURN(made->begin_, made->db_->Prepare("BEGIN IMMEDIATE"));
   ASSIGN_OR_RETURN(made->commit_, made->db_->Prepare("COMMIT"));
   made->thread_ = std::thread([committer = made.get()] { committer->Run(); });
@@ -51,7 +52,8 @@ absl::StatusOr<std::unique_ptr<SqliteCommitter>> SqliteCommitter::Open(const std
   return made;
 }
 
-SqliteCommitter::SqliteCommitter(std::unique_ptr<SqliteDb> db) : db_(std::move(db)) {
+SqliteCommitter::SqliteCommitter(std::unique_ptr<SqliteDb> db, const FileIdentity& file)
+    : db_(std::move(db)), file_(file) {
   sqlite3_wal_hook(db_->handle(), &SqliteCommitter::OnWalGrown, this);
 }
 
@@ -163,7 +165,9 @@ void SqliteCommitter::CommitUntilDone(const std::vector<Taken>& group) {
   absl::Time next_warning = absl::InfinitePast();
   while (true) {
     SY_FAULT_POINT("eventlog.before_commit");
-    const absl::Status status = Commit(group);
+    absl::Status status = Commit(group);
+    // Into a file without a name nothing is durable.
+    if (status.ok()) status = CheckSameFile(db_->path(), file_);
     if (status.ok()) break;
     if (!absl::IsUnavailable(status)) return EndAll(status);
     if (absl::Now() >= next_warning) {

@@ -5,8 +5,6 @@
 // next group gathers, so the more comes in, the larger the groups.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -20,6 +18,7 @@
 #include "common/base/retry.h"
 #include "common/base/status.h"
 #include "common/eventlog/sqlite_db.h"
+#include "common/eventlog/sqlite_file.h"
 #include "common/eventlog/wake.h"
 
 namespace switchyard::eventlog {
@@ -73,7 +72,7 @@ class SqliteCommitter {
   };
   enum class Work { kStop, kCommit, kIdle };
 
-  explicit SqliteCommitter(std::unique_ptr<SqliteDb> db);
+  SqliteCommitter(std::unique_ptr<SqliteDb> db, const FileIdentity& file);
   static int OnWalGrown(void* self, sqlite3* db, const char* name, int pages);
 
   void Run();
@@ -91,6 +90,7 @@ class SqliteCommitter {
 
   // Used by the thread only, after Open.
   const std::unique_ptr<SqliteDb> db_;
+  const FileIdentity file_;
   SqliteStatement begin_;
   SqliteStatement commit_;
   std::map<int64_t, TopicStatements> statements_;

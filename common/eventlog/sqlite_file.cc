@@ -20,9 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Blocks are large, so their overflow pages dominate; but a commit of one small transaction
-// writes whole pages too.
-constexpr int kPageBytes = 8192;
 constexpr size_t kHeaderBytes = 100;
 
 std::string RandomUuid() {
@@ -125,7 +122,7 @@ absl::Status WriteNewLog(const std::string& path) {
   RETURN_IF_ERROR(db->Execute(absl::StrFormat(
       "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;"
       "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-      kPageBytes, kLogApplicationId, kLogFormatVersion)));
+      kLogPageBytes, kLogApplicationId, kLogFormatVersion)));
   RETURN_IF_ERROR(db->Execute(
       "CREATE TABLE topics(number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
       " id TEXT NOT NULL)"));
@@ -166,6 +163,21 @@ absl::Status PrepareLogFile(const std::string& path) {
   if (stat(path.c_str(), &info) == 0) return CheckLogFile(path);
   if (errno != ENOENT) return ErrnoStatus(path, "be opened");
   return MakeLogFile(path);
+}
+
+absl::StatusOr<FileIdentity> IdentityOf(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return ErrnoStatus(path, "be found");
+  return FileIdentity{.device = info.st_dev, .inode = info.st_ino};
+}
+
+absl::Status CheckSameFile(const std::string& path, const FileIdentity& file) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && info.st_dev == file.device && info.st_ino == file.inode) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      absl::StrFormat("log file %s was removed or replaced while it was in use", path));
 }
 
 absl::StatusOr<SqliteTopic> FindTopic(SqliteDb& db, std::string_view name) {

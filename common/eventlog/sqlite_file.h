@@ -7,6 +7,8 @@
 // The newest block of a topic is never trimmed away, so that the next offset is known.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,11 +23,23 @@ namespace switchyard::eventlog {
 
 inline constexpr uint32_t kLogApplicationId = 0x53575944;  // "SWYD"
 inline constexpr uint32_t kLogFormatVersion = 1;
+// Appending costs 0.55 us a record with pages of 4 kB and 0.35 us with these; larger ones gain
+// little and make the commit of a single small transaction slower.
+inline constexpr int kLogPageBytes = 16384;
 
 // Makes the file if there is none, whole or not at all; otherwise checks that it is a log of a
 // version known here, without changing it. FailedPrecondition: foreign, empty, newer, or no
 // permission. DataLoss: shorter than a header. Unavailable: no space.
 absl::Status PrepareLogFile(const std::string& path);
+
+// Which file a path names: an open connection does not notice when it is removed or replaced.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+absl::StatusOr<FileIdentity> IdentityOf(const std::string& path);
+// DataLoss when `path` no longer names `file`.
+absl::Status CheckSameFile(const std::string& path, const FileIdentity& file);
 
 struct SqliteTopic {
   int64_t number = 0;

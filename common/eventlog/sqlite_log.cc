@@ -19,8 +19,8 @@ constexpr size_t kBlockBytes = 256 << 10;
 // Blocks deleted in one transaction, during which writers wait.
 constexpr int kTrimBlocks = 16;
 // Pages given back to the file system in one transaction.
-constexpr int kVacuumPages = 1024;
-constexpr int64_t kFreePagesMin = 8192;
+constexpr int kVacuumPages = (16 << 20) / kLogPageBytes;
+constexpr int64_t kFreePagesMin = (64 << 20) / kLogPageBytes;
 constexpr absl::Duration kBusyTimeout = absl::Seconds(2);
 
 class SqliteWriter : public LogWriter {

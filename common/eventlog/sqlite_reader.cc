@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,13 +47,7 @@ absl::StatusOr<std::unique_ptr<LogReader>> SqliteReader::Open(const std::string&
                        "ifnull((SELECT max(first_offset) FROM %s WHERE first_offset <= ?1), ?1) "
                        "ORDER BY first_offset",
                        table, table)));
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("log file %s: %s", path, std::strerror(errno)));
-  }
-  reader->device_ = info.st_dev;
-  reader->inode_ = info.st_ino;
+  ASSIGN_OR_RETURN(reader->file_, IdentityOf(path));
   reader->StartWatch();
   return reader;
 }
@@ -93,7 +86,7 @@ absl::Status SqliteReader::Read(absl::Duration timeout, std::vector<LogRecord>* 
       RETURN_IF_ERROR(Named(fetched.status()));
       if (!records->empty()) return absl::OkStatus();
       if (*fetched) continue;  // parts only: their views are joined, the buffers are free again
-      RETURN_IF_ERROR(CheckSameFile());
+      RETURN_IF_ERROR(Named(CheckSameFile(db_->path(), file_)));
       WaitForNews(deadline);
     }
     if (absl::Now() >= deadline) return absl::OkStatus();
@@ -162,15 +155,6 @@ absl::Status SqliteReader::TakeBlock(Offset first, int64_t count, std::string_vi
     }
   }
   return absl::OkStatus();
-}
-
-absl::Status SqliteReader::CheckSameFile() const {
-  struct stat info {};
-  if (stat(db_->path().c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_) {
-    return absl::OkStatus();
-  }
-  return absl::DataLossError(
-      absl::StrFormat("log file %s was removed or replaced while it was read", db_->path()));
 }
 
 void SqliteReader::WaitForNews(absl::Time deadline) {

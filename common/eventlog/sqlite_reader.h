@@ -5,8 +5,6 @@
 // the writer touches after every commit.
 #pragma once
 
-#include <sys/types.h>
-
 #include <deque>
 #include <memory>
 #include <string>
@@ -16,6 +14,7 @@
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/part.h"
 #include "common/eventlog/sqlite_db.h"
+#include "common/eventlog/sqlite_file.h"
 
 namespace switchyard::eventlog {
 
@@ -36,7 +35,6 @@ class SqliteReader : public LogReader {
   absl::StatusOr<bool> Fetch(std::vector<LogRecord>* records);
   absl::Status TakeBlock(Offset first, int64_t count, std::string_view payload,
                          std::vector<LogRecord>* records);
-  absl::Status CheckSameFile() const;
   void StartWatch();
   void WaitForNews(absl::Time deadline);
   absl::Status Named(const absl::Status& status) const;
@@ -45,8 +43,7 @@ class SqliteReader : public LogReader {
   const std::string topic_;
   const Cancel& cancel_;
   SqliteStatement select_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  FileIdentity file_;
   int inotify_ = -1;  // -1: no watch could be had, the file is looked at often instead
 
   Offset next_;  // the next block wanted begins at, or contains, this offset

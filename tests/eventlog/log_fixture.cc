@@ -1,5 +1,9 @@
 #include "tests/eventlog/log_fixture.h"
 
+#include <unistd.h>
+
+#include <cstring>
+
 #include "absl/time/clock.h"
 #include "proto/event.pb.h"
 #include "tests/support/status_matchers.h"
@@ -34,14 +38,20 @@ std::string TextOf(std::string_view payload) {
 }
 
 std::string LongText(size_t bytes) {
-  std::string text(bytes, '\0');
+  constexpr uint64_t kLetters = 0x6161616161616161;  // "aaaaaaaa"
+  constexpr uint64_t kNibbles = 0x0f0f0f0f0f0f0f0f;
+  std::string text(bytes + sizeof(uint64_t), 'x');
   uint64_t state = bytes;
-  for (char& c : text) {
+  for (size_t i = 0; i < bytes; i += sizeof state) {
     state = state * 6364136223846793005 + 1442695040888963407;
-    c = static_cast<char>('a' + (state >> 60));
+    const uint64_t letters = kLetters + ((state >> 4) & kNibbles);
+    std::memcpy(&text[i], &letters, sizeof letters);
   }
+  text.resize(bytes);
   return text;
 }
+
+std::string FastFolder() { return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : ""; }
 
 absl::StatusOr<std::vector<ReadBack>> ReadSome(LogReader& reader, size_t count) {
   std::vector<ReadBack> result;

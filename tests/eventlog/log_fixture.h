@@ -59,6 +59,9 @@ std::string TextOf(std::string_view payload);
 // `bytes` of text that differs from place to place.
 std::string LongText(size_t bytes);
 
+// Where a sync costs nothing, if there is such a place: no test here cuts the power.
+std::string FastFolder();
+
 struct ReadBack {
   Offset offset;
   std::string payload;

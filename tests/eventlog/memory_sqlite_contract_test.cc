@@ -31,7 +31,7 @@ class SqliteFixture : public LogFixture {
     return *std::move(opened);
   }
 
-  testing::TempDir folder_;
+  testing::TempDir folder_{FastFolder()};
   std::unique_ptr<EventLog> log_;
 };
 

@@ -11,8 +11,11 @@ namespace switchyard::testing {
 
 class TempDir {
  public:
-  TempDir() {
-    path_ = (std::filesystem::temp_directory_path() / "switchyard-test-XXXXXX").string();
+  // In `parent`, or where temporary files go.
+  explicit TempDir(const std::string& parent = "") {
+    const std::filesystem::path folder =
+        parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent);
+    path_ = (folder / "switchyard-test-XXXXXX").string();
     SY_CHECK(mkdtemp(path_.data()) != nullptr);
   }
   ~TempDir() {
