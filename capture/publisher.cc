@@ -1,0 +1,207 @@
+#include "capture/publisher.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+namespace switchyard::capture {
+namespace {
+
+event::v1::ReplicaIdentity Identity(char code) {
+  switch (code) {
+    case 'd':
+      return event::v1::REPLICA_IDENTITY_DEFAULT;
+    case 'n':
+      return event::v1::REPLICA_IDENTITY_NOTHING;
+    case 'f':
+      return event::v1::REPLICA_IDENTITY_FULL;
+    case 'i':
+      return event::v1::REPLICA_IDENTITY_INDEX;
+    default:
+      return event::v1::REPLICA_IDENTITY_UNSPECIFIED;
+  }
+}
+
+absl::Status OutOfOrder(const char* what, Lsn lsn, Lsn after) {
+  return absl::DataLossError(
+      absl::StrFormat("the source sent %s at %s after %s", what, lsn.ToString(), after.ToString()));
+}
+
+}  // namespace
+
+Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, RootLookup roots)
+    : writer_(writer),
+      roots_(std::move(roots)),
+      encoder_(options.epoch),
+      acks_(options.start),
+      start_(options.start),
+      position_(options.start) {}
+
+absl::Status Publisher::Append(std::string_view key, std::string_view payload) {
+  ASSIGN_OR_RETURN(last_sequence_, writer_.Append(key, payload));
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::Hello(const event::v1::Hello& hello) {
+  event::v1::Hello* out = encoder_.New().mutable_hello();
+  *out = hello;
+  out->set_start_lsn(start_.value());
+  return AppendNew();
+}
+
+absl::Status Publisher::Publish(const PgoutputMessage& message) {
+  switch (message.type) {
+    case PgoutputMessage::Type::kRow:
+      return OnRow(message.row);
+    case PgoutputMessage::Type::kBegin:
+      return OnBegin(message.begin);
+    case PgoutputMessage::Type::kCommit:
+      return OnCommit(message.commit);
+    case PgoutputMessage::Type::kOrigin:
+      return OnOrigin(message.origin);
+    case PgoutputMessage::Type::kRelation:
+      return OnRelation(message.relation);
+    case PgoutputMessage::Type::kTruncate:
+      return OnTruncate(message.truncate);
+    case PgoutputMessage::Type::kMessage:
+      return OnLogicalMessage(message.logical);
+    case PgoutputMessage::Type::kType:
+      return absl::OkStatus();  // types are known by their oid
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::OnBegin(const BeginMessage& begin) {
+  if (state_ != State::kOutside) return OutOfOrder("a Begin", begin.commit_lsn, begin_.commit_lsn);
+  if (begin.commit_lsn < position_) return OutOfOrder("a Begin", begin.commit_lsn, position_);
+  state_ = State::kBegun;
+  begin_ = begin;
+  origin_.clear();
+  origin_lsn_ = Lsn();
+  ordinal_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::OnOrigin(const OriginMessage& origin) {
+  if (state_ != State::kBegun) return OutOfOrder("an Origin", origin.lsn, begin_.commit_lsn);
+  origin_ = origin.name;
+  origin_lsn_ = origin.lsn;
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::EnterTransaction(const char* what) {
+  if (state_ == State::kInside) return absl::OkStatus();
+  if (state_ == State::kOutside) {
+    return absl::DataLossError(absl::StrFormat("the source sent %s outside a transaction, after %s",
+                                               what, position_.ToString()));
+  }
+  state_ = State::kInside;
+  event::v1::Begin* begin = encoder_.New().mutable_begin();
+  begin->set_commit_lsn(begin_.commit_lsn.value());
+  begin->set_previous_commit_lsn(previous_commit_lsn_.value());
+  begin->set_xid(begin_.xid);
+  begin->set_commit_time_us(begin_.commit_time_us);
+  begin->set_origin(origin_);
+  begin->set_origin_lsn(origin_lsn_.value());
+  return AppendNew();
+}
+
+absl::Status Publisher::OnCommit(const CommitMessage& commit) {
+  if (state_ == State::kOutside || commit.commit_lsn != begin_.commit_lsn ||
+      commit.end_lsn <= commit.commit_lsn) {
+    return OutOfOrder("a Commit", commit.commit_lsn, begin_.commit_lsn);
+  }
+  if (state_ == State::kInside) {
+    event::v1::Commit* out = encoder_.New().mutable_commit();
+    out->set_commit_lsn(commit.commit_lsn.value());
+    out->set_end_lsn(commit.end_lsn.value());
+    out->set_commit_time_us(commit.commit_time_us);
+    out->set_rows(ordinal_);
+    RETURN_IF_ERROR(AppendNew());
+    previous_commit_lsn_ = commit.commit_lsn;
+    ++transactions_;
+  }
+  state_ = State::kOutside;
+  position_ = commit.end_lsn;
+  last_commit_time_us_ = commit.commit_time_us;
+  acks_.Sent(last_sequence_, position_);
+  return absl::OkStatus();
+}
+
+absl::Status Publisher::OnRelation(const RelationMessage& relation) {
+  RETURN_IF_ERROR(EnterTransaction("a Relation"));
+  ASSIGN_OR_RETURN(const RootTable root, roots_(relation));
+  relations_.Put(relation);
+  event::v1::Relation* out = encoder_.New().mutable_relation();
+  out->set_relation_id(relation.relation_id);
+  out->set_schema(std::string(relation.schema));
+  out->set_name(std::string(relation.name));
+  out->set_replica_identity(Identity(relation.replica_identity));
+  for (const RelationColumn& column : relation.columns) {
+    event::v1::Column* described = out->add_columns();
+    described->set_name(std::string(column.name));
+    described->set_type_oid(column.type_oid);
+    described->set_type_modifier(column.type_modifier);
+    described->set_in_identity(column.in_identity);
+  }
+  out->set_root_relation_id(root.relation_id);
+  out->set_root_schema(root.schema);
+  out->set_root_name(root.name);
+  return AppendNew();
+}
+
+absl::Status Publisher::OnRow(const RowMessage& row) {
+  RETURN_IF_ERROR(EnterTransaction("a row"));
+  ASSIGN_OR_RETURN([[maybe_unused]] const CachedRelation* relation, relations_.Check(row));
+  ++rows_;
+  const RowPlace place = {.commit_lsn = begin_.commit_lsn, .ordinal = ordinal_++};
+  return Append({}, encoder_.EncodeRow(row, place));
+}
+
+absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {
+  RETURN_IF_ERROR(EnterTransaction("a Truncate"));
+  event::v1::Truncate* out = encoder_.New().mutable_truncate();
+  for (const uint32_t relation_id : truncate.relation_ids) out->add_relation_ids(relation_id);
+  out->set_cascade(truncate.cascade);
+  out->set_restart_identity(truncate.restart_identity);
+  out->set_commit_lsn(begin_.commit_lsn.value());
+  out->set_ordinal(ordinal_++);
+  return AppendNew();
+}
+
+absl::Status Publisher::OnLogicalMessage(const LogicalMessage& message) {
+  if (message.transactional) {
+    RETURN_IF_ERROR(EnterTransaction("a transactional message"));
+  } else if (state_ != State::kOutside) {
+    return OutOfOrder("a message", message.lsn, begin_.commit_lsn);
+  } else if (message.prefix == kHeartbeatPrefix) {
+    // Everything below the message has been decoded before it.
+    return message.lsn > position_ ? Heartbeat(message.lsn, 0) : absl::OkStatus();
+  }
+  event::v1::Message* out = encoder_.New().mutable_message();
+  out->set_lsn(message.lsn.value());
+  out->set_transactional(message.transactional);
+  out->set_prefix(std::string(message.prefix));
+  out->set_content(std::string(message.content));
+  return AppendNew();
+}
+
+absl::Status Publisher::Keepalive(Lsn wal_end, int64_t server_time_us, absl::Time now,
+                                  bool urgent) {
+  if (state_ != State::kOutside || wal_end <= position_) return absl::OkStatus();
+  if (!urgent && now - last_heartbeat_ < kHeartbeatSpacing) return absl::OkStatus();
+  last_heartbeat_ = now;
+  return Heartbeat(wal_end, server_time_us);
+}
+
+absl::Status Publisher::Heartbeat(Lsn lsn, int64_t time_us) {
+  event::v1::Heartbeat* out = encoder_.New().mutable_heartbeat();
+  out->set_lsn(lsn.value());
+  out->set_time_us(time_us);
+  RETURN_IF_ERROR(AppendNew());
+  position_ = lsn;
+  acks_.Sent(last_sequence_, position_);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::capture

@@ -1,0 +1,113 @@
+// One epoch of a stream, from decoded messages to records of its change topic.
+//
+//   Publisher publisher({.epoch = 7, .start = lsn}, *writer, lookup);
+//   RETURN_IF_ERROR(publisher.Hello(hello));
+//   RETURN_IF_ERROR(publisher.Publish(message));          // each message, in stream order
+//   stream.Acknowledge(publisher.Confirm(), false);       // what the log holds durably
+//
+// Transactions of any size pass through: each event is appended as it comes, nothing is kept until
+// the commit. A Begin waits for the message after it, which may be its origin; a transaction that
+// turns out to be empty leaves no trace but its position.
+//
+// Thread-compatible: the capture loop owns it. `writer` must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "capture/ack_tracker.h"
+#include "capture/event_encoder.h"
+#include "capture/pgoutput_decoder.h"
+#include "capture/relation_cache.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "common/eventlog/event_log.h"
+
+namespace switchyard::capture {
+
+// Prefix of the messages capture emits when its source is idle; they become Heartbeat events.
+inline constexpr char kHeartbeatPrefix[] = "switchyard.heartbeat";
+
+// Shortest time between two heartbeats made of keepalives.
+inline constexpr absl::Duration kHeartbeatSpacing = absl::Seconds(1);
+
+// The topmost partitioned table above a leaf; relation_id 0 when it is no partition.
+struct RootTable {
+  uint32_t relation_id = 0;
+  std::string schema;
+  std::string name;
+};
+using RootLookup = std::function<absl::StatusOr<RootTable>(const RelationMessage&)>;
+
+class Publisher {
+ public:
+  struct Options {
+    uint64_t epoch = 0;
+    Lsn start;  // every commit at or above it will come
+  };
+  Publisher(const Options& options, eventlog::LogWriter& writer, RootLookup roots);
+
+  // First event of the epoch. Fills in start_lsn.
+  absl::Status Hello(const event::v1::Hello& hello);
+
+  // DataLoss when the message does not fit what came before: out of order, a row outside a
+  // transaction or of an undescribed relation. Else what the log writer returns.
+  absl::Status Publish(const PgoutputMessage& message);
+
+  // The server has sent everything below `wal_end`. Becomes a Heartbeat when that is news, no
+  // transaction is open, and the last one is kHeartbeatSpacing old or an answer is `urgent`.
+  absl::Status Keepalive(Lsn wal_end, int64_t server_time_us, absl::Time now, bool urgent);
+
+  // What Postgres may forget.
+  Lsn Confirm() { return acks_.Confirm(writer_.durable_sequence()); }
+  // Something is on its way to the log.
+  bool pending() const { return acks_.pending(); }
+
+  // Everything below it has been handed to the log.
+  Lsn position() const { return position_; }
+  uint64_t transactions() const { return transactions_; }
+  uint64_t rows() const { return rows_; }
+  int64_t last_commit_time_us() const { return last_commit_time_us_; }
+
+ private:
+  enum class State { kOutside, kBegun, kInside };
+
+  absl::Status OnBegin(const BeginMessage& begin);
+  absl::Status OnOrigin(const OriginMessage& origin);
+  absl::Status OnCommit(const CommitMessage& commit);
+  absl::Status OnRelation(const RelationMessage& relation);
+  absl::Status OnRow(const RowMessage& row);
+  absl::Status OnTruncate(const TruncateMessage& truncate);
+  absl::Status OnLogicalMessage(const LogicalMessage& message);
+
+  // Appends the Begin that waits, if one does. DataLoss outside a transaction.
+  absl::Status EnterTransaction(const char* what);
+  absl::Status Heartbeat(Lsn lsn, int64_t time_us);
+  absl::Status Append(std::string_view key, std::string_view payload);
+  absl::Status AppendNew() { return Append({}, encoder_.Serialize()); }
+
+  eventlog::LogWriter& writer_;
+  const RootLookup roots_;
+  EventEncoder encoder_;
+  RelationCache relations_;
+  AckTracker acks_;
+
+  State state_ = State::kOutside;
+  BeginMessage begin_;
+  std::string origin_;
+  Lsn origin_lsn_;
+  uint64_t ordinal_ = 0;  // of the next row or truncate
+
+  const Lsn start_;
+  Lsn position_;
+  Lsn previous_commit_lsn_;  // of the last transaction written in this epoch
+  uint64_t last_sequence_ = 0;
+  absl::Time last_heartbeat_ = absl::InfinitePast();
+  uint64_t transactions_ = 0;
+  uint64_t rows_ = 0;
+  int64_t last_commit_time_us_ = 0;
+};
+
+}  // namespace switchyard::capture

@@ -1,0 +1,214 @@
+#include "capture/publisher.h"
+
+#include "common/eventlog/memory_log.h"
+#include "tests/capture/log_events.h"
+#include "tests/capture/pgoutput_builder.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::capture {
+namespace {
+
+using ::switchyard::testing::StatusIs;
+using ::testing::HasSubstr;
+using Builder = testing::PgoutputBuilder;
+using event::v1::Event;
+
+constexpr uint32_t kTable = 16'401;
+
+class PublisherTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(log_.CreateTopic("changes"));
+    auto writer = log_.OpenWriter("changes");
+    ASSERT_OK(writer);
+    writer_ = *std::move(writer);
+    publisher_ = std::make_unique<Publisher>(
+        Publisher::Options{.epoch = 7, .start = Lsn(100)}, *writer_,
+        [this](const RelationMessage&) -> absl::StatusOr<RootTable> { return root_; });
+  }
+
+  absl::Status Send(const std::string& bytes) {
+    PgoutputMessage message;
+    RETURN_IF_ERROR(DecodePgoutput(bytes, &message));
+    return publisher_->Publish(message);
+  }
+  absl::Status Begin(uint64_t lsn) { return Send(Builder('B').U64(lsn).U64(0).U32(5).Take()); }
+  absl::Status Commit(uint64_t lsn, uint64_t end) {
+    return Send(Builder('C').U8(0).U64(lsn).U64(end).U64(0).Take());
+  }
+  absl::Status Relation() {
+    return Send(Builder('R')
+                    .U32(kTable)
+                    .CString("public")
+                    .CString("t")
+                    .Raw("d")
+                    .U16(2)
+                    .Column(true, "id", 23, -1)
+                    .Column(false, "a", 25, -1)
+                    .Take());
+  }
+  absl::Status Insert(const std::string& id) {
+    return Send(Builder('I').U32(kTable).Raw("N").Tuple({"t:" + id, "n"}).Take());
+  }
+  std::vector<Event> Events() {
+    EXPECT_OK(writer_->Flush(absl::Seconds(10)));
+    return testing::LogFollower(log_, "changes").ReadAll();
+  }
+
+  Cancel cancel_;
+  eventlog::MemoryLog log_{cancel_};
+  RootTable root_;
+  std::unique_ptr<eventlog::LogWriter> writer_;
+  std::unique_ptr<Publisher> publisher_;
+};
+
+TEST_F(PublisherTest, WritesATransactionWithItsRowsAndOrigin) {
+  event::v1::Hello hello;
+  hello.set_stream("shop.forward");
+  root_ = {.relation_id = 9, .schema = "s", .name = "root"};
+  ASSERT_OK(publisher_->Hello(hello));
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Send(Builder('O').U64(42).CString("elsewhere").Take()));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Insert("1"));
+  ASSERT_OK(Send(Builder('T').U32(1).U8(1).U32(kTable).Take()));
+  ASSERT_OK(Insert("2"));
+  ASSERT_OK(Commit(110, 130));
+
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 7u);
+  for (const Event& event : events) {
+    EXPECT_EQ(event.epoch(), 7u);
+    EXPECT_EQ(event.format(), kEventFormat);
+  }
+  EXPECT_EQ(events[0].hello().stream(), "shop.forward");
+  EXPECT_EQ(events[0].hello().start_lsn(), 100u);
+  EXPECT_EQ(events[1].begin().commit_lsn(), 110u);
+  EXPECT_EQ(events[1].begin().previous_commit_lsn(), 0u);
+  EXPECT_EQ(events[1].begin().origin(), "elsewhere");
+  EXPECT_EQ(events[1].begin().origin_lsn(), 42u);
+  EXPECT_EQ(events[2].relation().name(), "t");
+  EXPECT_EQ(events[2].relation().root_relation_id(), 9u);
+  EXPECT_EQ(events[2].relation().root_name(), "root");
+  EXPECT_TRUE(events[2].relation().columns(0).in_identity());
+  EXPECT_EQ(events[3].row().ordinal(), 0u);
+  EXPECT_EQ(events[3].row().commit_lsn(), 110u);
+  EXPECT_EQ(events[4].truncate().ordinal(), 1u);
+  EXPECT_TRUE(events[4].truncate().cascade());
+  EXPECT_EQ(events[5].row().ordinal(), 2u);
+  EXPECT_EQ(events[6].commit().rows(), 3u);
+  EXPECT_EQ(events[6].commit().end_lsn(), 130u);
+}
+
+TEST_F(PublisherTest, ChainsCommitsAndLeavesEmptyTransactionsOut) {
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Insert("1"));
+  ASSERT_OK(Commit(110, 120));
+  ASSERT_OK(Begin(120));
+  ASSERT_OK(Commit(120, 130));  // nothing in it
+  ASSERT_OK(Begin(140));
+  ASSERT_OK(Insert("2"));
+  ASSERT_OK(Commit(140, 150));
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 7u);
+  EXPECT_EQ(events[4].begin().commit_lsn(), 140u);
+  EXPECT_EQ(events[4].begin().previous_commit_lsn(), 110u);
+  EXPECT_EQ(events[4].begin().origin(), "");
+  EXPECT_EQ(publisher_->transactions(), 2u);
+}
+
+// Promise 1: the slot is never acknowledged ahead of what the log holds durably.
+TEST_F(PublisherTest, ConfirmsACommitOnlyOnceItIsDurable) {
+  log_.HoldDurability();
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Commit(110, 120));
+  ASSERT_OK(Begin(120));
+  ASSERT_OK(Commit(120, 130));
+  EXPECT_EQ(publisher_->Confirm(), Lsn(100));
+  EXPECT_TRUE(publisher_->pending());
+  log_.ReleaseDurability();
+  ASSERT_OK(writer_->Flush(absl::Seconds(10)));
+  EXPECT_EQ(publisher_->Confirm(), Lsn(130));
+  EXPECT_FALSE(publisher_->pending());
+}
+
+TEST_F(PublisherTest, AnOpenTransactionIsNotConfirmed) {
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Insert("1"));
+  ASSERT_OK(writer_->Flush(absl::Seconds(10)));
+  EXPECT_EQ(publisher_->Confirm(), Lsn(100));
+}
+
+TEST_F(PublisherTest, KeepalivesBecomeHeartbeatsOnceASecondAndOnlyBetweenTransactions) {
+  const absl::Time start = absl::FromUnixSeconds(1'000);
+  ASSERT_OK(publisher_->Keepalive(Lsn(100), 0, start, false));  // no news
+  ASSERT_OK(publisher_->Keepalive(Lsn(105), 77, start, false));
+  ASSERT_OK(publisher_->Keepalive(Lsn(106), 0, start + absl::Milliseconds(900), false));
+  ASSERT_OK(publisher_->Keepalive(Lsn(107), 0, start + absl::Milliseconds(900), true));
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(publisher_->Keepalive(Lsn(109), 0, start + absl::Seconds(10), true));
+  ASSERT_OK(Commit(110, 120));
+  ASSERT_OK(publisher_->Keepalive(Lsn(115), 0, start + absl::Seconds(20), true));
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].heartbeat().lsn(), 105u);
+  EXPECT_EQ(events[0].heartbeat().time_us(), 77);
+  EXPECT_EQ(events[1].heartbeat().lsn(), 107u);
+  EXPECT_EQ(publisher_->Confirm(), Lsn(120));
+}
+
+TEST_F(PublisherTest, OwnMessagesBecomeHeartbeatsOthersPassThrough) {
+  const auto message = [](bool transactional, uint64_t lsn, std::string_view prefix) {
+    return Builder('M').U8(transactional ? 1 : 0).U64(lsn).CString(prefix).U32(1).Raw("x").Take();
+  };
+  ASSERT_OK(Send(message(false, 105, kHeartbeatPrefix)));
+  ASSERT_OK(Send(message(false, 106, "mine")));
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Send(message(true, 107, "marker")));
+  ASSERT_OK(Commit(110, 120));
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 5u);
+  EXPECT_EQ(events[0].heartbeat().lsn(), 105u);
+  EXPECT_EQ(events[1].message().prefix(), "mine");
+  EXPECT_EQ(events[1].message().content(), "x");
+  EXPECT_EQ(events[2].begin().commit_lsn(), 110u);
+  EXPECT_TRUE(events[3].message().transactional());
+  EXPECT_EQ(events[4].commit().commit_lsn(), 110u);
+}
+
+TEST_F(PublisherTest, RefusesAStreamOutOfOrder) {
+  const auto refused = [](const absl::Status& status) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("the source sent")));
+  };
+  refused(Insert("1"));
+  refused(Commit(110, 120));
+  refused(Begin(99));  // below where the stream starts
+  ASSERT_OK(Begin(110));
+  refused(Begin(111));
+  refused(Commit(111, 120));
+  refused(Commit(110, 110));
+  EXPECT_THAT(Insert("1"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("before the desc")));
+  refused(Send(Builder('O').U64(42).CString("late").Take()));
+  ASSERT_OK(Commit(110, 120));
+  refused(Begin(119));
+  refused(Send(Builder('O').U64(42).CString("late").Take()));
+}
+
+TEST_F(PublisherTest, AFailedRootLookupStopsBeforeTheRows) {
+  Publisher publisher({.epoch = 7, .start = Lsn(100)}, *writer_,
+                      [](const RelationMessage&) -> absl::StatusOr<RootTable> {
+                        return absl::UnavailableError("gone");
+                      });
+  PgoutputMessage message;
+  message.type = PgoutputMessage::Type::kBegin;
+  message.begin.commit_lsn = Lsn(110);
+  ASSERT_OK(publisher.Publish(message));
+  message.type = PgoutputMessage::Type::kRelation;
+  EXPECT_THAT(publisher.Publish(message), StatusIs(absl::StatusCode::kUnavailable, "gone"));
+}
+
+}  // namespace
+}  // namespace switchyard::capture
