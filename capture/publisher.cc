@@ -31,6 +31,7 @@ absl::Status OutOfOrder(const char* what, Lsn lsn, Lsn after) {
 
 Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, RootLookup roots)
     : writer_(writer),
+      keys_(writer.keeps_keys()),
       roots_(std::move(roots)),
       encoder_(options.epoch),
       acks_(options.start),
@@ -131,7 +132,8 @@ absl::Status Publisher::OnCommit(const CommitMessage& commit) {
 absl::Status Publisher::OnRelation(const RelationMessage& relation) {
   RETURN_IF_ERROR(EnterTransaction("a Relation"));
   ASSIGN_OR_RETURN(const RootTable root, roots_(relation));
-  relations_.Put(relation);
+  const bool leaf = root.relation_id != 0;
+  relations_.Put(relation, leaf ? root.schema : relation.schema, leaf ? root.name : relation.name);
   event::v1::Relation* out = encoder_.New().mutable_relation();
   out->set_relation_id(relation.relation_id);
   out->set_schema(std::string(relation.schema));
@@ -152,10 +154,10 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
 
 absl::Status Publisher::OnRow(const RowMessage& row) {
   RETURN_IF_ERROR(EnterTransaction("a row"));
-  ASSIGN_OR_RETURN([[maybe_unused]] const CachedRelation* relation, relations_.Check(row));
+  ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
   const RowPlace place = {.commit_lsn = begin_.commit_lsn, .ordinal = ordinal_++};
-  return Append({}, encoder_.EncodeRow(row, place));
+  return Append(keys_ ? KeyOf(row, relation) : std::string_view(), encoder_.EncodeRow(row, place));
 }
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {

@@ -89,6 +89,7 @@ class Publisher {
   absl::Status AppendNew() { return Append({}, encoder_.Serialize()); }
 
   eventlog::LogWriter& writer_;
+  const bool keys_;
   const RootLookup roots_;
   EventEncoder encoder_;
   RelationCache relations_;

@@ -13,7 +13,29 @@ absl::Status ColumnCountError(const CachedRelation& relation, size_t count) {
 
 }  // namespace
 
-const CachedRelation& RelationCache::Put(const RelationMessage& message) {
+std::string_view KeyOf(const RowMessage& row, CachedRelation* relation) {
+  const bool deleted = row.op == RowMessage::Op::kDelete;
+  relation->key->Start();
+  for (const uint16_t i : relation->identity_columns) {
+    const TupleField* field = deleted ? &row.old_fields[i] : &row.new_fields[i];
+    if (field->kind == 'u' && row.old_kind == 'O') field = &row.old_fields[i];
+    switch (field->kind) {
+      case 't':
+        relation->key->AddText(field->value);
+        break;
+      case 'n':
+        relation->key->AddNull();
+        break;
+      default:
+        relation->key->AddUnchanged();
+        break;
+    }
+  }
+  return relation->key->Finish();
+}
+
+const CachedRelation& RelationCache::Put(const RelationMessage& message,
+                                         std::string_view key_schema, std::string_view key_table) {
   CachedRelation& relation = relations_[message.relation_id];
   relation.relation_id = message.relation_id;
   relation.schema = message.schema;
@@ -26,18 +48,19 @@ const CachedRelation& RelationCache::Put(const RelationMessage& message) {
       relation.identity_columns.push_back(static_cast<uint16_t>(i));
     }
   }
+  relation.key.emplace(key_schema, key_table);
   return relation;
 }
 
-const CachedRelation* RelationCache::FindSlow(uint32_t relation_id) const {
+CachedRelation* RelationCache::FindSlow(uint32_t relation_id) {
   const auto found = relations_.find(relation_id);
   if (found == relations_.end()) return nullptr;
   last_ = &found->second;
   return last_;
 }
 
-absl::StatusOr<const CachedRelation*> RelationCache::Check(const RowMessage& row) const {
-  const CachedRelation* relation = Find(row.relation_id);
+absl::StatusOr<CachedRelation*> RelationCache::Check(const RowMessage& row) {
+  CachedRelation* relation = Find(row.relation_id);
   if (relation == nullptr) {
     return absl::DataLossError(absl::StrFormat(
         "a row of relation %d came before the description of that relation", row.relation_id));

@@ -123,22 +123,46 @@ TEST(RelationCacheTest, ARepeatedDescriptionReplacesTheOneBefore) {
   RelationCache cache;
   RelationMessage message{.relation_id = 7, .schema = "public", .name = "t"};
   message.columns = {{.in_identity = true, .name = "id"}, {.name = "a"}};
-  cache.Put(message);
+  cache.Put(message, "public", "t");
   ASSERT_EQ(cache.Find(7)->column_count, 2u);
   message.columns.push_back({.in_identity = true, .name = "b"});
   message.replica_identity = 'i';
-  cache.Put(message);
+  cache.Put(message, "public", "t");
   EXPECT_EQ(cache.Find(7)->column_count, 3u);
   EXPECT_EQ(cache.Find(7)->replica_identity, 'i');
   EXPECT_EQ(cache.Find(7)->identity_columns, (std::vector<uint16_t>{0, 2}));
   EXPECT_EQ(cache.Find(8), nullptr);
 }
 
+TEST(RelationCacheTest, KeysAreOfTheIdentityColumns) {
+  RelationCache cache;
+  RelationMessage message{.relation_id = 7, .schema = "public", .name = "t_1"};
+  message.columns = {{.in_identity = true, .name = "id"}, {.name = "a"}};
+  cache.Put(message, "public", "t");
+  eventlog::RecordKey expected("public", "t");
+  expected.Start();
+  expected.AddText("1");
+  RowMessage row;
+  row.relation_id = 7;
+  row.new_fields = {{'t', "1"}, {'t', "x"}};
+  EXPECT_EQ(KeyOf(row, cache.Find(7)), expected.Finish());
+  row.op = RowMessage::Op::kDelete;
+  row.old_kind = 'K';
+  row.old_fields = {{'t', "1"}, {'n', ""}};
+  row.new_fields.clear();
+  EXPECT_EQ(KeyOf(row, cache.Find(7)), expected.Finish());
+  // An identity column that was not sent again, under REPLICA IDENTITY FULL.
+  row.op = RowMessage::Op::kUpdate;
+  row.old_kind = 'O';
+  row.new_fields = {{'u', ""}, {'n', ""}};
+  EXPECT_EQ(KeyOf(row, cache.Find(7)), expected.Finish());
+}
+
 TEST(RelationCacheTest, RowsThatDoNotFitAreRefused) {
   RelationCache cache;
   RelationMessage message{.relation_id = 7, .schema = "public", .name = "t"};
   message.columns = {{.in_identity = true, .name = "id"}, {.name = "a"}};
-  cache.Put(message);
+  cache.Put(message, "public", "t");
   RowMessage row;
   row.relation_id = 7;
   row.new_fields = {{'t', "1"}, {'n', ""}};
