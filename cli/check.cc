@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/check_databases.h"
+#include "cli/setup_sql.h"
 #include "common/base/strings.h"
 #include "common/ops/check_report.h"
 #include "common/spec/migration_file.h"
@@ -15,6 +17,8 @@ namespace {
 struct CheckOptions {
   std::string path;
   bool offline = false;
+  bool print_setup = false;
+  std::string capture_role;
 };
 
 ops::CheckFault FromFileFault(const spec::Fault& fault) {
@@ -52,6 +56,18 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
   return CodeFor(report);
 }
 
+absl::StatusOr<ExitCode> PrintSetup(const CheckOptions& options, const Context& context) {
+  ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
+  ASSIGN_OR_RETURN(const std::string sql,
+                   SetupSql(file, {.capture_role = options.capture_role}, context.cancel));
+  if (context.json) {
+    context.out << nlohmann::json{{"migration", file.name}, {"sql", sql}}.dump(2) << "\n";
+  } else {
+    context.out << sql;
+  }
+  return ExitCode::kDone;
+}
+
 }  // namespace
 
 void AddCheck(CLI::App& app, Chosen* chosen) {
@@ -60,12 +76,22 @@ void AddCheck(CLI::App& app, Chosen* chosen) {
   auto options = std::make_shared<CheckOptions>();
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
   command->add_flag("--offline", options->offline, "Check the file only, ask no database");
+  command->add_flag("--print-setup", options->print_setup,
+                    "Print the SQL that OLD's owner runs once: schema, role, grants, publication");
+  command
+      ->add_option("--capture-role", options->capture_role,
+                   "The role that captures. Default: who OLD's connection string logs in as, or "
+                   "switchyard_capture if that is a superuser")
+      ->type_name("ROLE");
   command->footer(
       "Examples:\n"
+      "  switchyard check studio.yaml --print-setup > setup.sql   for OLD's owner to run\n"
       "  switchyard check studio.yaml             before anything else\n"
       "  switchyard check studio.yaml --offline   in a pipeline without databases");
   command->callback([options, chosen] {
-    *chosen = [options](const Context& context) { return RunCheck(*options, context); };
+    *chosen = [options](const Context& context) {
+      return options->print_setup ? PrintSetup(*options, context) : RunCheck(*options, context);
+    };
   });
 }
 

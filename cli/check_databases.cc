@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "capture/source_setup.h"
 #include "cli/connect.h"
 #include "common/base/strings.h"
 #include "common/mapping/catalog.h"
@@ -85,6 +86,26 @@ absl::Status LoadTables(const spec::MigrationFile& file, const std::vector<spec:
   return absl::OkStatus();
 }
 
+// What capture needs of OLD: rights, publication, settings.
+absl::Status CheckSource(const spec::MigrationFile& file, Side& old_side,
+                         ops::CheckReport* report) {
+  if (old_side.session == nullptr) return absl::OkStatus();
+  const capture::SourceOptions options = {.names = capture::NamesOf(file.name, "forward")};
+  ASSIGN_OR_RETURN(const pg::Result slot,
+                   old_side.session->Query("SELECT FROM pg_replication_slots WHERE slot_name = $1",
+                                           {options.names.slot}));
+  // Missing tables are reported already, with the names they may have meant.
+  mapping::Catalog there = old_side.catalog;
+  there.missing.clear();
+  ASSIGN_OR_RETURN(const std::vector<capture::SourceFault> faults,
+                   capture::VerifySource(*old_side.session, options, there, slot.rows() > 0));
+  for (const capture::SourceFault& fault : faults) {
+    report->faults.push_back(
+        {.where = Where::kOld, .message = fault.problem, .remedy = fault.remedy});
+  }
+  return absl::OkStatus();
+}
+
 void CheckTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckReport* report) {
   if (old_side.session == nullptr || new_side.session == nullptr) return;
   const bool same = old_side.catalog.system_identifier == new_side.catalog.system_identifier &&
@@ -108,6 +129,7 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cance
   Connect(file.new_db, cancel, &new_side, report);
   RETURN_IF_ERROR(cancel.status());
   RETURN_IF_ERROR(LoadTables(file, mapping::SourceTables(file.forward), &old_side, report));
+  RETURN_IF_ERROR(CheckSource(file, old_side, report));
   RETURN_IF_ERROR(LoadTables(file, mapping::TargetTables(file.forward), &new_side, report));
   CheckTwoDatabases(old_side, new_side, report);
   return absl::OkStatus();

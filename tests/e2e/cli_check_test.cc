@@ -56,6 +56,18 @@ TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
               HasSubstr("new: there is no table public.user; did you mean public.users?"));
 }
 
+TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
+  const CliResult before = Check(kFile, OldDsn(), NewDsn());
+  EXPECT_EQ(before.exit_code, 1);
+  EXPECT_THAT(before.output, HasSubstr("old: there is no publication"));
+  const CliResult setup = Check(kFile, OldDsn(), NewDsn(), {"--print-setup"});
+  ASSERT_EQ(setup.exit_code, 0) << setup.output;
+  EXPECT_THAT(setup.output, HasSubstr("CREATE ROLE \"switchyard_capture\""));
+  ASSERT_OK(postgres_->Execute("old_db", setup.output));
+  const CliResult after = Check(kFile, OldDsn(), NewDsn());
+  EXPECT_THAT(after.output, Not(HasSubstr("old: "))) << after.output;
+}
+
 TEST_F(CliCheckTest, SaysThatBothHostsAreUnreachableAndNeverPrintsAPassword) {
   const CliResult result = Check(kFile, "host=127.0.0.1 port=1 password=hunter2",
                                  "postgresql://u:hunter2@127.0.0.1:1/d", {"--json"});
