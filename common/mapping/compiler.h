@@ -1,0 +1,38 @@
+// From the migration file and both catalogues to a Plan.
+//
+//   std::vector<CompileFault> faults;
+//   absl::StatusOr<Plan> plan = Compile({.direction = &file.forward, .source = &old_catalog,
+//                                        .target = &new_catalog, .schemas = file.schemas},
+//                                       *new_session, &faults);
+//
+// The target database itself answers what a select reads, whether types fit and what a function
+// is: empty temporary tables stand in for the source's, inside a transaction that is rolled back.
+// Needs the TEMP privilege on the target database and nothing else; changes nothing.
+//
+// InvalidArgument when there are faults, all of them in `faults`; other codes as Session's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/mapping/plan.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::mapping {
+
+struct CompileInput {
+  const spec::Direction* direction = nullptr;
+  const Catalog* source = nullptr;
+  const Catalog* target = nullptr;
+  std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
+};
+
+struct CompileFault {
+  spec::Position at;
+  std::string message;
+};
+
+absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
+                             std::vector<CompileFault>* faults);
+
+}  // namespace switchyard::mapping

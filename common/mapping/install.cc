@@ -1,0 +1,129 @@
+#include "common/mapping/install.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+#include "deploy/sql/target.sql.h"
+
+namespace switchyard::mapping {
+namespace {
+
+absl::Status EnsureOwnTables(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result there,
+                   session.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL AND "
+                                 "to_regclass('switchyard.stream') IS NOT NULL"));
+  if (there.boolean(0, 0)) return absl::OkStatus();
+  const absl::Status made = session.Execute(kTargetSql);
+  if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
+  return absl::FailedPreconditionError(
+      "the schema switchyard is not in the target database, and this role may not create it. Its "
+      "owner runs deploy/sql/target.sql once; `switchyard check FILE --print-setup FILE` writes "
+      "that file with the grants this role needs");
+}
+
+absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
+  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
+  if (!row.boolean(0, 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
+                      "it, or say under "
+                      "`owns` which rows belong to the migration",
+                      mapping.display));
+}
+
+absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source) {
+  for (size_t i = 0; i < plan.type_ddl.size(); ++i) {
+    const UserType& type = source.types[i];
+    ASSIGN_OR_RETURN(
+        const pg::Result there,
+        session.Query(
+            "SELECT EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
+            "WHERE n.nspname = $1 AND t.typname = $2) OR EXISTS (SELECT FROM pg_collation c "
+            "JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = $1 AND c.collname = "
+            "$2)",
+            {std::string(kMirrorSchema), type.mirror_name}));
+    if (there.boolean(0, 0)) continue;
+    RETURN_IF_ERROR(Annotate(session.Execute(plan.type_ddl[i]),
+                             absl::StrCat("type ", type.schema, ".", type.name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeViews(pg::Session& session, const Plan& plan) {
+  ASSIGN_OR_RETURN(const pg::Result old_views,
+                   session.Query("SELECT format('%I.%I', schemaname, viewname) FROM pg_views "
+                                 "WHERE schemaname = 'switchyard' AND viewname LIKE 'map\\_%'"));
+  for (int i = 0; i < old_views.rows(); ++i) {
+    RETURN_IF_ERROR(session.Execute("DROP VIEW " + old_views.str(i, 0)));
+  }
+  // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
+  // own objects are found where this database's own path says.
+  ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
+  RETURN_IF_ERROR(
+      session.Execute(absl::StrCat("SET LOCAL search_path = ", kMirrorSchema,
+                                   path.text(0, 0).empty() ? "" : ", ", Sv(path.text(0, 0)))));
+  for (const MappingPlan& mapping : plan.mappings) {
+    if (mapping.row_local) continue;
+    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
+  }
+  return session.Execute(absl::StrCat("SET LOCAL search_path = ", Sv(path.text(0, 0))));
+}
+
+absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
+                         const InstallOptions& options) {
+  ASSIGN_OR_RETURN(
+      const pg::Result known,
+      session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1 FOR UPDATE",
+                    {options.stream}));
+  const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
+  if (installed && known.text(0, 0) == plan.fingerprint) return absl::OkStatus();
+  if (installed && !options.replace) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "the mapping or a table of the source changed since stream %s was installed (fingerprint "
+        "%s, now %s). If that is meant, run: switchyard resume FILE",
+        options.stream, known.text(0, 0), plan.fingerprint));
+  }
+  if (!installed) {
+    for (const MappingPlan& mapping : plan.mappings) {
+      RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
+    }
+  }
+  RETURN_IF_ERROR(MakeTypes(session, plan, source));
+  for (const SourcePlan& table : plan.sources) {
+    for (const std::string& ddl : table.mirror_ddl) {
+      RETURN_IF_ERROR(Annotate(session.Execute(ddl), "mirror of " + table.name));
+    }
+  }
+  RETURN_IF_ERROR(MakeViews(session, plan));
+  return session
+      .Query(
+          "INSERT INTO switchyard.stream (name, fingerprint, catalog) VALUES ($1, $2, $3) "
+          "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
+          "catalog = excluded.catalog, updated_at = clock_timestamp()",
+          {options.stream, plan.fingerprint, CatalogToJson(source)})
+      .status();
+}
+
+}  // namespace
+
+std::string TargetSetupSql() { return kTargetSql; }
+
+absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
+                           const InstallOptions& options) {
+  RETURN_IF_ERROR(EnsureOwnTables(session));
+  return session.InTransaction([&] { return InstallPlan(session, plan, source, options); });
+}
+
+absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
+  for (const SourcePlan& source : plan.sources) {
+    for (const std::string& ddl : source.mirror_indexes) {
+      RETURN_IF_ERROR(Annotate(session.Execute(ddl), "index on the mirror of " + source.name));
+    }
+    if (source.mirrored) RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,33 @@
+// Puts a compiled mapping into the target database: Switchyard's own tables, the mirror, the views
+// behind keyed mappings, and the stream's row.
+//
+// Everything happens in one transaction, and running it again for the same plan changes nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/mapping/catalog.h"
+#include "common/mapping/plan.h"
+
+namespace switchyard::mapping {
+
+struct InstallOptions {
+  std::string stream;
+  // Replace an older mapping's views and record the new fingerprint (`resume`).
+  bool replace = false;
+};
+
+// FailedPrecondition: the schema `switchyard` is not there and may not be created (the message
+// gives the statement); a table of NEW holds rows that no `owns` sets apart; or another mapping is
+// installed already (not `replace`).
+absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
+                           const InstallOptions& options);
+
+// The text of deploy/sql/target.sql.
+std::string TargetSetupSql();
+
+// Rows of the mirror can be looked up by what the mappings ask: after the copy.
+absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan);
+
+}  // namespace switchyard::mapping

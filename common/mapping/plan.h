@@ -1,0 +1,139 @@
+// A compiled mapping: what the target runs, as SQL text, for the copy and for the stream.
+//
+// How a batch is applied, inside one transaction of the target:
+//   1. stage     each source table's collapsed changes go by COPY into a temporary table
+//   2. before    scopes touched by the rows as they were (from the mirror, before its update)
+//   3. mirror    the mirror tables take the changes
+//   4. after     scopes touched by the rows as they are now
+//   5. mappings  in graph order: row-local ones write from the stage; keyed ones recompute the
+//                touched scopes
+//
+// A stage table holds, beside the source columns used: sy__op (I insert, U update, K update that
+// moved the key, D delete), sy__ord (position in the batch), sy__absent (one character per
+// toastable column: '1' where an unchanged value was not sent; NULL when none) and sy__k0.. (the
+// identity before the change).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/mapping/catalog.h"
+
+namespace switchyard::mapping {
+
+inline constexpr char kMirrorSchema[] = "switchyard_old";
+inline constexpr char kProductSchema[] = "switchyard";
+
+struct StageColumn {
+  std::string name;  // as on the source
+  std::string type;  // as declared on the target (user types: in kMirrorSchema)
+  bool toastable = false;
+  uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
+};
+
+// Writes one table from one stage. Statements take no parameters.
+struct TableWrite {
+  std::string target;         // quoted, qualified
+  std::string display;        // for people
+  std::string remove;         // op D
+  std::string update;         // op U; for batches without absent values
+  std::string update_absent;  // op U, leaving absent values alone
+  std::string move;           // op K
+  std::string insert;         // op I
+  // COPY <target> (...) FROM STDIN taking the source columns `copy_columns` (indices into
+  // SourcePlan::columns) unread; empty when the mapping computes anything.
+  std::string copy_in;
+  std::vector<int> copy_columns;
+  std::vector<std::string> copy_targets;  // the target's columns, in the same order
+  // The same effect as remove, move, update_absent and insert together, by taking every touched
+  // row out and putting it back: for unique values handed from one row to another.
+  std::vector<std::string> exchange;
+  std::string gone_table;  // temporary table `exchange` uses; made with the stages
+  std::string gone_table_ddl;
+  // Everything this write owns goes (TRUNCATE of the source, or a copy started again).
+  std::string clear;
+  // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
+  std::string load;
+};
+
+struct SourcePlan {
+  uint32_t relation_id = 0;            // root or plain table
+  std::vector<uint32_t> relation_ids;  // what the log carries: its leaves, or itself
+  std::string schema, name;
+  std::string alias;                 // the name mapping SQL knows it by
+  std::vector<StageColumn> columns;  // those any mapping uses, in attnum order
+  std::vector<int> key;              // indices into columns: the identity
+  // False when two keys may be equal without being the same text (numeric, citext ...): then the
+  // database must collapse them, so a batch holds at most one change of this table.
+  bool text_identity = true;
+  std::string stage;  // temporary table, unqualified
+  std::string stage_ddl;
+  std::string stage_copy;  // COPY ... FROM STDIN for the stage
+  bool mirrored = false;
+  std::vector<std::string> mirror_columns;  // those of `columns` the mirror keeps
+  TableWrite mirror;                        // when mirrored
+  std::vector<std::string> mirror_ddl;      // table, after types
+  std::vector<std::string> mirror_indexes;  // CREATE INDEX, run after the copy
+};
+
+// One `from` rule compiled. Statements add to the mapping's touched table.
+struct TouchRule {
+  int source = -1;     // index into Plan::sources, or
+  int upstream = -1;   // index into Plan::mappings
+  std::string before;  // from rows as they were / upstream rows that were there
+  std::string after;   // from rows as they are / upstream rows that are there
+  std::string all;     // every scope of the source (TRUNCATE), run before
+};
+
+struct KeyedPlan {
+  std::string view_ddl;  // CREATE VIEW switchyard.map_... AS select
+  std::vector<std::string> scope_columns;
+  std::vector<TouchRule> touches;
+  std::string touched_table;  // temporary: the scope columns
+  std::vector<std::string> temp_ddl;
+  // Recompute of the scopes in touched_table, in this order. `compute` and `changes` join what the
+  // batch left in temporary tables, so they want hash joins; the others only look up by index.
+  std::string compute;                // the new rows, into a temporary table
+  std::vector<std::string> remember;  // the old rows; only when another mapping reads this table
+  std::vector<std::string> changes;   // rows that differ, old and new; likewise
+  std::string remove;
+  std::string upsert;
+  // remove and upsert by taking rows out and putting them back: for unique values handed over.
+  std::vector<std::string> exchange;
+  std::vector<std::string> clean;  // empties the temporary tables between slices
+  // Numbered distinct scopes, for recomputing piece by piece.
+  std::string slice_table;
+  std::string slice_fill;  // from touched_table
+  std::string slice_take;  // numbers in ($1, $2] back into touched_table
+  std::string scope_json;  // scope number $1 as jsonb
+  std::string populate;    // the whole table, after the copy
+  std::string explain;     // of the restricted select, for check
+};
+
+struct MappingPlan {
+  std::string display;  // NEW's table, schema.name
+  std::string target;   // quoted
+  bool row_local = false;
+  int source = -1;                         // row_local: index into Plan::sources
+  TableWrite write;                        // row_local
+  KeyedPlan keyed;                         // otherwise
+  std::vector<std::string> columns;        // of NEW, filled by it
+  std::string owns;                        // condition over NEW's rows; empty: all of them
+  std::vector<std::string> reads_sources;  // display names, for plan
+  std::string why_keyed;                   // one sentence, for plan
+};
+
+struct Plan {
+  std::vector<SourcePlan> sources;
+  std::vector<MappingPlan> mappings;        // graph order: upstream first
+  std::vector<std::string> type_ddl;        // OLD's user types in kMirrorSchema
+  std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
+  std::vector<std::string> ignored;
+  // Changes when anything that decides NEW's rows changes.
+  std::string fingerprint;
+
+  const SourcePlan* FindRelation(uint32_t relation_id) const;
+};
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,99 @@
+#include "common/mapping/probe.h"
+
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+
+namespace switchyard::mapping {
+namespace {
+
+std::string InTemp(const std::string& sql) { return WithSchema(sql, "pg_temp"); }
+
+std::string ArrayOf(const std::set<FunctionRef>& functions) {
+  std::vector<std::string> names;
+  for (const FunctionRef& function : functions) names.push_back(QuoteLiteral(function.name));
+  return absl::StrCat("ARRAY[", absl::StrJoin(names, ","), "]::name[]");
+}
+
+}  // namespace
+
+Probe::~Probe() { session_.Rollback(); }
+
+absl::Status Probe::Begin(const std::vector<UserType>& types) {
+  RETURN_IF_ERROR(session_.Begin());
+  for (const UserType& type : types) {
+    RETURN_IF_ERROR(Annotate(session_.Execute(InTemp(type.create_sql)),
+                             absl::StrCat("type ", type.schema, ".", type.name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Probe::AddTable(const std::string& alias, const Table& table) {
+  std::vector<std::string> columns;
+  for (const Column& column : table.columns) {
+    columns.push_back(QuoteIdentifier(column.name) + " " + InTemp(column.mirror_type));
+  }
+  return Annotate(session_.Execute(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
+                                                absl::StrJoin(columns, ", "), ")")),
+                  absl::StrCat("table ", table.Display()));
+}
+
+absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query) {
+  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_probe"));
+  absl::Status status = setup.empty() ? absl::OkStatus() : session_.Execute(setup);
+  absl::StatusOr<pg::Result> result =
+      status.ok() ? session_.Query(query) : absl::StatusOr<pg::Result>(status);
+  RETURN_IF_ERROR(session_.Execute("ROLLBACK TO SAVEPOINT sy_probe; RELEASE SAVEPOINT sy_probe"));
+  if (result.ok() || pg::StatusSqlState(result.status()).empty()) return result;
+  return absl::InvalidArgumentError(Sv(pg::StatusErrorFields(result.status()).primary));
+}
+
+absl::StatusOr<Probe::Reads> Probe::ReadsOf(const std::string& select) {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("CREATE TEMP VIEW sy_probe_view AS " + select, R"(
+    SELECT DISTINCT c.relname, a.attname
+    FROM pg_rewrite r
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+    WHERE r.ev_class = 'pg_temp.sy_probe_view'::regclass AND d.refobjsubid > 0
+      AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class)"));
+  Reads reads;
+  for (int i = 0; i < rows.rows(); ++i) reads[rows.str(i, 0)].insert(rows.str(i, 1));
+  return reads;
+}
+
+absl::StatusOr<std::vector<std::string>> Probe::ColumnsOf(const std::string& select) {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("CREATE TEMP VIEW sy_probe_view AS " + select, R"(
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = 'pg_temp.sy_probe_view'::regclass AND attnum > 0 ORDER BY attnum)"));
+  std::vector<std::string> columns;
+  for (int i = 0; i < rows.rows(); ++i) columns.push_back(rows.str(i, 0));
+  return columns;
+}
+
+absl::Status Probe::Plans(const std::string& statement) {
+  return Try("", "EXPLAIN " + statement).status();
+}
+
+absl::StatusOr<std::vector<Probe::Function>> Probe::Describe(
+    const std::set<FunctionRef>& functions) {
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   Try("", absl::StrCat(R"(
+    SELECT p.proname, bool_and(p.provolatile = 'v'),
+           bool_or(p.prokind IN ('a', 'w') OR p.proretset),
+           bool_or(p.provolatile <> 'i' AND n.nspname NOT IN ('pg_catalog', 'switchyard')
+                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                                   AND d.objid = p.oid AND d.deptype = 'e'))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.proname = ANY()",
+                                        ArrayOf(functions), R"() GROUP BY p.proname)")));
+  std::vector<Function> described;
+  for (int i = 0; i < rows.rows(); ++i) {
+    described.push_back({.name = rows.str(i, 0),
+                         .is_volatile = rows.boolean(i, 1),
+                         .many_rows = rows.boolean(i, 2),
+                         .may_read_tables = rows.boolean(i, 3)});
+  }
+  return described;
+}
+
+}  // namespace switchyard::mapping

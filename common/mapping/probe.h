@@ -1,0 +1,53 @@
+// Asks the target database about mapping SQL, without leaving a trace: temporary tables stand in
+// for the source's tables, and everything happens in one transaction that is rolled back.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/mapping/catalog.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+
+class Probe {
+ public:
+  // Columns read, by the alias of the source table.
+  using Reads = std::map<std::string, std::set<std::string>>;
+
+  explicit Probe(pg::Session& session) : session_(session) {}
+  ~Probe();
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
+  // Begins the transaction and makes the source's user types in pg_temp.
+  absl::Status Begin(const std::vector<UserType>& types);
+  // An empty table of this name and these columns.
+  absl::Status AddTable(const std::string& alias, const Table& table);
+
+  // What `select` reads of the tables added. InvalidArgument with Postgres' own words when it
+  // can't be planned.
+  absl::StatusOr<Reads> ReadsOf(const std::string& select);
+  // Output column names of a select.
+  absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
+  // Whether the statement plans; for types and column lists of an INSERT.
+  absl::Status Plans(const std::string& statement);
+
+  struct Function {
+    std::string name;
+    bool is_volatile = false;      // every function of that name
+    bool many_rows = false;        // aggregate, window or set-returning
+    bool may_read_tables = false;  // not immutable and neither core nor of an extension
+  };
+  absl::StatusOr<std::vector<Function>> Describe(const std::set<FunctionRef>& functions);
+
+ private:
+  // Runs `body`'s statements under a savepoint that is rolled back.
+  absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query);
+
+  pg::Session& session_;
+};
+
+}  // namespace switchyard::mapping

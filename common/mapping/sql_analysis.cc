@@ -1,0 +1,259 @@
+#include "common/mapping/sql_analysis.h"
+
+#include <pg_query.h>
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/base/strings.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Facts {
+  std::set<RelationRef> relations;
+  std::set<FunctionRef> functions;
+  std::set<std::string> value_functions;
+  std::set<std::string> columns;  // outside sub-selects
+  std::set<std::string> cte_names;
+  bool has_subquery = false;
+};
+
+absl::StatusOr<Json> Parse(const std::string& sql) {
+  PgQueryParseResult parsed = pg_query_parse(sql.c_str());
+  if (parsed.error != nullptr) {
+    absl::Status status = absl::InvalidArgumentError(
+        absl::StrCat(parsed.error->message, " (at character ", parsed.error->cursorpos, ")"));
+    pg_query_free_parse_result(parsed);
+    return status;
+  }
+  Json tree = Json::parse(parsed.parse_tree, nullptr, false);
+  pg_query_free_parse_result(parsed);
+  if (tree.is_discarded()) return absl::InternalError("the SQL parser returned no JSON");
+  return tree;
+}
+
+// The same statement without comments, spacing or optional parentheses.
+absl::StatusOr<std::string> Canonical(const std::string& sql) {
+  PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(sql.c_str());
+  if (parsed.error != nullptr) {
+    absl::Status status = absl::InvalidArgumentError(parsed.error->message);
+    pg_query_free_protobuf_parse_result(parsed);
+    return status;
+  }
+  PgQueryDeparseResult deparsed = pg_query_deparse_protobuf(parsed.parse_tree);
+  absl::StatusOr<std::string> text =
+      deparsed.error != nullptr
+          ? absl::StatusOr<std::string>(absl::InvalidArgumentError(deparsed.error->message))
+          : absl::StatusOr<std::string>(std::string(deparsed.query));
+  pg_query_free_deparse_result(deparsed);
+  pg_query_free_protobuf_parse_result(parsed);
+  return text;
+}
+
+absl::StatusOr<Json> ParseOneSelect(const std::string& sql) {
+  ASSIGN_OR_RETURN(Json tree, Parse(sql));
+  const Json& statements = tree["stmts"];
+  if (!statements.is_array() || statements.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("expected one SELECT, found ",
+                                                   statements.is_array() ? statements.size() : 0,
+                                                   " statements"));
+  }
+  Json& statement = tree["stmts"][0]["stmt"];
+  if (!statement.contains("SelectStmt")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a SELECT, found ", statement.begin().key()));
+  }
+  return std::move(statement["SelectStmt"]);
+}
+
+std::string Text(const Json& node, const char* key) {
+  const auto it = node.find(key);
+  return it != node.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+// {"String":{"sval":"x"}} -> x; "" for A_Star and the like.
+std::string NamePart(const Json& node) {
+  const auto it = node.find("String");
+  return it == node.end() ? std::string() : Text(*it, "sval");
+}
+
+void Collect(const Json& node, bool in_subquery, Facts* facts);
+
+void CollectNode(const std::string& kind, const Json& body, bool in_subquery, Facts* facts) {
+  if (kind == "RangeVar") {
+    facts->relations.insert({Text(body, "schemaname"), Text(body, "relname")});
+  } else if (kind == "FuncCall") {
+    const Json& name = body["funcname"];
+    FunctionRef function{.name = NamePart(name.back())};
+    if (name.size() > 1) function.schema = NamePart(name[name.size() - 2]);
+    facts->functions.insert(std::move(function));
+  } else if (kind == "SQLValueFunction") {
+    facts->value_functions.insert(Text(body, "op"));
+  } else if (kind == "ColumnRef" && !in_subquery) {
+    if (body.contains("fields")) facts->columns.insert(NamePart(body["fields"].back()));
+  } else if (kind == "CommonTableExpr") {
+    facts->cte_names.insert(Text(body, "ctename"));
+  } else if (kind == "SubLink" || kind == "RangeSubselect") {
+    facts->has_subquery = true;
+    in_subquery = true;
+  }
+  Collect(body, in_subquery, facts);
+}
+
+void Collect(const Json& node, bool in_subquery, Facts* facts) {
+  if (node.is_array()) {
+    for (const Json& item : node) Collect(item, in_subquery, facts);
+    return;
+  }
+  if (!node.is_object()) return;
+  for (const auto& [key, value] : node.items()) CollectNode(key, value, in_subquery, facts);
+}
+
+// A name is a CTE only where nothing qualifies it. Shadowing of a table by a CTE of an inner query
+// is treated as a CTE everywhere, which `check` would show as a missing relation.
+void DropCteNames(Facts* facts) {
+  std::erase_if(facts->relations, [&](const RelationRef& relation) {
+    return relation.schema.empty() && facts->cte_names.contains(relation.name);
+  });
+}
+
+bool IsPlainSingleTable(const Json& select) {
+  for (const char* clause : {"whereClause", "groupClause", "havingClause", "windowClause",
+                             "distinctClause", "limitCount", "limitOffset", "withClause",
+                             "valuesLists", "sortClause", "lockingClause", "larg"}) {
+    if (select.contains(clause)) return false;
+  }
+  const auto from = select.find("fromClause");
+  return from != select.end() && from->size() == 1 && from->front().contains("RangeVar");
+}
+
+bool HasOver(const Json& node) {
+  if (node.is_array()) {
+    for (const Json& item : node) {
+      if (HasOver(item)) return true;
+    }
+    return false;
+  }
+  if (!node.is_object()) return false;
+  if (node.contains("over")) return true;
+  for (const auto& [key, value] : node.items()) {
+    if (HasOver(value)) return true;
+  }
+  return false;
+}
+
+std::string PlainColumn(const Json& value) {
+  const auto reference = value.find("ColumnRef");
+  if (reference == value.end() || !reference->contains("fields")) return "";
+  return NamePart((*reference)["fields"].back());
+}
+
+size_t Location(const Json& node) {
+  const auto it = node.find("location");
+  return it == node.end() ? 0 : it->get<size_t>();
+}
+
+std::string Trimmed(std::string_view text) {
+  while (!text.empty() && (std::isspace(static_cast<unsigned char>(text.back())) != 0)) {
+    text.remove_suffix(1);
+  }
+  return std::string(text);
+}
+
+// "lower(b) AS \"C d\"" -> "lower(b)", given the alias the parser found.
+std::string WithoutAlias(std::string text, const std::string& alias) {
+  for (const std::string& suffix : {" AS " + alias, " AS " + QuoteIdentifier(alias)}) {
+    if (text.size() > suffix.size() && text.ends_with(suffix)) {
+      return Trimmed(std::string_view(text).substr(0, text.size() - suffix.size()));
+    }
+  }
+  return text;
+}
+
+// Cuts the output expressions out of the canonical text; empty when any of them can't be.
+std::vector<OutputColumn> Outputs(const std::string& canonical, const Json& select) {
+  const Json& targets = select["targetList"];
+  const size_t from = canonical.rfind(" FROM ", Location(select["fromClause"][0]["RangeVar"]));
+  std::vector<OutputColumn> outputs;
+  for (size_t i = 0; i < targets.size() && from != std::string::npos; ++i) {
+    const Json& target = targets[i]["ResTarget"];
+    const size_t begin = Location(target);
+    size_t end = from;
+    if (i + 1 < targets.size()) end = canonical.rfind(',', Location(targets[i + 1]["ResTarget"]));
+    if (end == std::string::npos || end <= begin) return {};
+    OutputColumn output{.name = Text(target, "name")};
+    output.plain_column = PlainColumn(target["val"]);
+    if (output.name.empty()) output.name = output.plain_column;
+    output.sql = WithoutAlias(Trimmed(std::string_view(canonical).substr(begin, end - begin)),
+                              Text(target, "name"));
+    Facts facts;
+    Collect(target["val"], false, &facts);
+    if (facts.columns.contains("")) return {};  // a star
+    output.columns = std::move(facts.columns);
+    if (!AnalyzeExpression(output.sql).ok()) return {};
+    outputs.push_back(std::move(output));
+  }
+  return outputs;
+}
+
+}  // namespace
+
+bool LooksLikeQuery(std::string_view sql) {
+  size_t begin = 0;
+  while (begin < sql.size() &&
+         (std::isspace(static_cast<unsigned char>(sql[begin])) != 0 || sql[begin] == '(')) {
+    ++begin;
+  }
+  std::string word;
+  while (begin < sql.size() && std::isalpha(static_cast<unsigned char>(sql[begin])) != 0) {
+    word += static_cast<char>(std::tolower(static_cast<unsigned char>(sql[begin++])));
+  }
+  return word == "select" || word == "with" || word == "values";
+}
+
+absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
+  ASSIGN_OR_RETURN(const Json original, ParseOneSelect(std::string(sql)));
+  Facts facts;
+  Collect(original, false, &facts);
+  DropCteNames(&facts);
+  SelectShape shape;
+  shape.relations = facts.relations;
+  shape.functions = std::move(facts.functions);
+  shape.value_functions = std::move(facts.value_functions);
+  if (facts.has_subquery || !IsPlainSingleTable(original) || HasOver(original)) return shape;
+
+  ASSIGN_OR_RETURN(const std::string canonical, Canonical(std::string(sql)));
+  ASSIGN_OR_RETURN(Json select, ParseOneSelect(canonical));
+  const Json& table = select["fromClause"][0]["RangeVar"];
+  shape.table_alias =
+      table.contains("alias") ? Text(table["alias"], "aliasname") : Text(table, "relname");
+  shape.outputs = Outputs(canonical, select);
+  shape.single_table = !shape.outputs.empty();
+  return shape;
+}
+
+absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
+  const std::string wrapped = absl::StrCat("SELECT (", Sv(sql), "\n)");
+  ASSIGN_OR_RETURN(const Json select, ParseOneSelect(wrapped));
+  const Json& targets = select["targetList"];
+  if (select.contains("fromClause") || targets.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", Sv(sql), "\" is not one expression"));
+  }
+  Facts facts;
+  Collect(targets, false, &facts);
+  DropCteNames(&facts);
+  ExpressionShape shape;
+  shape.relations = std::move(facts.relations);
+  shape.functions = std::move(facts.functions);
+  shape.value_functions = std::move(facts.value_functions);
+  shape.columns = std::move(facts.columns);
+  shape.has_subquery = facts.has_subquery;
+  shape.plain_column = PlainColumn(targets[0]["ResTarget"]["val"]);
+  return shape;
+}
+
+}  // namespace switchyard::mapping

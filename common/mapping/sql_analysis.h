@@ -1,0 +1,71 @@
+// What a piece of mapping SQL reads and does, told from its parse tree (libpg_query). Pure.
+//
+//   ASSIGN_OR_RETURN(SelectShape shape, AnalyzeSelect("SELECT id, lower(email) AS email FROM
+//   customers"));
+//
+// Errors are InvalidArgument with the parser's message and the character offset it points to.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+
+namespace switchyard::mapping {
+
+// A relation as named in FROM; schema empty when unqualified. Names of CTEs are left out.
+struct RelationRef {
+  std::string schema;
+  std::string name;
+  friend auto operator<=>(const RelationRef&, const RelationRef&) = default;
+};
+
+// A function as called; schema empty when unqualified.
+struct FunctionRef {
+  std::string schema;
+  std::string name;
+  friend auto operator<=>(const FunctionRef&, const FunctionRef&) = default;
+};
+
+// One output column of a plain single-table select.
+struct OutputColumn {
+  std::string name;               // as the select names it; "" when Postgres would make one up
+  std::string sql;                // its expression, canonical text
+  std::string plain_column;       // set when the expression is nothing but this column
+  std::set<std::string> columns;  // every column it reads
+};
+
+struct SelectShape {
+  std::set<RelationRef> relations;
+  std::set<FunctionRef> functions;
+  // SQL-standard time and user functions without parentheses (CURRENT_TIMESTAMP ...), as written
+  // in the parse tree: SVFOP_CURRENT_TIMESTAMP.
+  std::set<std::string> value_functions;
+  // One table, no WHERE, grouping, window, DISTINCT, sub-select, set operation, LIMIT or WITH:
+  // every output row comes from one input row. Aggregates and set-returning functions can't be
+  // told from a parse tree; the caller looks `functions` up.
+  bool single_table = false;
+  std::string table_alias;            // single_table: the name its columns may be qualified with
+  std::vector<OutputColumn> outputs;  // single_table: empty when it selects *
+};
+
+// `sql` must be one SELECT (or VALUES, or WITH ... SELECT).
+absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql);
+
+// A scalar expression over one row.
+struct ExpressionShape {
+  std::set<RelationRef> relations;  // of sub-selects
+  std::set<FunctionRef> functions;
+  std::set<std::string> value_functions;
+  std::set<std::string> columns;  // last part of every column reference outside sub-selects
+  bool has_subquery = false;
+  std::string plain_column;  // set when it is nothing but a column
+};
+absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql);
+
+// True when the text is a query rather than an expression: it starts with SELECT, WITH or VALUES.
+bool LooksLikeQuery(std::string_view sql);
+
+}  // namespace switchyard::mapping

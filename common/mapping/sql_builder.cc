@@ -1,0 +1,454 @@
+#include "common/mapping/sql_builder.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::string;
+using std::vector;
+
+// Joins what `make` says of 0 .. count-1.
+string Each(size_t count, std::string_view separator, const std::function<string(size_t)>& make) {
+  string out;
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) out += separator;
+    out += make(i);
+  }
+  return out;
+}
+
+bool Contains(const vector<string>& names, const string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+string Temp(const string& name) { return "pg_temp." + QuoteIdentifier(name); }
+
+// The source's row as it was, identity columns only, under its alias: what key expressions need.
+string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops) {
+  const string keys = Each(source.key.size(), ", ", [&](size_t i) {
+    return "sy__k" + std::to_string(i) + " AS " +
+           QuoteIdentifier(source.columns[source.key[i]].name);
+  });
+  return "(SELECT sy__ord, sy__op, " + keys + " FROM " + Temp(source.stage) + " WHERE sy__op IN (" +
+         ops + ")) AS " + QuoteIdentifier(alias);
+}
+
+string NewRow(const SourcePlan& source, const string& alias, const string& ops) {
+  return Temp(source.stage) + " AS " + QuoteIdentifier(alias) + " WHERE " + QuoteIdentifier(alias) +
+         ".sy__op IN (" + ops + ")";
+}
+
+// Where the stage says "absent" for the toastable source column an assignment copies.
+string AbsentTest(const SourcePlan& source, const Assignment& assignment, const string& row) {
+  if (assignment.plain < 0 || !source.columns[assignment.plain].toastable) return "";
+  int place = 1;
+  for (int i = 0; i < assignment.plain; ++i) place += source.columns[i].toastable ? 1 : 0;
+  return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
+}
+
+class RowLocalBuilder {
+ public:
+  RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
+      : source_(source), target_(target) {
+    for (const Assignment& a : target.assignments) {
+      if (a.in_key) keys_.push_back(&a);
+      has_absent_ |= a.plain >= 0 && source.columns[a.plain].toastable;
+    }
+  }
+
+  TableWrite Build() const {
+    TableWrite write{.target = target_.target, .display = target_.display};
+    write.remove = "DELETE FROM " + target_.target + " AS sy_t USING (SELECT " + KeyValues() +
+                   " FROM " + OldKeyRow(source_, target_.alias, "'D'") + ") AS sy_s WHERE " +
+                   KeyMatch("sy_t");
+    write.update = Update(false);
+    write.update_absent = has_absent_ ? Update(true) : write.update;
+    write.move = Move();
+    write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
+    AddCopyIn(&write);
+    AddExchange(&write);
+    write.clear =
+        "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
+    write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
+    return write;
+  }
+
+ private:
+  string KeyValues() const {
+    return Each(keys_.size(), ", ",
+                [&](size_t i) { return "(" + keys_[i]->sql + ") AS sy__t" + std::to_string(i); });
+  }
+  string KeyMatch(const string& row) const {
+    return Each(keys_.size(), " AND ", [&](size_t i) {
+      return row + "." + QuoteIdentifier(keys_[i]->column) + " = sy_s.sy__t" + std::to_string(i);
+    });
+  }
+  string Values(bool keys_too) const {
+    string out;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      const Assignment& a = target_.assignments[i];
+      if (a.in_key && !keys_too) continue;
+      out += ", (" + a.sql + ") AS sy__v" + std::to_string(i);
+    }
+    return out;
+  }
+  string SetList(bool keys_too, bool absent, const string& old_row) const {
+    vector<string> sets;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      const Assignment& a = target_.assignments[i];
+      if ((a.in_key && !keys_too) || (a.identity_always && old_row == "sy_t")) continue;
+      const string value = "sy_s.sy__v" + std::to_string(i);
+      const string test = absent ? AbsentTest(source_, a, "sy_s") : "";
+      const string column = QuoteIdentifier(a.column);
+      sets.push_back(column + " = " +
+                     (test.empty() ? value
+                                   : "CASE WHEN " + test + " THEN " + old_row + "." + column +
+                                         " ELSE " + value + " END"));
+    }
+    return absl::StrJoin(sets, ", ");
+  }
+
+  string Update(bool absent) const {
+    const string sets = SetList(false, absent, "sy_t");
+    if (sets.empty()) return "";
+    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
+           Values(false) + (absent ? ", sy__absent" : "") + " FROM " +
+           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t");
+  }
+
+  string Move() const {
+    const string sets = SetList(true, has_absent_, "sy_t");
+    if (sets.empty()) return "";
+    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT sy__ord, " +
+           KeyValues() + " FROM " + OldKeyRow(source_, target_.alias, "'K'") +
+           ") AS sy_s0 JOIN (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
+           NewRow(source_, target_.alias, "'K'") + ") AS sy_s USING (sy__ord) WHERE " +
+           Each(keys_.size(), " AND ", [&](size_t i) {
+             return "sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
+                    std::to_string(i);
+           });
+  }
+
+  string InsertFrom(const string& rows) const {
+    vector<string> columns;
+    vector<string> values;
+    for (const Assignment& a : target_.assignments) {
+      columns.push_back(a.column);
+      values.push_back(a.sql);
+    }
+    return "INSERT INTO " + target_.target + " (" + JoinQuoted(columns) +
+           ") OVERRIDING SYSTEM VALUE SELECT " + absl::StrJoin(values, ", ") + " FROM " + rows;
+  }
+
+  void AddCopyIn(TableWrite* write) const {
+    vector<string> columns;
+    for (const Assignment& a : target_.assignments) {
+      if (a.plain < 0) return;
+      columns.push_back(a.column);
+      write->copy_columns.push_back(a.plain);
+    }
+    write->copy_targets = columns;
+    write->copy_in = "COPY " + target_.target + " (" + JoinQuoted(columns) + ") FROM STDIN";
+  }
+
+  void AddExchange(TableWrite* write) const {
+    write->gone_table = "sy_gone_" + target_.temp_suffix;
+    const string gone = Temp(write->gone_table);
+    write->gone_table_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(write->gone_table) +
+                            " ON COMMIT DELETE ROWS AS SELECT NULL::int AS sy__ord, " +
+                            JoinQuoted(target_.insertable) + " FROM " + target_.target +
+                            " WITH NO DATA";
+    write->exchange.push_back(
+        "WITH sy_gone AS (DELETE FROM " + target_.target +
+        " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
+        OldKeyRow(source_, target_.alias, "'D','U','K'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+        " RETURNING sy_s.sy__ord, sy_s.sy__op, " + JoinQuoted(target_.insertable, "sy_t.") +
+        ") INSERT INTO " + gone + " SELECT sy__ord, " + JoinQuoted(target_.insertable) +
+        " FROM sy_gone WHERE sy__op <> 'D'");
+    write->exchange.push_back(
+        "UPDATE " + gone + " AS sy_g SET " + SetList(true, has_absent_, "sy_g") +
+        " FROM (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
+        NewRow(source_, target_.alias, "'U','K'") + ") AS sy_s WHERE sy_g.sy__ord = sy_s.sy__ord");
+    write->exchange.push_back("INSERT INTO " + target_.target + " (" +
+                              JoinQuoted(target_.insertable) + ") OVERRIDING SYSTEM VALUE SELECT " +
+                              JoinQuoted(target_.insertable) + " FROM " + gone);
+    write->exchange.push_back("DELETE FROM " + gone);
+    write->exchange.push_back(write->insert);
+  }
+
+  const SourcePlan& source_;
+  const RowLocalTarget& target_;
+  vector<const Assignment*> keys_;
+  bool has_absent_ = false;
+};
+
+string ScopeArray(const KeyedTarget& target, size_t i) {
+  const string column = QuoteIdentifier(target.scope[i]);
+  return "ARRAY(SELECT DISTINCT " + column + " FROM " + Temp("sy_touched_" + target.temp_suffix) +
+         " WHERE " + column + " IS NOT NULL)";
+}
+
+// `row`.scope is one of the touched scopes, in a form an index serves.
+string InTouched(const KeyedTarget& target, const string& row) {
+  string test =
+      row + "." + QuoteIdentifier(target.scope[0]) + " = ANY(" + ScopeArray(target, 0) + ")";
+  if (target.scope.size() > 1) {
+    // IS TRUE keeps the planner from turning it into a join: a hashed look-up, whatever the sizes.
+    test += " AND ((" + JoinQuoted(target.scope, row + ".") + ") IN (SELECT " +
+            JoinQuoted(target.scope) + " FROM " + Temp("sy_touched_" + target.temp_suffix) +
+            ")) IS TRUE";
+  }
+  return test;
+}
+
+string KeyEqual(const vector<string>& key, const string& a, const string& b) {
+  return Each(key.size(), " AND ", [&](size_t i) {
+    const string column = QuoteIdentifier(key[i]);
+    return a + "." + column + " = " + b + "." + column;
+  });
+}
+
+string SameImage(const vector<string>& columns, const string& a, const string& b) {
+  return "ROW(" + JoinQuoted(columns, a + ".") + ") *= ROW(" + JoinQuoted(columns, b + ".") + ")";
+}
+
+string Owned(const KeyedTarget& target) {
+  return target.owns.empty() ? "" : " AND (" + target.owns + ")";
+}
+
+void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
+  const string gone = Temp("sy_gone_" + target.temp_suffix);
+  const string fresh = Temp("sy_new_" + target.temp_suffix);
+  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier("sy_gone_" + target.temp_suffix) +
+                           " ON COMMIT DELETE ROWS AS SELECT " + JoinQuoted(target.insertable) +
+                           " FROM " + target.target + " WITH NO DATA");
+  const string keep = " RETURNING " + JoinQuoted(target.insertable, "sy_t.") + ") INSERT INTO " +
+                      gone + " SELECT " + JoinQuoted(target.insertable) + " FROM sy_gone";
+  plan->exchange = {
+      "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
+          InTouched(target, "sy_t") + Owned(target) + keep,
+      "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t USING " + fresh +
+          " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") + keep,
+      "DELETE FROM " + gone + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
+          " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n") + ")",
+      "UPDATE " + gone + " AS sy_g SET " +
+          Each(target.columns.size(), ", ",
+               [&](size_t i) {
+                 const string column = QuoteIdentifier(target.columns[i]);
+                 return column + " = sy_n." + column;
+               }) +
+          " FROM " + fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n"),
+      "INSERT INTO " + target.target + " (" + JoinQuoted(target.insertable) +
+          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.insertable) + " FROM " + gone,
+      "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
+          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns) + " FROM " + fresh +
+          " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + gone + " AS sy_g WHERE " +
+          KeyEqual(target.key, "sy_g", "sy_n") + ")",
+      "DELETE FROM " + gone,
+  };
+}
+
+// What other mappings need to know: the rows that changed, as they were and as they will be.
+void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
+  const string fresh = Temp("sy_new_" + target.temp_suffix);
+  const string old_name = "sy_old_" + target.temp_suffix;
+  const string changed_name = "sy_chg_" + target.temp_suffix;
+  const string columns = JoinQuoted(target.columns);
+  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(old_name) +
+                           " ON COMMIT DELETE ROWS AS SELECT " + columns + " FROM " +
+                           target.target + " WITH NO DATA");
+  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(changed_name) +
+                           " ON COMMIT DELETE ROWS AS SELECT true AS sy__before, " + columns +
+                           " FROM " + target.target + " WITH NO DATA");
+  const string insert_old =
+      "INSERT INTO " + Temp(old_name) + " SELECT " + JoinQuoted(target.columns, "sy_t.") + " FROM ";
+  plan->remember = {insert_old + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t"),
+                    insert_old + fresh + " AS sy_n JOIN " + target.target + " AS sy_t ON " +
+                        KeyEqual(target.key, "sy_t", "sy_n") + " WHERE (" +
+                        JoinQuoted(target.key, "sy_t.") + ") NOT IN (SELECT " +
+                        JoinQuoted(target.key) + " FROM " + Temp(old_name) + ")"};
+  const auto changed = [&](const string& before, const string& in, const string& other) {
+    return "INSERT INTO " + Temp(changed_name) + " SELECT " + before + ", " +
+           JoinQuoted(target.columns, "sy_a.") + " FROM " + in + " AS sy_a LEFT JOIN " + other +
+           " AS sy_b ON " + KeyEqual(target.key, "sy_a", "sy_b") + " WHERE sy_b." +
+           QuoteIdentifier(target.key[0]) + " IS NULL OR NOT (" +
+           SameImage(target.columns, "sy_a", "sy_b") + ")";
+  };
+  plan->changes = {changed("true", Temp(old_name), fresh), changed("false", fresh, Temp(old_name))};
+  plan->clean.push_back("DELETE FROM " + Temp(old_name));
+  plan->clean.push_back("DELETE FROM " + Temp(changed_name));
+}
+
+string Upsert(const KeyedTarget& target, const string& fresh) {
+  vector<string> sets;
+  for (const string& column : target.columns) {
+    if (Contains(target.key, column) || Contains(target.identity_always, column)) continue;
+    sets.push_back(QuoteIdentifier(column) + " = excluded." + QuoteIdentifier(column));
+  }
+  // Rows that are equal already are left out first: ON CONFLICT would lock, and so rewrite, them.
+  return "INSERT INTO " + target.target + " AS sy_t (" + JoinQuoted(target.columns) +
+         ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_n.") + " FROM " +
+         fresh + " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + target.target + " AS sy_o WHERE " +
+         KeyEqual(target.key, "sy_o", "sy_n") + " AND " +
+         SameImage(target.columns, "sy_o", "sy_n") + ") ON CONFLICT (" + JoinQuoted(target.key) +
+         ") DO " + (sets.empty() ? "NOTHING" : "UPDATE SET " + absl::StrJoin(sets, ", "));
+}
+
+string TouchInsert(const KeyedTarget& target, const string& touches, const string& rows) {
+  const string head = "INSERT INTO " + Temp("sy_touched_" + target.temp_suffix) + " (" +
+                      JoinQuoted(target.scope) + ") SELECT DISTINCT ";
+  if (LooksLikeQuery(touches)) {
+    return head + "sy_q.* FROM " + rows + " CROSS JOIN LATERAL (" + touches + "\n) AS sy_q";
+  }
+  return head + touches + " FROM " + rows;
+}
+
+}  // namespace
+
+string JoinQuoted(const vector<string>& names, std::string_view prefix) {
+  return Each(names.size(), ", ",
+              [&](size_t i) { return string(prefix) + QuoteIdentifier(names[i]); });
+}
+
+void BuildStage(int index, SourcePlan* source) {
+  source->stage = "sy_stage_" + std::to_string(index);
+  source->stage_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(source->stage) +
+                      " (sy__op \"char\" NOT NULL, sy__ord int NOT NULL, sy__absent text";
+  for (size_t i = 0; i < source->key.size(); ++i) {
+    source->stage_ddl += ", sy__k" + std::to_string(i) + " " + source->columns[source->key[i]].type;
+  }
+  for (const StageColumn& column : source->columns) {
+    source->stage_ddl += ", " + QuoteIdentifier(column.name) + " " + column.type;
+  }
+  source->stage_ddl += ") ON COMMIT DELETE ROWS";
+  source->stage_copy = "COPY " + Temp(source->stage) + " FROM STDIN";
+}
+
+TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target) {
+  return RowLocalBuilder(source, target).Build();
+}
+
+KeyedPlan BuildKeyed(const KeyedTarget& target) {
+  const string fresh_name = "sy_new_" + target.temp_suffix;
+  const string fresh = Temp(fresh_name);
+  KeyedPlan plan;
+  plan.scope_columns = target.scope;
+  plan.touched_table = "sy_touched_" + target.temp_suffix;
+  const string touched = Temp(plan.touched_table);
+  plan.temp_ddl = {
+      "CREATE TEMP TABLE " + QuoteIdentifier(plan.touched_table) +
+          " ON COMMIT DELETE ROWS AS SELECT " + JoinQuoted(target.scope) + " FROM " +
+          target.target + " WITH NO DATA",
+      "CREATE TEMP TABLE " + QuoteIdentifier(fresh_name) + " ON COMMIT DELETE ROWS AS SELECT " +
+          JoinQuoted(target.columns) + " FROM " + target.target + " WITH NO DATA",
+  };
+  plan.compute = "INSERT INTO " + fresh + " (" + JoinQuoted(target.columns) + ") SELECT " +
+                 JoinQuoted(target.columns, "sy_v.") + " FROM " + target.view + " AS sy_v WHERE " +
+                 InTouched(target, "sy_v");
+  plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t") +
+                Owned(target) + " AND (" + JoinQuoted(target.key, "sy_t.") + ") NOT IN (SELECT " +
+                JoinQuoted(target.key) + " FROM " + fresh + ")";
+  plan.upsert = Upsert(target, fresh);
+  plan.slice_table = "sy_slice_" + target.temp_suffix;
+  const string slice = Temp(plan.slice_table);
+  plan.temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan.slice_table) +
+                          " ON COMMIT DELETE ROWS AS SELECT NULL::bigint AS sy__n, " +
+                          JoinQuoted(target.scope) + " FROM " + target.target + " WITH NO DATA");
+  plan.slice_fill = "INSERT INTO " + slice + " SELECT row_number() OVER (), sy_d.* FROM (SELECT " +
+                    "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
+  plan.slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +
+                    slice + " WHERE sy__n > $1 AND sy__n <= $2";
+  plan.scope_json = "SELECT jsonb_build_object(" +
+                    Each(target.scope.size(), ", ",
+                         [&](size_t i) {
+                           return QuoteLiteral(target.scope[i]) + ", " +
+                                  QuoteIdentifier(target.scope[i]) + "::text";
+                         }) +
+                    ") FROM " + slice + " WHERE sy__n = $1";
+  plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
+  if (target.has_readers) AddDeltas(target, &plan);
+  AddKeyedExchange(target, &plan);
+  plan.populate = "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
+                  ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_v.") +
+                  " FROM " + target.view + " AS sy_v";
+  plan.explain = "EXPLAIN (FORMAT JSON) SELECT " + JoinQuoted(target.columns, "sy_v.") + " FROM " +
+                 target.view + " AS sy_v WHERE " + InTouched(target, "sy_v");
+  return plan;
+}
+
+TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const string& touches,
+                           const KeyedTarget& target) {
+  const string alias = QuoteIdentifier(source.alias);
+  const string mirror = source.mirror.target + " AS " + alias;
+  const auto joined = [&](const string& ops, bool old_key) {
+    return "(SELECT " +
+           Each(source.key.size(), ", ",
+                [&](size_t i) {
+                  const string key = "sy__k" + std::to_string(i);
+                  return old_key
+                             ? key
+                             : QuoteIdentifier(source.columns[source.key[i]].name) + " AS " + key;
+                }) +
+           " FROM " + Temp(source.stage) + " WHERE sy__op IN (" + ops + ")) AS sy_s JOIN " +
+           mirror + " ON " + Each(source.key.size(), " AND ", [&](size_t i) {
+             return alias + "." + QuoteIdentifier(source.columns[source.key[i]].name) +
+                    " = sy_s.sy__k" + std::to_string(i);
+           });
+  };
+  return {.source = source_index,
+          .before = TouchInsert(target, touches, joined("'U','K','D'", true)),
+          .after = TouchInsert(target, touches, joined("'I','U','K'", false)),
+          .all = TouchInsert(target, touches, mirror)};
+}
+
+TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const string& upstream_alias,
+                                  int upstream_index, const string& touches,
+                                  const KeyedTarget& target) {
+  const auto changed = [&](const string& which) {
+    return "(SELECT " + JoinQuoted(upstream.columns) + " FROM " +
+           Temp("sy_chg_" + upstream.temp_suffix) + " WHERE " + which + ") AS " +
+           QuoteIdentifier(upstream_alias);
+  };
+  return {.upstream = upstream_index,
+          .before = TouchInsert(target, touches, changed("sy__before")),
+          .after = TouchInsert(target, touches, changed("NOT sy__before"))};
+}
+
+TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTarget& upstream,
+                                     const string& upstream_alias, int upstream_index,
+                                     const string& touches, const KeyedTarget& target) {
+  vector<const Assignment*> keys;
+  for (const Assignment& a : upstream.assignments) {
+    if (a.in_key) keys.push_back(&a);
+  }
+  const auto joined = [&](const string& rows) {
+    return "(SELECT " +
+           Each(keys.size(), ", ",
+                [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); }) +
+           " FROM " + rows + ") AS sy_s JOIN " + upstream.target + " AS " +
+           QuoteIdentifier(upstream_alias) + " ON " + Each(keys.size(), " AND ", [&](size_t i) {
+             return QuoteIdentifier(upstream_alias) + "." + QuoteIdentifier(keys[i]->column) +
+                    " = sy_s.sy__t" + std::to_string(i);
+           });
+  };
+  return {
+      .upstream = upstream_index,
+      .before =
+          TouchInsert(target, touches, joined(OldKeyRow(source, upstream.alias, "'D','U','K'"))),
+      .after = TouchInsert(target, touches, joined(NewRow(source, upstream.alias, "'I','U','K'"))),
+      .all =
+          TouchInsert(target, touches, upstream.target + " AS " + QuoteIdentifier(upstream_alias))};
+}
+
+string BuildLoad(const TableWrite& write, const string& load_table) {
+  return absl::StrReplaceAll(write.load, {{"{load}", load_table}});
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,66 @@
+// The SQL text of a plan, from what the compiler resolved. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/mapping/plan.h"
+
+namespace switchyard::mapping {
+
+// One column of NEW that a row-local write fills.
+struct Assignment {
+  std::string column;   // of the target
+  std::string sql;      // over the source row, columns of the source unqualified or by alias
+  int plain = -1;       // index into SourcePlan::columns when it is nothing but that column
+  bool in_key = false;  // part of the target's key
+  bool identity_always = false;
+};
+
+struct RowLocalTarget {
+  std::string target;  // quoted, qualified
+  std::string display;
+  std::vector<Assignment> assignments;
+  std::vector<std::string> insertable;  // every column of the target that may be inserted
+  std::string alias;                    // the name the assignments know the source row by
+  std::string owns;                     // condition, or empty
+  std::string temp_suffix;              // makes temporary names unique: "m3", "o1"
+};
+
+// The stage of a source: name, DDL and COPY. `source.columns` and `key` are filled already.
+void BuildStage(int index, SourcePlan* source);
+TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target);
+
+struct KeyedTarget {
+  std::string target;
+  std::string display;
+  std::string view;                  // quoted, qualified
+  std::vector<std::string> columns;  // of the target, filled by the select
+  std::vector<std::string> key;      // of the target; subset of columns
+  std::vector<std::string> scope;    // subset of columns
+  std::vector<std::string> insertable;
+  std::vector<std::string> identity_always;  // columns never SET
+  std::string owns;
+  std::string temp_suffix;
+  bool has_readers = false;  // another mapping reads this table
+};
+KeyedPlan BuildKeyed(const KeyedTarget& target);
+
+// `touches` as written (expressions or a query) to INSERTs into the keyed mapping's touched table.
+TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const std::string& touches,
+                           const KeyedTarget& target);
+// The upstream is keyed: its changed rows stand in its temporary tables under its own name.
+TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const std::string& upstream_alias,
+                                  int upstream_index, const std::string& touches,
+                                  const KeyedTarget& target);
+// The upstream is row-local: its rows are found by the key the stage gives.
+TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTarget& upstream,
+                                     const std::string& upstream_alias, int upstream_index,
+                                     const std::string& touches, const KeyedTarget& target);
+
+// "INSERT INTO target ... FROM <load_table> AS alias": every row of a copy chunk.
+std::string BuildLoad(const TableWrite& write, const std::string& load_table);
+
+std::string JoinQuoted(const std::vector<std::string>& names, std::string_view prefix = "");
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,115 @@
+-- Switchyard's own tables in the database that is written to. An owner runs this once; it can be
+-- run again. The roles that replay need the grants that `switchyard check --print-setup` adds.
+
+CREATE SCHEMA IF NOT EXISTS switchyard;
+CREATE SCHEMA IF NOT EXISTS switchyard_old;
+
+COMMENT ON SCHEMA switchyard IS 'Switchyard: positions, quarantine, ids and compiled mappings';
+COMMENT ON SCHEMA switchyard_old IS 'Switchyard: mirror of the source tables that mappings read';
+
+-- One row per stream applied here. Every transaction of the replayer begins by moving it.
+CREATE TABLE IF NOT EXISTS switchyard.stream (
+  name text PRIMARY KEY,
+  -- new, copying, catching_up (behind the last copy point), streaming, stopped
+  state text NOT NULL DEFAULT 'new',
+  stop_reason text,
+  -- Every commit of the source with LSN <= lsn, published in an epoch <= epoch, is applied.
+  epoch bigint NOT NULL DEFAULT 0,
+  lsn pg_lsn NOT NULL DEFAULT '0/0',
+  -- The log up to covered_lsn has been read: end of that commit, or a later heartbeat.
+  covered_lsn pg_lsn NOT NULL DEFAULT '0/0',
+  log_offset bigint NOT NULL DEFAULT 0,   -- next record of the change topic
+  copy_offset bigint NOT NULL DEFAULT 0,  -- next record of the copy topic
+  log_id text NOT NULL DEFAULT '',        -- incarnation of the change topic
+  copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
+  hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
+  commit_time timestamptz,                -- of the last commit applied, by the source's clock
+  transactions bigint NOT NULL DEFAULT 0, -- applied since the copy
+  rows bigint NOT NULL DEFAULT 0,
+  fingerprint text NOT NULL DEFAULT '',   -- of the compiled mapping
+  catalog text NOT NULL DEFAULT '',       -- the source's catalogue it was compiled against, JSON
+  updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
+-- The last Relation event of each table, so that reading can begin anywhere in the log.
+CREATE TABLE IF NOT EXISTS switchyard.relation (
+  stream text NOT NULL,
+  relation_id oid NOT NULL,
+  definition bytea NOT NULL,  -- switchyard.event.v1.Relation
+  PRIMARY KEY (stream, relation_id)
+);
+
+-- Progress of the copy, one row per table (per leaf of a partitioned one).
+CREATE TABLE IF NOT EXISTS switchyard.copy (
+  stream text NOT NULL,
+  relation_id oid NOT NULL,
+  table_name text NOT NULL,
+  generation bigint NOT NULL,
+  lsn pg_lsn NOT NULL,
+  done boolean NOT NULL DEFAULT false,
+  rows bigint NOT NULL DEFAULT 0,
+  bytes bigint NOT NULL DEFAULT 0,
+  rows_estimate bigint NOT NULL DEFAULT -1,
+  bytes_estimate bigint NOT NULL DEFAULT -1,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  PRIMARY KEY (stream, relation_id)
+);
+
+-- Rows that this database refused. `scope` is the key of the source row (row-local mappings) or
+-- the scope that could not be recomputed (keyed ones), as a JSON object of text values; `before`
+-- the key under which this database still has the row, NULL if it has none. `image` is the folded
+-- state to apply: the source columns known; NULL for keyed mappings and deletes.
+CREATE TABLE IF NOT EXISTS switchyard.quarantine (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream text NOT NULL,
+  target text NOT NULL,
+  scope jsonb NOT NULL,
+  before jsonb,
+  operation text NOT NULL,    -- insert, update, delete, recompute
+  image jsonb,
+  lsn pg_lsn NOT NULL,        -- of the newest change folded in
+  sqlstate text NOT NULL,
+  error text NOT NULL,
+  events bigint NOT NULL DEFAULT 1,
+  first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  UNIQUE (stream, target, scope)
+);
+
+-- What people ask of the running roles; each insert is followed by NOTIFY switchyard_request.
+CREATE TABLE IF NOT EXISTS switchyard.request (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream text NOT NULL,
+  kind text NOT NULL,         -- recopy, quarantine_retry, resume
+  argument text NOT NULL DEFAULT '',
+  state text NOT NULL DEFAULT 'open',  -- open, done, failed
+  result text NOT NULL DEFAULT '',
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz
+);
+
+-- Ids that can't be computed, kept for ever, both ways.
+CREATE TABLE IF NOT EXISTS switchyard.id_map (
+  kind text NOT NULL,
+  old_id text NOT NULL,
+  new_id uuid NOT NULL,
+  PRIMARY KEY (kind, old_id)
+);
+CREATE INDEX IF NOT EXISTS id_map_new_id ON switchyard.id_map (kind, new_id);
+
+-- A name-based UUID (version 8): SHA-256 over the length-prefixed kind and the key, in a database
+-- whose encoding is UTF8. The same key gives the same id on every server and in any order of
+-- arrival. One expression of immutable parts only, so that Postgres can inline it (a third of the
+-- time); the cast to bytea reads backslashes as escapes, hence the doubling.
+CREATE OR REPLACE FUNCTION switchyard.uuid_of(kind text, old_key text) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN overlay(
+  overlay(
+    left(encode(sha256(replace(octet_length(kind)::text || ':' || kind || old_key,
+                               '\', '\\')::bytea), 'hex'), 32)
+    PLACING '8' FROM 13)
+  PLACING translate(
+    substr(encode(sha256(replace(octet_length(kind)::text || ':' || kind || old_key,
+                                 '\', '\\')::bytea), 'hex'), 17, 1),
+    '0123456789abcdef', '89ab89ab89ab89ab') FROM 17)::uuid;

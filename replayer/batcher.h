@@ -1,0 +1,117 @@
+// Log events to batches: checks epochs and the chain of commits, keeps a transaction apart until
+// its Commit, and collapses the changes of whole transactions per key. Pure: no I/O, no clock.
+//
+//   Batcher batcher(plan, position, options);
+//   for (record : records) RETURN_IF_ERROR(batcher.Add(event, record.offset + 1));
+//   if (batcher.has_complete()) Push(batcher.Take());
+//
+// Collapsing follows each row from before the batch to after it: an insert and its later updates
+// are one insert, a row deleted again is nothing, a changed key is a move of the row that had it.
+// Values an update left out (unchanged TOAST) are carried forward from an earlier change, else
+// stay absent.
+//
+// Thread-compatible.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/status.h"
+#include "common/mapping/plan.h"
+#include "proto/event.pb.h"
+#include "replayer/batch.h"
+
+namespace switchyard::replayer {
+
+// Where a stream stands in the target.
+struct Position {
+  uint64_t epoch = 0;
+  Lsn lsn;          // every commit <= lsn is applied
+  Lsn covered_lsn;  // the log was read up to here
+  int64_t next_offset = 0;
+};
+
+struct BatcherOptions {
+  int64_t batch_rows_max = 20'000;
+  int64_t batch_bytes_max = int64_t{16} << 20;
+  // Row events of a table below its copy point are in the copy already.
+  std::map<uint32_t, Lsn> copy_points;
+  // No transaction with a commit LSN >= this is begun.
+  std::optional<Lsn> hold_lsn;
+};
+
+class Batcher {
+ public:
+  Batcher(const mapping::Plan& plan, const Position& position, BatcherOptions options);
+  ~Batcher();
+
+  // DataLoss: a gap or a broken record. FailedPrecondition: a table no longer fits the mapping;
+  // what is complete before it can still be taken. `next_offset` is one past the record.
+  absl::Status Add(const event::v1::Event& event, int64_t next_offset);
+  // A Relation stored with the position, before the first Add.
+  absl::Status Restore(const event::v1::Relation& relation);
+
+  // Whole transactions (or only progress) wait to be taken.
+  bool has_complete() const { return complete_ > 0 || progressed_; }
+  // The bound is reached: take before adding more. Also true in the middle of a transaction that
+  // alone is over it; Take then gives a chunk (after the whole ones before it).
+  bool full() const;
+  // A transaction at or past hold_lsn was met: nothing further will become complete.
+  bool held() const { return held_; }
+  Batch Take();
+
+ private:
+  struct Relation;
+  struct RawChange;
+  struct TableState;
+
+  absl::Status OnHello(const event::v1::Event& event);
+  absl::Status OnRelation(const event::v1::Relation& relation, bool keep);
+  absl::Status OnBegin(const event::v1::Begin& begin);
+  absl::Status OnRow(const event::v1::Row& row);
+  absl::Status OnTruncate(const event::v1::Truncate& truncate);
+  absl::Status OnCommit(const event::v1::Commit& commit);
+  absl::StatusOr<const Value*> CopyTuple(const Relation& relation, const event::v1::Tuple& tuple);
+  void Merge(const RawChange& change);
+  void MergeOpen();
+  TableState& State(int source);
+  Batch Cut(bool chunk);
+
+  const mapping::Plan& plan_;
+  BatcherOptions options_;
+  Position position_;  // after everything complete
+  bool first_after_hello_ = false;
+  Lsn previous_commit_;  // in this epoch, 0 right after a Hello
+
+  std::map<uint32_t, Relation> relations_;
+  std::vector<std::pair<uint32_t, std::string>> new_relations_;
+
+  // The transaction being read.
+  bool open_ = false;
+  bool skipping_ = false;  // already applied, or past the hold
+  bool held_ = false;
+  Lsn open_lsn_;
+  uint64_t open_rows_ = 0;
+  std::vector<RawChange> open_changes_;
+  bool chunked_ = false;    // some of it was taken as chunks
+  bool continues_ = false;  // the next batch holds the end of such a transaction
+
+  // Collapsed changes of complete transactions (or of the chunk being cut).
+  std::vector<std::unique_ptr<TableState>> states_;
+  std::shared_ptr<Arena> arena_;
+  std::vector<std::shared_ptr<Arena>> old_arenas_;
+  int64_t bytes_ = 0;
+  int64_t rows_ = 0;
+  int64_t complete_ = 0;
+  bool progressed_ = false;  // a heartbeat or hello moved the position
+  bool abort_pending_ = false;
+  bool force_cut_ = false;  // a change that must stand alone in its table
+  Lsn first_lsn_;
+  int64_t commit_time_us_ = 0;
+};
+
+}  // namespace switchyard::replayer

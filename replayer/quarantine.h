@@ -1,0 +1,74 @@
+// Rows the target refuses: found by bisection, kept in switchyard.quarantine with their newest
+// state, tried again at every later change of the same row and on request.
+//
+// All methods run inside the caller's transaction, with everything staged (no direct inserts).
+// Thread-compatible.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "replayer/table_writer.h"
+
+namespace switchyard::replayer {
+
+struct QuarantineOptions {
+  std::string stream;
+  int64_t entries_max = 1000;
+};
+
+class Quarantine {
+ public:
+  Quarantine(TableWriter& writer, QuarantineOptions options);
+
+  // Reads which mappings have entries; after Open and after every rollback.
+  absl::Status Load();
+  // Whether the mapping has entries, so that its rows must go the careful way.
+  bool active(int mapping) const { return active_.contains(mapping); }
+
+  // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
+  // rest is written. FailedPrecondition when there are more than entries_max.
+  absl::Status WriteCarefully(const TableChanges& table, int mapping, Lsn lsn);
+
+  // The touched scopes of a keyed mapping, likewise.
+  absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);
+
+  struct RetryResult {
+    int64_t applied = 0;
+    int64_t left = 0;
+  };
+  // Applies the folded state of every entry of the stream, or of the one with this id (> 0).
+  absl::StatusOr<RetryResult> Retry(int64_t id);
+
+ private:
+  struct Refusal {
+    int64_t number = 0;  // sy__ord, or the scope's number
+    absl::Status error;
+  };
+
+  absl::Status InSavepoint(absl::FunctionRef<absl::Status()> body);
+  absl::Status HoldStage(int source);
+  absl::Status RestoreStage(int source);
+  absl::Status TakeHeld(int source, const std::string& condition);
+  absl::Status WriteOrExchange(const mapping::TableWrite& write);
+  absl::Status FoldKnown(int source, int mapping, Lsn lsn);
+  absl::Status Bisect(int64_t low, int64_t high,
+                      absl::FunctionRef<absl::Status(int64_t low, int64_t high)> attempt,
+                      std::vector<Refusal>* refusals);
+  absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
+  absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
+  // Applies one entry; true when the table took it and the entry is gone.
+  absl::StatusOr<bool> TryEntry(int64_t id, int source, int mapping);
+  absl::StatusOr<bool> TryScope(int64_t id, int mapping);
+  absl::Status CheckBound();
+
+  TableWriter& writer_;
+  const QuarantineOptions options_;
+  std::set<int> active_;
+};
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,239 @@
+#include "replayer/replayer.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/retry.h"
+#include "common/base/strings.h"
+#include "replayer/copy_loader.h"
+#include "replayer/pipeline.h"
+
+namespace switchyard::replayer {
+
+namespace {
+
+constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
+constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
+constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
+
+// Failures that starting over from the stored position can mend.
+bool MayPass(const absl::Status& status) {
+  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
+
+Replayer::Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog::EventLog& log,
+                   const Cancel& cancel)
+    : options_(std::move(options)),
+      plan_(plan),
+      log_(log),
+      cancel_(cancel),
+      target_(options_.target, plan, cancel),
+      next_chores_(absl::InfinitePast()),
+      next_trim_(absl::InfinitePast()) {}
+
+Replayer::~Replayer() = default;
+
+absl::Status Replayer::Run() {
+  Backoff backoff({.seed = options_.seed});
+  while (true) {
+    const absl::Time started = absl::Now();
+    const absl::Status status = RunOnce();
+    if (cancel_.requested()) return cancel_.status();
+    if (absl::IsAlreadyExists(status)) {
+      if (!announced_standby_) {
+        LogInfo(
+            "replayer", "standing by",
+            {{"stream", options_.target.stream}, {"reason", std::string(StdSv(status.message()))}});
+      }
+      announced_standby_ = true;
+      if (!cancel_.WaitFor(options_.standby_interval)) return cancel_.status();
+      continue;
+    }
+    announced_standby_ = false;
+    if (!MayPass(status)) return Stop(status);
+    if (absl::Now() - started > absl::Seconds(10)) backoff.Reset();
+    LogWarn("replayer", "starting over",
+            {{"stream", options_.target.stream}, {"reason", std::string(StdSv(status.message()))}});
+    target_.Close();
+    if (!cancel_.WaitFor(backoff.Next())) return cancel_.status();
+  }
+}
+
+absl::Status Replayer::Stop(const absl::Status& reason) {
+  const std::string text(StdSv(reason.message()));
+  LogError("replayer", "stream stopped",
+           {{"stream", options_.target.stream},
+            {"error", text},
+            {"next", "mend the cause and start the replayer again; nothing was skipped"}});
+  // Best effort: the connection may be what failed.
+  if (target_.Open().ok()) {
+    [[maybe_unused]] const absl::Status stored = target_.SetState("stopped", text);
+  }
+  target_.Close();
+  return reason;
+}
+
+absl::Status Replayer::RunOnce() {
+  RETURN_IF_ERROR(target_.Open());
+  ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+  RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
+  RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
+  // A stream that stopped has no copy point unless its copy was complete.
+  const bool copied = state.copy_lsn.valid();
+  if (!copied) {
+    RETURN_IF_ERROR(Copy());
+    RETURN_IF_ERROR(target_.Open());  // reads the position the copy gave
+  }
+  return Stream();
+}
+
+absl::Status Replayer::Copy() {
+  CopyLoader loader(target_, plan_, {.stream = options_.target.stream});
+  RETURN_IF_ERROR(loader.Start());
+  ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.next_offset()));
+  std::vector<eventlog::LogRecord> records;
+  event::v1::Event event;
+  while (!loader.complete()) {
+    RETURN_IF_ERROR(cancel_.status());
+    RETURN_IF_ERROR(reader->Read(kBatchWait, &records));
+    for (const eventlog::LogRecord& record : records) {
+      if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
+        return absl::DataLossError(
+            absl::StrFormat("offset %d of the copy topic is no event", record.offset));
+      }
+      RETURN_IF_ERROR(loader.Add(event, record.offset + 1));
+    }
+    if (records.empty()) RETURN_IF_ERROR(loader.Commit());
+  }
+  return loader.Finish();
+}
+
+absl::Status Replayer::Stream() {
+  while (true) {
+    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    RETURN_IF_ERROR(StreamFrom(state));
+    RETURN_IF_ERROR(AwaitRelease());
+  }
+}
+
+// Until the hold is reached (OK) or something fails.
+absl::Status Replayer::StreamFrom(const StreamState& state) {
+  copy_lsn_ = state.copy_lsn;
+  catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
+  RETURN_IF_ERROR(target_.SetState(catching_up_ ? "catching_up" : "streaming"));
+  PipelineOptions pipeline_options{.position = state.position};
+  pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
+                              .batch_bytes_max = options_.batch_bytes_max,
+                              .hold_lsn = state.hold_lsn};
+  ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.LoadCopyPoints());
+  ASSIGN_OR_RETURN(pipeline_options.relations, target_.LoadRelations());
+  ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
+  LogInfo("replayer", "streaming",
+          {{"stream", options_.target.stream},
+           {"lsn", state.position.lsn.ToString()},
+           {"epoch", std::to_string(state.position.epoch)},
+           {"offset", std::to_string(state.position.next_offset)}});
+  Pipeline pipeline(std::move(pipeline_options), plan_, std::move(reader), cancel_);
+  while (true) {
+    RETURN_IF_ERROR(cancel_.status());
+    const std::optional<Batch> batch = pipeline.Next(kBatchWait);
+    if (batch) RETURN_IF_ERROR(ApplyOne(*batch));
+    if (!batch && pipeline.ended()) return pipeline.status();
+    RETURN_IF_ERROR(Chores());
+  }
+}
+
+absl::Status Replayer::ApplyOne(const Batch& batch) {
+  absl::Status status = target_.Apply(batch, careful_);
+  if (!status.ok() && IsRefusedRow(status) && !careful_) {
+    LogWarn("replayer", "the target refuses a row; looking for it",
+            {{"stream", options_.target.stream}, {"error", std::string(StdSv(status.message()))}});
+    careful_ = true;
+    // Chunks that went before are gone with the transaction: those are read again.
+    if (batch.chunk || batch.continues) {
+      return absl::AbortedError("reading a large transaction again, row by row");
+    }
+    status = target_.Apply(batch, true);
+  }
+  RETURN_IF_ERROR(status);
+  if (batch.chunk) return status;
+  careful_ = false;
+  if (catching_up_ && target_.position().lsn.value() + 1 >= copy_lsn_.value()) {
+    catching_up_ = false;
+    LogInfo("replayer", "consistent from here on",
+            {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
+    return target_.SetState("streaming");
+  }
+  return status;
+}
+
+absl::Status Replayer::Chores() {
+  const absl::Time now = absl::Now();
+  if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
+  next_chores_ = now + kChoresInterval;
+  RETURN_IF_ERROR(HandleRequests());
+  ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+  if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
+  if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();
+  next_trim_ = now + options_.trim_interval;
+  return TrimFlushed();
+}
+
+absl::Status Replayer::HandleRequests() {
+  ASSIGN_OR_RETURN(
+      const pg::Result open,
+      target_.session().QueryPrepared(
+          "SELECT id, argument FROM switchyard.request WHERE stream = $1 AND state = 'open' "
+          "AND kind = 'quarantine_retry' ORDER BY id",
+          {options_.target.stream}));
+  for (int i = 0; i < open.rows(); ++i) {
+    int64_t id = 0;
+    if (!open.text(i, 1).empty() && !absl::SimpleAtoi(Sv(open.text(i, 1)), &id)) id = -1;
+    ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));
+    RETURN_IF_ERROR(target_.session()
+                        .Query("UPDATE switchyard.request SET state = 'done', result = $2, "
+                               "finished_at = clock_timestamp() WHERE id = $1::bigint",
+                               {open.str(i, 0), absl::StrFormat("%d applied, %d left",
+                                                                result.applied, result.left)})
+                        .status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Replayer::TrimFlushed() {
+  if (trim_wal_.valid()) {
+    ASSIGN_OR_RETURN(const bool flushed, target_.FlushedUpTo(trim_wal_));
+    if (!flushed) return absl::OkStatus();
+    const absl::Status trimmed = log_.Trim(options_.change_topic, trim_offset_);
+    if (!trimmed.ok()) {
+      LogWarn(
+          "replayer", "the log could not be trimmed; it grows",
+          {{"stream", options_.target.stream}, {"error", std::string(StdSv(trimmed.message()))}});
+    }
+  }
+  trim_offset_ = target_.position().next_offset;
+  ASSIGN_OR_RETURN(trim_wal_, target_.TargetWalPosition());
+  return absl::OkStatus();
+}
+
+absl::Status Replayer::AwaitRelease() {
+  LogInfo("replayer", "held",
+          {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
+  ASSIGN_OR_RETURN(const StreamState held, target_.LoadState());
+  while (true) {
+    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    if (state.hold_lsn != held.hold_lsn) return absl::OkStatus();
+    if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();
+  }
+}
+
+}  // namespace switchyard::replayer

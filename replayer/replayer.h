@@ -1,0 +1,74 @@
+// The replayer's loop for one stream: copy first, then the change topic, one thread reading and
+// batching, one applying, joined by a bounded queue. When it is behind, many transactions become
+// one; when it is up to date each is applied at once.
+//
+//   Replayer replayer(options, plan, log, cancel);
+//   absl::Status status = replayer.Run();   // until shutdown (Cancelled) or a person must act
+//
+// Run starts over, from the position in the target, after everything that may pass: connections
+// lost, a target that crashed, another replayer (it stands by until that one is gone). It returns
+// FailedPrecondition and DataLoss, with the reason also in switchyard.stream.stop_reason.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+#include "common/eventlog/event_log.h"
+#include "common/mapping/plan.h"
+#include "replayer/batch.h"
+#include "replayer/pg_target.h"
+
+namespace switchyard::replayer {
+
+struct ReplayerOptions {
+  PgTargetOptions target;
+  std::string change_topic;
+  std::string copy_topic;
+  int64_t batch_rows_max = 20'000;
+  int64_t batch_bytes_max = int64_t{16} << 20;
+  // Records are trimmed this often, behind a position that the target has flushed. Zero: never.
+  absl::Duration trim_interval = absl::Seconds(10);
+  absl::Duration standby_interval = absl::Seconds(1);
+  uint64_t seed = 1;  // of the backoff's jitter
+};
+
+class Replayer {
+ public:
+  Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog::EventLog& log,
+           const Cancel& cancel);
+  ~Replayer();
+
+  absl::Status Run();
+
+ private:
+  absl::Status RunOnce();
+  absl::Status Copy();
+  absl::Status Stream();
+  absl::Status StreamFrom(const StreamState& state);
+  absl::Status ApplyOne(const Batch& batch);
+  absl::Status Chores();
+  absl::Status HandleRequests();
+  absl::Status TrimFlushed();
+  absl::Status AwaitRelease();
+  absl::Status Stop(const absl::Status& reason);
+
+  const ReplayerOptions options_;
+  const mapping::Plan& plan_;
+  eventlog::EventLog& log_;
+  const Cancel& cancel_;
+  PgTarget target_;
+  bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
+  bool catching_up_ = false;  // behind the largest copy point
+  Lsn copy_lsn_;
+  bool announced_standby_ = false;
+  absl::Time next_chores_;
+  absl::Time next_trim_;
+  // To be trimmed once the target has flushed its WAL up to trim_wal_.
+  int64_t trim_offset_ = 0;
+  Lsn trim_wal_;
+};
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,216 @@
+#include "replayer/table_writer.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+
+namespace switchyard::replayer {
+
+using mapping::MappingPlan;
+using mapping::SourcePlan;
+using mapping::TableWrite;
+
+namespace {
+
+constexpr size_t kSendBytes = size_t{256} << 10;
+
+// Inserts need no stage when every table they reach takes the source's text as it is, and nothing
+// else looks at the staged rows.
+bool InsertsGoDirect(const mapping::Plan& plan, int source) {
+  if (plan.sources[source].mirrored) return false;
+  bool any = false;
+  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+    const MappingPlan& mapping = plan.mappings[m];
+    for (const mapping::TouchRule& touch : mapping.keyed.touches) {
+      if (touch.source == source) return false;
+      if (touch.upstream >= 0 && plan.mappings[touch.upstream].source == source) return false;
+    }
+    if (mapping.source != source) continue;
+    if (mapping.write.copy_in.empty()) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+bool IsRefusedRow(const absl::Status& status) {
+  // 21000: the select gave one key twice.
+  return pg::IsRowRefused(status) || pg::StatusSqlState(status) == "21000";
+}
+
+TableWriter::TableWriter(pg::Session& session, const mapping::Plan& plan)
+    : session_(session), plan_(plan) {
+  for (size_t s = 0; s < plan.sources.size(); ++s) {
+    direct_.push_back(InsertsGoDirect(plan, static_cast<int>(s)));
+  }
+}
+
+absl::Status TableWriter::CreateTemporaryTables() {
+  std::string ddl;
+  for (const SourcePlan& source : plan_.sources) {
+    absl::StrAppend(&ddl, source.stage_ddl, ";\n");
+    if (source.mirrored) absl::StrAppend(&ddl, source.mirror.gone_table_ddl, ";\n");
+  }
+  for (const MappingPlan& mapping : plan_.mappings) {
+    if (mapping.row_local) absl::StrAppend(&ddl, mapping.write.gone_table_ddl, ";\n");
+    for (const std::string& sql : mapping.keyed.temp_ddl) absl::StrAppend(&ddl, sql, ";\n");
+  }
+  return Annotate(session_.Execute(ddl), "temporary tables");
+}
+
+absl::Status TableWriter::Run(const std::string& sql, const std::vector<pg::Param>& params) {
+  if (sql.empty()) return absl::OkStatus();
+  return session_.QueryPrepared(sql, params).status();
+}
+
+void TableWriter::AppendStageLine(const SourcePlan& source, const Change& change, int ord) {
+  buffer_ += static_cast<char>(change.op);
+  buffer_ += '\t';
+  absl::StrAppend(&buffer_, ord);
+  buffer_ += '\t';
+  if (change.has_absent) {
+    for (size_t i = 0; i < source.columns.size(); ++i) {
+      if (source.columns[i].toastable) buffer_ += change.row[i].is_absent() ? '1' : '0';
+    }
+  } else {
+    buffer_ += "\\N";
+  }
+  for (size_t i = 0; i < source.key.size(); ++i) {
+    buffer_ += '\t';
+    AppendCopyField(change.old_key == nullptr ? Value{} : change.old_key[i], &buffer_);
+  }
+  for (size_t i = 0; i < source.columns.size(); ++i) {
+    buffer_ += '\t';
+    AppendCopyField(change.row == nullptr ? Value{} : change.row[i], &buffer_);
+  }
+  buffer_ += '\n';
+}
+
+absl::Status TableWriter::SendBuffer(bool at_least_some) {
+  if (buffer_.empty() || (at_least_some && buffer_.size() < kSendBytes)) return absl::OkStatus();
+  const absl::Status sent = session_.PutCopyData(buffer_);
+  buffer_.clear();
+  return sent;
+}
+
+absl::Status TableWriter::Stage(const TableChanges& table, bool direct) {
+  const SourcePlan& source = plan_.sources[table.source];
+  if (direct && table.count(Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(session_.BeginCopyIn(source.stage_copy));
+  buffer_.clear();
+  for (size_t i = 0; i < table.changes.size(); ++i) {
+    if (direct && table.changes[i].op == Op::kInsert) continue;
+    AppendStageLine(source, table.changes[i], static_cast<int>(i));
+    RETURN_IF_ERROR(SendBuffer(true));
+  }
+  RETURN_IF_ERROR(SendBuffer(false));
+  return Annotate(session_.EndCopyIn().status(), absl::StrCat("staging ", source.name));
+}
+
+absl::Status TableWriter::ClearStage(int source) {
+  return session_.Execute("TRUNCATE pg_temp." + QuoteIdentifier(plan_.sources[source].stage));
+}
+
+absl::Status TableWriter::CopyInserts(const TableChanges& table, const TableWrite& write) {
+  RETURN_IF_ERROR(session_.BeginCopyIn(write.copy_in));
+  buffer_.clear();
+  for (const Change& change : table.changes) {
+    if (change.op != Op::kInsert) continue;
+    bool first = true;
+    for (const int column : write.copy_columns) {
+      if (!first) buffer_ += '\t';
+      first = false;
+      AppendCopyField(change.row[column], &buffer_);
+    }
+    buffer_ += '\n';
+    RETURN_IF_ERROR(SendBuffer(true));
+  }
+  RETURN_IF_ERROR(SendBuffer(false));
+  return session_.EndCopyIn().status();
+}
+
+absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected,
+                                     const TableWrite& write) {
+  if (sql.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
+  missed_rows_ += std::max<int64_t>(0, expected - result.affected());
+  if (result.affected() < expected) {
+    LogWarn("replayer", "rows to change were not there",
+            {{"table", write.display},
+             {"expected", std::to_string(expected)},
+             {"found", std::to_string(result.affected())},
+             {"next", "something else writes this table, or a copy is incomplete: recopy it"}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& write, bool direct) {
+  const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
+  const auto run = [&](const std::string& sql, Op op) {
+    return in(RunCounted(sql, table.count(op), write));
+  };
+  if (table.truncated) RETURN_IF_ERROR(in(Run(write.clear)));
+  if (table.count(Op::kDelete) > 0) RETURN_IF_ERROR(run(write.remove, Op::kDelete));
+  if (table.count(Op::kMove) > 0) RETURN_IF_ERROR(run(write.move, Op::kMove));
+  if (table.count(Op::kUpdate) > 0) {
+    RETURN_IF_ERROR(run(table.has_absent ? write.update_absent : write.update, Op::kUpdate));
+  }
+  if (table.count(Op::kInsert) == 0) return absl::OkStatus();
+  return in(direct ? CopyInserts(table, write) : Run(write.insert));
+}
+
+absl::Status TableWriter::WriteStaged(const TableWrite& write) {
+  for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
+    RETURN_IF_ERROR(Annotate(Run(*sql), write.display));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TableWriter::Exchange(const TableWrite& write) {
+  for (const std::string& sql : write.exchange) {
+    RETURN_IF_ERROR(Annotate(Run(sql), write.display));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TableWriter::Touch(const mapping::TouchRule& rule, bool before, bool everything) {
+  return Run(!before ? rule.after : everything ? rule.all : rule.before);
+}
+
+absl::Status TableWriter::Recompute(int mapping, bool exchange,
+                                    absl::FunctionRef<absl::Status()> readers) {
+  const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
+  const auto in = [&](const absl::Status& status) {
+    return Annotate(status, plan_.mappings[mapping].display);
+  };
+  constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
+  constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+  RETURN_IF_ERROR(session_.Execute(kHash));
+  RETURN_IF_ERROR(in(Run(keyed.compute)));
+  RETURN_IF_ERROR(session_.Execute(kIndex));
+  if (!keyed.remember.empty()) {
+    for (const std::string& sql : keyed.remember) RETURN_IF_ERROR(in(Run(sql)));
+    RETURN_IF_ERROR(session_.Execute(kHash));
+    for (const std::string& sql : keyed.changes) RETURN_IF_ERROR(in(Run(sql)));
+    RETURN_IF_ERROR(session_.Execute(kIndex));
+    RETURN_IF_ERROR(readers());
+  }
+  if (exchange) {
+    for (const std::string& sql : keyed.exchange) RETURN_IF_ERROR(in(Run(sql)));
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(in(Run(keyed.remove)));
+  return in(Run(keyed.upsert));
+}
+
+absl::Status TableWriter::CleanRecompute(int mapping) {
+  for (const std::string& sql : plan_.mappings[mapping].keyed.clean) RETURN_IF_ERROR(Run(sql));
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,71 @@
+// Runs a plan's statements on a session: stages changes, writes row-local mappings and mirrors,
+// recomputes touched scopes. Knows nothing of positions or transactions.
+//
+// Thread-compatible; the session and the plan must outlive it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "common/base/status.h"
+#include "common/mapping/plan.h"
+#include "common/pg/session.h"
+#include "replayer/batch.h"
+
+namespace switchyard::replayer {
+
+class TableWriter {
+ public:
+  TableWriter(pg::Session& session, const mapping::Plan& plan);
+
+  // Makes the session's temporary tables.
+  absl::Status CreateTemporaryTables();
+
+  // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
+  absl::Status Stage(const TableChanges& table, bool direct);
+  // Empties it again within the transaction, for the next chunk.
+  absl::Status ClearStage(int source);
+  // True when the inserts of this source go straight into its targets, unstaged.
+  bool inserts_go_direct(int source) const { return direct_[source]; }
+
+  // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
+  absl::Status Write(const TableChanges& table, const mapping::TableWrite& write, bool direct);
+  // The same for whatever the stage holds, without knowing how much of each kind.
+  absl::Status WriteStaged(const mapping::TableWrite& write);
+  // The same effect where rows hand unique values to each other. Everything must be staged.
+  absl::Status Exchange(const mapping::TableWrite& write);
+
+  // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
+  absl::Status Touch(const mapping::TouchRule& rule, bool before, bool everything);
+
+  // Recomputes the scopes in the mapping's touched table. `readers` runs between the delta and the
+  // write. With `exchange`, for unique values handed over.
+  absl::Status Recompute(int mapping, bool exchange, absl::FunctionRef<absl::Status()> readers);
+  absl::Status CleanRecompute(int mapping);
+
+  // Prepared; the empty text is no statement.
+  absl::Status Run(const std::string& sql, const std::vector<pg::Param>& params = {});
+  // Updates and deletes that found no row since this object was made.
+  int64_t missed_rows() const { return missed_rows_; }
+  pg::Session& session() { return session_; }
+  const mapping::Plan& plan() const { return plan_; }
+
+ private:
+  absl::Status RunCounted(const std::string& sql, int64_t expected,
+                          const mapping::TableWrite& write);
+  absl::Status CopyInserts(const TableChanges& table, const mapping::TableWrite& write);
+  void AppendStageLine(const mapping::SourcePlan& source, const Change& change, int ord);
+  absl::Status SendBuffer(bool at_least_some);
+
+  pg::Session& session_;
+  const mapping::Plan& plan_;
+  std::vector<bool> direct_;
+  std::string buffer_;
+  int64_t missed_rows_ = 0;
+};
+
+// SQLSTATE 21000 and classes 22 and 23: the row is at fault, not the system.
+bool IsRefusedRow(const absl::Status& status);
+
+}  // namespace switchyard::replayer

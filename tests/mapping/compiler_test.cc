@@ -1,0 +1,213 @@
+// What the compiler decides and refuses, on a real Postgres.
+#include "common/mapping/compiler.h"
+
+#include <algorithm>
+
+#include "common/mapping/install.h"
+#include "tests/support/mini_postgres.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::MiniPostgres;
+
+class CompilerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    absl::StatusOr<std::unique_ptr<MiniPostgres>> started = MiniPostgres::Start();
+    ASSERT_OK(started);
+    server_ = started->release();
+  }
+  static void TearDownTestSuite() { delete server_; }
+
+  void SetUp() override {
+    ASSERT_OK(server_->Execute("postgres", "DROP DATABASE IF EXISTS old_db"));
+    ASSERT_OK(server_->Execute("postgres", "DROP DATABASE IF EXISTS new_db"));
+    ASSERT_OK(server_->CreateDatabase("old_db"));
+    ASSERT_OK(server_->CreateDatabase("new_db"));
+  }
+
+  // Both schemas, then the forward section of a migration file.
+  absl::StatusOr<Plan> CompileFile(const std::string& old_sql, const std::string& new_sql,
+                                   const std::string& forward) {
+    RETURN_IF_ERROR(server_->Execute("old_db", old_sql));
+    RETURN_IF_ERROR(server_->Execute("new_db", new_sql));
+    ASSIGN_OR_RETURN(
+        file_,
+        spec::ParseMigrationFile(
+            "migration: test\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\nforward:\n" +
+                forward,
+            "test.yaml"));
+    return CompileParsed();
+  }
+
+  absl::StatusOr<Plan> CompileParsed() {
+    ASSIGN_OR_RETURN(auto old_session, server_->Connect("old_db"));
+    ASSIGN_OR_RETURN(new_session_, server_->Connect("new_db"));
+    ASSIGN_OR_RETURN(old_catalog_, LoadCatalog(*old_session, SourceTables(file_.forward), {}));
+    ASSIGN_OR_RETURN(new_catalog_, LoadCatalog(*new_session_, TargetTables(file_.forward), {}));
+    faults_.clear();
+    return Compile({.direction = &file_.forward,
+                    .source = &old_catalog_,
+                    .target = &new_catalog_,
+                    .schemas = file_.schemas},
+                   *new_session_, &faults_);
+  }
+
+  static MiniPostgres* server_;
+  spec::MigrationFile file_;
+  Catalog old_catalog_;
+  Catalog new_catalog_;
+  std::unique_ptr<pg::Session> new_session_;
+  std::vector<CompileFault> faults_;
+};
+
+MiniPostgres* CompilerTest::server_ = nullptr;
+
+constexpr char kOldUsers[] =
+    "CREATE TABLE customers (id int PRIMARY KEY, email text, name text, age int)";
+
+TEST_F(CompilerTest, ACopyByNameIsRowLocalAndTakesTheTextUnread) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers,
+                  "CREATE TABLE people (id int PRIMARY KEY, email text, full_name text, age int)",
+                  "  - {table: public.people, copy: customers, rename: {name: full_name}}\n"));
+  ASSERT_EQ(plan.mappings.size(), 1u);
+  EXPECT_TRUE(plan.mappings[0].row_local);
+  EXPECT_THAT(plan.mappings[0].write.copy_in, HasSubstr("\"full_name\""));
+  EXPECT_FALSE(plan.sources[0].mirrored);
+}
+
+TEST_F(CompilerTest, ASingleTableSelectWithoutToastableInputsIsRowLocal) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers, "CREATE TABLE ages (id int PRIMARY KEY, decade int)",
+                  "  - table: public.ages\n"
+                  "    from: {customers: id}\n"
+                  "    select: SELECT c.id, c.age / 10 AS decade FROM customers c\n"));
+  EXPECT_TRUE(plan.mappings[0].row_local) << plan.mappings[0].why_keyed;
+}
+
+TEST_F(CompilerTest, AnExpressionOverAValueThatUpdatesMayLeaveOutNeedsTheMirror) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers, "CREATE TABLE people (id int PRIMARY KEY, email text, age int)",
+                  "  - {table: public.people, copy: customers, drop: [name], "
+                  "set: {email: lower(email)}}\n"));
+  EXPECT_FALSE(plan.mappings[0].row_local);
+  EXPECT_THAT(plan.mappings[0].why_keyed, HasSubstr("TOAST"));
+  EXPECT_TRUE(plan.sources[0].mirrored);
+  // Only what is read is mirrored.
+  EXPECT_THAT(plan.sources[0].mirror_columns, ::testing::ElementsAre("id", "email", "age"));
+}
+
+TEST_F(CompilerTest, ReportsEveryFaultOfTheMappingsAtOnce) {
+  const absl::StatusOr<Plan> plan = CompileFile(
+      kOldUsers,
+      "CREATE TABLE people (id int PRIMARY KEY, email text NOT NULL, extra int NOT NULL)",
+      "  - {table: public.people, copy: customers, drop: [agee], owns: 'id >= 0'}\n"
+      "  - {table: public.missing, copy: customers}\n"
+      "  - table: public.people\n    owns: 'id < 0'\n    from: {custmers: id}\n"
+      "    select: SELECT id FROM custmers\n");
+  EXPECT_THAT(plan, testing::StatusIs(
+                        absl::StatusCode::kInvalidArgument,
+                        AllOf(HasSubstr("did you mean age?"), HasSubstr("no table public.missing"),
+                              HasSubstr("did you mean customers?"))));
+  EXPECT_GE(faults_.size(), 4u);
+}
+
+TEST_F(CompilerTest, RefusesWhatALaterRecomputeWouldNotRepeat) {
+  const absl::StatusOr<Plan> plan = CompileFile(
+      kOldUsers, "CREATE TABLE people (id int PRIMARY KEY, email text, at timestamptz, r uuid)",
+      "  - {table: public.people, copy: customers, drop: [name, age], "
+      "set: {at: now(), r: gen_random_uuid()}}\n");
+  EXPECT_THAT(plan, testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                                      AllOf(HasSubstr("now()"), HasSubstr("gen_random_uuid()"))));
+}
+
+TEST_F(CompilerTest, RefusesASelectThatReadsATableNotListed) {
+  const absl::StatusOr<Plan> plan = CompileFile(
+      std::string(kOldUsers) + "; CREATE TABLE orders (id int PRIMARY KEY, customer int)",
+      "CREATE TABLE totals (id int PRIMARY KEY, orders bigint)",
+      "  - table: public.totals\n    from: {customers: id}\n"
+      "    select: SELECT c.id, (SELECT count(*) FROM orders o WHERE o.customer = c.id) AS orders "
+      "FROM customers c\n");
+  EXPECT_THAT(plan,
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reads orders")));
+}
+
+TEST_F(CompilerTest, RefusesTypesThatDoNotFit) {
+  const absl::StatusOr<Plan> plan =
+      CompileFile("CREATE TABLE t (id int PRIMARY KEY, v text)",
+                  "CREATE TABLE t (id int PRIMARY KEY, v int)", "  - {table: public.t, copy: t}\n");
+  EXPECT_THAT(plan,
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("type integer")));
+}
+
+TEST_F(CompilerTest, RefusesMappingsThatReadEachOtherInACircle) {
+  const absl::StatusOr<Plan> plan =
+      CompileFile("CREATE TABLE t (id int PRIMARY KEY)",
+                  "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)",
+                  "  - table: public.a\n    from: {t: id, public.b: id}\n"
+                  "    select: SELECT t.id FROM t JOIN public.b USING (id)\n"
+                  "  - table: public.b\n    from: {t: id, public.a: id}\n"
+                  "    select: SELECT t.id FROM t JOIN public.a USING (id)\n");
+  EXPECT_THAT(plan, testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("circle")));
+}
+
+TEST_F(CompilerTest, RefusesATableWhoseRowsCanNotBeToldApart) {
+  const absl::StatusOr<Plan> plan =
+      CompileFile("CREATE TABLE t (id int)", "CREATE TABLE t (id int PRIMARY KEY)",
+                  "  - {table: public.t, copy: t}\n");
+  EXPECT_THAT(plan,
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no primary key")));
+}
+
+TEST_F(CompilerTest, LeavesNothingBehindOnTheTarget) {
+  ASSERT_OK(CompileFile(std::string("CREATE TYPE mood AS ENUM ('a', 'b'); ") +
+                            "CREATE TABLE t (id int PRIMARY KEY, m mood)",
+                        "CREATE TYPE mood AS ENUM ('a', 'b'); "
+                        "CREATE TABLE t (id int PRIMARY KEY, m mood)",
+                        "  - {table: public.t, copy: t}\n"));
+  ASSERT_OK_AND_ASSIGN(
+      const std::string left,
+      server_->Scalar(
+          "new_db",
+          "SELECT count(*) FROM pg_class WHERE relname LIKE 'sy%' OR relname = 'customers'"));
+  EXPECT_EQ(left, "0");
+}
+
+TEST_F(CompilerTest, InstallsTwiceWithoutChangeAndRefusesAnotherMapping) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers, "CREATE TABLE people (id int PRIMARY KEY, email text, age int)",
+                  "  - {table: public.people, copy: customers, drop: [name], "
+                  "set: {email: lower(email)}}\n"));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  Plan changed = plan;
+  changed.fingerprint = "other";
+  EXPECT_THAT(InstallTarget(*new_session_, changed, old_catalog_, {.stream = "test.forward"}),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
+}
+
+TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers,
+                  "CREATE TABLE people (id int PRIMARY KEY, email text, name text, age int); "
+                  "INSERT INTO people VALUES (1)",
+                  "  - {table: public.people, copy: customers}\n"));
+  EXPECT_THAT(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not empty")));
+}
+
+}  // namespace
+}  // namespace switchyard::mapping
