@@ -41,7 +41,7 @@ absl::StatusOr<Columns> CopyColumns(pg::Session& session, const spec::Mapping& m
                    Names(session,
                          "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND "
                          "attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                         QuoteQualified("switchyard_old", mapping.copy->name)));
+                         QuoteIdentifier(mapping.copy->name)));
   Columns columns;
   for (const std::string& column : source) {
     if (std::count(mapping.drop.begin(), mapping.drop.end(), column) > 0) continue;
@@ -82,7 +82,7 @@ std::string SourceQuery(const spec::Mapping& mapping, const Columns& columns) {
     return absl::StrCat("SELECT ", values, " FROM (", mapping.select, "\n) mapping");
   }
   const std::string table = QuoteIdentifier(mapping.copy->name);
-  return absl::StrCat("SELECT ", values, " FROM switchyard_old.", table, " AS ", table,
+  return absl::StrCat("SELECT ", values, " FROM ", table,
                       mapping.where.empty() ? "" : " WHERE " + mapping.where);
 }
 
@@ -188,7 +188,7 @@ absl::StatusOr<std::vector<TableComparison>> CompareWithMapping(const OracleOpti
   ASSIGN_OR_RETURN(std::unique_ptr<OracleScratch> scratch, OracleScratch::Make(options, cancel));
   ASSIGN_OR_RETURN(std::vector<const spec::Mapping*> order, InOrder(options.file.forward));
   pg::Session& session = scratch->session();
-  RETURN_IF_ERROR(session.Execute("SET search_path = switchyard_old, public"));
+  RETURN_IF_ERROR(session.Execute("SET search_path = " + scratch->search_path()));
   std::map<const spec::Mapping*, Columns> columns;
   for (const spec::Mapping* mapping : order) {
     absl::StatusOr<Columns> filled = Fill(session, *mapping);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <utility>
@@ -24,23 +25,10 @@ std::string WithDatabase(const std::string& dsn, const std::string& database) {
   return absl::StrCat(dsn.substr(0, path), "/", database, dsn.substr(query));
 }
 
-// Every name of OLD that the direction uses, as written.
-std::set<spec::TableName> TablesOfOld(const spec::Direction& direction) {
-  std::set<spec::TableName> names;
-  const auto add = [&](const spec::TableName& name) {
-    if (name.schema.empty()) names.insert(name);
-  };
-  for (const spec::Mapping& mapping : direction.mappings) {
-    if (mapping.copy.has_value()) names.insert(*mapping.copy);
-    for (const spec::FromRule& rule : mapping.from) add(rule.table);
-    for (const spec::TableName& table : mapping.static_tables) add(table);
-  }
-  return names;
+// Where the tables of one of OLD's schemas stand; quoted.
+std::string OldSchema(std::string_view schema) {
+  return QuoteIdentifier(absl::StrCat("switchyard_old_", Sv(schema)));
 }
-
-// Schemas of a database that people made.
-constexpr char kUserSchemas[] =
-    "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
 
 }  // namespace
 
@@ -118,50 +106,41 @@ absl::Status OracleScratch::AddPrimaryKeys(pg::Session& source) {
   return absl::OkStatus();
 }
 
-// OLD's schemas become switchyard_old, which holds every table under the name the file uses, and
-// switchyard_old_<schema> for what else was there, so that NEW's schemas find their names free.
+// OLD's schemas become switchyard_old_<schema>, so that NEW's find their names free. What the file
+// calls by a bare name is found through the search path, aliases as views.
 absl::Status OracleScratch::MoveOldTables() {
-  const spec::MigrationFile& file = options_.file;
-  const std::string main = QuoteIdentifier(file.schemas.front());
-  for (const auto& [alias, table] : file.forward.aliases) {
-    const std::string moved = QuoteQualified(table.schema, table.name);
-    RETURN_IF_ERROR(session_->Execute(
-        absl::StrCat("ALTER TABLE ", moved, " RENAME TO ", QuoteIdentifier(alias))));
-    if (table.schema == file.schemas.front()) continue;
-    RETURN_IF_ERROR(session_->Execute(
-        absl::StrCat("ALTER TABLE ", QuoteQualified(table.schema, alias), " SET SCHEMA ", main)));
-  }
-  for (const spec::TableName& table : TablesOfOld(file.forward)) {
-    for (const std::string& schema : file.schemas) {
-      ASSIGN_OR_RETURN(pg::Result found, session_->Query("SELECT to_regclass($1) IS NOT NULL",
-                                                         {QuoteQualified(schema, table.name)}));
-      if (!found.boolean(0, 0)) continue;
-      if (schema != file.schemas.front()) {
-        RETURN_IF_ERROR(session_->Execute(absl::StrCat(
-            "ALTER TABLE ", QuoteQualified(schema, table.name), " SET SCHEMA ", main)));
-      }
-      break;
-    }
-  }
-  ASSIGN_OR_RETURN(pg::Result schemas, session_->Query(kUserSchemas));
+  ASSIGN_OR_RETURN(pg::Result schemas,
+                   session_->Query("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND "
+                                   "nspname <> 'information_schema'"));
   for (int row = 0; row < schemas.rows(); ++row) {
     const std::string schema = schemas.str(row, 0);
-    const std::string renamed = schema == file.schemas.front()
-                                    ? std::string("switchyard_old")
-                                    : absl::StrCat("switchyard_old_", schema);
-    RETURN_IF_ERROR(session_->Execute(absl::StrCat("ALTER SCHEMA ", QuoteIdentifier(schema),
-                                                   " RENAME TO ", QuoteIdentifier(renamed))));
+    RETURN_IF_ERROR(session_->Execute(
+        absl::StrCat("ALTER SCHEMA ", QuoteIdentifier(schema), " RENAME TO ", OldSchema(schema))));
   }
-  RETURN_IF_ERROR(session_->Execute("CREATE SCHEMA public; CREATE SCHEMA switchyard"));
+  RETURN_IF_ERROR(session_->Execute(
+      "CREATE SCHEMA public; CREATE SCHEMA switchyard; CREATE SCHEMA switchyard_old"));
+  for (const auto& [alias, table] : options_.file.forward.aliases) {
+    RETURN_IF_ERROR(session_->Execute(
+        absl::StrCat("CREATE VIEW switchyard_old.", QuoteIdentifier(alias), " AS TABLE ",
+                     OldSchema(table.schema), ".", QuoteIdentifier(table.name))));
+  }
   // Extensions are no part of OLD's tables: NEW's tables look for them in public.
   ASSIGN_OR_RETURN(pg::Result extensions,
                    session_->Query("SELECT extname FROM pg_extension WHERE extrelocatable AND "
-                                   "extnamespace = 'switchyard_old'::regnamespace"));
+                                   "extnamespace::regnamespace::text ~ '^\"?switchyard_old_'"));
   for (int row = 0; row < extensions.rows(); ++row) {
     RETURN_IF_ERROR(session_->Execute(absl::StrCat(
         "ALTER EXTENSION ", QuoteIdentifier(extensions.text(row, 0)), " SET SCHEMA public")));
   }
   return session_->Execute("ANALYZE");
+}
+
+std::string OracleScratch::search_path() const {
+  std::string path = "switchyard_old";
+  for (const std::string& schema : options_.file.schemas) {
+    absl::StrAppend(&path, ", ", OldSchema(schema));
+  }
+  return absl::StrCat(path, ", public");
 }
 
 absl::Status OracleScratch::LoadNewSchema() {

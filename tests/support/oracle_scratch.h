@@ -1,5 +1,5 @@
-// The oracle's scratch database: OLD's tables with their rows in schema switchyard_old, NEW's
-// tables without rows where they belong. Dropped with the object.
+// The oracle's scratch database: OLD's tables with their rows, found through search_path(), and
+// NEW's tables without rows where they belong. Dropped with the object.
 //
 // Thread-compatible.
 #pragma once
@@ -23,7 +23,9 @@ class OracleScratch {
   OracleScratch(const OracleScratch&) = delete;
   OracleScratch& operator=(const OracleScratch&) = delete;
 
-  pg::Session& session() { return *session_; }     // in the scratch database
+  pg::Session& session() { return *session_; }  // in the scratch database
+  // Finds OLD's tables by the names the migration file calls them.
+  std::string search_path() const;
   pg::Session& new_db() { return *new_session_; }  // in NEW, one read-only snapshot
 
  private:
