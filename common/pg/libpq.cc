@@ -29,6 +29,8 @@ std::string Field(const PGresult* result, int code) {
   return text == nullptr ? "" : text;
 }
 
+}  // namespace
+
 ErrorFields FieldsOf(const PGresult* result) {
   return {.sqlstate = Field(result, PG_DIAG_SQLSTATE),
           .schema = Field(result, PG_DIAG_SCHEMA_NAME),
@@ -44,8 +46,6 @@ ErrorFields FieldsOf(const PGresult* result) {
           .severity = Field(result, PG_DIAG_SEVERITY_NONLOCALIZED),
           .source_function = Field(result, PG_DIAG_SOURCE_FUNCTION)};
 }
-
-}  // namespace
 
 Ready WaitForSocket(int fd, short events, absl::Time deadline, const Cancel* cancel) {
   while (true) {
@@ -114,6 +114,12 @@ void SendCancelRequest(PGconn* connection, absl::Duration timeout) {
   while (!attempt->done && absl::Now() < deadline) {
     attempt->changed.WaitFor(&attempt->mu, deadline - absl::Now());
   }
+}
+
+absl::Status AsPrecondition(const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  return WithErrorFields(absl::FailedPreconditionError(status.message()),
+                         StatusErrorFields(status));
 }
 
 bool EndsConnection(PGconn* connection, const absl::Status& status) {

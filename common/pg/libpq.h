@@ -33,6 +33,9 @@ enum class Ready { kReady, kTimeout, kCancelled };
 // Waits until `fd` has one of `events` (POLLIN, POLLOUT) or an error. `cancel` may be null.
 Ready WaitForSocket(int fd, short events, absl::Time deadline, const Cancel* cancel);
 
+// What an error or a notice of the server holds.
+ErrorFields FieldsOf(const PGresult* result);
+
 // OK for every result but an error. An error with no SQLSTATE is a lost connection (Unavailable)
 // when the connection is gone, else libpq's own refusal (InvalidArgument).
 absl::Status StatusFromResult(PGconn* connection, const PGresult* result);
@@ -46,6 +49,10 @@ std::string FirstLine(std::string_view text);
 // Asks the server to end what this connection runs; returns when the request was taken, or after
 // `timeout`.
 void SendCancelRequest(PGconn* connection, absl::Duration timeout);
+
+// Replication commands name objects that a person has to make or mend: InvalidArgument becomes
+// FailedPrecondition, SQLSTATE kept.
+absl::Status AsPrecondition(const absl::Status& status);
 
 // True when the error ended the connection, so that a COMMIT under way may have happened.
 bool EndsConnection(PGconn* connection, const absl::Status& status);

@@ -1,8 +1,16 @@
 // A logical replication connection: START_REPLICATION over COPY BOTH with libpq. Frames come out
 // whole; feedback goes in.
 //
-// A thread inside keeps the connection alive: it answers keepalives in time with the last
-// acknowledged LSN whatever the caller does meanwhile.
+//   ASSIGN_OR_RETURN(auto stream, ReplicationStream::Start({.dsn = dsn, .slot = "shop",
+//                                                           .publication = "shop"}, cancel));
+//   ASSIGN_OR_RETURN(std::optional<Frame> frame, stream->Read(absl::Seconds(1)));
+//   RETURN_IF_ERROR(stream->Acknowledge(durable, /*now=*/false));
+//
+// A thread inside keeps the connection alive: it sends the last acknowledged LSN at least every
+// second (more often where wal_sender_timeout is short), whatever the caller does meanwhile.
+//
+// Read belongs to one thread; Acknowledge may be called from any. The Cancel must outlive the
+// stream.
 //
 // Source of the formats: PostgreSQL manual, "Streaming Replication Protocol".
 #pragma once
@@ -43,13 +51,16 @@ class ReplicationStream {
  public:
   // Protocol version 1, streaming off. FailedPrecondition with SQLSTATE (StatusSqlState) 55006
   // when another session has the slot, 42704 when there is no such slot, 55000 when it was
-  // invalidated; Unavailable when the server can't be reached.
+  // invalidated, 42501 without the REPLICATION right; Unavailable when the server can't be
+  // reached. A publication that does not exist shows only in Read, at the first change.
   static absl::StatusOr<std::unique_ptr<ReplicationStream>> Start(const ReplicationOptions& options,
                                                                   const Cancel& cancel);
   virtual ~ReplicationStream() = default;
 
-  // The next frame, or nullopt after `timeout`. Unavailable when the connection is lost,
-  // Cancelled on shutdown.
+  // The next frame, or nullopt after `timeout`. Unavailable when the connection is lost or the
+  // server shuts down, Cancelled on shutdown, DataLoss for a message that is not as documented,
+  // FailedPrecondition for what the server can't decode (42704, from Postgres 18 on 55000: no such
+  // publication). After an error the stream has ended, and every further call returns that error.
   virtual absl::StatusOr<std::optional<Frame>> Read(absl::Duration timeout) = 0;
 
   // What Postgres may forget: everything below `flushed` is durable in the event log. Never goes

@@ -191,9 +191,9 @@ absl::Status Session::LeaveCopy(const PGresult* result, const Limits& limits) {
   return absl::InvalidArgumentError("COPY TO STDOUT needs CopyOut");
 }
 
-absl::StatusOr<Result> Session::Wait() {
-  absl::StatusOr<Result> result = Collect({});
-  if (absl::IsCancelled(result.status())) Interrupt();
+absl::StatusOr<Result> Session::Wait(const Limits& limits) {
+  absl::StatusOr<Result> result = Collect(limits);
+  if (absl::IsCancelled(result.status()) || absl::IsDeadlineExceeded(result.status())) Interrupt();
   return result;
 }
 
@@ -214,6 +214,16 @@ void Session::Close() {
 absl::Status Session::Execute(std::string_view sql) { return Query(sql).status(); }
 
 absl::StatusOr<Result> Session::Query(std::string_view sql, const std::vector<Param>& params) {
+  return Run(sql, params, {});
+}
+
+absl::StatusOr<Result> Session::QueryWithin(absl::Duration timeout, std::string_view sql,
+                                            const std::vector<Param>& params) {
+  return Run(sql, params, {.deadline = absl::Now() + timeout});
+}
+
+absl::StatusOr<Result> Session::Run(std::string_view sql, const std::vector<Param>& params,
+                                    const Limits& limits) {
   RETURN_IF_ERROR(cancel_.status());
   const std::string text(sql);
   if (params.empty()) {
@@ -223,7 +233,7 @@ absl::StatusOr<Result> Session::Query(std::string_view sql, const std::vector<Pa
         Sent(PQsendQueryParams(connection_, text.c_str(), static_cast<int>(params.size()), nullptr,
                                CStrings(params).data(), nullptr, nullptr, 0)));
   }
-  return Wait();
+  return Wait(limits);
 }
 
 absl::StatusOr<std::string> Session::Prepare(const std::string& sql) {
@@ -231,7 +241,7 @@ absl::StatusOr<std::string> Session::Prepare(const std::string& sql) {
   if (found != prepared_.end()) return found->second;
   std::string name = absl::StrCat("switchyard_", prepared_names_++);
   RETURN_IF_ERROR(Sent(PQsendPrepare(connection_, name.c_str(), sql.c_str(), 0, nullptr)));
-  RETURN_IF_ERROR(Wait().status());
+  RETURN_IF_ERROR(Wait({}).status());
   prepared_.emplace(sql, name);
   return name;
 }
@@ -244,7 +254,7 @@ absl::StatusOr<Result> Session::QueryPrepared(const std::string& sql,
   RETURN_IF_ERROR(
       Sent(PQsendQueryPrepared(connection_, name.c_str(), static_cast<int>(params.size()),
                                CStrings(params).data(), nullptr, nullptr, 0)));
-  absl::StatusOr<Result> result = Wait();
+  absl::StatusOr<Result> result = Wait({});
   if (result.ok()) return result;
   const ErrorFields fields = StatusErrorFields(result.status());
   const bool stale =

@@ -117,6 +117,10 @@ class Session {
   // One statement; without params by the simple protocol, with them by the extended one ($1 ...),
   // planned anew each time.
   absl::StatusOr<Result> Query(std::string_view sql, const std::vector<Param>& params = {});
+  // As Query, but given up after `timeout`: the server is told to stop, and DeadlineExceeded comes
+  // back. A transaction around it has failed then.
+  absl::StatusOr<Result> QueryWithin(absl::Duration timeout, std::string_view sql,
+                                     const std::vector<Param>& params = {});
   // As Query, prepared at first use and kept for the session (up to kPreparedMax texts, others are
   // run unprepared). Aborted, and prepared anew next time, when DDL changed the result's columns.
   absl::StatusOr<Result> QueryPrepared(const std::string& sql,
@@ -157,7 +161,10 @@ class Session {
   bool alive() const;
   int server_version() const;  // 150018
   int backend_pid() const;
-  PGconn* raw() { return connection_; }  // for common/pg only
+
+  // For common/pg only: the connection itself, and START_REPLICATION on it.
+  PGconn* raw() { return connection_; }
+  absl::Status BeginCopyBoth(std::string_view sql);
 
  private:
   // How long a wait may take, and whether shutdown ends it.
@@ -177,7 +184,9 @@ class Session {
   // The last result of what was sent, or the first error.
   absl::StatusOr<Result> Collect(const Limits& limits);
   // Collect; when it is cut short the server is told to stop, and its answer awaited briefly.
-  absl::StatusOr<Result> Wait();
+  absl::StatusOr<Result> Wait(const Limits& limits);
+  absl::StatusOr<Result> Run(std::string_view sql, const std::vector<Param>& params,
+                             const Limits& limits);
   void Interrupt();
   // The server sees the end of the connection; ours lasts until the destructor.
   void Close();

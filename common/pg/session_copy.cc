@@ -33,7 +33,7 @@ absl::Status Session::BeginCopy(std::string_view sql, int wanted) {
     status = internal::StatusFromResult(connection_, result.get());
     if (status.ok()) status = LeaveCopy(result.get(), {});
   }
-  const absl::Status rest = Wait().status();
+  const absl::Status rest = Wait({}).status();
   RETURN_IF_ERROR(status);
   return alive() ? absl::InvalidArgumentError("not the expected kind of COPY statement") : rest;
 }
@@ -41,6 +41,10 @@ absl::Status Session::BeginCopy(std::string_view sql, int wanted) {
 absl::Status Session::BeginCopyIn(std::string_view sql) {
   unflushed_bytes_ = 0;
   return BeginCopy(sql, PGRES_COPY_IN);
+}
+
+absl::Status Session::BeginCopyBoth(std::string_view sql) {
+  return BeginCopy(sql, PGRES_COPY_BOTH);
 }
 
 absl::Status Session::PutCopyData(std::string_view data) {
@@ -69,13 +73,13 @@ absl::StatusOr<int64_t> Session::EndCopyIn() {
     RETURN_IF_ERROR(AwaitSocket(POLLOUT, {}));
   }
   if (ended < 0) return Sent(0);
-  ASSIGN_OR_RETURN(const Result result, Wait());
+  ASSIGN_OR_RETURN(const Result result, Wait({}));
   return result.affected();
 }
 
 absl::Status Session::AbortCopyIn(std::string_view why) {
   if (PQputCopyEnd(connection_, std::string(why).c_str()) < 0) return Sent(0);
-  const absl::Status status = Wait().status();
+  const absl::Status status = Wait({}).status();
   return alive() && !absl::IsCancelled(status) ? absl::OkStatus() : status;
 }
 
@@ -99,7 +103,7 @@ absl::Status Session::CopyOut(std::string_view sql,
       return status;
     }
   }
-  return Wait().status();
+  return Wait({}).status();
 }
 
 }  // namespace switchyard::pg
