@@ -37,6 +37,9 @@ function(sy_binary)
   target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS})
 endfunction()
 
+# What the sanitizers run: ninja unit_tests, ctest -L unit.
+add_custom_target(unit_tests)
+
 # sy_test(NAME lsn_test LABEL unit SRCS lsn_test.cc DEPS switchyard::base [TIMEOUT 60])
 # LABEL is one of unit, sim, fuzz, pg, kafka, e2e. One ctest entry per binary.
 function(sy_test)
@@ -49,6 +52,9 @@ function(sy_test)
     set(A_TIMEOUT 120)
   endif()
   set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABEL}" TIMEOUT ${A_TIMEOUT})
+  if(A_LABEL STREQUAL "unit")
+    add_dependencies(unit_tests ${A_NAME})
+  endif()
 endfunction()
 
 # sy_fuzz(NAME pgoutput_fuzz SRCS pgoutput_fuzz.cc CORPUS corpus/pgoutput DEPS ...)
