@@ -327,7 +327,8 @@ std::string PublicationSql(const SourceOptions& options, const mapping::Catalog&
   const std::string name = QuoteIdentifier(options.names.publication);
   const std::string create = absl::StrFormat(
       "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN\n"
-      "    CREATE PUBLICATION %s;\n  END IF;\nEND",
+      "    CREATE PUBLICATION %s WITH (publish = 'insert, update, delete, truncate',\n"
+      "      publish_via_partition_root = false);\n  END IF;\nEND",
       QuoteLiteral(options.names.publication), name);
   std::set<uint32_t> seen;
   std::vector<const Table*> tables;
@@ -336,10 +337,8 @@ std::string PublicationSql(const SourceOptions& options, const mapping::Catalog&
     if (seen.insert(published.oid).second) tables.push_back(&published);
   }
   return absl::StrFormat(R"(
--- What is captured. Tables that stay in it are not touched by SET TABLE.
+-- What is captured. Tables that are in it already are not touched by SET TABLE.
 DO %1$s;
-ALTER PUBLICATION %2$s SET (
-  publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
 ALTER PUBLICATION %2$s SET TABLE
   %3$s;
 )",

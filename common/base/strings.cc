@@ -29,6 +29,19 @@ std::string QuoteQualified(std::string_view schema, std::string_view name) {
 
 std::string QuoteLiteral(std::string_view text) { return QuoteWith('\'', text); }
 
+std::string ArrayLiteral(const std::vector<std::string>& elements) {
+  std::string out = "{";
+  for (const std::string& element : elements) {
+    out += out.size() > 1 ? ",\"" : "\"";
+    for (const char c : element) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + "}";
+}
+
 std::string HumanBytes(int64_t bytes) {
   static constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   auto value = static_cast<double>(bytes);

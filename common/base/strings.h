@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +25,8 @@ std::string QuoteIdentifier(std::string_view name);
 std::string QuoteQualified(std::string_view schema, std::string_view name);
 // A SQL literal with standard_conforming_strings on: it's -> 'it''s'.
 std::string QuoteLiteral(std::string_view text);
+// A Postgres array in text form, every element quoted: {"a","it's","x\"y"}. For a parameter.
+std::string ArrayLiteral(const std::vector<std::string>& elements);
 
 // "1.4 GB", "312 kB": for people.
 std::string HumanBytes(int64_t bytes);

@@ -12,23 +12,6 @@
 namespace switchyard::mapping {
 namespace {
 
-std::string QuoteArrayElement(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
-// A text[] literal; nothing in it is special to SQL because it travels as a parameter.
-std::string ArrayLiteral(const std::vector<std::string>& elements) {
-  std::vector<std::string> quoted;
-  quoted.reserve(elements.size());
-  for (const std::string& element : elements) quoted.push_back(QuoteArrayElement(element));
-  return absl::StrCat("{", absl::StrJoin(quoted, ","), "}");
-}
-
 template <typename T>
 T Unsigned(std::string_view text) {
   T value = 0;

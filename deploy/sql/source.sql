@@ -22,8 +22,12 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_stream (
   timeline          bigint NOT NULL,
   -- Consistent point of the slot: the initial copy holds the commits below it.
   slot_lsn          pg_lsn,
+  -- Which incarnation of the change topic holds what the slot was acknowledged for.
+  log_topic         text NOT NULL DEFAULT '',
   -- Why the stream stands still, in words for a person; NULL when it does not.
   refusal           text,
+  -- When its tables were last compared with capture_table.
+  drift_checked_at  timestamptz,
   created_at        timestamptz NOT NULL DEFAULT now(),
   updated_at        timestamptz NOT NULL DEFAULT now());
 

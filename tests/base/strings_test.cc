@@ -26,5 +26,10 @@ TEST(StringsTest, PrintsBytesForPeople) {
   EXPECT_EQ(HumanBytes(int64_t{5} << 30), "5.0 GB");
 }
 
+TEST(StringsTest, ArrayLiteralKeepsEveryElementApart) {
+  EXPECT_EQ(ArrayLiteral({}), "{}");
+  EXPECT_EQ(ArrayLiteral({"a", "", "NULL", "x\"y\\z,{}"}), R"({"a","","NULL","x\"y\\z,{}"})");
+}
+
 }  // namespace
 }  // namespace switchyard

@@ -1,0 +1,79 @@
+// What logical replication does not show: a table rewritten, made unlogged, taken out of the
+// publication and put back, a partition attached or detached, a replica identity changed, a table
+// renamed or dropped. Capture compares the shape of its tables in the catalogue at start and every
+// few seconds; a difference makes the table suspect.
+//
+//   ASSIGN_OR_RETURN(TableShapes now, LoadShapes(*session, stream));
+//   for (const Drift& drift : CompareShapes(before, now)) ...
+//
+// Reading takes no lock on the tables and never waits for one. Thread safety: plain values, and
+// functions over a session.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "capture/source_setup.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/session.h"
+
+namespace switchyard::capture {
+
+struct TableShape {
+  uint32_t relation_id = 0;
+  std::string schema, name;
+  char kind = 'r';
+  uint32_t root_id = 0;    // topmost partitioned table; 0 when none
+  uint32_t file_node = 0;  // changes when the table is rewritten or truncated
+  char persistence = 'p';
+  std::string replica_identity;  // "d id", "f", "i region,id", "n"
+  // oid and xmin of the publication and of its rows that cover the table; "" when none does.
+  std::string publication_row;
+  // A partition that was one from its birth on: no row can have come in unseen. Not recorded.
+  bool born_partition = false;
+
+  std::string Display() const { return schema + "." + name; }
+};
+
+using TableShapes = std::map<uint32_t, TableShape>;  // by relation_id
+
+// One table that changed in a way the stream does not show.
+struct Drift {
+  uint32_t relation_id = 0;  // the mapped table: a leaf's root
+  std::string schema, name;
+  std::string reason;  // "rewritten (file 16401 became 16420)"
+  std::string next_step;
+};
+
+struct ShapeSnapshot {
+  TableShapes tables;  // of the known tables that are still there, and every leaf below them
+  // Tables now found under the name of a known one that is gone: name -> oid.
+  std::map<std::string, uint32_t> namesakes;
+};
+
+// The shapes as they are now of tables known before.
+absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string& publication,
+                                         const TableShapes& known);
+// The same for the tables of a catalogue, of which nothing is known yet. Inside a transaction with
+// an imported snapshot it shows the shapes as of that snapshot.
+absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::string& publication,
+                                            const mapping::Catalog& catalog);
+
+// Pure. `after` was loaded with `before` as what is known.
+std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after);
+
+// What is to be compared next time: `after` without the partitions that were detached.
+TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after);
+
+// switchyard.capture_table.
+absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream);
+// Replaces what was recorded, and records the suspects; to be called in a transaction. What is
+// suspect already for the same reason is suspect as of now.
+absl::Status RecordShapes(pg::Session& session, const std::string& stream,
+                          const TableShapes& shapes, const std::vector<Drift>& drifts);
+
+}  // namespace switchyard::capture

@@ -1,0 +1,271 @@
+#include "capture/source_state.h"
+
+#include <charconv>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/check.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+// Key space of the advisory locks of streams.
+constexpr char kLockSpace[] = "switchyard.capture";
+
+uint64_t Unsigned(std::string_view text) {
+  uint64_t value = 0;
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  SY_CHECK(error == std::errc() && at == text.data() + text.size());
+  return value;
+}
+
+absl::StatusOr<Lsn> LsnOrZero(const pg::Result& rows, int row, int column) {
+  if (rows.is_null(row, column)) return Lsn();
+  return Lsn::Parse(rows.text(row, column));
+}
+
+StreamRecord::State ParseState(std::string_view text) {
+  if (text == "copying") return StreamRecord::State::kCopying;
+  if (text == "streaming") return StreamRecord::State::kStreaming;
+  return StreamRecord::State::kCreating;
+}
+
+absl::Status Run(pg::Session& session, std::string_view sql, const std::vector<pg::Param>& params) {
+  return session.Query(sql, params).status();
+}
+
+template <typename T>
+std::string Array(const std::vector<T>& values) {
+  return absl::StrCat("{", absl::StrJoin(values, ","), "}");
+}
+
+// A suspect table is as good as new once it, or every leaf of it, has a copy younger than what
+// made it suspect.
+absl::Status ClearSuspects(pg::Session& session, const std::string& stream) {
+  return Run(session, R"(
+    WITH part AS (
+      SELECT s.id, (c.state = 'done' AND c.lsn >= s.seen_lsn) IS TRUE AS fresh
+      FROM switchyard.capture_suspect s
+      JOIN switchyard.capture_table t ON t.stream = s.stream AND t.kind <> 'p'
+        AND s.relation_id IN (t.relation_id, t.root_id)
+      LEFT JOIN switchyard.capture_copy c ON c.stream = t.stream AND c.relation_id = t.relation_id
+      WHERE s.stream = $1 AND s.cleared_at IS NULL)
+    UPDATE switchyard.capture_suspect s SET cleared_at = now()
+    WHERE s.id IN (SELECT id FROM part GROUP BY id HAVING bool_and(fresh)))",
+             {stream});
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<StreamRecord>> LoadStream(pg::Session& session,
+                                                       const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT state, epoch, system_identifier, timeline, slot_lsn, log_topic
+    FROM switchyard.capture_stream WHERE stream = $1)",
+                                                        {stream}));
+  if (rows.rows() == 0) return std::nullopt;
+  StreamRecord record;
+  record.state = ParseState(rows.text(0, 0));
+  record.epoch = Unsigned(rows.text(0, 1));
+  record.system_identifier = Unsigned(rows.text(0, 2));
+  record.timeline = static_cast<uint32_t>(rows.i64(0, 3));
+  ASSIGN_OR_RETURN(record.slot_lsn, LsnOrZero(rows, 0, 4));
+  record.log_topic = rows.str(0, 5);
+  return record;
+}
+
+absl::Status RecordCreating(pg::Session& session, const StreamNames& names,
+                            uint64_t system_identifier, uint32_t timeline) {
+  return Run(session, R"(
+    INSERT INTO switchyard.capture_stream
+      (stream, slot, publication, state, system_identifier, timeline)
+    VALUES ($1, $2, $3, 'creating', $4, $5)
+    ON CONFLICT (stream) DO UPDATE SET state = 'creating', slot = excluded.slot,
+      publication = excluded.publication, system_identifier = excluded.system_identifier,
+      timeline = excluded.timeline, slot_lsn = NULL, refusal = NULL, updated_at = now())",
+             {names.stream, names.slot, names.publication, std::to_string(system_identifier),
+              std::to_string(timeline)});
+}
+
+absl::Status RecordCreated(pg::Session& session, const std::string& stream, Lsn slot_lsn,
+                           const std::string& log_topic) {
+  return Run(session, R"(
+    UPDATE switchyard.capture_stream
+    SET state = 'copying', slot_lsn = $2::pg_lsn, log_topic = $3, updated_at = now()
+    WHERE stream = $1)",
+             {stream, slot_lsn.ToString(), log_topic});
+}
+
+absl::Status RecordStreaming(pg::Session& session, const std::string& stream) {
+  return Run(session, R"(
+    UPDATE switchyard.capture_stream s SET state = 'streaming', updated_at = now()
+    WHERE stream = $1 AND state = 'copying' AND NOT EXISTS (
+      SELECT FROM switchyard.capture_copy c
+      WHERE c.stream = s.stream AND NOT c.recopy AND c.state <> 'done'))",
+             {stream});
+}
+
+absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
+                           const std::string& refusal) {
+  return Run(session, R"(
+    UPDATE switchyard.capture_stream SET refusal = nullif($2, ''), updated_at = now()
+    WHERE stream = $1 AND refusal IS DISTINCT FROM nullif($2, ''))",
+             {stream, refusal});
+}
+
+absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& names,
+                                   int walsender_pid) {
+  uint64_t epoch = 0;
+  RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(Run(session,
+                        "SELECT FROM switchyard.capture_stream WHERE stream = $1 FOR UPDATE",
+                        {names.stream}));
+    ASSIGN_OR_RETURN(const pg::Result holder,
+                     session.Query("SELECT coalesce(active_pid, 0) FROM pg_replication_slots "
+                                   "WHERE slot_name = $1",
+                                   {names.slot}));
+    if (holder.rows() == 0 || holder.i64(0, 0) != walsender_pid) {
+      return absl::AbortedError(absl::StrFormat("slot %s is not held any more", names.slot));
+    }
+    ASSIGN_OR_RETURN(const pg::Result taken, session.Query(R"(
+      UPDATE switchyard.capture_stream SET epoch = epoch + 1, refusal = NULL, updated_at = now()
+      WHERE stream = $1 RETURNING epoch)",
+                                                           {names.stream}));
+    if (taken.rows() == 0) {
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "the record of stream %s was deleted from switchyard.capture_stream", names.stream));
+    }
+    epoch = Unsigned(taken.text(0, 0));
+    return absl::OkStatus();
+  }));
+  return epoch;
+}
+
+absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
+                                 {kLockSpace, stream}));
+  return row.boolean(0, 0);
+}
+
+absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const std::string& slot) {
+  const int version = session.server_version();
+  const char* invalidation = version >= 170000 ? "invalidation_reason"
+                             : version >= 160000
+                                 ? "CASE WHEN conflicting THEN 'conflicting' END"
+                                 : "CASE wal_status WHEN 'lost' THEN wal_status END";
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session.Query(
+          absl::StrFormat("SELECT slot_type = 'logical' AND plugin = 'pgoutput', two_phase, "
+                          "database, active_pid, confirmed_flush_lsn, wal_status, "
+                          "coalesce(%s, CASE wal_status WHEN 'lost' THEN wal_status END) "
+                          "FROM pg_replication_slots WHERE slot_name = $1",
+                          invalidation),
+          {slot}));
+  if (rows.rows() == 0) return std::nullopt;
+  SlotState state;
+  state.logical_pgoutput = rows.boolean(0, 0);
+  state.two_phase = rows.boolean(0, 1);
+  state.database = rows.str(0, 2);
+  state.active_pid = rows.is_null(0, 3) ? 0 : static_cast<int>(rows.i64(0, 3));
+  ASSIGN_OR_RETURN(state.confirmed_flush, LsnOrZero(rows, 0, 4));
+  state.wal_status = rows.str(0, 5);
+  state.invalidation = rows.str(0, 6);
+  return state;
+}
+
+absl::Status RequestCopies(pg::Session& session, const std::string& stream,
+                           const std::vector<const mapping::Table*>& tables, bool recopy) {
+  for (const mapping::Table* table : tables) {
+    RETURN_IF_ERROR(
+        Run(session, R"(
+      INSERT INTO switchyard.capture_copy AS c
+        (stream, relation_id, schema_name, table_name, generation, recopy, state, rows, bytes)
+      VALUES ($1, $2, $3, $4, 0, $5, 'pending', $6, $7)
+      ON CONFLICT (stream, relation_id) DO UPDATE SET schema_name = excluded.schema_name,
+        table_name = excluded.table_name, state = 'pending', rows = excluded.rows,
+        bytes = excluded.bytes, rows_done = 0, bytes_done = 0, lsn = NULL, started_at = NULL,
+        finished_at = NULL,
+        -- A table whose first copy never ended is still part of the initial copy.
+        recopy = excluded.recopy AND (c.recopy OR c.state = 'done'))",
+            {stream, std::to_string(table->oid), table->schema, table->name, recopy ? "t" : "f",
+             std::to_string(table->rows_estimate), std::to_string(table->bytes)}));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
+                                                             const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes
+    FROM switchyard.capture_copy WHERE stream = $1 AND state <> 'done'
+    ORDER BY bytes DESC, relation_id)",
+                                                        {stream}));
+  std::vector<CopyRecord> copies;
+  for (int i = 0; i < rows.rows(); ++i) {
+    copies.push_back({.relation_id = static_cast<uint32_t>(rows.i64(i, 0)),
+                      .schema = rows.str(i, 1),
+                      .name = rows.str(i, 2),
+                      .generation = Unsigned(rows.text(i, 3)),
+                      .recopy = rows.boolean(i, 4),
+                      .rows_estimate = rows.i64(i, 5),
+                      .bytes_estimate = rows.i64(i, 6)});
+  }
+  return copies;
+}
+
+absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn lsn,
+                         std::vector<CopyRecord>* copies) {
+  std::vector<uint32_t> oids;
+  for (const CopyRecord& copy : *copies) oids.push_back(copy.relation_id);
+  RETURN_IF_ERROR(Run(session, R"(
+    UPDATE switchyard.capture_copy
+    SET generation = generation + 1, lsn = $3::pg_lsn, state = 'copying', rows_done = 0,
+        bytes_done = 0, started_at = now(), finished_at = NULL
+    WHERE stream = $1 AND relation_id = ANY($2::oid[]))",
+                      {stream, Array(oids), lsn.ToString()}));
+  for (CopyRecord& copy : *copies) ++copy.generation;
+  return absl::OkStatus();
+}
+
+absl::Status RecordProgress(pg::Session& session, const std::string& stream,
+                            const std::vector<CopyProgress>& progress) {
+  if (progress.empty()) return absl::OkStatus();
+  std::vector<std::string> oids, generations, rows, bytes, done;
+  for (const CopyProgress& entry : progress) {
+    oids.push_back(std::to_string(entry.relation_id));
+    generations.push_back(std::to_string(entry.generation));
+    rows.push_back(std::to_string(entry.rows));
+    bytes.push_back(std::to_string(entry.bytes));
+    done.emplace_back(entry.done ? "t" : "f");
+  }
+  RETURN_IF_ERROR(
+      Run(session, R"(
+    UPDATE switchyard.capture_copy c
+    SET rows_done = p.rows, bytes_done = p.bytes,
+        state = CASE WHEN p.done THEN 'done' ELSE c.state END,
+        finished_at = CASE WHEN p.done THEN now() END
+    FROM unnest($2::oid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bool[])
+      AS p(relation_id, generation, rows, bytes, done)
+    WHERE c.stream = $1 AND c.relation_id = p.relation_id AND c.generation = p.generation
+      AND c.state = 'copying')",
+          {stream, Array(oids), Array(generations), Array(rows), Array(bytes), Array(done)}));
+  return ClearSuspects(session, stream);
+}
+
+absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session,
+                                                   const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    UPDATE switchyard.capture_request SET taken_at = now()
+    WHERE stream = $1 AND kind = 'recopy' AND taken_at IS NULL RETURNING relation_id)",
+                                                        {stream}));
+  std::vector<uint32_t> relations;
+  for (int i = 0; i < rows.rows(); ++i) {
+    relations.push_back(static_cast<uint32_t>(rows.i64(i, 0)));
+  }
+  return relations;
+}
+
+}  // namespace switchyard::capture

@@ -1,0 +1,105 @@
+// What capture keeps in the source database about a stream (deploy/sql/source.sql), and what the
+// source says of its slot.
+//
+// Thread safety: functions over a session, which is thread-compatible.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/source_setup.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "common/pg/session.h"
+
+namespace switchyard::capture {
+
+// The row of switchyard.capture_stream.
+struct StreamRecord {
+  enum class State { kCreating, kCopying, kStreaming } state = State::kCreating;
+  uint64_t epoch = 0;
+  uint64_t system_identifier = 0;
+  uint32_t timeline = 0;
+  Lsn slot_lsn;           // 0 while creating
+  std::string log_topic;  // TopicInfo::id of the change topic; empty if unknown
+};
+
+// Nullopt when the stream was never begun.
+absl::StatusOr<std::optional<StreamRecord>> LoadStream(pg::Session& session,
+                                                       const std::string& stream);
+
+// From here on a slot of that name is the stream's own, whether its creation succeeds or not.
+absl::Status RecordCreating(pg::Session& session, const StreamNames& names,
+                            uint64_t system_identifier, uint32_t timeline);
+
+// The slot exists; to be called in the transaction that also records the tables to copy.
+absl::Status RecordCreated(pg::Session& session, const std::string& stream, Lsn slot_lsn,
+                           const std::string& log_topic);
+
+// Copying becomes streaming once nothing is left to copy.
+absl::Status RecordStreaming(pg::Session& session, const std::string& stream);
+
+// Why the stream stands still; empty: it does not.
+absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
+                           const std::string& refusal);
+
+// A new epoch for the capture whose walsender is `walsender_pid`. Aborted when that one does not
+// hold the slot any more. Among all who ever held the slot, the later one has the higher epoch:
+// the row is locked before the slot's holder is looked at, so a capture that took over in between
+// takes its epoch after this one.
+absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& names,
+                                   int walsender_pid);
+
+// True when this session now is the one that may create or resume the stream; until it ends.
+absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stream);
+
+// A row of pg_replication_slots.
+struct SlotState {
+  bool logical_pgoutput = false;  // else somebody else's slot
+  bool two_phase = false;
+  std::string database;
+  int active_pid = 0;
+  Lsn confirmed_flush;
+  std::string wal_status;    // reserved, extended, unreserved, lost
+  std::string invalidation;  // why it is of no use any more; empty: it is
+};
+absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const std::string& slot);
+
+// One table to copy, or being copied: a row of switchyard.capture_copy.
+struct CopyRecord {
+  uint32_t relation_id = 0;
+  std::string schema, name;
+  uint64_t generation = 0;  // of the last copy begun; 0 before the first
+  bool recopy = false;
+  bool done = false;
+  int64_t rows_estimate = -1;
+  int64_t bytes_estimate = 0;
+};
+
+// Asks for a copy of each table (plain tables and leaves). One that is under way is begun again.
+absl::Status RequestCopies(pg::Session& session, const std::string& stream,
+                           const std::vector<const mapping::Table*>& tables, bool recopy);
+// Those not done, largest first.
+absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
+                                                             const std::string& stream);
+// Begins the next generation of each at `lsn`; sets `generation` in the records.
+absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn lsn,
+                         std::vector<CopyRecord>* copies);
+struct CopyProgress {
+  uint32_t relation_id = 0;
+  uint64_t generation = 0;
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  bool done = false;
+};
+// Progress of a generation that was replaced in the meantime is dropped. A copy that is done ends
+// the suspicion against its table that is older than the copy.
+absl::Status RecordProgress(pg::Session& session, const std::string& stream,
+                            const std::vector<CopyProgress>& progress);
+
+// Takes what was asked for in switchyard.capture_request: the tables to copy again.
+absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session, const std::string& stream);
+
+}  // namespace switchyard::capture

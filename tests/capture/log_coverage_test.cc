@@ -1,0 +1,97 @@
+#include "capture/log_coverage.h"
+
+#include "capture/event_encoder.h"
+#include "common/eventlog/memory_log.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::capture {
+namespace {
+
+using ::switchyard::testing::StatusIs;
+
+class LogCoverageTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(log_.CreateTopic("t"));
+    auto writer = log_.OpenWriter("t");
+    ASSERT_OK(writer);
+    writer_ = *std::move(writer);
+  }
+
+  template <typename Fill>
+  void Write(uint64_t epoch, Fill fill) {
+    EventEncoder encoder(epoch);
+    fill(encoder.New());
+    ASSERT_OK(writer_->Append("", encoder.Serialize()));
+  }
+  void Hello(uint64_t epoch, uint64_t start) {
+    Write(epoch, [&](auto& event) { event.mutable_hello()->set_start_lsn(start); });
+  }
+  void Commit(uint64_t epoch, uint64_t end) {
+    Write(epoch, [&](auto& event) { event.mutable_commit()->set_end_lsn(end); });
+  }
+  void Row(uint64_t epoch) {
+    Write(epoch, [&](auto& event) { event.mutable_row()->set_relation_id(1); });
+  }
+  LogCoverage Find() {
+    EXPECT_OK(writer_->Flush(absl::Seconds(10)));
+    auto coverage = FindLogCoverage(log_, "t", cancel_);
+    EXPECT_OK(coverage);
+    return coverage.ok() ? *coverage : LogCoverage();
+  }
+
+  Cancel cancel_;
+  eventlog::MemoryLog log_{cancel_};
+  std::unique_ptr<eventlog::LogWriter> writer_;
+};
+
+TEST_F(LogCoverageTest, EmptyLogCoversNothing) {
+  EXPECT_TRUE(Find().empty);
+  EXPECT_THAT(FindLogCoverage(log_, "none", cancel_),
+              StatusIs(absl::StatusCode::kNotFound, ::testing::_));
+}
+
+TEST_F(LogCoverageTest, LastCommitHeartbeatOrHelloTells) {
+  Hello(1, 100);
+  EXPECT_EQ(Find().covered, Lsn(100));
+  Commit(1, 120);
+  EXPECT_EQ(Find().covered, Lsn(120));
+  Row(1);  // of a transaction without its Commit
+  EXPECT_EQ(Find().covered, Lsn(120));
+  Write(1, [](auto& event) { event.mutable_heartbeat()->set_lsn(130); });
+  EXPECT_EQ(Find().covered, Lsn(130));
+  EXPECT_EQ(Find().epoch, 1u);
+}
+
+TEST_F(LogCoverageTest, ANewEpochCountsFromItsHelloOn) {
+  Hello(1, 100);
+  Commit(1, 150);
+  Hello(2, 120);
+  Commit(1, 160);  // written by a capture that was replaced
+  EXPECT_EQ(Find().covered, Lsn(120));
+  EXPECT_EQ(Find().epoch, 2u);
+}
+
+TEST_F(LogCoverageTest, LooksBackOverATransactionOfAnyLength) {
+  Hello(1, 100);
+  Commit(1, 120);
+  for (int i = 0; i < 50'000; ++i) Row(1);
+  EXPECT_EQ(Find().covered, Lsn(120));
+}
+
+TEST_F(LogCoverageTest, WhatWasTrimmedTellsNothing) {
+  Hello(1, 100);
+  Commit(1, 120);
+  for (int i = 0; i < 10; ++i) Row(1);
+  ASSERT_OK(writer_->Flush(absl::Seconds(10)));
+  ASSERT_OK(log_.Trim("t", 5));
+  EXPECT_FALSE(Find().empty);
+  EXPECT_TRUE(Find().trimmed);
+  EXPECT_FALSE(Find().covered.valid());
+  ASSERT_OK(log_.Trim("t", 12));
+  EXPECT_TRUE(Find().empty);
+  EXPECT_TRUE(Find().trimmed);
+}
+
+}  // namespace
+}  // namespace switchyard::capture
