@@ -1,4 +1,5 @@
 #include "common/eventlog/event_log.h"
+#include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_log.h"
 
 namespace switchyard::eventlog {
@@ -9,7 +10,8 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenEventLog(const LogOptions& options
     return absl::InvalidArgumentError(
         "a log needs either the path of a SQLite file or Kafka properties, not both");
   }
-  return SqliteLog::Open(options.sqlite_path, cancel);
+  if (options.kafka.empty()) return SqliteLog::Open(options.sqlite_path, cancel);
+  return KafkaLog::Open(options, cancel);
 }
 
 }  // namespace switchyard::eventlog

@@ -1,7 +1,8 @@
 // What one record costs on each side of the event log, and how long one takes through it.
 //
 //   eventlog_bench                                          SQLite, in a temporary folder
-//   SWITCHYARD_BENCH_KAFKA=localhost:9092 eventlog_bench     a broker, too
+//   SWITCHYARD_BENCH_KAFKA=localhost:9092 eventlog_bench     a broker, too; more properties
+//       follow the address: "localhost:9092,compression.type=lz4,linger.ms=5"
 //   SWITCHYARD_BENCH_FOLDER=/var/tmp eventlog_bench          where the SQLite file goes
 #include <sys/resource.h>
 
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "benchmark/benchmark.h"
 #include "common/base/cancel.h"
@@ -38,13 +40,26 @@ double CpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+std::vector<std::pair<std::string, std::string>> Properties(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> properties;
+  for (const auto piece : absl::StrSplit(text, ',')) {
+    const std::vector<std::string> parts = absl::StrSplit(piece, absl::MaxSplits('=', 1));
+    if (parts.size() == 2) {
+      properties.emplace_back(parts[0], parts[1]);
+    } else {
+      properties.emplace_back("bootstrap.servers", parts[0]);
+    }
+  }
+  return properties;
+}
+
 // A log of the kind asked for, with one topic nobody else uses.
 class BenchLog {
  public:
   explicit BenchLog(bool kafka) {
     LogOptions options;
     if (kafka) {
-      options.kafka = {{"bootstrap.servers", std::getenv("SWITCHYARD_BENCH_KAFKA")}};
+      options.kafka = Properties(std::getenv("SWITCHYARD_BENCH_KAFKA"));
       options.single_broker = true;
     } else {
       options.sqlite_path = folder_.path() + "/bench.log";

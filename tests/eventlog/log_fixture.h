@@ -22,6 +22,8 @@ class LogFixture {
   // thing.
   virtual std::unique_ptr<EventLog> OpenAgain() { return nullptr; }
   virtual absl::Status MakeTopic(const std::string& topic) { return log().CreateTopic(topic); }
+  // What a topic is called here: topics of a shared broker need names of their own.
+  virtual std::string NameOf(const std::string& topic) { return topic; }
   // False: Trim is not to be had here.
   virtual bool trims() const { return true; }
   // Bytes of the large record.
@@ -44,6 +46,8 @@ class EventLogTest : public ::testing::TestWithParam<LogKind> {
 
   LogFixture& fixture() { return *fixture_; }
   EventLog& log() { return fixture_->log(); }
+  std::string NameOf(const std::string& topic) { return fixture_->NameOf(topic); }
+  std::string t() { return NameOf("t"); }
 
   std::unique_ptr<LogWriter> WriterOf(const std::string& topic);
   std::unique_ptr<LogReader> ReaderOf(const std::string& topic, Offset from);

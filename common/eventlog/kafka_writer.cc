@@ -1,0 +1,253 @@
+#include "common/eventlog/kafka_writer.h"
+
+#include <pthread.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/eventlog/part.h"
+
+namespace switchyard::eventlog {
+namespace {
+
+// A message with key and headers must fit message.max.bytes, 1,000,000 by default.
+constexpr size_t kPartBytes = 900'000;
+// What librdkafka keeps beside a message's own bytes while it is under way.
+constexpr size_t kMessageOverheadBytes = 256;
+constexpr size_t kInFlightMax = 32 << 20;
+constexpr absl::Duration kStuckAfter = absl::Seconds(5);
+constexpr int kPollMs = 1000;
+
+// Measured on one broker beside the producer: one request under way at a time gathers what comes
+// meanwhile into the next, which costs the broker half of what five do and loses no throughput
+// (400,000 records/s of 150 bytes); a single transaction is through in 1.5 ms. lz4 costs nothing
+// in sum (the broker copies less) and writes a fifth to the disk.
+KafkaProperties Defaults() {
+  return {
+      {"linger.ms", "0.2"},
+      {"max.in.flight", "1"},
+      {"compression.type", "lz4"},
+      {"batch.size", "1000000"},
+      {"batch.num.messages", "10000"},
+      {"queue.buffering.max.messages", "1000000"},
+      {"reconnect.backoff.ms", "50"},
+      {"reconnect.backoff.max.ms", "2000"},
+      {"retry.backoff.ms", "50"},
+  };
+}
+
+KafkaProperties Fixed() {
+  return {
+      {"enable.idempotence", "true"}, {"acks", "all"}, {"enable.gapless.guarantee", "true"},
+      {"message.timeout.ms", "0"},  // for ever
+      {"retries", "2147483647"},
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LogWriter>> KafkaWriter::Open(const KafkaProperties& properties,
+                                                             const std::string& topic,
+                                                             const Cancel& cancel) {
+  ASSIGN_OR_RETURN(auto client, NewKafkaClient(RD_KAFKA_PRODUCER, properties, Defaults(), Fixed()));
+  KafkaPtr<rd_kafka_topic_t> handle(rd_kafka_topic_new(client.get(), topic.c_str(), nullptr));
+  if (handle == nullptr) return KafkaError(rd_kafka_last_error(), "Kafka topic " + topic);
+  return std::unique_ptr<LogWriter>(
+      new KafkaWriter(std::move(client), std::move(handle), topic, cancel));
+}
+
+KafkaWriter::KafkaWriter(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t> handle,
+                         std::string topic, const Cancel& cancel)
+    : topic_(std::move(topic)),
+      cancel_(cancel),
+      client_(std::move(client)),
+      handle_(std::move(handle)),
+      main_queue_(rd_kafka_queue_get_main(client_.get())),
+      last_progress_(absl::Now()) {
+  thread_ = std::thread([this] { TakeDeliveries(); });
+  pthread_setname_np(thread_.native_handle(), "log-deliver");
+}
+
+KafkaWriter::~KafkaWriter() {
+  stop_ = true;
+  rd_kafka_queue_yield(main_queue_.get());
+  thread_.join();
+  // Without this librdkafka would wait for a broker that may be away.
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+absl::StatusOr<uint64_t> KafkaWriter::Append(std::string_view key, std::string_view payload) {
+  if (payload.size() <= kPartBytes) {
+    RETURN_IF_ERROR(Produce(key, payload, sequence_ + 1));
+    return ++sequence_;
+  }
+  if (payload.size() > kPayloadBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a record of %d bytes is too large for the log; the limit is %d",
+                        payload.size(), kPayloadBytesMax));
+  }
+  const uint32_t count = PartCount(payload.size(), kPartBytes);
+  for (uint32_t i = 0; i < count; ++i) {
+    EncodePart(payload, i, kPartBytes, &piece_);
+    RETURN_IF_ERROR(Produce(key, piece_, i + 1 == count ? sequence_ + 1 : 0));
+  }
+  return ++sequence_;
+}
+
+absl::Status KafkaWriter::Produce(std::string_view key, std::string_view payload, uint64_t ends) {
+  if (ended_.load(std::memory_order_acquire)) return status();
+  const size_t bytes = key.size() + payload.size() + kMessageOverheadBytes;
+  if (bytes_in_flight_.load(std::memory_order_relaxed) >= kInFlightMax) {
+    RETURN_IF_ERROR(WaitForRoom());
+  }
+  bytes_in_flight_.fetch_add(bytes, std::memory_order_relaxed);
+  uint64_t number = 0;
+  {
+    MutexLock lock(&mu_);
+    number = first_sent_ + sent_.size();
+    sent_.push_back({.ends = ends, .bytes = bytes});
+  }
+  // An empty payload is not a missing one.
+  void* data = const_cast<char*>(payload.empty() ? "" : payload.data());
+  const void* key_data = key.empty() ? nullptr : key.data();
+  while (rd_kafka_produce(handle_.get(), kKafkaPartition, RD_KAFKA_MSG_F_COPY, data, payload.size(),
+                          key_data, key.size(), reinterpret_cast<void*>(number)) != 0) {
+    const rd_kafka_resp_err_t code = rd_kafka_last_error();
+    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      const absl::Status status = KafkaError(code, "writing to Kafka topic " + topic_);
+      MutexLock lock(&mu_);
+      End(absl::FailedPreconditionError(status.message()));
+      return status_;
+    }
+    // Only when the user made librdkafka's queue smaller than our bound.
+    if (!cancel_.WaitFor(absl::Milliseconds(1))) return cancel_.status();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaWriter::WaitForRoom() {
+  RETURN_IF_ERROR(
+      progress_.Await([this] { return bytes_in_flight_.load() < kInFlightMax || ended_.load(); },
+                      absl::InfiniteFuture(), cancel_));
+  return status();
+}
+
+void KafkaWriter::Nudge() {}
+
+absl::Status KafkaWriter::Flush(absl::Duration timeout) {
+  Nudge();
+  RETURN_IF_ERROR(
+      progress_.Await([this] { return durable_sequence() >= sequence_ || ended_.load(); },
+                      absl::Now() + timeout, cancel_));
+  return durable_sequence() >= sequence_ ? absl::OkStatus() : status();
+}
+
+absl::Status KafkaWriter::status() const {
+  MutexLock lock(&mu_);
+  return status_;
+}
+
+void KafkaWriter::TakeDeliveries() {
+  while (!stop_) {
+    const KafkaPtr<rd_kafka_event_t> event(rd_kafka_queue_poll(main_queue_.get(), kPollMs));
+    switch (event == nullptr ? RD_KAFKA_EVENT_NONE : rd_kafka_event_type(event.get())) {
+      case RD_KAFKA_EVENT_DR:
+        Delivered(event.get());
+        break;
+      case RD_KAFKA_EVENT_ERROR:
+        NoteTrouble(event.get());
+        break;
+      default:
+        break;
+    }
+    WarnIfStuck();
+  }
+}
+
+void KafkaWriter::Delivered(rd_kafka_event_t* event) {
+  {
+    MutexLock lock(&mu_);
+    while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
+      CountDelivery(*message);
+    }
+  }
+  progress_.Notify();
+  last_progress_ = absl::Now();
+  if (std::exchange(warned_, false)) {
+    LogInfo("eventlog", "the Kafka broker answers again", {{"topic", topic_}});
+  }
+}
+
+void KafkaWriter::CountDelivery(const rd_kafka_message_t& message) {
+  const auto number = reinterpret_cast<uint64_t>(message._private);
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return End(DeliveryError(message));
+  // Unknown (negative) for a message that an earlier attempt had delivered already.
+  if (message.offset >= 0 && message.offset <= last_offset_) {
+    return End(absl::DataLossError(
+        absl::StrFormat("Kafka topic %s was deleted and made again: offset %d came after %d",
+                        topic_, message.offset, last_offset_)));
+  }
+  if (message.offset >= 0) last_offset_ = message.offset;
+  if (!status_.ok()) return;
+  sent_[number - first_sent_].delivered = true;
+  while (!sent_.empty() && sent_.front().delivered) {
+    bytes_in_flight_.fetch_sub(sent_.front().bytes, std::memory_order_relaxed);
+    if (sent_.front().ends > 0) {
+      durable_sequence_.store(sent_.front().ends, std::memory_order_release);
+    }
+    sent_.pop_front();
+    ++first_sent_;
+  }
+}
+
+absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const {
+  if (IsUnknownTopic(message.err)) {
+    return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was written to");
+  }
+  std::array<char, 512> reason{};
+  if (rd_kafka_fatal_error(client_.get(), reason.data(), reason.size()) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data()));
+  }
+  return absl::FailedPreconditionError(
+      KafkaError(message.err, "writing to Kafka topic " + topic_, rd_kafka_message_errstr(&message))
+          .message());
+}
+
+void KafkaWriter::NoteTrouble(rd_kafka_event_t* event) {
+  trouble_.Note(event);
+  std::array<char, 512> reason{};
+  const rd_kafka_resp_err_t fatal =
+      rd_kafka_fatal_error(client_.get(), reason.data(), reason.size());
+  if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  MutexLock lock(&mu_);
+  End(absl::FailedPreconditionError(
+      absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data())));
+}
+
+void KafkaWriter::WarnIfStuck() {
+  if (bytes_in_flight_.load() == 0 || ended_.load()) {
+    last_progress_ = absl::Now();
+    return;
+  }
+  if (absl::Now() - last_progress_ < kStuckAfter) return;
+  LogWarn("eventlog", "nothing could be written to Kafka for a while, waiting",
+          {{"topic", topic_}, {"error", trouble_.text()}});
+  last_progress_ = absl::Now();
+  warned_ = true;
+}
+
+void KafkaWriter::End(const absl::Status& status) {
+  if (!status_.ok()) return;
+  status_ = status;
+  ended_.store(true, std::memory_order_release);
+  progress_.Notify();
+}
+
+}  // namespace switchyard::eventlog
