@@ -1,0 +1,127 @@
+#include "common/ops/status.h"
+
+#include <algorithm>
+
+namespace switchyard::ops {
+namespace {
+
+int64_t Distance(Lsn from, Lsn to) {
+  return to > from ? static_cast<int64_t>(to.value() - from.value()) : 0;
+}
+
+std::string StateOf(const StreamFacts& facts) {
+  if (!facts.target_error.empty()) return "unknown";
+  if (!facts.refusal.empty()) return "stopped";
+  const std::string state = facts.replay_state.value_or("new");
+  // A capture that has begun is copying, even before the replayer has seen any of it.
+  if (state == "new" && facts.capture_state.has_value()) return "copying";
+  if (state == "streaming" && facts.hold.has_value()) return "held";
+  return state;
+}
+
+std::string ReasonOf(const StreamFacts& facts) {
+  if (facts.refusal.empty()) return facts.stop_reason;
+  if (facts.stop_reason.empty()) return "capture: " + facts.refusal;
+  return "capture: " + facts.refusal + "; replay: " + facts.stop_reason;
+}
+
+// How far NEW is behind. Unknown until the copy is in, and whenever one side is unknown.
+void AssessLag(const StreamFacts& facts, StreamStatus* status) {
+  if (!facts.source_lsn.has_value() || !facts.applied.has_value()) return;
+  if (!facts.applied->valid()) return;
+  status->lag_bytes = Distance(*facts.applied, *facts.source_lsn);
+  if (*status->lag_bytes == 0) {
+    status->lag = absl::ZeroDuration();
+  } else if (facts.applied_time.has_value() && facts.source_now.has_value()) {
+    // What was applied last was the end of OLD's log at that time: all that is missing is younger.
+    // It grows for as long as nothing is applied.
+    status->lag = std::max(*facts.source_now - *facts.applied_time, absl::ZeroDuration());
+  }
+}
+
+std::optional<double> Rate(const std::optional<int64_t>& before, const std::optional<int64_t>& now,
+                           absl::Duration elapsed) {
+  if (!before.has_value() || !now.has_value() || elapsed <= absl::ZeroDuration()) {
+    return std::nullopt;
+  }
+  // A counter that went back belongs to a stream that began anew.
+  if (*now < *before) return std::nullopt;
+  return static_cast<double>(*now - *before) / absl::ToDoubleSeconds(elapsed);
+}
+
+void AssessRates(const StreamFacts& facts, const StreamFacts& previous, StreamStatus* status) {
+  if (!facts.target_now.has_value() || !previous.target_now.has_value()) return;
+  const absl::Duration elapsed = *facts.target_now - *previous.target_now;
+  status->rows_per_second = Rate(previous.rows, facts.rows, elapsed);
+  status->transactions_per_second = Rate(previous.transactions, facts.transactions, elapsed);
+}
+
+std::optional<double> Percent(const CopyTable& table) {
+  if (table.loaded) return 100.0;
+  const auto part = [](int64_t done, const std::optional<int64_t>& of) -> std::optional<double> {
+    if (!of.has_value() || *of <= 0) return std::nullopt;
+    // Estimates are of the table's size on disk: never claim the end before it is there.
+    return std::min(99.0, 100.0 * static_cast<double>(done) / static_cast<double>(*of));
+  };
+  const std::optional<double> by_rows = part(table.rows_loaded, table.rows_estimate);
+  return by_rows.has_value() ? by_rows : part(table.bytes_loaded, table.bytes_estimate);
+}
+
+CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
+  CopyProgress progress = {.table = table.table,
+                           .recopy = table.recopy,
+                           .rows = table.rows_loaded,
+                           .bytes = table.bytes_loaded,
+                           .rows_estimate = table.rows_estimate,
+                           .bytes_estimate = table.bytes_estimate,
+                           .percent = Percent(table)};
+  progress.state = table.loaded                    ? "done"
+                   : table.capture_state == "done" ? "loading"
+                   : table.rows_loaded > 0         ? "copying"
+                   : table.capture_state.empty()   ? "pending"
+                                                   : table.capture_state;
+  if (!table.started.has_value()) return progress;
+  const std::optional<absl::Time> until = table.loaded ? table.finished : now;
+  if (!until.has_value() || *until <= *table.started) return progress;
+  const double seconds = absl::ToDoubleSeconds(*until - *table.started);
+  progress.rows_per_second = static_cast<double>(table.rows_loaded) / seconds;
+  progress.bytes_per_second = static_cast<double>(table.bytes_loaded) / seconds;
+  if (!table.loaded && progress.percent.has_value() && *progress.percent > 0) {
+    progress.left = absl::Seconds(seconds * (100.0 / *progress.percent - 1.0));
+  }
+  return progress;
+}
+
+}  // namespace
+
+StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
+  StreamStatus status = {
+      .stream = facts.stream,
+      .state = StateOf(facts),
+      .reason = ReasonOf(facts),
+      .epoch = facts.capture_epoch.has_value() ? facts.capture_epoch : facts.replay_epoch,
+      .source_lsn = facts.source_lsn,
+      .quarantined = facts.quarantined,
+      .open_requests = facts.open_requests,
+      .slot = facts.slot,
+      .suspects = facts.suspects};
+  if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
+  if (facts.slot.has_value()) {
+    if (facts.slot->confirmed_flush.valid()) status.captured_lsn = facts.slot->confirmed_flush;
+    if (facts.slot->restart.valid() && facts.source_lsn.has_value()) {
+      status.slot_retained_bytes = Distance(facts.slot->restart, *facts.source_lsn);
+    }
+  }
+  AssessLag(facts, &status);
+  if (previous != nullptr) AssessRates(facts, *previous, &status);
+  for (const CopyTable& table : facts.copy) {
+    status.copy.push_back(AssessCopy(table, facts.target_now));
+  }
+  for (const auto& [side, error] :
+       {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error)}) {
+    if (!error.empty()) status.errors.push_back(side + error);
+  }
+  return status;
+}
+
+}  // namespace switchyard::ops

@@ -1,0 +1,134 @@
+// What `status` shows, as data: what both databases said, what follows from it, and two ways to
+// show it. Pure; the asking is in cli/status_gather.
+//
+//   StreamFacts facts = ...;                          // as read from OLD and NEW
+//   StatusReport report = {.streams = {Assess(facts, previous)}};
+//   out << StatusText(report, {.color = true}) or StatusJson(report);
+//
+// Anything that is not known is nullopt, shown as "unknown" and null, never as 0.
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/lsn.h"
+
+namespace switchyard::ops {
+
+// The replication slot on the source.
+struct SlotFacts {
+  std::string name;
+  bool active = false;
+  std::string wal_status;                 // reserved, extended, unreserved, lost
+  Lsn restart;                            // WAL is kept from here on
+  Lsn confirmed_flush;                    // the log holds everything below
+  std::optional<int64_t> bytes_to_limit;  // until it may be invalidated; none: no limit set
+};
+
+struct CopyTable {
+  std::string table;
+  bool recopy = false;
+  std::string capture_state;  // pending, copying, done; empty when unknown
+  int64_t rows_captured = 0;
+  int64_t bytes_captured = 0;
+  std::optional<int64_t> rows_estimate;
+  std::optional<int64_t> bytes_estimate;
+  bool loaded = false;
+  int64_t rows_loaded = 0;
+  int64_t bytes_loaded = 0;
+  std::optional<absl::Time> started;  // of the load, by NEW's clock
+  std::optional<absl::Time> finished;
+};
+
+struct Suspect {
+  std::string table;
+  std::string reason;
+  std::string next_step;
+};
+
+// One stream as its two databases describe it.
+struct StreamFacts {
+  std::string stream;
+  // From the source; absent when it could not be asked.
+  std::string source_error;
+  std::optional<Lsn> source_lsn;  // current end of its WAL
+  std::optional<absl::Time> source_now;
+  std::optional<std::string> capture_state;  // absent: no capture has begun
+  std::optional<int64_t> capture_epoch;
+  std::string refusal;  // why capture stands still
+  std::optional<SlotFacts> slot;
+  std::vector<Suspect> suspects;
+  // From the target.
+  std::string target_error;
+  std::optional<absl::Time> target_now;
+  std::optional<std::string> replay_state;  // absent: nothing has been applied yet
+  std::string stop_reason;
+  std::optional<int64_t> replay_epoch;
+  std::optional<Lsn> applied;              // every commit up to here is in NEW
+  std::optional<absl::Time> applied_time;  // the source's clock when `applied` was its end
+  std::optional<Lsn> hold;
+  std::optional<int64_t> transactions;  // applied since the copy
+  std::optional<int64_t> rows;
+  std::optional<int64_t> quarantined;
+  std::optional<int64_t> open_requests;
+  // Both.
+  std::vector<CopyTable> copy;
+};
+
+struct CopyProgress {
+  std::string table;
+  std::string state;  // pending, copying, loading, done
+  bool recopy = false;
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  std::optional<int64_t> rows_estimate;
+  std::optional<int64_t> bytes_estimate;
+  std::optional<double> percent;  // 0..100; at most 99 until done
+  std::optional<double> rows_per_second;
+  std::optional<double> bytes_per_second;
+  std::optional<absl::Duration> left;
+};
+
+struct StreamStatus {
+  std::string stream;
+  // new, copying, catching_up, streaming, held, stopped; unknown when NEW could not be asked.
+  std::string state;
+  std::string reason;  // why it is stopped; else empty
+  std::optional<int64_t> epoch;
+  std::optional<Lsn> source_lsn;
+  std::optional<Lsn> captured_lsn;
+  std::optional<Lsn> applied_lsn;
+  std::optional<int64_t> lag_bytes;
+  std::optional<absl::Duration> lag;
+  std::optional<double> rows_per_second;
+  std::optional<double> transactions_per_second;
+  std::optional<int64_t> quarantined;
+  std::optional<int64_t> open_requests;
+  std::optional<SlotFacts> slot;
+  std::optional<int64_t> slot_retained_bytes;
+  std::vector<Suspect> suspects;
+  std::vector<CopyProgress> copy;
+  std::vector<std::string> errors;  // databases that could not be asked
+};
+
+struct StatusReport {
+  std::string migration;
+  std::vector<StreamStatus> streams;
+};
+
+// `previous`: the same stream a moment ago, for rates; without it they are unknown.
+StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous);
+
+struct StatusTextOptions {
+  bool color = false;
+};
+// Lines end with '\n'; columns are aligned.
+std::string StatusText(const StatusReport& report, const StatusTextOptions& options);
+// The words of message Status in proto/control.proto. On one line when `compact`.
+std::string StatusJson(const StatusReport& report, bool compact);
+
+}  // namespace switchyard::ops

@@ -1,0 +1,89 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "common/ops/status.h"
+
+namespace switchyard::ops {
+namespace {
+
+using nlohmann::ordered_json;
+
+template <typename T>
+ordered_json OrNull(const std::optional<T>& value) {
+  return value.has_value() ? ordered_json(*value) : ordered_json(nullptr);
+}
+
+ordered_json OrNull(const std::optional<Lsn>& lsn) {
+  return lsn.has_value() ? ordered_json(lsn->ToString()) : ordered_json(nullptr);
+}
+
+// Milliseconds are enough, and keep the text short.
+ordered_json OrNull(const std::optional<absl::Duration>& duration) {
+  if (!duration.has_value()) return nullptr;
+  return std::round(absl::ToDoubleSeconds(*duration) * 1000) / 1000;
+}
+
+ordered_json OneDecimal(const std::optional<double>& value) {
+  return value.has_value() ? ordered_json(std::round(*value * 10) / 10) : ordered_json(nullptr);
+}
+
+ordered_json SlotJson(const StreamStatus& status) {
+  if (!status.slot.has_value()) return nullptr;
+  return {{"name", status.slot->name},
+          {"active", status.slot->active},
+          {"wal_status", status.slot->wal_status},
+          {"retained_bytes", OrNull(status.slot_retained_bytes)},
+          {"bytes_to_limit", OrNull(status.slot->bytes_to_limit)}};
+}
+
+ordered_json CopyJson(const CopyProgress& copy) {
+  return {{"table", copy.table},
+          {"state", copy.state},
+          {"recopy", copy.recopy},
+          {"rows", copy.rows},
+          {"rows_estimate", OrNull(copy.rows_estimate)},
+          {"bytes", copy.bytes},
+          {"bytes_estimate", OrNull(copy.bytes_estimate)},
+          {"percent", OneDecimal(copy.percent)},
+          {"rows_per_second", OneDecimal(copy.rows_per_second)},
+          {"bytes_per_second", OneDecimal(copy.bytes_per_second)},
+          {"seconds_left", OrNull(copy.left)}};
+}
+
+ordered_json StreamJson(const StreamStatus& status) {
+  ordered_json suspects = ordered_json::array();
+  for (const Suspect& suspect : status.suspects) {
+    suspects.push_back(
+        {{"table", suspect.table}, {"reason", suspect.reason}, {"next", suspect.next_step}});
+  }
+  ordered_json copy = ordered_json::array();
+  for (const CopyProgress& progress : status.copy) copy.push_back(CopyJson(progress));
+  return {{"stream", status.stream},
+          {"state", status.state},
+          {"reason", status.reason},
+          {"epoch", OrNull(status.epoch)},
+          {"source_lsn", OrNull(status.source_lsn)},
+          {"captured_lsn", OrNull(status.captured_lsn)},
+          {"applied_lsn", OrNull(status.applied_lsn)},
+          {"lag_bytes", OrNull(status.lag_bytes)},
+          {"lag_seconds", OrNull(status.lag)},
+          {"rows_per_second", OneDecimal(status.rows_per_second)},
+          {"transactions_per_second", OneDecimal(status.transactions_per_second)},
+          {"quarantined", OrNull(status.quarantined)},
+          {"open_requests", OrNull(status.open_requests)},
+          {"slot", SlotJson(status)},
+          {"suspects", std::move(suspects)},
+          {"copy", std::move(copy)},
+          {"errors", status.errors}};
+}
+
+}  // namespace
+
+std::string StatusJson(const StatusReport& report, bool compact) {
+  ordered_json streams = ordered_json::array();
+  for (const StreamStatus& status : report.streams) streams.push_back(StreamJson(status));
+  const ordered_json object = {{"migration", report.migration}, {"streams", std::move(streams)}};
+  return object.dump(compact ? -1 : 2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace switchyard::ops

@@ -1,0 +1,156 @@
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+#include "common/ops/human.h"
+#include "common/ops/status.h"
+#include "common/ops/table_text.h"
+
+namespace switchyard::ops {
+namespace {
+
+constexpr char kUnknown[] = "unknown";
+
+// Colours say only what needs an eye: red for what stands still, yellow for what is not there yet.
+constexpr char kRed[] = "\x1b[31m";
+constexpr char kYellow[] = "\x1b[33m";
+constexpr char kGreen[] = "\x1b[32m";
+constexpr char kReset[] = "\x1b[0m";
+
+std::string Colored(std::string text, const char* color, const StatusTextOptions& options) {
+  return options.color && color != nullptr ? color + text + kReset : text;
+}
+
+const char* StateColor(const std::string& state) {
+  if (state == "streaming") return kGreen;
+  if (state == "stopped" || state == "unknown") return kRed;
+  return kYellow;
+}
+
+std::string OrUnknown(const std::optional<Lsn>& lsn) {
+  return lsn.has_value() ? lsn->ToString() : kUnknown;
+}
+
+std::string LagText(const StreamStatus& status) {
+  if (!status.lag_bytes.has_value()) return kUnknown;
+  if (*status.lag_bytes == 0) return "none";
+  return HumanBytes(*status.lag_bytes) + ", " +
+         (status.lag.has_value() ? HumanDuration(*status.lag) : "time unknown");
+}
+
+std::string RateText(const StreamStatus& status) {
+  if (!status.rows_per_second.has_value() || !status.transactions_per_second.has_value()) {
+    return kUnknown;
+  }
+  return absl::StrFormat("%s rows/s, %s transactions/s",
+                         HumanCount(static_cast<int64_t>(*status.rows_per_second + 0.5)),
+                         HumanCount(static_cast<int64_t>(*status.transactions_per_second + 0.5)));
+}
+
+std::string SlotText(const StreamStatus& status) {
+  if (!status.slot.has_value()) return status.source_lsn.has_value() ? "none" : kUnknown;
+  const SlotFacts& slot = *status.slot;
+  std::string text = slot.name + (slot.active ? ", active" : ", nobody reads it");
+  if (slot.wal_status == "lost") return text + ", lost: its WAL is gone";
+  absl::StrAppend(
+      &text, ", keeps ",
+      status.slot_retained_bytes.has_value() ? HumanBytes(*status.slot_retained_bytes) : kUnknown,
+      " of WAL");
+  if (!slot.bytes_to_limit.has_value()) return text + " (no limit set)";
+  if (*slot.bytes_to_limit <= 0) return text + " (over the limit: may be lost at any time)";
+  return text + ", " + HumanBytes(*slot.bytes_to_limit) + " to the limit";
+}
+
+using Rows = std::vector<std::vector<std::string>>;
+
+Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
+  Rows rows = {{"source", OrUnknown(status.source_lsn)},
+               {"captured", OrUnknown(status.captured_lsn)},
+               {"applied", OrUnknown(status.applied_lsn)},
+               {"lag", LagText(status)},
+               {"applying", RateText(status)}};
+  if (!status.quarantined.has_value()) {
+    rows.push_back({"quarantine", kUnknown});
+  } else if (*status.quarantined == 0) {
+    rows.push_back({"quarantine", "empty"});
+  } else {
+    rows.push_back(
+        {"quarantine", Colored(HumanCount(*status.quarantined) + " rows", kRed, options)});
+  }
+  if (status.open_requests.value_or(0) > 0) {
+    rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
+  }
+  rows.push_back({"slot", SlotText(status)});
+  for (const Suspect& suspect : status.suspects) {
+    rows.push_back({"suspect", Colored(suspect.table + ": " + suspect.reason, kYellow, options)});
+    if (!suspect.next_step.empty()) rows.push_back({"", "next: " + suspect.next_step});
+  }
+  return rows;
+}
+
+std::string OfEstimate(const std::string& done, const std::optional<std::string>& estimate) {
+  return estimate.has_value() ? done + " of ~" + *estimate : done;
+}
+
+std::vector<std::string> CopyRow(const CopyProgress& copy) {
+  std::optional<std::string> rows_estimate;
+  if (copy.state != "done" && copy.rows_estimate.has_value()) {
+    rows_estimate = HumanCount(*copy.rows_estimate);
+  }
+  std::string rate;
+  if (copy.rows_per_second.has_value() && copy.bytes_per_second.has_value()) {
+    rate = absl::StrFormat("%s rows/s, %s/s",
+                           HumanCount(static_cast<int64_t>(*copy.rows_per_second + 0.5)),
+                           HumanBytes(static_cast<int64_t>(*copy.bytes_per_second + 0.5)));
+  }
+  const std::string left = copy.state == "done"      ? ""
+                           : copy.left.has_value()   ? HumanDuration(*copy.left) + " left"
+                           : copy.state == "pending" ? ""
+                                                     : "time left unknown";
+  return {copy.table,
+          copy.state + (copy.recopy ? " again" : ""),
+          copy.percent.has_value() ? absl::StrFormat("%.0f%%", *copy.percent) : "",
+          OfEstimate(HumanCount(copy.rows), rows_estimate) + " rows",
+          HumanBytes(copy.bytes),
+          rate,
+          left};
+}
+
+// Finished tables are only news while others are not.
+std::string CopyText(const StreamStatus& status) {
+  const bool all_done = std::all_of(status.copy.begin(), status.copy.end(),
+                                    [](const CopyProgress& copy) { return copy.state == "done"; });
+  if (all_done) return "";
+  Rows rows;
+  for (const CopyProgress& copy : status.copy) rows.push_back(CopyRow(copy));
+  return "  copy\n" + AlignColumns(rows,
+                                   {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight,
+                                    Align::kRight, Align::kRight, Align::kRight},
+                                   4);
+}
+
+std::string StreamText(const StreamStatus& status, const StatusTextOptions& options) {
+  std::string out = status.stream + "  " + Colored(status.state, StateColor(status.state), options);
+  if (status.epoch.has_value()) absl::StrAppend(&out, "  epoch ", *status.epoch);
+  out += "\n";
+  if (!status.reason.empty()) absl::StrAppend(&out, "  ", status.reason, "\n");
+  for (const std::string& error : status.errors) {
+    absl::StrAppend(&out, "  ", Colored(error, kRed, options), "\n");
+  }
+  // Colours count as width: only the last column, which nothing follows, may hold them.
+  out += AlignColumns(StreamRows(status, options), {Align::kLeft, Align::kLeft}, 2);
+  return out + CopyText(status);
+}
+
+}  // namespace
+
+std::string StatusText(const StatusReport& report, const StatusTextOptions& options) {
+  std::string out;
+  for (const StreamStatus& status : report.streams) {
+    if (!out.empty()) out += "\n";
+    out += StreamText(status, options);
+  }
+  return out;
+}
+
+}  // namespace switchyard::ops

@@ -1,0 +1,92 @@
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/ops/status_facts.h"
+
+namespace switchyard::ops {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Text(const StreamFacts& facts, const StreamFacts* previous = nullptr) {
+  return StatusText({.migration = "shop", .streams = {Assess(facts, previous)}}, {});
+}
+
+TEST(StatusTextTest, ShowsAStreamThatKeepsUp) {
+  StreamFacts before = StreamingFacts();
+  before.target_now = Noon() - absl::Seconds(1);
+  before.rows = 58'760;
+  before.transactions = 4'904;
+  EXPECT_EQ(Text(StreamingFacts(), &before), R"(shop.forward  streaming  epoch 3
+  source      0/5A3F1220
+  captured    0/5A3F1220
+  applied     0/5A3F0000
+  lag         4.5 kB, 0.25 s
+  applying    1,240 rows/s, 96 transactions/s
+  quarantine  empty
+  slot        switchyard_shop_forward, active, keeps 16 MB of WAL, 1.0 GB to the limit
+)");
+}
+
+TEST(StatusTextTest, ShowsTheCopyTableByTable) {
+  EXPECT_THAT(Text(CopyingFacts()), HasSubstr(R"(
+  copy
+    public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB   7,800 rows/s, 2.0 MB/s          20 s left
+    public.studios    done     100%               47,012 rows  7.0 MB  23,506 rows/s, 3.5 MB/s
+    public.customers  copying    0%        0 of ~158,000 rows     0 B                           time left unknown
+    public.sessions   pending                          0 rows     0 B
+)"));
+}
+
+TEST(StatusTextTest, SaysUnknownNeverZero) {
+  StreamFacts facts;
+  facts.stream = "shop.forward";
+  facts.source_error = "can't connect to the database at db1 port 5432: Connection refused";
+  facts.target_error = "can't connect to the database at db2 port 5432: Connection refused";
+  EXPECT_EQ(Text(facts), R"(shop.forward  unknown
+  old: can't connect to the database at db1 port 5432: Connection refused
+  new: can't connect to the database at db2 port 5432: Connection refused
+  source      unknown
+  captured    unknown
+  applied     unknown
+  lag         unknown
+  applying    unknown
+  quarantine  unknown
+  slot        unknown
+)");
+}
+
+TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
+  StreamFacts facts = StreamingFacts();
+  facts.replay_state = "stopped";
+  facts.stop_reason = "table bookings lost column note; next: mend the file, switchyard resume";
+  facts.quarantined = 12;
+  facts.open_requests = 1;
+  facts.slot->active = false;
+  facts.slot->bytes_to_limit = -5;
+  facts.suspects = {{.table = "public.users",
+                     .reason = "rewritten by ALTER TABLE",
+                     .next_step = "switchyard recopy FILE public.users"}};
+  const std::string text = Text(facts);
+  EXPECT_THAT(text, HasSubstr("stopped  epoch 3\n  table bookings lost column note; next: mend"));
+  EXPECT_THAT(text, HasSubstr("  quarantine  12 rows\n"));
+  EXPECT_THAT(text, HasSubstr("  requests    1 waiting\n"));
+  EXPECT_THAT(text, HasSubstr("nobody reads it, keeps 16 MB of WAL (over the limit"));
+  EXPECT_THAT(text, HasSubstr("  suspect     public.users: rewritten by ALTER TABLE\n"
+                              "              next: switchyard recopy FILE public.users\n"));
+}
+
+TEST(StatusTextTest, ColoursOnlyWhenAsked) {
+  const StatusReport report = {.streams = {Assess(StreamingFacts(), nullptr)}};
+  EXPECT_THAT(StatusText(report, {.color = true}), HasSubstr("\x1b[32mstreaming\x1b[0m"));
+  EXPECT_THAT(StatusText(report, {.color = false}), Not(HasSubstr("\x1b")));
+}
+
+TEST(StatusTextTest, LeavesOutACopyThatIsDone) {
+  StreamFacts facts = StreamingFacts();
+  facts.copy = {{.table = "public.users", .loaded = true}};
+  EXPECT_THAT(Text(facts), Not(HasSubstr("copy")));
+}
+
+}  // namespace
+}  // namespace switchyard::ops
