@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/status.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -43,6 +44,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       "            4 inconclusive, 5 ambiguous\n"
       "Examples:\n"
       "  switchyard check studio.yaml          is everything ready?\n"
+      "  switchyard status studio.yaml --watch how far is it?\n"
       "  switchyard <command> --help           options and examples of one command");
 }
 
@@ -94,6 +96,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   Chosen chosen;
   AddGlobalOptions(app, &options);
   AddCheck(app, &chosen);
+  AddStatus(app, &chosen);
   AddCompletion(app, &chosen);
   try {
     app.parse(argc, argv);

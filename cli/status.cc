@@ -1,0 +1,129 @@
+#include "cli/status.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "cli/status_gather.h"
+#include "cli/terminal.h"
+#include "common/base/strings.h"
+#include "common/ops/status.h"
+#include "common/spec/migration_file.h"
+#include "common/spec/values.h"
+
+namespace switchyard::cli {
+namespace {
+
+// Between the two looks that one `status` takes to know the rates.
+constexpr absl::Duration kRateWindow = absl::Seconds(1);
+
+struct StatusOptions {
+  std::string path;
+  bool watch = false;
+  std::string interval = "2s";
+};
+
+// The latest look at every stream, and the one before it.
+class Looks {
+ public:
+  explicit Looks(StatusGatherer& gatherer) : gatherer_(gatherer) {}
+
+  ops::StatusReport Next(const std::string& migration) {
+    std::vector<ops::StreamFacts> facts = gatherer_.Gather();
+    ops::StatusReport report = {.migration = migration};
+    for (size_t i = 0; i < facts.size(); ++i) {
+      report.streams.push_back(ops::Assess(facts[i], i < last_.size() ? &last_[i] : nullptr));
+    }
+    last_ = std::move(facts);
+    return report;
+  }
+
+ private:
+  StatusGatherer& gatherer_;
+  std::vector<ops::StreamFacts> last_;
+};
+
+// 3: a database could not be asked; 1: a stream stands still until a person acts; else 0.
+ExitCode CodeFor(const ops::StatusReport& report) {
+  ExitCode code = ExitCode::kDone;
+  for (const ops::StreamStatus& stream : report.streams) {
+    if (!stream.errors.empty()) return ExitCode::kUnavailable;
+    if (stream.state == "stopped") code = ExitCode::kNo;
+  }
+  return code;
+}
+
+absl::StatusOr<ExitCode> Once(const spec::MigrationFile& file, Looks& looks,
+                              const Context& context) {
+  ops::StatusReport report = looks.Next(file.name);
+  if (!context.cancel.WaitFor(kRateWindow)) return context.cancel.status();
+  report = looks.Next(file.name);
+  context.out << (context.json ? ops::StatusJson(report, /*compact=*/false)
+                               : ops::StatusText(report, {.color = AskTerminal().color}));
+  return CodeFor(report);
+}
+
+void Draw(const ops::StatusReport& report, const Context& context) {
+  const Terminal terminal = AskTerminal();
+  if (context.json) {
+    context.out << ops::StatusJson(report, /*compact=*/true);
+  } else if (terminal.present) {
+    const std::string text =
+        absl::StrFormat("%s   %s\n\n%s", report.migration,
+                        absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()),
+                        ops::StatusText(report, {.color = terminal.color}));
+    context.out << ScreenOver(text, terminal.columns, terminal.rows);
+  } else {
+    context.out << ops::StatusText(report, {}) << "\n";
+  }
+  context.out.flush();
+}
+
+// Ends when the person does, with success.
+absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, Looks& looks,
+                               absl::Duration interval, const Context& context) {
+  if (!context.json && AskTerminal().present) context.out << "\x1b[2J";
+  do {
+    Draw(looks.Next(file.name), context);
+  } while (context.out.good() && context.cancel.WaitFor(interval));
+  return ExitCode::kDone;
+}
+
+absl::StatusOr<ExitCode> RunStatus(const StatusOptions& options, const Context& context) {
+  const std::optional<absl::Duration> interval = spec::ParseDurationText(options.interval);
+  if (!interval.has_value() || *interval < absl::Milliseconds(100)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--interval is \"", options.interval, "\"; it must be a time of 100ms or more, as in 2s"));
+  }
+  ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
+  StatusGatherer gatherer(file, context.cancel);
+  Looks looks(gatherer);
+  return options.watch ? Watch(file, looks, *interval, context) : Once(file, looks, context);
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, Chosen* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "status", "Show every stream: state, lag, copy progress, rates, quarantine, slot");
+  auto options = std::make_shared<StatusOptions>();
+  command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
+  command->add_flag("--watch", options->watch, "Go on showing it until interrupted");
+  command->add_option("--interval", options->interval, "Of --watch")
+      ->type_name("TIME")
+      ->capture_default_str();
+  command->footer(
+      "Reads the two databases only: works while no role runs.\n"
+      "Ends with 1 when a stream is stopped, with 3 when a database can't be asked.\n"
+      "Examples:\n"
+      "  switchyard status studio.yaml\n"
+      "  switchyard status studio.yaml --watch --interval 5s\n"
+      "  switchyard status studio.yaml --json | jq '.streams[0].lag_seconds'");
+  command->callback([options, chosen] {
+    *chosen = [options](const Context& context) { return RunStatus(*options, context); };
+  });
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,12 @@
+// switchyard status: what every stream is doing, from the databases alone.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "cli/command.h"
+
+namespace switchyard::cli {
+
+void AddStatus(CLI::App& app, Chosen* chosen);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,215 @@
+#include "cli/status_gather.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "capture/source_setup.h"
+#include "cli/connect.h"
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+namespace {
+
+using ops::CopyTable;
+using ops::StreamFacts;
+
+// Every time travels as microseconds since 1970.
+constexpr char kNowUs[] = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+std::optional<int64_t> OptionalI64(const pg::Result& row, int at, int column) {
+  if (row.is_null(at, column)) return std::nullopt;
+  return row.i64(at, column);
+}
+
+std::optional<absl::Time> OptionalTime(const pg::Result& row, int at, int column) {
+  if (row.is_null(at, column)) return std::nullopt;
+  return absl::FromUnixMicros(row.i64(at, column));
+}
+
+// NULL is 0/0.
+absl::StatusOr<Lsn> LsnOf(const pg::Result& row, int at, int column) {
+  if (row.is_null(at, column)) return Lsn();
+  return Lsn::Parse(row.text(at, column));
+}
+
+// -1 stands for "not known" in the copy's tables.
+std::optional<int64_t> Estimate(const pg::Result& row, int at, int column) {
+  const std::optional<int64_t> value = OptionalI64(row, at, column);
+  return value.has_value() && *value >= 0 ? value : std::nullopt;
+}
+
+absl::StatusOr<bool> TableExists(pg::Session& session, const std::string& table) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = $1))",
+                                                       {table}));
+  return row.boolean(0, 0);
+}
+
+absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT active, coalesce(wal_status, ''), restart_lsn, confirmed_flush_lsn, safe_wal_size
+    FROM pg_replication_slots WHERE slot_name = $1)",
+                                                       {slot}));
+  if (row.rows() == 0) return absl::OkStatus();
+  ops::SlotFacts& out = facts->slot.emplace();
+  out.name = slot;
+  out.active = row.boolean(0, 0);
+  out.wal_status = row.str(0, 1);
+  ASSIGN_OR_RETURN(out.restart, LsnOf(row, 0, 2));
+  ASSIGN_OR_RETURN(out.confirmed_flush, LsnOf(row, 0, 3));
+  out.bytes_to_limit = OptionalI64(row, 0, 4);
+  return absl::OkStatus();
+}
+
+// The entry of a table, made at first mention.
+CopyTable& EntryFor(CopyIndex* index, int64_t relation_id, const std::string& name,
+                    std::vector<CopyTable>* copy) {
+  const auto [it, is_new] = index->emplace(relation_id, copy->size());
+  if (is_new) copy->push_back({.table = name});
+  return (*copy)[it->second];
+}
+
+absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const bool there, TableExists(session, "capture_stream"));
+  if (!there) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT state, epoch, coalesce(refusal, '')
+    FROM switchyard.capture_stream WHERE stream = $1)",
+                                                       {facts->stream}));
+  if (row.rows() == 0) return absl::OkStatus();
+  facts->capture_state = row.str(0, 0);
+  facts->capture_epoch = row.i64(0, 1);
+  facts->refusal = row.str(0, 2);
+
+  ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
+    SELECT relation_id::bigint, schema_name || '.' || table_name, recopy, state, rows, bytes,
+           rows_done, bytes_done
+    FROM switchyard.capture_copy WHERE stream = $1 ORDER BY bytes DESC, relation_id)",
+                                                        {facts->stream}));
+  for (int i = 0; i < copy.rows(); ++i) {
+    CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
+    table.recopy = copy.boolean(i, 2);
+    table.capture_state = copy.str(i, 3);
+    table.rows_estimate = Estimate(copy, i, 4);
+    table.bytes_estimate = Estimate(copy, i, 5);
+    table.rows_captured = copy.i64(i, 6);
+    table.bytes_captured = copy.i64(i, 7);
+  }
+  ASSIGN_OR_RETURN(const pg::Result suspects, session.Query(R"(
+    SELECT schema_name || '.' || table_name, reason, next_step
+    FROM switchyard.capture_suspect WHERE stream = $1 AND cleared_at IS NULL ORDER BY id)",
+                                                            {facts->stream}));
+  for (int i = 0; i < suspects.rows(); ++i) {
+    facts->suspects.push_back({.table = suspects.str(i, 0),
+                               .reason = suspects.str(i, 1),
+                               .next_step = suspects.str(i, 2)});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT state, coalesce(stop_reason, ''), epoch, greatest(lsn, covered_lsn),
+           (extract(epoch FROM commit_time) * 1000000)::bigint, hold_lsn, transactions, rows
+    FROM switchyard.stream WHERE name = $1)",
+                                                       {facts->stream}));
+  if (row.rows() == 0) return absl::OkStatus();
+  facts->replay_state = row.str(0, 0);
+  facts->stop_reason = row.str(0, 1);
+  facts->replay_epoch = row.i64(0, 2);
+  ASSIGN_OR_RETURN(facts->applied, LsnOf(row, 0, 3));
+  facts->applied_time = OptionalTime(row, 0, 4);
+  if (!row.is_null(0, 5)) {
+    ASSIGN_OR_RETURN(facts->hold, LsnOf(row, 0, 5));
+  }
+  facts->transactions = row.i64(0, 6);
+  facts->rows = row.i64(0, 7);
+  return absl::OkStatus();
+}
+
+absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
+    SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
+           (extract(epoch FROM started_at) * 1000000)::bigint,
+           (extract(epoch FROM finished_at) * 1000000)::bigint
+    FROM switchyard.copy WHERE stream = $1 ORDER BY bytes_estimate DESC, relation_id)",
+                                                        {facts->stream}));
+  for (int i = 0; i < copy.rows(); ++i) {
+    CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
+    table.loaded = copy.boolean(i, 2);
+    table.rows_loaded = copy.i64(i, 3);
+    table.bytes_loaded = copy.i64(i, 4);
+    if (!table.rows_estimate.has_value()) table.rows_estimate = Estimate(copy, i, 5);
+    if (!table.bytes_estimate.has_value()) table.bytes_estimate = Estimate(copy, i, 6);
+    table.started = OptionalTime(copy, i, 7);
+    table.finished = OptionalTime(copy, i, 8);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT (SELECT count(*) FROM switchyard.quarantine WHERE stream = $1),
+           (SELECT count(*) FROM switchyard.request WHERE stream = $1 AND state = 'open'))",
+                                                       {facts->stream}));
+  facts->quarantined = row.i64(0, 0);
+  facts->open_requests = row.i64(0, 1);
+  return absl::OkStatus();
+}
+
+// Connects when there is no live session.
+absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side,
+                           const Cancel& cancel, std::unique_ptr<pg::Session>* session) {
+  if (*session != nullptr && (*session)->alive()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(*session, ConnectTo(endpoint, side, cancel));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
+  RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
+  RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
+  RETURN_IF_ERROR(AskCapture(*source_, index, facts));
+  // After the slot, so that what is captured is never ahead of it; before NEW is asked, so that
+  // what is applied may be.
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      source_->Query(absl::StrCat("SELECT CASE WHEN pg_is_in_recovery() THEN "
+                                  "pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END, ",
+                                  kNowUs)));
+  ASSIGN_OR_RETURN(facts->source_lsn, LsnOf(row, 0, 0));
+  facts->source_now = OptionalTime(row, 0, 1);
+  return absl::OkStatus();
+}
+
+absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
+  RETURN_IF_ERROR(KeepConnected(file_.new_db, "new", cancel_, &target_));
+  ASSIGN_OR_RETURN(const bool there, TableExists(*target_, "stream"));
+  if (there) {
+    RETURN_IF_ERROR(AskStreamRow(*target_, facts));
+    RETURN_IF_ERROR(AskLoad(*target_, index, facts));
+    RETURN_IF_ERROR(AskCounts(*target_, facts));
+  }
+  ASSIGN_OR_RETURN(const pg::Result row, target_->Query(absl::StrCat("SELECT ", kNowUs)));
+  facts->target_now = OptionalTime(row, 0, 0);
+  return absl::OkStatus();
+}
+
+std::vector<StreamFacts> StatusGatherer::Gather() {
+  StreamFacts facts;
+  facts.stream = capture::NamesOf(file_.name, "forward").stream;
+  CopyIndex index;
+  const auto error = [](const absl::Status& status, std::string_view side) {
+    std::string text(StdSv(status.message()));
+    const std::string prefix = absl::StrCat(Sv(side), ": ");
+    return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+  };
+  facts.source_error = error(AskSource(&index, &facts), "old");
+  facts.target_error = error(AskTarget(&index, &facts), "new");
+  return {std::move(facts)};
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,46 @@
+// Asks both databases what a migration's streams are doing. Works with no role running; changes
+// nothing.
+//
+//   StatusGatherer gatherer(file, cancel);
+//   std::vector<ops::StreamFacts> facts = gatherer.Gather();   // again and again
+//
+// A database that can't be asked leaves its part of the facts unknown and says why. Keeps its
+// connections, and makes them again when they are lost. Thread-compatible.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/cancel.h"
+#include "common/ops/status.h"
+#include "common/pg/session.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+
+// Position in StreamFacts::copy by OLD's oid of the table.
+using CopyIndex = std::map<int64_t, size_t>;
+
+class StatusGatherer {
+ public:
+  // Both must outlive it.
+  StatusGatherer(const spec::MigrationFile& file, const Cancel& cancel)
+      : file_(file), cancel_(cancel) {}
+
+  // One entry for each stream of the file.
+  std::vector<ops::StreamFacts> Gather();
+
+ private:
+  absl::Status AskSource(CopyIndex* index, ops::StreamFacts* facts);
+  absl::Status AskTarget(CopyIndex* index, ops::StreamFacts* facts);
+
+  const spec::MigrationFile& file_;
+  const Cancel& cancel_;
+  std::unique_ptr<pg::Session> source_;
+  std::unique_ptr<pg::Session> target_;
+};
+
+}  // namespace switchyard::cli

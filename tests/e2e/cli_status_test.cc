@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <csignal>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/cli_fixture.h"
+#include "tests/support/mini_postgres.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kFile[] =
+    "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
+    "forward: [{table: public.users, copy: customers}]\n";
+
+class CliStatusTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto postgres = MiniPostgres::Start();
+    ASSERT_OK(postgres);
+    postgres_ = std::move(*postgres).release();
+    ASSERT_OK(postgres_->CreateDatabase("old_db"));
+    ASSERT_OK(postgres_->CreateDatabase("new_db"));
+    ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE customers (id int PRIMARY KEY)"));
+  }
+  static void TearDownTestSuite() { delete postgres_; }
+
+  static std::vector<std::pair<std::string, std::string>> Dsns() {
+    return {{"OLD_DSN", postgres_->dsn("old_db")}, {"NEW_DSN", postgres_->dsn("new_db")}};
+  }
+  static CliResult Status(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"status", WriteTempFile("status.yaml", kFile)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunCli(arguments, Dsns());
+  }
+
+  static inline MiniPostgres* postgres_ = nullptr;
+};
+
+TEST_F(CliStatusTest, ShowsAMigrationThatHasNotBegun) {
+  const CliResult result = Status();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("shop.forward  new\n"));
+  EXPECT_THAT(result.output, HasSubstr("lag         unknown\n"));
+  EXPECT_THAT(result.output, HasSubstr("slot        none\n"));
+}
+
+TEST_F(CliStatusTest, ShowsWhatIsKnownWhenOneDatabaseIsDown) {
+  const CliResult result = RunCli({"status", WriteTempFile("status.yaml", kFile), "--json"},
+                                  {{"OLD_DSN", postgres_->dsn("old_db")},
+                                   {"NEW_DSN", "host=127.0.0.1 port=1 password=hunter2"}});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("\"state\": \"unknown\""));
+  EXPECT_THAT(result.output, HasSubstr("\"source_lsn\": \"0/"));
+  EXPECT_THAT(result.output, HasSubstr("Connection refused"));
+  EXPECT_THAT(result.output, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(CliStatusTest, WatchWritesALineEachTimeUntilItIsToldToEnd) {
+  ASSERT_OK_AND_ASSIGN(const std::string folder, MakeTempFolder("watch"));
+  Command command;
+  command.argv = {SY_BINARY, "status",      WriteTempFile("status.yaml", kFile),
+                  "--watch", "--json",      "--interval",
+                  "100ms",   "--log-level", "error"};
+  command.environment = Dsns();
+  command.output_path = folder + "/output";
+  ASSERT_OK_AND_ASSIGN(const pid_t pid, Spawn(command));
+  const auto lines = [&] {
+    const std::string text = ReadFileOrEmpty(command.output_path);
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (lines() < 3 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_GE(lines(), 3);
+  kill(pid, SIGTERM);
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  unlink(command.output_path.c_str());
+  rmdir(folder.c_str());
+}
+
+TEST_F(CliStatusTest, RefusesAnIntervalWithoutAUnit) {
+  EXPECT_EQ(Status({"--watch", "--interval", "5"}).exit_code, 2);
+}
+
+// Last: it leaves a capture behind.
+TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
+  const CliResult setup =
+      RunCli({"check", WriteTempFile("status.yaml", kFile), "--print-setup"}, Dsns());
+  ASSERT_EQ(setup.exit_code, 0) << setup.output;
+  ASSERT_OK(postgres_->Execute("old_db", setup.output));
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "INSERT INTO switchyard.capture_stream (stream, slot, publication, state, epoch, "
+      "system_identifier, timeline, refusal) VALUES ('shop.forward', 's', 'p', 'streaming', 4, "
+      "'1', 1, 'the slot is gone');"
+      "INSERT INTO switchyard.capture_suspect (stream, relation_id, schema_name, table_name, "
+      "reason, next_step, seen_lsn) VALUES ('shop.forward', 1, 'public', 'customers', "
+      "'rewritten', 'copy it again', '0/1')"));
+  const CliResult result = Status();
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("shop.forward  stopped  epoch 4\n"
+                                       "  capture: the slot is gone\n"));
+  EXPECT_THAT(result.output, HasSubstr("suspect     public.customers: rewritten\n"));
+}
+
+}  // namespace
+}  // namespace switchyard::testing
