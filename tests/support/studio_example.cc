@@ -52,8 +52,11 @@ absl::Status StudioExample::WriteFiles() const {
   if (!absl::StrContains(text, kLogLine)) {
     return absl::FailedPreconditionError(absl::StrCat(migration_file(), " has no ", kLogLine));
   }
-  std::ofstream(migration_file()) << absl::StrReplaceAll(
-      text, {{kLogLine, options_.log.empty() ? std::string(kLogLine) : options_.log}});
+  // An idle source is reported often, so that tests need not wait for it.
+  std::ofstream(migration_file())
+      << absl::StrReplaceAll(
+             text, {{kLogLine, options_.log.empty() ? std::string(kLogLine) : options_.log}})
+      << "\ncapture: {heartbeat: 200ms}\n";
   return absl::OkStatus();
 }
 

@@ -1,0 +1,125 @@
+#include "tests/support/pipeline.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/cancel.h"
+#include "common/base/strings.h"
+#include "tests/support/subprocess.h"
+
+namespace switchyard::testing {
+
+absl::Status Await(const std::string& what, absl::Duration deadline,
+                   absl::FunctionRef<absl::StatusOr<bool>()> condition) {
+  const Cancel never;
+  const absl::Time until = absl::Now() + deadline;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool holds, condition());
+    if (holds) return absl::OkStatus();
+    if (absl::Now() > until) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(what, ": not after ", absl::FormatDuration(deadline)));
+    }
+    never.WaitFor(absl::Milliseconds(20));
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> Pipeline::environment() const {
+  return {{"OLD_DSN", options_.old_dsn}, {"NEW_DSN", options_.new_dsn}};
+}
+
+absl::Status Pipeline::Prepare() {
+  ASSIGN_OR_RETURN(
+      const ProgramResult setup,
+      RunSwitchyard({"check", "--print-setup", options_.migration_file}, environment()));
+  if (setup.exit_code != 0) return absl::FailedPreconditionError(setup.output);
+  const Cancel cancel;
+  ASSIGN_OR_RETURN(auto old_db, pg::Session::Connect({.dsn = options_.old_dsn}, cancel));
+  return old_db->Execute(setup.output);
+}
+
+absl::Status Pipeline::Start(const std::string& role, const std::string& fault,
+                             const std::string& name) {
+  const std::string& key = name.empty() ? role : name;
+  ASSIGN_OR_RETURN(processes_[key], SwitchyardProcess::Start(
+                                        {.arguments = {role, options_.migration_file},
+                                         .environment = environment(),
+                                         .output_path = options_.log_folder + "/" + key + ".log",
+                                         .fault = fault}));
+  return absl::OkStatus();
+}
+
+SwitchyardProcess* Pipeline::process(const std::string& name) {
+  const auto it = processes_.find(name);
+  return it == processes_.end() ? nullptr : it->second.get();
+}
+
+void Pipeline::Kill(const std::string& name) {
+  if (SwitchyardProcess* running = process(name)) running->Kill();
+}
+
+absl::Status Pipeline::Stop() {
+  absl::Status result;
+  for (auto& [name, process] : processes_) {
+    const absl::StatusOr<int> code = process->Terminate();
+    if (code.ok() && *code == 0) continue;
+    result = absl::FailedPreconditionError(
+        absl::StrCat(name, code.ok() ? absl::StrCat(" ended with ", *code) : " did not end in time",
+                     "\n", Log(name)));
+  }
+  processes_.clear();
+  return result;
+}
+
+std::string Pipeline::Log(const std::string& name) const {
+  constexpr size_t kTail = 4000;
+  const std::string text = ReadFileOrEmpty(options_.log_folder + "/" + name + ".log");
+  return text.size() <= kTail ? text : text.substr(text.size() - kTail);
+}
+
+absl::Status Pipeline::CheckRoles() {
+  for (auto& [name, process] : processes_) {
+    if (process->Alive()) continue;
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s ended with %d\n%s", name, process->Wait(absl::ZeroDuration()).value_or(0), Log(name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::AwaitCaughtUp(absl::Duration deadline) {
+  const Cancel cancel;
+  ASSIGN_OR_RETURN(auto old_db, pg::Session::Connect({.dsn = options_.old_dsn}, cancel));
+  ASSIGN_OR_RETURN(const pg::Result end, old_db->Query("SELECT pg_current_wal_insert_lsn()"));
+  // Something for the stream to report beyond that point.
+  RETURN_IF_ERROR(old_db->Execute("SELECT pg_logical_emit_message(true, 'test', 'caught up?')"));
+  const std::string lsn = end.str(0, 0);
+  return Annotate(Await("NEW is at " + lsn, deadline, [&] { return CaughtUp(lsn); }),
+                  options_.stream);
+}
+
+// A server that is being restarted is a "not yet".
+absl::StatusOr<bool> Pipeline::CaughtUp(const std::string& lsn) {
+  RETURN_IF_ERROR(CheckRoles());
+  const Cancel cancel;
+  const auto new_db = pg::Session::Connect({.dsn = options_.new_dsn}, cancel);
+  if (!new_db.ok()) return false;
+  const auto installed = (*new_db)->Query("SELECT to_regclass('switchyard.stream') IS NOT NULL");
+  if (!installed.ok() || !installed->boolean(0, 0)) return false;
+  const auto state = (*new_db)->Query(
+      "SELECT state, coalesce(stop_reason, ''), covered_lsn >= $2::pg_lsn FROM switchyard.stream "
+      "WHERE name = $1",
+      {options_.stream, lsn});
+  if (!state.ok() || state->rows() == 0) return false;
+  if (state->text(0, 0) == "stopped") return absl::FailedPreconditionError(state->str(0, 1));
+  return state->text(0, 0) == "streaming" && state->boolean(0, 2);
+}
+
+absl::StatusOr<int64_t> Pipeline::Quarantined() {
+  const Cancel cancel;
+  ASSIGN_OR_RETURN(auto new_db, pg::Session::Connect({.dsn = options_.new_dsn}, cancel));
+  ASSIGN_OR_RETURN(const pg::Result count,
+                   new_db->Query("SELECT count(*) FROM switchyard.quarantine"));
+  return count.i64(0, 0);
+}
+
+}  // namespace switchyard::testing
