@@ -135,7 +135,7 @@ class Writer {
       case 2:
         return absl::StrFormat(
             "INSERT INTO orders SELECT %d, (SELECT id FROM people_a WHERE id = %d), 'new', %s, %s, "
-            "(SELECT coalesce(max(seq), 0) + 1 FROM orders) ON CONFLICT DO NOTHING",
+            "(SELECT coalesce(max(seq), 0) + 1 FROM orders) ON CONFLICT (id) DO NOTHING",
             Key(), Key(), Note(), Tags());
       case 3:  // leaves a large note as it is
         return absl::StrFormat("UPDATE orders SET state = 's%d' WHERE id = %d", Below(9), Key());
