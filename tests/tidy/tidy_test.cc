@@ -1,0 +1,147 @@
+// The shape of the tree, as a test: who may include whom, where foreign headers stay, how long a
+// file may be.
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace switchyard {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFileLinesMax = 900;
+
+struct SourceFile {
+  std::string path;  // from the top of the tree: "capture/publisher.cc"
+  std::vector<std::string> lines;
+};
+
+std::vector<SourceFile> ReadTree() {
+  std::vector<SourceFile> files;
+  for (const char* top : {"common", "capture", "replayer", "cutover", "cli", "tests"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension != ".h" && extension != ".cc") continue;
+      SourceFile file{fs::relative(entry.path(), SY_SOURCE_DIR).string(), {}};
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) file.lines.push_back(line);
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
+const std::vector<SourceFile>& Tree() {
+  static const auto* const tree = new std::vector<SourceFile>(ReadTree());
+  return *tree;
+}
+
+// "common/pg" of "common/pg/session.h", "capture" of "capture/copier.h".
+std::string Component(const std::string& path) {
+  const size_t slash = path.find('/');
+  if (slash == std::string::npos) return path;
+  if (path.substr(0, slash) != "common") return path.substr(0, slash);
+  return path.substr(0, path.find('/', slash + 1));
+}
+
+// What each component may include, beside itself. capture, replayer and cutover never include each
+// other: they meet in what they leave in the log and in the databases.
+const std::map<std::string, std::set<std::string>>& Allowed() {
+  static const auto* const allowed = new std::map<std::string, std::set<std::string>>{
+      {"common/base", {}},
+      {"common/pg", {"common/base", "proto"}},
+      {"common/eventlog", {"common/base", "proto"}},
+      {"common/ops", {"common/base", "proto"}},
+      {"common/spec", {"common/base", "common/pg", "proto"}},
+      {"common/mapping", {"common/base", "common/pg", "common/spec", "deploy", "proto"}},
+      {"capture",
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
+        "common/ops", "deploy", "proto"}},
+      {"replayer",
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
+        "common/ops", "deploy", "proto"}},
+      {"cutover",
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
+        "common/ops", "deploy", "proto"}}};
+  return *allowed;
+}
+
+// Foreign headers, and the files that may see them.
+bool MayInclude(const std::string& path, const std::string& header) {
+  if (header == "libpq-fe.h") return Component(path) == "common/pg";
+  if (absl::StartsWith(header, "librdkafka/")) {
+    return absl::StartsWith(path, "common/eventlog/kafka_") || absl::StartsWith(path, "tests/");
+  }
+  if (header == "sqlite3.h") {
+    return absl::StartsWith(path, "common/eventlog/sqlite_") || absl::StartsWith(path, "tests/");
+  }
+  if (absl::StartsWith(header, "yaml-cpp/")) return Component(path) == "common/spec";
+  if (absl::StartsWith(header, "pqxx")) return false;
+  return true;
+}
+
+bool IsInclude(const std::string& line) { return absl::StartsWith(line, "#include"); }
+
+TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
+  const std::regex own(
+      R"(^#include "((?:common|capture|replayer|cutover|cli|tests|deploy|proto)/[^"]+)\")");
+  for (const SourceFile& file : Tree()) {
+    const std::string component = Component(file.path);
+    const auto allowed = Allowed().find(component);
+    for (const std::string& line : file.lines) {
+      std::smatch match;
+      if (!IsInclude(line) || !std::regex_search(line, match, own)) continue;
+      const std::string included = Component(match[1]);
+      if (component != "tests") {
+        EXPECT_NE(included, "tests") << file.path << ": " << line;
+      }
+      if (allowed == Allowed().end() || included == component) continue;
+      EXPECT_TRUE(allowed->second.contains(included)) << file.path << ": " << line;
+    }
+  }
+}
+
+TEST(TidyTest, ForeignHeadersStayWhereTheyAreWrapped) {
+  const std::regex foreign(R"(^#include [<"]([^>"]+)[>"])");
+  for (const SourceFile& file : Tree()) {
+    for (const std::string& line : file.lines) {
+      std::smatch match;
+      if (!IsInclude(line) || !std::regex_search(line, match, foreign)) continue;
+      EXPECT_TRUE(MayInclude(file.path, match[1])) << file.path << ": " << line;
+    }
+  }
+}
+
+TEST(TidyTest, HeadersSayWhatTheyAreForAndAreIncludedOnce) {
+  for (const SourceFile& file : Tree()) {
+    if (!absl::EndsWith(file.path, ".h")) continue;
+    ASSERT_FALSE(file.lines.empty()) << file.path;
+    EXPECT_TRUE(absl::StartsWith(file.lines[0], "// ")) << file.path << " opens without a comment";
+    EXPECT_THAT(file.lines, ::testing::Contains("#pragma once")) << file.path;
+  }
+}
+
+TEST(TidyTest, FilesAreShortAndFinished) {
+  const std::string unfinished[] = {absl::StrCat("TO", "DO"), absl::StrCat("FIX", "ME")};
+  for (const SourceFile& file : Tree()) {
+    EXPECT_LE(static_cast<int>(file.lines.size()), kFileLinesMax) << file.path;
+    for (const std::string& line : file.lines) {
+      for (const std::string& mark : unfinished) {
+        EXPECT_FALSE(absl::StrContains(line, mark)) << file.path << ": " << line;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace switchyard
