@@ -9,8 +9,10 @@
 #include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
 #include "cli/connect.h"
+#include "cli/mapping_plan.h"
 #include "common/base/strings.h"
 #include "common/mapping/catalog.h"
+#include "common/mapping/install.h"
 #include "common/pg/session.h"
 
 namespace switchyard::cli {
@@ -45,38 +47,11 @@ void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
        .kind = mistake ? CheckFault::Kind::kMistake : CheckFault::Kind::kUnreachable});
 }
 
-// The ordinary tables a wrong name may have meant.
-absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    SELECT s.nspname, c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND s.nspname !~ '^(pg_|information_schema$|switchyard)'
-    ORDER BY 1, 2 LIMIT 10000)"));
-  std::vector<std::string> names;
-  for (int i = 0; i < rows.rows(); ++i) {
-    const spec::TableName name = {.schema = rows.str(i, 0), .name = rows.str(i, 1)};
-    names.push_back(name.ToString());
-    names.push_back(spec::TableName{.name = name.name}.ToString());
-  }
-  return names;
-}
-
 absl::Status LoadTables(const spec::MigrationFile& file, const std::vector<spec::TableName>& names,
                         Side* side, ops::CheckReport* report) {
   if (side->session == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(side->catalog,
                    mapping::LoadCatalog(*side->session, names, {.schemas = file.schemas}));
-  std::vector<std::string> known;
-  if (!side->catalog.missing.empty()) {
-    ASSIGN_OR_RETURN(known, TableNames(*side->session));
-  }
-  for (const spec::TableName& name : side->catalog.missing) {
-    const std::string text = name.ToString();
-    const std::string nearest = NearestWord(text, known);
-    report->faults.push_back(
-        {.where = side->where,
-         .message = absl::StrCat("there is no table ", text,
-                                 nearest.empty() ? "" : "; did you mean " + nearest + "?")});
-  }
   int64_t bytes = 0;
   for (const mapping::Table& table : side->catalog.tables) bytes += table.bytes;
   report->facts.push_back(absl::StrFormat(
@@ -106,6 +81,67 @@ absl::Status CheckSource(const spec::MigrationFile& file, Side& old_side,
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> StreamExists(const spec::MigrationFile& file, pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
+  if (!there.boolean(0, 0)) return false;
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
+                    {capture::NamesOf(file.name, "forward").stream}));
+  return row.rows() > 0;
+}
+
+// Before the first start the tables a mapping fills must be its own.
+absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
+                               pg::Session& session, ops::CheckReport* report) {
+  ASSIGN_OR_RETURN(const bool begun, StreamExists(file, session));
+  if (begun) return absl::OkStatus();
+  for (const mapping::MappingPlan& mapping : plan.mappings) {
+    const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
+    if (empty.ok()) continue;
+    if (!absl::IsFailedPrecondition(empty)) return empty;
+    report->faults.push_back(
+        {.where = Where::kNew, .message = std::string(StdSv(empty.message()))});
+  }
+  return absl::OkStatus();
+}
+
+// Without the other side the mapping can't be compiled, which reports them with their place.
+void ReportMissing(const Side& side, ops::CheckReport* report) {
+  for (const spec::TableName& name : side.catalog.missing) {
+    report->faults.push_back(
+        {.where = side.where, .message = "there is no table " + name.ToString()});
+  }
+}
+
+absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side& new_side,
+                          ops::CheckReport* report) {
+  if (old_side.session == nullptr || new_side.session == nullptr) {
+    ReportMissing(old_side, report);
+    ReportMissing(new_side, report);
+    return absl::OkStatus();
+  }
+  std::vector<mapping::CompileFault> faults;
+  CompileExtras extras = {.faults = &faults};
+  if (!old_side.catalog.missing.empty()) {
+    ASSIGN_OR_RETURN(extras.source_names, TableNames(*old_side.session));
+  }
+  const absl::StatusOr<MappingPlan> compiled =
+      CompileMapping(file, old_side.catalog, *new_side.session, extras);
+  for (const mapping::CompileFault& fault : faults) {
+    report->faults.push_back({.where = Where::kFile,
+                              .file = file.path,
+                              .line = fault.at.line,
+                              .column = fault.at.column,
+                              .message = fault.message,
+                              .kind = CheckFault::Kind::kMistake});
+  }
+  if (!compiled.ok()) return faults.empty() ? compiled.status() : absl::OkStatus();
+  return CheckTargetsEmpty(file, compiled->plan, *new_side.session, report);
+}
+
 void CheckTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckReport* report) {
   if (old_side.session == nullptr || new_side.session == nullptr) return;
   const bool same = old_side.catalog.system_identifier == new_side.catalog.system_identifier &&
@@ -116,7 +152,8 @@ void CheckTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckRep
        .message = absl::StrFormat("old and new are the same database: \"%s\" of the cluster with "
                                   "system identifier %d",
                                   new_side.catalog.database, new_side.catalog.system_identifier),
-       .remedy = "name the database with the new schema under new"});
+       .remedy = "name the database with the new schema under new",
+       .kind = CheckFault::Kind::kMistake});
 }
 
 }  // namespace
@@ -132,7 +169,7 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cance
   RETURN_IF_ERROR(CheckSource(file, old_side, report));
   RETURN_IF_ERROR(LoadTables(file, mapping::TargetTables(file.forward), &new_side, report));
   CheckTwoDatabases(old_side, new_side, report);
-  return absl::OkStatus();
+  return CheckMapping(file, old_side, new_side, report);
 }
 
 }  // namespace switchyard::cli

@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/plan.h"
 #include "cli/status.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -96,6 +97,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   Chosen chosen;
   AddGlobalOptions(app, &options);
   AddCheck(app, &chosen);
+  AddPlan(app, &chosen);
   AddStatus(app, &chosen);
   AddCompletion(app, &chosen);
   try {

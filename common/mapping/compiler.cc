@@ -127,7 +127,7 @@ class Compiler {
   int SourceFor(const spec::TableName& name, const spec::Position& at) {
     const Table* table = ResolveSource(name);
     if (table == nullptr) {
-      vector<string> known;
+      vector<string> known = input_.source_names;
       for (const Table& t : input_.source->tables) known.push_back(t.name);
       const string near = NearestWord(name.name, known);
       Fault(at, absl::StrCat("the source has no table ", name.ToString(),
@@ -178,8 +178,10 @@ class Compiler {
     draft.target = input_.target->Find(
         mapping.target.schema.empty() ? "public" : mapping.target.schema, mapping.target.name);
     if (draft.target == nullptr) {
+      const string near = NearestWord(mapping.target.ToString(), input_.target_names);
       Fault(mapping.at, absl::StrCat("the target has no table ", mapping.target.ToString(),
-                                     ": create it before the migration starts"));
+                                     near.empty() ? ": create it before the migration starts"
+                                                  : "; did you mean " + near + "?"));
       return;
     }
     draft.key = KeyOf(*draft.target);

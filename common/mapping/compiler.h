@@ -25,6 +25,8 @@ struct CompileInput {
   const Catalog* source = nullptr;
   const Catalog* target = nullptr;
   std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
+  // Further tables there are on either side, to suggest in place of one that is not there.
+  std::vector<std::string> source_names, target_names;
 };
 
 struct CompileFault {

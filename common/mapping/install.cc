@@ -21,18 +21,6 @@ absl::Status EnsureOwnTables(pg::Session& session) {
       "that file with the grants this role needs");
 }
 
-absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
-  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
-  if (!row.boolean(0, 0)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
-                      "it, or say under "
-                      "`owns` which rows belong to the migration",
-                      mapping.display));
-}
-
 absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source) {
   for (size_t i = 0; i < plan.type_ddl.size(); ++i) {
     const UserType& type = source.types[i];
@@ -107,6 +95,18 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
 }
 
 }  // namespace
+
+absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
+  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
+  if (!row.boolean(0, 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
+                      "it, or say under "
+                      "`owns` which rows belong to the migration",
+                      mapping.display));
+}
 
 std::string TargetSetupSql() { return kTargetSql; }
 

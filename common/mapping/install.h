@@ -24,6 +24,10 @@ struct InstallOptions {
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
                            const InstallOptions& options);
 
+// FailedPrecondition when the table a mapping fills holds rows already that `owns` does not set
+// apart: before the first install.
+absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping);
+
 // The text of deploy/sql/target.sql.
 std::string TargetSetupSql();
 

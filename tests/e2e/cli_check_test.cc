@@ -2,6 +2,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
 #include "tests/support/mini_postgres.h"
+#include "tests/support/mini_postgres_template.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::testing {
@@ -41,7 +42,7 @@ class CliCheckTest : public ::testing::Test {
 
 TEST_F(CliCheckTest, NamesTheSameDatabaseOnBothSides) {
   const CliResult result = Check(kFile, OldDsn(), OldDsn());
-  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("old and new are the same database: \"old_db\""));
 }
 
@@ -51,9 +52,13 @@ TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
       "forward: [{table: public.user, copy: customer}]\n",
       OldDsn(), NewDsn());
   EXPECT_NE(result.exit_code, 0);
-  EXPECT_THAT(result.output, HasSubstr("old: there is no table customer; did you mean customers?"));
-  EXPECT_THAT(result.output,
-              HasSubstr("new: there is no table public.user; did you mean public.users?"));
+  EXPECT_THAT(
+      result.output,
+      HasSubstr("check.yaml:4:11: the source has no table customer; did you mean customers?"));
+  EXPECT_THAT(
+      result.output,
+      HasSubstr(
+          "check.yaml:4:11: the target has no table public.user; did you mean public.users?"));
 }
 
 TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
@@ -66,6 +71,38 @@ TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
   ASSERT_OK(postgres_->Execute("old_db", setup.output));
   const CliResult after = Check(kFile, OldDsn(), NewDsn());
   EXPECT_THAT(after.output, Not(HasSubstr("old: "))) << after.output;
+}
+
+TEST_F(CliCheckTest, FindsWhatDoesNotFitBetweenTheMappingAndTheTables) {
+  const CliResult result = Check(
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n"
+      "  - {table: public.users, copy: customers, set: {id: nosuch}}\n",
+      OldDsn(), NewDsn());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("check.yaml:5:5: "));
+  EXPECT_THAT(result.output, HasSubstr("nosuch"));
+}
+
+TEST_F(CliCheckTest, RefusesATableOfNewThatIsNotEmpty) {
+  ASSERT_OK(postgres_->Execute("new_db", "INSERT INTO users VALUES (1)"));
+  const CliResult result = Check(kFile, OldDsn(), NewDsn());
+  ASSERT_OK(postgres_->Execute("new_db", "TRUNCATE users"));
+  EXPECT_THAT(result.output, HasSubstr("new: public.users is not empty"));
+}
+
+TEST_F(CliCheckTest, PlanShowsHowEachTableComesAboutAndWhatNobodyReads) {
+  ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE visits (id int PRIMARY KEY)"));
+  const std::string file = WriteTempFile("plan.yaml", kFile);
+  const Environment dsns = {{"OLD_DSN", OldDsn()}, {"NEW_DSN", NewDsn()}};
+  const CliResult text = RunCli({"plan", file}, dsns);
+  EXPECT_EQ(text.exit_code, 0) << text.output;
+  EXPECT_THAT(text.output, HasSubstr("  public.users  row by row  from "));
+  EXPECT_THAT(text.output, HasSubstr("Tables of OLD that no mapping reads"));
+  const CliResult json = RunCli({"plan", file, "--json"}, dsns);
+  EXPECT_EQ(json.exit_code, 0);
+  EXPECT_THAT(json.output, HasSubstr("\"row_local\": true"));
+  EXPECT_THAT(json.output, HasSubstr("\"public.visits\"\n"));
+  ASSERT_OK(postgres_->Execute("old_db", "DROP TABLE visits"));
 }
 
 TEST_F(CliCheckTest, SaysThatBothHostsAreUnreachableAndNeverPrintsAPassword) {

@@ -1,0 +1,60 @@
+#include "cli/mapping_plan.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+
+absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
+                                                   pg::Session& old_session) {
+  return mapping::LoadCatalog(old_session, mapping::SourceTables(file.forward),
+                              {.schemas = file.schemas});
+}
+
+absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT s.nspname, c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND s.nspname !~ '^(pg_|information_schema$|switchyard)'
+    ORDER BY 1, 2 LIMIT 10000)"));
+  std::vector<std::string> names;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const spec::TableName name = {.schema = rows.str(i, 0), .name = rows.str(i, 1)};
+    names.push_back(name.ToString());
+    names.push_back(spec::TableName{.name = name.name}.ToString());
+  }
+  return names;
+}
+
+absl::StatusOr<MappingPlan> CompileMapping(const spec::MigrationFile& file, mapping::Catalog source,
+                                           pg::Session& new_session, const CompileExtras& extras) {
+  // NEW's tables are always named with their schema.
+  ASSIGN_OR_RETURN(const mapping::Catalog target,
+                   mapping::LoadCatalog(new_session, mapping::TargetTables(file.forward), {}));
+  std::vector<std::string> target_names;
+  if (!target.missing.empty()) {
+    ASSIGN_OR_RETURN(target_names, TableNames(new_session));
+  }
+  std::vector<mapping::CompileFault> found;
+  absl::StatusOr<mapping::Plan> plan = mapping::Compile({.direction = &file.forward,
+                                                         .source = &source,
+                                                         .target = &target,
+                                                         .schemas = file.schemas,
+                                                         .source_names = extras.source_names,
+                                                         .target_names = std::move(target_names)},
+                                                        new_session, &found);
+  if (!found.empty()) {
+    const std::string text =
+        absl::StrJoin(found, "\n", [&](std::string* out, const mapping::CompileFault& fault) {
+          *out += spec::Fault{fault.at, file.path, fault.message}.ToString();
+        });
+    if (extras.faults != nullptr) *extras.faults = std::move(found);
+    return absl::InvalidArgumentError(text);
+  }
+  if (!plan.ok()) return plan.status();
+  return MappingPlan{.source = std::move(source), .plan = *std::move(plan)};
+}
+
+}  // namespace switchyard::cli
