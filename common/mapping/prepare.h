@@ -1,0 +1,50 @@
+// From a migration file to a compiled mapping that is installed on its target: what every role
+// that applies does first.
+//
+//   ASSIGN_OR_RETURN(PreparedMapping prepared, PrepareMapping(file, options, cancel));
+//
+// The source is only needed the first time and for `refresh`: afterwards its catalogue, as it was
+// when the stream was installed, is kept in the target, so that a replayer can start while the
+// source is down.
+#pragma once
+
+#include <string>
+
+#include "common/base/cancel.h"
+#include "common/mapping/catalog.h"
+#include "common/mapping/plan.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::mapping {
+
+// One direction of a migration, as data: the reverse one differs by these values only.
+struct StreamRole {
+  std::string stream;               // "shop.forward"
+  const spec::Direction* direction; // of the file, which must outlive it
+  spec::Endpoint source;
+  spec::Endpoint target;
+  std::string change_topic;
+  std::string copy_topic;
+};
+StreamRole ForwardRole(const spec::MigrationFile& file);
+
+struct PreparedMapping {
+  Catalog source;
+  Plan plan;
+};
+
+struct PrepareOptions {
+  // Read the source's catalogue again and replace an older mapping (`resume`).
+  bool refresh = false;
+};
+
+// InvalidArgument: faults in the mapping, one a line. FailedPrecondition: see InstallTarget.
+absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
+                                               const StreamRole& role,
+                                               const PrepareOptions& options, const Cancel& cancel);
+
+// Compiles without installing: for check and plan. Needs both databases.
+absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
+                                               const StreamRole& role, const Cancel& cancel);
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,260 @@
+// From OLD's commits to NEW's rows, through the real decoder, log events, batcher and target.
+#include "tests/support/replay_fixture.h"
+
+namespace switchyard::replayer {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::IsOk;
+
+class ReplayTest : public testing::ReplayFixture {};
+
+constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, v text, n int UNIQUE)";
+constexpr char kCopyT[] = "  - {table: public.t, copy: t}\n";
+constexpr char kAll[] = "SELECT * FROM t ORDER BY id";
+
+TEST_F(ReplayTest, CopiesAndThenFollowsInsertsUpdatesAndDeletes) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT,
+                  "INSERT INTO t SELECT i, E'a\\tb\\\\\\n' || i, i FROM generate_series(1, 250) i"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1000, NULL, NULL), (1001, '', 7000); "));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'x' WHERE id % 7 = 0"));
+  ASSERT_OK(OnOld("DELETE FROM t WHERE id % 5 = 0"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+// Promise 2: unique values may change hands inside one transaction or one batch.
+TEST_F(ReplayTest, UniqueValuesMayBeHandedFromRowToRow) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET n = -1 WHERE id = 1; UPDATE t SET n = 1 WHERE id = 2; "
+                  "UPDATE t SET n = 2 WHERE id = 1; COMMIT"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET n = -n; UPDATE t SET n = 51 + n; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(ReplayTest, PrimaryKeysMayMoveSwapAndComeBack) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r' || i, i FROM generate_series(1, 20) i"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET id = 100 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2; "
+                  "UPDATE t SET id = 2 WHERE id = 100; COMMIT"));
+  ASSERT_OK(OnOld("UPDATE t SET id = 200 WHERE id = 3"));
+  ASSERT_OK(OnOld("BEGIN; DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'again', 4); "
+                  "DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'once more', 5000); COMMIT"));
+  ASSERT_OK(OnOld("BEGIN; INSERT INTO t VALUES (300, 'gone', 300); UPDATE t SET id = 301 WHERE id = 300; "
+                  "DELETE FROM t WHERE id = 301; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(ReplayTest, AnUnchangedToastedValueIsLeftAlone) {
+  ASSERT_OK(Start("CREATE TABLE t (id int PRIMARY KEY, big text, n int)",
+                  "CREATE TABLE t (id int PRIMARY KEY, big text, n int)", kCopyT,
+                  "ALTER TABLE t ALTER big SET STORAGE EXTERNAL; "
+                  "INSERT INTO t SELECT i, repeat(i::text, 5000), 0 FROM generate_series(1, 5) i"));
+  ASSERT_OK(OnOld("UPDATE t SET n = 1 WHERE id = 1"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET big = repeat('y', 9000) WHERE id = 2; "
+                  "UPDATE t SET n = 2 WHERE id = 2; UPDATE t SET id = 20 WHERE id = 3; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(ReplayTest, TruncateEmptiesTheTableAndWhatComesAfterStays) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET v = 'x'; TRUNCATE t; INSERT INTO t VALUES (7, 'new', 7); COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "7|new|7");
+}
+
+// Promise 3.
+TEST_F(ReplayTest, AnEpochThatRepublishesChangesNothingTwice) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(capture_->NewEpoch());
+  ASSERT_OK(OnOld("UPDATE t SET v = v || 'b'"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(capture_->NewEpoch());
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "1|ab|1");
+}
+
+TEST_F(ReplayTest, ATransactionLargerThanABatchPassesInChunksAndIsNeverHalfVisible) {
+  options_.batch_rows_max = 100;
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (-1, 'before', -1)"));
+  ASSERT_OK(OnOld("BEGIN; INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 2500) i; "
+                  "UPDATE t SET v = 'x' WHERE id % 2 = 0; DELETE FROM t WHERE id % 3 = 0; COMMIT"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (5000, 'after', 5000)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+// Promise 1: a row that NEW refuses waits in quarantine, the rest goes on.
+TEST_F(ReplayTest, ARefusedRowGoesToQuarantineAndItsLaterChangesFoldIntoIt) {
+  ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'), n int)",
+                  kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 40) i"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (100, 'bad', 100)"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'bad' WHERE id = 7"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT scope->>'id', operation, sqlstate FROM switchyard.quarantine ORDER BY 1"),
+            "100|insert|23514\n7|update|23514");
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "40");
+  ASSERT_OK(OnOld("UPDATE t SET n = 101 WHERE id = 100"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT image->>'n' FROM switchyard.quarantine WHERE scope->>'id' = '100'"), "101");
+  // The next good state heals both.
+  ASSERT_OK(OnOld("UPDATE t SET v = 'good' WHERE v = 'bad'"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(ReplayTest, AQuarantinedRowThatIsDeletedOnTheSourceLeavesNothing) {
+  ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'), n int)",
+                  kCopyT, "INSERT INTO t VALUES (1, 'ok', 1)"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'bad', 2); UPDATE t SET v = 'bad' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("DELETE FROM t"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "0");
+}
+
+// The old application's two tables of people become one, merged by e-mail.
+constexpr char kPeopleOld[] =
+    "CREATE TABLE owners (id int PRIMARY KEY, email text, name text); "
+    "CREATE TABLE customers (id int PRIMARY KEY, email text, name text); "
+    "CREATE TABLE bookings (id int PRIMARY KEY, customer int, what text)";
+constexpr char kPeopleNew[] =
+    "CREATE TABLE users (email text PRIMARY KEY, name text, roles text UNIQUE DEFERRABLE); "
+    "CREATE TABLE new_bookings (id int PRIMARY KEY, email text, roles text, what text); "
+    "CREATE INDEX ON new_bookings (email)";
+constexpr char kPeople[] = R"(
+  - table: public.users
+    scope: email
+    from: {owners: lower(email), customers: lower(email)}
+    select: |
+      SELECT email, (array_agg(name ORDER BY rank, id))[1] AS name,
+             string_agg(DISTINCT kind || id, ',' ORDER BY kind || id) AS roles
+      FROM (SELECT lower(email) AS email, name, 1 AS rank, id, 'o' AS kind FROM owners
+            UNION ALL
+            SELECT lower(email), name, 2, id, 'c' FROM customers) people
+      GROUP BY email
+  - table: public.new_bookings
+    from:
+      bookings: id
+      customers: SELECT b.id FROM bookings b WHERE b.customer = customers.id
+      public.users: |
+        SELECT b.id FROM customers c JOIN bookings b ON b.customer = c.id
+        WHERE lower(c.email) = users.email
+    select: |
+      SELECT b.id, u.email, u.roles, b.what
+      FROM bookings b
+      LEFT JOIN customers c ON c.id = b.customer
+      LEFT JOIN public.users u ON u.email = lower(c.email)
+)";
+constexpr char kUsers[] = "SELECT email, name, roles FROM users ORDER BY email";
+constexpr char kBookings[] = "SELECT id, email, roles, what FROM new_bookings ORDER BY id";
+
+TEST_F(ReplayTest, PeopleMergeSplitAndRenameAndTheirBookingsFollow) {
+  ASSERT_OK(Start(kPeopleOld, kPeopleNew, kPeople,
+                  "INSERT INTO owners VALUES (1, 'A@x', 'Ann'), (2, 'b@x', 'Bob'); "
+                  "INSERT INTO customers VALUES (1, 'a@x', 'Anna'), (2, 'c@x', 'Cy'); "
+                  "INSERT INTO bookings VALUES (1, 1, 'one'), (2, 2, 'two'), (3, NULL, 'guest')"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kUsers), "a@x|Ann|c1,o1\nb@x|Bob|o2\nc@x|Cy|c2");
+  EXPECT_EQ(New(kBookings), "1|a@x|c1,o1|one\n2|c@x|c2|two\n3|NULL|NULL|guest");
+  ASSERT_OK(OnOld("UPDATE customers SET email = 'B@X' WHERE id = 2"));  // merges with Bob
+  ASSERT_OK(OnOld("UPDATE owners SET email = 'new@x' WHERE id = 1"));   // splits from Anna
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kUsers), "a@x|Anna|c1\nb@x|Bob|c2,o2\nnew@x|Ann|o1");
+  EXPECT_EQ(New(kBookings), "1|a@x|c1|one\n2|b@x|c2,o2|two\n3|NULL|NULL|guest");
+  // Two people swap addresses in one transaction, so two unique values change hands.
+  ASSERT_OK(OnOld("BEGIN; UPDATE customers SET email = CASE id WHEN 1 THEN 'b@x' ELSE 'a@x' END; COMMIT"));
+  ASSERT_OK(OnOld("DELETE FROM owners WHERE id = 2; UPDATE bookings SET customer = 1 WHERE id = 3"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kUsers), "a@x|Cy|c2\nb@x|Anna|c1\nnew@x|Ann|o1");
+  EXPECT_EQ(New(kBookings), "1|b@x|c1|one\n2|a@x|c2|two\n3|b@x|c1|guest");
+  ASSERT_OK(OnOld("TRUNCATE customers"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kUsers), "new@x|Ann|o1");
+  EXPECT_EQ(New(kBookings), "1|NULL|NULL|one\n2|NULL|NULL|two\n3|NULL|NULL|guest");
+}
+
+TEST_F(ReplayTest, AScopeThatCanNotBeRecomputedWaitsAndHealsByItself) {
+  ASSERT_OK(Start(kPeopleOld,
+                  "CREATE TABLE users (email text PRIMARY KEY, name text CHECK (name <> 'bad'), roles text); "
+                  "CREATE TABLE new_bookings (id int PRIMARY KEY, email text, roles text, what text)",
+                  kPeople, "INSERT INTO owners SELECT i, i || '@x', 'n' FROM generate_series(1, 30) i"));
+  ASSERT_OK(OnOld("UPDATE owners SET name = CASE WHEN id = 17 THEN 'bad' ELSE 'm' END"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT target, scope, operation FROM switchyard.quarantine"),
+            "public.users|{\"email\": \"17@x\"}|recompute");
+  EXPECT_EQ(New("SELECT name, count(*) FROM users GROUP BY 1 ORDER BY 1"), "m|29\nn|1");
+  ASSERT_OK(OnOld("UPDATE owners SET name = 'fine' WHERE id = 17"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  EXPECT_EQ(New("SELECT name FROM users WHERE email = '17@x'"), "fine");
+}
+
+TEST_F(ReplayTest, QuarantineRetryAppliesWhatTheTargetTakesNow) {
+  ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, v text, n int, CONSTRAINT nice CHECK (v <> 'bad'))",
+                  kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'bad', 1), (2, 'ok', 2)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT nice"));
+  ASSERT_OK(OnNew("INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', 'quarantine_retry')"));
+  for (int i = 0; i < 2000 && New("SELECT state FROM switchyard.request") != "done"; ++i) {
+    Cancel().WaitFor(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(New("SELECT state, result FROM switchyard.request"), "done|1 applied, 0 left");
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(OnOld("ALTER TABLE t DROP COLUMN v"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 2)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_EQ(New(kAll), "1|a|1");
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"), HasSubstr("column v of public.t"));
+  EXPECT_THAT(StopReplayer(), testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
+}
+
+TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  const std::string first = capture_->last_commit().ToString();
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'b', 2)"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'c', 3)"));
+  // Everything below the second commit, and nothing at or above it.
+  ASSERT_OK_AND_ASSIGN(const Lsn at, Lsn::Parse(first));
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + Lsn(at.value() + 1).ToString() + "'"));
+  ASSERT_OK(capture_->Pump());
+  Cancel().WaitFor(absl::Milliseconds(300));
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "1");
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + capture_->last_commit().ToString() + "'"));
+  for (int i = 0; i < 2000 && New("SELECT count(*) FROM t") != "2"; ++i) {
+    Cancel().WaitFor(absl::Milliseconds(5));
+  }
+  EXPECT_EQ(New(kAll), "1|a|1\n2|b|2");
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = NULL"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "3");
+}
+
+TEST_F(ReplayTest, KeysThatAreEqualButNotIdenticalAreOneRow) {
+  constexpr char kNumeric[] = "CREATE TABLE t (id numeric PRIMARY KEY, v text, n int)";
+  ASSERT_OK(Start(kNumeric, kNumeric, kCopyT, "INSERT INTO t VALUES (1.0, 'a', 1)"));
+  ASSERT_OK(OnOld("BEGIN; UPDATE t SET id = 1.00, v = 'b'; UPDATE t SET v = 'c' WHERE id = 1; "
+                  "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1.000, 'd', 4); COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+}  // namespace
+}  // namespace switchyard::replayer

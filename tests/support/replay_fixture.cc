@@ -1,0 +1,131 @@
+#include "tests/support/replay_fixture.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace switchyard::testing {
+
+MiniPostgres* ReplayFixture::server_ = nullptr;
+
+void ReplayFixture::SetUpTestSuite() {
+  absl::StatusOr<std::unique_ptr<MiniPostgres>> started = MiniPostgres::Start();
+  ASSERT_OK(started);
+  server_ = started->release();
+}
+
+void ReplayFixture::TearDownTestSuite() {
+  delete server_;
+  server_ = nullptr;
+}
+
+void ReplayFixture::SetUp() {
+  ASSERT_OK(server_->CreateDatabase("old_db"));
+  ASSERT_OK(server_->CreateDatabase("new_db"));
+  ASSERT_OK_AND_ASSIGN(old_, server_->Connect("old_db"));
+  ASSERT_OK_AND_ASSIGN(new_, server_->Connect("new_db"));
+  log_ = std::make_unique<eventlog::MemoryLog>(log_cancel_);
+  options_.target = {.dsn = server_->dsn("new_db"), .stream = "test.forward"};
+  options_.change_topic = "test.forward.changes";
+  options_.copy_topic = "test.forward.copy";
+}
+
+void ReplayFixture::TearDown() {
+  if (thread_.joinable()) {
+    [[maybe_unused]] const absl::Status status = StopReplayer();
+  }
+  capture_.reset();
+  if (old_ != nullptr) {
+    EXPECT_OK(old_->Execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"));
+  }
+  old_.reset();
+  new_.reset();
+  for (const char* name : {"old_db", "new_db"}) {
+    EXPECT_OK(server_->Execute("postgres", absl::StrCat("DROP DATABASE IF EXISTS ", name, " (FORCE)")));
+  }
+}
+
+absl::Status ReplayFixture::Start(const std::string& old_schema, const std::string& new_schema,
+                                  const std::string& forward, const std::string& old_rows) {
+  RETURN_IF_ERROR(Annotate(old_->Execute(old_schema), "old schema"));
+  RETURN_IF_ERROR(Annotate(old_->Execute(old_rows), "old rows"));
+  RETURN_IF_ERROR(Annotate(new_->Execute(new_schema), "new schema"));
+  ASSIGN_OR_RETURN(file_, spec::ParseMigrationFile(
+      absl::StrCat("migration: test\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\n"
+                   "forward:\n", forward), "test.yaml"));
+  ASSIGN_OR_RETURN(catalog_, mapping::LoadCatalog(*old_, mapping::SourceTables(file_.forward), {}));
+  ASSIGN_OR_RETURN(const mapping::Catalog target,
+                   mapping::LoadCatalog(*new_, mapping::TargetTables(file_.forward), {}));
+  ASSIGN_OR_RETURN(plan_, mapping::Compile({.direction = &file_.forward,
+                                            .source = &catalog_,
+                                            .target = &target,
+                                            .schemas = file_.schemas},
+                                           *new_, nullptr));
+  RETURN_IF_ERROR(mapping::InstallTarget(*new_, plan_, catalog_, {.stream = "test.forward"}));
+  ASSIGN_OR_RETURN(capture_, SimpleCapture::Start(*old_, catalog_, *log_));
+  return StartReplayer();
+}
+
+absl::Status ReplayFixture::StartReplayer() {
+  cancel_ = std::make_unique<Cancel>();
+  thread_ = std::thread([this] {
+    replayer::Replayer replayer(options_, plan_, *log_, *cancel_);
+    run_status_ = replayer.Run();
+  });
+  return absl::OkStatus();
+}
+
+absl::Status ReplayFixture::StopReplayer() {
+  cancel_->Request();
+  thread_.join();
+  return run_status_;
+}
+
+absl::Status ReplayFixture::CatchUp() {
+  RETURN_IF_ERROR(capture_->Pump());
+  const std::string wanted = capture_->last_commit().ToString();
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  Cancel never;
+  while (absl::Now() < deadline) {
+    ASSIGN_OR_RETURN(const pg::Result row, new_->Query(
+        "SELECT lsn >= $1::pg_lsn AND state IN ('streaming', 'catching_up'), state, stop_reason "
+        "FROM switchyard.stream", {wanted}));
+    if (row.boolean(0, 0)) return absl::OkStatus();
+    if (row.text(0, 1) == "stopped") {
+      return absl::InternalError(absl::StrCat("stopped: ", row.str(0, 2)));
+    }
+    never.WaitFor(absl::Milliseconds(5));
+  }
+  return absl::DeadlineExceededError(absl::StrCat("NEW never reached ", wanted));
+}
+
+absl::Status ReplayFixture::AwaitState(const std::string& state) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  Cancel never;
+  std::string seen;
+  while (absl::Now() < deadline) {
+    ASSIGN_OR_RETURN(const pg::Result row, new_->Query("SELECT state FROM switchyard.stream"));
+    seen = row.str(0, 0);
+    if (seen == state) return absl::OkStatus();
+    never.WaitFor(absl::Milliseconds(5));
+  }
+  return absl::DeadlineExceededError(absl::StrCat("the stream is ", seen, ", not ", state));
+}
+
+std::string ReplayFixture::All(pg::Session& session, const std::string& sql) {
+  const absl::StatusOr<pg::Result> rows = session.Query(sql);
+  if (!rows.ok()) return "error: " + std::string(rows.status().message());
+  std::string out;
+  for (int i = 0; i < rows->rows(); ++i) {
+    if (i > 0) out += '\n';
+    for (int c = 0; c < rows->columns(); ++c) {
+      if (c > 0) out += '|';
+      out += rows->is_null(i, c) ? "NULL" : rows->str(i, c);
+    }
+  }
+  return out;
+}
+
+std::string ReplayFixture::New(const std::string& sql) { return All(*new_, sql); }
+std::string ReplayFixture::Old(const std::string& sql) { return All(*old_, sql); }
+
+}  // namespace switchyard::testing

@@ -1,0 +1,127 @@
+#include "tests/support/simple_capture.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "capture/pgoutput_decoder.h"
+#include "common/base/strings.h"
+#include "proto/event.pb.h"
+
+namespace switchyard::testing {
+
+using event::v1::Event;
+
+absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session& source,
+                                                                    const mapping::Catalog& catalog,
+                                                                    eventlog::EventLog& log,
+                                                                    Options options) {
+  std::unique_ptr<SimpleCapture> capture(new SimpleCapture(source, catalog, std::move(options)));
+  const Options& own = capture->options_;
+  std::vector<std::string> tables;
+  for (const mapping::Table& table : catalog.tables) {
+    if (table.root_oid == 0) tables.push_back(table.Quoted());
+  }
+  RETURN_IF_ERROR(source.Execute(absl::StrCat("CREATE PUBLICATION ", own.slot, " FOR TABLE ",
+                                              absl::StrJoin(tables, ", "))));
+  ASSIGN_OR_RETURN(const pg::Result slot, source.Query(
+      "SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')", {own.slot}));
+  ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(slot.text(0, 0)));
+  RETURN_IF_ERROR(log.CreateTopic(own.change_topic));
+  RETURN_IF_ERROR(log.CreateTopic(own.copy_topic));
+  ASSIGN_OR_RETURN(capture->changes_, log.OpenWriter(own.change_topic));
+  RETURN_IF_ERROR(capture->NewEpoch());
+  ASSIGN_OR_RETURN(const auto copies, log.OpenWriter(own.copy_topic));
+  for (const mapping::Table& table : catalog.tables) {
+    if (table.kind == 'r') RETURN_IF_ERROR(capture->CopyTable(table, lsn, *copies));
+  }
+  RETURN_IF_ERROR(copies->Flush(absl::Seconds(30)));
+  return capture;
+}
+
+absl::Status SimpleCapture::NewEpoch() {
+  ASSIGN_OR_RETURN(const pg::Result slot, source_.Query(
+      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
+      {options_.slot}));
+  ASSIGN_OR_RETURN(const Lsn start, Lsn::Parse(slot.text(0, 0)));
+  publisher_ = std::make_unique<capture::Publisher>(
+      capture::Publisher::Options{.epoch = epoch_++, .start = start}, *changes_,
+      [this](const capture::RelationMessage& relation) -> absl::StatusOr<capture::RootTable> {
+        const mapping::Table* leaf = catalog_.FindOid(relation.relation_id);
+        const mapping::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
+        if (root == nullptr) return capture::RootTable();
+        return capture::RootTable{root->oid, root->schema, root->name};
+      });
+  event::v1::Hello hello;
+  hello.set_stream("test.forward");
+  hello.set_slot(options_.slot);
+  return publisher_->Hello(hello);
+}
+
+absl::Status SimpleCapture::Pump() {
+  ASSIGN_OR_RETURN(const pg::Result rows, source_.Query(
+      "SELECT encode(data, 'hex') FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, "
+      "'proto_version', '1', 'publication_names', $1, 'messages', 'true')", {options_.slot}));
+  capture::PgoutputMessage message;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const std::string bytes = absl::HexStringToBytes(Sv(rows.text(i, 0)));
+    RETURN_IF_ERROR(capture::DecodePgoutput(bytes, &message));
+    RETURN_IF_ERROR(publisher_->Publish(message));
+    if (message.type == capture::PgoutputMessage::Type::kCommit) {
+      last_commit_ = message.commit.commit_lsn;
+    }
+  }
+  return changes_->Flush(absl::Seconds(30));
+}
+
+absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn,
+                                      eventlog::LogWriter& writer) {
+  Event event;
+  event.set_format(1);
+  event.set_epoch(1);
+  const auto append = [&] { return writer.Append("", event.SerializeAsString()).status(); };
+  event::v1::CopyPoint* point = event.mutable_copy_point();
+  point->set_relation_id(table.oid);
+  point->set_generation(1);
+  point->set_lsn(lsn.value());
+  point->mutable_relation()->set_relation_id(table.oid);
+  point->mutable_relation()->set_schema(table.schema);
+  point->mutable_relation()->set_name(table.name);
+  std::vector<std::string> columns;
+  for (const mapping::Column& column : table.columns) {
+    if (column.generated) continue;
+    event::v1::Column* out = point->mutable_relation()->add_columns();
+    out->set_name(column.name);
+    out->set_type_oid(column.type_oid);
+    columns.push_back(QuoteIdentifier(column.name));
+  }
+  RETURN_IF_ERROR(append());
+
+  uint64_t rows = 0;
+  event::v1::CopyChunk* chunk = event.mutable_copy_chunk();
+  const auto flush = [&]() -> absl::Status {
+    if (chunk->rows() == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(append());
+    chunk->clear_data();
+    chunk->set_rows(0);
+    return absl::OkStatus();
+  };
+  chunk->set_relation_id(table.oid);
+  chunk->set_generation(1);
+  RETURN_IF_ERROR(source_.CopyOut(
+      absl::StrCat("COPY ", table.Quoted(), " (", absl::StrJoin(columns, ", "), ") TO STDOUT"),
+      [&](std::string_view line) -> absl::Status {
+        chunk->mutable_data()->append(line);
+        chunk->set_rows(chunk->rows() + 1);
+        ++rows;
+        return chunk->rows() >= static_cast<uint32_t>(options_.copy_chunk_rows) ? flush()
+                                                                                : absl::OkStatus();
+      }));
+  RETURN_IF_ERROR(flush());
+  event::v1::CopyEnd* end = event.mutable_copy_end();
+  end->set_relation_id(table.oid);
+  end->set_generation(1);
+  end->set_rows(rows);
+  return append();
+}
+
+}  // namespace switchyard::testing

@@ -1,0 +1,60 @@
+// Capture without its process, for tests of what comes after it: one synchronous step at a time,
+// by SQL functions instead of a replication connection, through the real decoder and publisher.
+//
+//   ASSERT_OK_AND_ASSIGN(auto capture, SimpleCapture::Start(*old_session, {"public.users"}, log));
+//   ASSERT_OK(capture->Pump());   // everything committed so far is on the log
+//
+// The source must be idle during Start: the copy is not taken under the slot's snapshot.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/publisher.h"
+#include "common/eventlog/event_log.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/session.h"
+
+namespace switchyard::testing {
+
+class SimpleCapture {
+ public:
+  struct Options {
+    std::string change_topic = "test.forward.changes";
+    std::string copy_topic = "test.forward.copy";
+    std::string slot = "test_slot";
+    int copy_chunk_rows = 100;
+  };
+  // Slot, publication of `catalog`'s tables, topics, Hello and the copy of every table.
+  static absl::StatusOr<std::unique_ptr<SimpleCapture>> Start(pg::Session& source,
+                                                              const mapping::Catalog& catalog,
+                                                              eventlog::EventLog& log,
+                                                              Options options);
+  static absl::StatusOr<std::unique_ptr<SimpleCapture>> Start(pg::Session& source,
+                                                              const mapping::Catalog& catalog,
+                                                              eventlog::EventLog& log) {
+    return Start(source, catalog, log, Options());
+  }
+
+  absl::Status Pump();
+  // A new epoch from where the slot stands, as after a crash of capture.
+  absl::Status NewEpoch();
+  // LSN of the last commit published.
+  Lsn last_commit() const { return last_commit_; }
+
+ private:
+  SimpleCapture(pg::Session& source, const mapping::Catalog& catalog, Options options)
+      : source_(source), catalog_(catalog), options_(std::move(options)) {}
+  absl::Status CopyTable(const mapping::Table& table, Lsn lsn, eventlog::LogWriter& writer);
+
+  pg::Session& source_;
+  const mapping::Catalog& catalog_;
+  const Options options_;
+  std::unique_ptr<eventlog::LogWriter> changes_;
+  std::unique_ptr<capture::Publisher> publisher_;
+  uint64_t epoch_ = 1;
+  Lsn last_commit_;
+};
+
+}  // namespace switchyard::testing
