@@ -83,6 +83,7 @@ class PgTarget {
   absl::StatusOr<bool> FlushedUpTo(Lsn target_wal);
   absl::StatusOr<Lsn> TargetWalPosition();
 
+  bool connected() const { return session_ != nullptr && session_->alive(); }
   pg::Session& session() { return *session_; }
   TableWriter& writer() { return *writer_; }
   const Position& position() const { return *position_; }

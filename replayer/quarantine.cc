@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -20,6 +21,8 @@ constexpr size_t kColumnsPerObject = 40;
 
 std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
+
+// The stage, or what was held of it, is known as sy_s in what these give.
 
 // jsonb of name/value pairs, `value` giving the SQL of a text.
 std::string JsonObject(size_t count, const std::function<std::string(size_t)>& name,
@@ -42,23 +45,23 @@ const std::string& KeyName(const SourcePlan& source, size_t i) {
 std::string OldKeyJson(const SourcePlan& source) {
   return JsonObject(
       source.key.size(), [&](size_t i) { return KeyName(source, i); },
-      [&](size_t i) { return absl::StrCat("sy__k", i, "::text"); });
+      [&](size_t i) { return absl::StrCat("sy_s.sy__k", i, "::text"); });
 }
 
 std::string NewKeyJson(const SourcePlan& source) {
   return JsonObject(
       source.key.size(), [&](size_t i) { return KeyName(source, i); },
-      [&](size_t i) { return QuoteIdentifier(KeyName(source, i)) + "::text"; });
+      [&](size_t i) { return "sy_s." + QuoteIdentifier(KeyName(source, i)) + "::text"; });
 }
 
 std::string ImageJson(const SourcePlan& source) {
   std::string json = JsonObject(
       source.columns.size(), [&](size_t i) { return source.columns[i].name; },
-      [&](size_t i) { return QuoteIdentifier(source.columns[i].name) + "::text"; });
+      [&](size_t i) { return "sy_s." + QuoteIdentifier(source.columns[i].name) + "::text"; });
   int place = 0;
   for (const mapping::StageColumn& column : source.columns) {
     if (!column.toastable) continue;
-    absl::StrAppend(&json, " - CASE WHEN substr(sy__absent, ", ++place, ", 1) = '1' THEN ",
+    absl::StrAppend(&json, " - CASE WHEN substr(sy_s.sy__absent, ", ++place, ", 1) = '1' THEN ",
                     QuoteLiteral(column.name), " ELSE '' END");
   }
   return "(" + json + ")";
@@ -195,20 +198,24 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
-  const std::string sql = absl::StrCat(
-      "INSERT INTO switchyard.quarantine AS q (stream, target, scope, before, operation, image, "
-      "lsn,"
-      " sqlstate, error) SELECT $1, $2, CASE WHEN sy__op = 'D' THEN ",
-      OldKeyJson(plan), " ELSE ", NewKeyJson(plan), " END, CASE WHEN sy__op = 'I' THEN NULL ELSE ",
-      OldKeyJson(plan),
-      " END, CASE sy__op WHEN 'I' THEN 'insert' WHEN 'D' THEN 'delete' ELSE 'update' END, CASE "
-      "WHEN "
-      "sy__op = 'D' THEN NULL ELSE ",
-      ImageJson(plan), " END, $3::pg_lsn, $4, $5 FROM ", Hold(plan),
-      " WHERE sy__ord = $6::int ON CONFLICT (stream, target, scope) DO UPDATE SET "
-      "operation = excluded.operation, image = excluded.image, lsn = excluded.lsn, "
-      "sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1, "
-      "last_seen = clock_timestamp()");
+  const std::string sql = absl::StrReplaceAll(R"(
+    INSERT INTO switchyard.quarantine AS q
+      (stream, target, scope, before, operation, image, lsn, sqlstate, error)
+    SELECT $1, $2,
+           CASE WHEN sy__op = 'D' THEN {old_key} ELSE {new_key} END,
+           CASE WHEN sy__op <> 'I' THEN {old_key} END,
+           CASE sy__op WHEN 'I' THEN 'insert' WHEN 'D' THEN 'delete' ELSE 'update' END,
+           CASE WHEN sy__op <> 'D' THEN {image} END,
+           $3::pg_lsn, $4, $5
+    FROM {hold} AS sy_s WHERE sy__ord = $6::int
+    ON CONFLICT (stream, target, scope) DO UPDATE SET
+      operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
+      sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1,
+      last_seen = clock_timestamp())",
+                                              {{"{old_key}", OldKeyJson(plan)},
+                                               {"{new_key}", NewKeyJson(plan)},
+                                               {"{image}", ImageJson(plan)},
+                                               {"{hold}", Hold(plan)}});
   return writer_.session()
       .Query(sql, {options_.stream, writer_.plan().mappings[mapping].display, lsn.ToString(),
                    fields.sqlstate, fields.primary, std::to_string(refusal.number)})
@@ -218,24 +225,27 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
 absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
   const SourcePlan& plan = writer_.plan().sources[source];
   const std::string& target = writer_.plan().mappings[mapping].display;
-  const std::string match = absl::StrCat("q.scope = CASE WHEN s.sy__op = 'I' THEN ",
-                                         NewKeyJson(plan), " ELSE ", OldKeyJson(plan), " END");
-  // An insert followed by a delete leaves nothing to do; the entry goes.
-  const std::string fold = absl::StrCat(
-      "WITH folded AS (UPDATE switchyard.quarantine q SET scope = CASE WHEN s.sy__op = 'D' THEN "
-      "coalesce(q.before, q.scope) ELSE ",
-      NewKeyJson(plan),
-      " END, operation = CASE WHEN s.sy__op = 'D' "
-      "THEN CASE WHEN q.before IS NULL THEN 'nothing' ELSE 'delete' END WHEN q.operation = "
-      "'delete' "
-      "THEN 'update' ELSE q.operation END, image = CASE WHEN s.sy__op = 'D' THEN NULL ELSE "
-      "coalesce(q.image, '{}') || ",
-      ImageJson(plan),
-      " END, lsn = $3::pg_lsn, events = q.events + 1, "
-      "last_seen = clock_timestamp() FROM ",
-      Temp(plan.stage), " s WHERE q.stream = $1 AND q.target = $2 AND ", match,
-      " RETURNING q.id, s.sy__ord), gone AS (DELETE FROM ", Temp(plan.stage),
-      " t USING folded f WHERE t.sy__ord = f.sy__ord) SELECT id FROM folded ORDER BY id");
+  // An insert followed by a delete leaves nothing to do; the entry goes when it is tried.
+  const std::string fold = absl::StrReplaceAll(R"(
+    WITH folded AS (
+      UPDATE switchyard.quarantine q SET
+        scope = CASE WHEN sy_s.sy__op = 'D' THEN coalesce(q.before, q.scope) ELSE {new_key} END,
+        operation = CASE WHEN sy_s.sy__op = 'D' AND q.before IS NULL THEN 'nothing'
+                         WHEN sy_s.sy__op = 'D' THEN 'delete'
+                         WHEN q.operation = 'delete' THEN 'update'
+                         ELSE q.operation END,
+        image = CASE WHEN sy_s.sy__op <> 'D' THEN coalesce(q.image, '{}') || {image} END,
+        lsn = $3::pg_lsn, events = q.events + 1, last_seen = clock_timestamp()
+      FROM {stage} AS sy_s
+      WHERE q.stream = $1 AND q.target = $2
+        AND q.scope = CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END
+      RETURNING q.id, sy_s.sy__ord),
+    gone AS (DELETE FROM {stage} t USING folded f WHERE t.sy__ord = f.sy__ord)
+    SELECT id FROM folded ORDER BY id)",
+                                               {{"{old_key}", OldKeyJson(plan)},
+                                                {"{new_key}", NewKeyJson(plan)},
+                                                {"{image}", ImageJson(plan)},
+                                                {"{stage}", Temp(plan.stage)}});
   ASSIGN_OR_RETURN(const pg::Result folded,
                    writer_.session().Query(fold, {options_.stream, target, lsn.ToString()}));
   if (folded.rows() == 0) return absl::OkStatus();

@@ -75,7 +75,7 @@ absl::Status Replayer::Stop(const absl::Status& reason) {
             {"error", text},
             {"next", "mend the cause and start the replayer again; nothing was skipped"}});
   // Best effort: the connection may be what failed.
-  if (target_.Open().ok()) {
+  if (target_.connected()) {
     [[maybe_unused]] const absl::Status stored = target_.SetState("stopped", text);
   }
   target_.Close();

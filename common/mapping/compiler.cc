@@ -811,10 +811,16 @@ class Compiler {
     return target;
   }
 
-  void AddTouches(const spec::FromRule& rule, int index, const Plan& plan,
+  void AddTouches(const spec::FromRule& written, int index, const Plan& plan,
                   const vector<KeyedTarget>& keyed, const vector<RowLocalTarget>& local,
                   MappingPlan* out) {
     const KeyedTarget& target = keyed[index];
+    // The session that applies keeps NEW's own search path.
+    spec::FromRule rule = written;
+    if (absl::StatusOr<string> qualified = QualifyRelations(rule.touches, kMirrorSchema);
+        qualified.ok()) {
+      rule.touches = *std::move(qualified);
+    }
     if (rule.table.schema.empty()) {
       for (size_t s = 0; s < plan.sources.size(); ++s) {
         if (plan.sources[s].alias != rule.table.name) continue;

@@ -202,6 +202,40 @@ std::vector<OutputColumn> Outputs(const std::string& canonical, const Json& sele
 
 }  // namespace
 
+namespace {
+
+void CollectUnqualified(const Json& node, const std::set<std::string>& ctes,
+                        std::set<size_t>* offsets) {
+  if (node.is_array()) {
+    for (const Json& item : node) CollectUnqualified(item, ctes, offsets);
+    return;
+  }
+  if (!node.is_object()) return;
+  for (const auto& [key, value] : node.items()) {
+    if (key == "RangeVar" && Text(value, "schemaname").empty() &&
+        !ctes.contains(Text(value, "relname"))) {
+      offsets->insert(Location(value));
+    }
+    CollectUnqualified(value, ctes, offsets);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_view schema) {
+  const bool query = LooksLikeQuery(sql);
+  constexpr std::string_view kWrap = "SELECT ";
+  std::string text = query ? std::string(sql) : absl::StrCat(Sv(kWrap), Sv(sql));
+  ASSIGN_OR_RETURN(const Json select, ParseOneSelect(text));
+  Facts facts;
+  Collect(select, false, &facts);
+  std::set<size_t> offsets;
+  CollectUnqualified(select, facts.cte_names, &offsets);
+  const std::string prefix = QuoteIdentifier(schema) + ".";
+  for (auto it = offsets.rbegin(); it != offsets.rend(); ++it) text.insert(*it, prefix);
+  return query ? text : text.substr(kWrap.size());
+}
+
 bool LooksLikeQuery(std::string_view sql) {
   size_t begin = 0;
   while (begin < sql.size() &&

@@ -65,6 +65,10 @@ struct ExpressionShape {
 };
 absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql);
 
+// The same SQL with `schema.` before every unqualified relation in FROM that is no CTE: for
+// statements that run where the search path is not the mapping's. An expression or a query.
+absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_view schema);
+
 // True when the text is a query rather than an expression: it starts with SELECT, WITH or VALUES.
 bool LooksLikeQuery(std::string_view sql);
 

@@ -216,7 +216,9 @@ string KeyEqual(const vector<string>& key, const string& a, const string& b) {
 }
 
 string SameImage(const vector<string>& columns, const string& a, const string& b) {
-  return "ROW(" + JoinQuoted(columns, a + ".") + ") *= ROW(" + JoinQuoted(columns, b + ".") + ")";
+  // As records: between two bare ROW()s the operator would be looked up column by column.
+  return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +
+         JoinQuoted(columns, b + ".") + ")::record";
 }
 
 string Owned(const KeyedTarget& target) {

@@ -14,8 +14,9 @@ constexpr char kCopyT[] = "  - {table: public.t, copy: t}\n";
 constexpr char kAll[] = "SELECT * FROM t ORDER BY id";
 
 TEST_F(ReplayTest, CopiesAndThenFollowsInsertsUpdatesAndDeletes) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT,
-                  "INSERT INTO t SELECT i, E'a\\tb\\\\\\n' || i, i FROM generate_series(1, 250) i"));
+  ASSERT_OK(
+      Start(kTable, kTable, kCopyT,
+            "INSERT INTO t SELECT i, E'a\\tb\\\\\\n' || i, i FROM generate_series(1, 250) i"));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1000, NULL, NULL), (1001, '', 7000); "));
   ASSERT_OK(OnOld("UPDATE t SET v = 'x' WHERE id % 7 = 0"));
   ASSERT_OK(OnOld("DELETE FROM t WHERE id % 5 = 0"));
@@ -25,23 +26,29 @@ TEST_F(ReplayTest, CopiesAndThenFollowsInsertsUpdatesAndDeletes) {
 
 // Promise 2: unique values may change hands inside one transaction or one batch.
 TEST_F(ReplayTest, UniqueValuesMayBeHandedFromRowToRow) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET n = -1 WHERE id = 1; UPDATE t SET n = 1 WHERE id = 2; "
-                  "UPDATE t SET n = 2 WHERE id = 1; COMMIT"));
+  ASSERT_OK(Start(kTable, kTable, kCopyT,
+                  "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET n = -1 WHERE id = 1; UPDATE t SET n = 1 WHERE id = 2; "
+            "UPDATE t SET n = 2 WHERE id = 1; COMMIT"));
   ASSERT_OK(OnOld("BEGIN; UPDATE t SET n = -n; UPDATE t SET n = 51 + n; COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
 TEST_F(ReplayTest, PrimaryKeysMayMoveSwapAndComeBack) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r' || i, i FROM generate_series(1, 20) i"));
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET id = 100 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2; "
-                  "UPDATE t SET id = 2 WHERE id = 100; COMMIT"));
+  ASSERT_OK(Start(kTable, kTable, kCopyT,
+                  "INSERT INTO t SELECT i, 'r' || i, i FROM generate_series(1, 20) i"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET id = 100 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2; "
+            "UPDATE t SET id = 2 WHERE id = 100; COMMIT"));
   ASSERT_OK(OnOld("UPDATE t SET id = 200 WHERE id = 3"));
-  ASSERT_OK(OnOld("BEGIN; DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'again', 4); "
-                  "DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'once more', 5000); COMMIT"));
-  ASSERT_OK(OnOld("BEGIN; INSERT INTO t VALUES (300, 'gone', 300); UPDATE t SET id = 301 WHERE id = 300; "
-                  "DELETE FROM t WHERE id = 301; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'again', 4); "
+            "DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 'once more', 5000); COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO t VALUES (300, 'gone', 300); UPDATE t SET id = 301 WHERE id = 300; "
+            "DELETE FROM t WHERE id = 301; COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), Old(kAll));
 }
@@ -52,15 +59,18 @@ TEST_F(ReplayTest, AnUnchangedToastedValueIsLeftAlone) {
                   "ALTER TABLE t ALTER big SET STORAGE EXTERNAL; "
                   "INSERT INTO t SELECT i, repeat(i::text, 5000), 0 FROM generate_series(1, 5) i"));
   ASSERT_OK(OnOld("UPDATE t SET n = 1 WHERE id = 1"));
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET big = repeat('y', 9000) WHERE id = 2; "
-                  "UPDATE t SET n = 2 WHERE id = 2; UPDATE t SET id = 20 WHERE id = 3; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET big = repeat('y', 9000) WHERE id = 2; "
+            "UPDATE t SET n = 2 WHERE id = 2; UPDATE t SET id = 20 WHERE id = 3; COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
 TEST_F(ReplayTest, TruncateEmptiesTheTableAndWhatComesAfterStays) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET v = 'x'; TRUNCATE t; INSERT INTO t VALUES (7, 'new', 7); COMMIT"));
+  ASSERT_OK(Start(kTable, kTable, kCopyT,
+                  "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET v = 'x'; TRUNCATE t; INSERT INTO t VALUES (7, 'new', 7); COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), "7|new|7");
 }
@@ -82,8 +92,9 @@ TEST_F(ReplayTest, ATransactionLargerThanABatchPassesInChunksAndIsNeverHalfVisib
   options_.batch_rows_max = 100;
   ASSERT_OK(Start(kTable, kTable, kCopyT));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (-1, 'before', -1)"));
-  ASSERT_OK(OnOld("BEGIN; INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 2500) i; "
-                  "UPDATE t SET v = 'x' WHERE id % 2 = 0; DELETE FROM t WHERE id % 3 = 0; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 2500) i; "
+            "UPDATE t SET v = 'x' WHERE id % 2 = 0; DELETE FROM t WHERE id % 3 = 0; COMMIT"));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (5000, 'after', 5000)"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), Old(kAll));
@@ -94,6 +105,7 @@ TEST_F(ReplayTest, ARefusedRowGoesToQuarantineAndItsLaterChangesFoldIntoIt) {
   ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'), n int)",
                   kCopyT));
   ASSERT_OK(OnOld("INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 40) i"));
+  ASSERT_OK(CatchUp());
   ASSERT_OK(OnOld("INSERT INTO t VALUES (100, 'bad', 100)"));
   ASSERT_OK(OnOld("UPDATE t SET v = 'bad' WHERE id = 7"));
   ASSERT_OK(CatchUp());
@@ -171,8 +183,10 @@ TEST_F(ReplayTest, PeopleMergeSplitAndRenameAndTheirBookingsFollow) {
   EXPECT_EQ(New(kUsers), "a@x|Anna|c1\nb@x|Bob|c2,o2\nnew@x|Ann|o1");
   EXPECT_EQ(New(kBookings), "1|a@x|c1|one\n2|b@x|c2,o2|two\n3|NULL|NULL|guest");
   // Two people swap addresses in one transaction, so two unique values change hands.
-  ASSERT_OK(OnOld("BEGIN; UPDATE customers SET email = CASE id WHEN 1 THEN 'b@x' ELSE 'a@x' END; COMMIT"));
-  ASSERT_OK(OnOld("DELETE FROM owners WHERE id = 2; UPDATE bookings SET customer = 1 WHERE id = 3"));
+  ASSERT_OK(OnOld(
+      "BEGIN; UPDATE customers SET email = CASE id WHEN 1 THEN 'b@x' ELSE 'a@x' END; COMMIT"));
+  ASSERT_OK(
+      OnOld("DELETE FROM owners WHERE id = 2; UPDATE bookings SET customer = 1 WHERE id = 3"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kUsers), "a@x|Cy|c2\nb@x|Anna|c1\nnew@x|Ann|o1");
   EXPECT_EQ(New(kBookings), "1|b@x|c1|one\n2|a@x|c2|two\n3|b@x|c1|guest");
@@ -183,10 +197,11 @@ TEST_F(ReplayTest, PeopleMergeSplitAndRenameAndTheirBookingsFollow) {
 }
 
 TEST_F(ReplayTest, AScopeThatCanNotBeRecomputedWaitsAndHealsByItself) {
-  ASSERT_OK(Start(kPeopleOld,
-                  "CREATE TABLE users (email text PRIMARY KEY, name text CHECK (name <> 'bad'), roles text); "
-                  "CREATE TABLE new_bookings (id int PRIMARY KEY, email text, roles text, what text)",
-                  kPeople, "INSERT INTO owners SELECT i, i || '@x', 'n' FROM generate_series(1, 30) i"));
+  ASSERT_OK(Start(
+      kPeopleOld,
+      "CREATE TABLE users (email text PRIMARY KEY, name text CHECK (name <> 'bad'), roles text); "
+      "CREATE TABLE new_bookings (id int PRIMARY KEY, email text, roles text, what text)",
+      kPeople, "INSERT INTO owners SELECT i, i || '@x', 'n' FROM generate_series(1, 30) i"));
   ASSERT_OK(OnOld("UPDATE owners SET name = CASE WHEN id = 17 THEN 'bad' ELSE 'm' END"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT target, scope, operation FROM switchyard.quarantine"),
@@ -199,12 +214,15 @@ TEST_F(ReplayTest, AScopeThatCanNotBeRecomputedWaitsAndHealsByItself) {
 }
 
 TEST_F(ReplayTest, QuarantineRetryAppliesWhatTheTargetTakesNow) {
-  ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, v text, n int, CONSTRAINT nice CHECK (v <> 'bad'))",
-                  kCopyT));
+  ASSERT_OK(Start(
+      kTable,
+      "CREATE TABLE t (id int PRIMARY KEY, v text, n int, CONSTRAINT nice CHECK (v <> 'bad'))",
+      kCopyT));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'bad', 1), (2, 'ok', 2)"));
   ASSERT_OK(CatchUp());
   ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT nice"));
-  ASSERT_OK(OnNew("INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', 'quarantine_retry')"));
+  ASSERT_OK(OnNew(
+      "INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', 'quarantine_retry')"));
   for (int i = 0; i < 2000 && New("SELECT state FROM switchyard.request") != "done"; ++i) {
     Cancel().WaitFor(absl::Milliseconds(5));
   }
@@ -221,7 +239,8 @@ TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
   ASSERT_OK(AwaitState("stopped"));
   EXPECT_EQ(New(kAll), "1|a|1");
   EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"), HasSubstr("column v of public.t"));
-  EXPECT_THAT(StopReplayer(), testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
+  EXPECT_THAT(StopReplayer(),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
 }
 
 TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
@@ -233,11 +252,13 @@ TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
   ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'c', 3)"));
   // Everything below the second commit, and nothing at or above it.
   ASSERT_OK_AND_ASSIGN(const Lsn at, Lsn::Parse(first));
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + Lsn(at.value() + 1).ToString() + "'"));
+  ASSERT_OK(
+      OnNew("UPDATE switchyard.stream SET hold_lsn = '" + Lsn(at.value() + 1).ToString() + "'"));
   ASSERT_OK(capture_->Pump());
   Cancel().WaitFor(absl::Milliseconds(300));
   EXPECT_EQ(New("SELECT count(*) FROM t"), "1");
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + capture_->last_commit().ToString() + "'"));
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + capture_->last_commit().ToString() +
+                  "'"));
   for (int i = 0; i < 2000 && New("SELECT count(*) FROM t") != "2"; ++i) {
     Cancel().WaitFor(absl::Milliseconds(5));
   }
@@ -250,8 +271,9 @@ TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
 TEST_F(ReplayTest, KeysThatAreEqualButNotIdenticalAreOneRow) {
   constexpr char kNumeric[] = "CREATE TABLE t (id numeric PRIMARY KEY, v text, n int)";
   ASSERT_OK(Start(kNumeric, kNumeric, kCopyT, "INSERT INTO t VALUES (1.0, 'a', 1)"));
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET id = 1.00, v = 'b'; UPDATE t SET v = 'c' WHERE id = 1; "
-                  "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1.000, 'd', 4); COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET id = 1.00, v = 'b'; UPDATE t SET v = 'c' WHERE id = 1; "
+            "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1.000, 'd', 4); COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), Old(kAll));
 }

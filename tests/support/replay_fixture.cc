@@ -35,12 +35,14 @@ void ReplayFixture::TearDown() {
   }
   capture_.reset();
   if (old_ != nullptr) {
-    EXPECT_OK(old_->Execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"));
+    EXPECT_OK(
+        old_->Execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"));
   }
   old_.reset();
   new_.reset();
   for (const char* name : {"old_db", "new_db"}) {
-    EXPECT_OK(server_->Execute("postgres", absl::StrCat("DROP DATABASE IF EXISTS ", name, " (FORCE)")));
+    EXPECT_OK(
+        server_->Execute("postgres", absl::StrCat("DROP DATABASE IF EXISTS ", name, " (FORCE)")));
   }
 }
 
@@ -49,9 +51,13 @@ absl::Status ReplayFixture::Start(const std::string& old_schema, const std::stri
   RETURN_IF_ERROR(Annotate(old_->Execute(old_schema), "old schema"));
   RETURN_IF_ERROR(Annotate(old_->Execute(old_rows), "old rows"));
   RETURN_IF_ERROR(Annotate(new_->Execute(new_schema), "new schema"));
-  ASSIGN_OR_RETURN(file_, spec::ParseMigrationFile(
-      absl::StrCat("migration: test\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\n"
-                   "forward:\n", forward), "test.yaml"));
+  ASSIGN_OR_RETURN(
+      file_,
+      spec::ParseMigrationFile(
+          absl::StrCat("migration: test\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\n"
+                       "forward:\n",
+                       forward),
+          "test.yaml"));
   ASSIGN_OR_RETURN(catalog_, mapping::LoadCatalog(*old_, mapping::SourceTables(file_.forward), {}));
   ASSIGN_OR_RETURN(const mapping::Catalog target,
                    mapping::LoadCatalog(*new_, mapping::TargetTables(file_.forward), {}));
@@ -86,9 +92,11 @@ absl::Status ReplayFixture::CatchUp() {
   const absl::Time deadline = absl::Now() + absl::Seconds(60);
   Cancel never;
   while (absl::Now() < deadline) {
-    ASSIGN_OR_RETURN(const pg::Result row, new_->Query(
-        "SELECT lsn >= $1::pg_lsn AND state IN ('streaming', 'catching_up'), state, stop_reason "
-        "FROM switchyard.stream", {wanted}));
+    ASSIGN_OR_RETURN(const pg::Result row,
+                     new_->Query("SELECT lsn >= $1::pg_lsn AND state IN ('streaming', "
+                                 "'catching_up'), state, stop_reason "
+                                 "FROM switchyard.stream",
+                                 {wanted}));
     if (row.boolean(0, 0)) return absl::OkStatus();
     if (row.text(0, 1) == "stopped") {
       return absl::InternalError(absl::StrCat("stopped: ", row.str(0, 2)));

@@ -1,9 +1,8 @@
 // A source and a target database in one throw-away cluster, a memory log and the real replayer:
 // for tests that say "after this on OLD, NEW holds that".
 //
-//   ASSERT_OK(Start("CREATE TABLE t (...)", "CREATE TABLE t (...)", "  - {table: public.t, copy: t}\n"));
-//   ASSERT_OK(OnOld("INSERT INTO t VALUES (1)"));
-//   ASSERT_OK(CatchUp());
+//   ASSERT_OK(Start("CREATE TABLE t (...)", "CREATE TABLE t (...)", "  - {table: public.t, copy:
+//   t}\n")); ASSERT_OK(OnOld("INSERT INTO t VALUES (1)")); ASSERT_OK(CatchUp());
 //   EXPECT_EQ(New("SELECT count(*) FROM t"), "1");
 #pragma once
 

@@ -21,10 +21,12 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   for (const mapping::Table& table : catalog.tables) {
     if (table.root_oid == 0) tables.push_back(table.Quoted());
   }
-  RETURN_IF_ERROR(source.Execute(absl::StrCat("CREATE PUBLICATION ", own.slot, " FOR TABLE ",
-                                              absl::StrJoin(tables, ", "))));
-  ASSIGN_OR_RETURN(const pg::Result slot, source.Query(
-      "SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')", {own.slot}));
+  RETURN_IF_ERROR(source.Execute(
+      absl::StrCat("CREATE PUBLICATION ", own.slot, " FOR TABLE ", absl::StrJoin(tables, ", "))));
+  ASSIGN_OR_RETURN(
+      const pg::Result slot,
+      source.Query("SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')",
+                   {own.slot}));
   ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(slot.text(0, 0)));
   RETURN_IF_ERROR(log.CreateTopic(own.change_topic));
   RETURN_IF_ERROR(log.CreateTopic(own.copy_topic));
@@ -39,9 +41,10 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
 }
 
 absl::Status SimpleCapture::NewEpoch() {
-  ASSIGN_OR_RETURN(const pg::Result slot, source_.Query(
-      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
-      {options_.slot}));
+  ASSIGN_OR_RETURN(
+      const pg::Result slot,
+      source_.Query("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
+                    {options_.slot}));
   ASSIGN_OR_RETURN(const Lsn start, Lsn::Parse(slot.text(0, 0)));
   publisher_ = std::make_unique<capture::Publisher>(
       capture::Publisher::Options{.epoch = epoch_++, .start = start}, *changes_,
@@ -58,9 +61,12 @@ absl::Status SimpleCapture::NewEpoch() {
 }
 
 absl::Status SimpleCapture::Pump() {
-  ASSIGN_OR_RETURN(const pg::Result rows, source_.Query(
-      "SELECT encode(data, 'hex') FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, "
-      "'proto_version', '1', 'publication_names', $1, 'messages', 'true')", {options_.slot}));
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      source_.Query(
+          "SELECT encode(data, 'hex') FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, "
+          "'proto_version', '1', 'publication_names', $2, 'messages', 'true')",
+          {options_.slot, options_.slot}));
   capture::PgoutputMessage message;
   for (int i = 0; i < rows.rows(); ++i) {
     const std::string bytes = absl::HexStringToBytes(Sv(rows.text(i, 0)));
