@@ -14,6 +14,8 @@ namespace switchyard::eventlog {
 namespace {
 
 constexpr int kRequestMs = 2000;
+// Blocking calls of librdkafka end neither on shutdown nor on a wrong password, so they are cut.
+constexpr int kSliceMs = 250;
 constexpr int kReplicationFactor = 3;
 // A replayer may be down for as long without losing its place.
 constexpr int64_t kRetentionMsMin = 7LL * 24 * 3600 * 1000;
@@ -122,9 +124,16 @@ absl::StatusOr<KafkaTopicSettings> KafkaAdmin::Metadata(const std::string& topic
       rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr));
   if (handle == nullptr) return KafkaError(rd_kafka_last_error(), doing);
   const rd_kafka_metadata_t* raw = nullptr;
-  const rd_kafka_resp_err_t code =
-      rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, kRequestMs);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return Explain(KafkaError(code, doing));
+  absl::Status status;
+  for (int waited_ms = 0; waited_ms < kRequestMs; waited_ms += kSliceMs) {
+    RETURN_IF_ERROR(cancel_.status());
+    const rd_kafka_resp_err_t code =
+        rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, kSliceMs);
+    status = code == RD_KAFKA_RESP_ERR_NO_ERROR ? Explain(absl::OkStatus())
+                                                : Explain(KafkaError(code, doing));
+    if (!absl::IsUnavailable(status)) break;
+  }
+  RETURN_IF_ERROR(status);
   const KafkaPtr<const rd_kafka_metadata_t> metadata(raw);
   if (metadata->topic_cnt != 1) return absl::UnavailableError(doing + ": no metadata");
   const rd_kafka_metadata_topic& found = metadata->topics[0];
@@ -181,11 +190,19 @@ absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
     const char* detail = rd_kafka_topic_result_error_string(results[0]);
     return KafkaError(code, doing, detail == nullptr ? "" : detail);
   }
-  // Brokers learn of a new topic one after the other.
-  const absl::Status visible = Metadata(topic).status();
-  if (absl::IsNotFound(visible)) return absl::UnavailableError(doing + ": not visible yet");
-  RETURN_IF_ERROR(visible);
+  RETURN_IF_ERROR(AwaitVisible(topic));
   return CheckSettings(topic);
+}
+
+// Brokers learn of a new topic one after the other.
+absl::Status KafkaAdmin::AwaitVisible(const std::string& topic) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(5);
+  while (absl::Now() < deadline) {
+    const absl::Status visible = Metadata(topic).status();
+    if (!absl::IsNotFound(visible)) return visible;
+    if (!cancel_.WaitFor(absl::Milliseconds(10))) return cancel_.status();
+  }
+  return absl::UnavailableError("Kafka topic " + topic + " was made but is not visible yet");
 }
 
 absl::Status KafkaAdmin::CheckSettings(const std::string& topic) {

@@ -47,6 +47,7 @@ class KafkaAdmin {
   // Partitions and replication factor; NotFound when there is no such topic.
   absl::StatusOr<KafkaTopicSettings> Metadata(const std::string& topic);
   absl::Status CheckSettings(const std::string& topic);
+  absl::Status AwaitVisible(const std::string& topic);
   // Starts an operation that answers on the queue it is given, and waits for the answer.
   absl::StatusOr<KafkaPtr<rd_kafka_event_t>> Await(
       rd_kafka_admin_op_t operation, std::string_view doing,

@@ -13,8 +13,10 @@ namespace {
 
 constexpr size_t kReadBytesMax = 4 << 20;
 constexpr size_t kBatch = 1024;
-constexpr int kRequestMs = 3000;
+constexpr int kRequestMs = 1000;
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
+// Silence after which the reader asks whether the topic is still there.
+constexpr absl::Duration kSilence = absl::Seconds(3);
 constexpr absl::Duration kWarnEvery = absl::Seconds(10);
 
 KafkaProperties Defaults() {
@@ -64,6 +66,7 @@ KafkaReader::KafkaReader(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t>
       handle_(std::move(handle)),
       main_queue_(rd_kafka_queue_get_main(client_.get())),
       queue_(rd_kafka_queue_new(client_.get())),
+      quiet_since_(absl::Now()),
       batch_(kBatch),
       next_warning_(absl::InfinitePast()) {
   const uint64_t one = 1;  // what an eventfd takes
@@ -128,6 +131,7 @@ absl::StatusOr<bool> KafkaReader::Fetch(std::vector<LogRecord>* records) {
     const ssize_t count =
         rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), batch_.size());
     if (count <= 0) break;
+    if (!any) quiet_since_ = absl::Now();
     any = true;
     absl::Status status;
     for (ssize_t i = 0; i < count; ++i) {
@@ -157,13 +161,16 @@ absl::Status KafkaReader::Take(KafkaPtr<rd_kafka_message_t> message,
 }
 
 absl::Status KafkaReader::ErrorOf(const rd_kafka_message_t& message) {
-  if (IsUnknownTopic(message.err)) {
-    return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was read");
-  }
+  if (IsUnknownTopic(message.err)) return DeletedError();
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      return OutOfRange();
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE: {
+      int64_t first = -1;
+      int64_t next = -1;
+      rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(), kKafkaPartition, &first,
+                                       &next, kRequestMs);
+      return OutOfRangeError(first, next);
+    }
     case RD_KAFKA_RESP_ERR__BAD_MSG:
       return absl::DataLossError(absl::StrFormat("Kafka topic %s, after offset %d: %s", topic_,
                                                  next_, rd_kafka_message_errstr(&message)));
@@ -179,27 +186,45 @@ absl::Status KafkaReader::ErrorOf(const rd_kafka_message_t& message) {
   return absl::OkStatus();
 }
 
-absl::Status KafkaReader::OutOfRange() {
-  int64_t first = -1;
-  int64_t next = -1;
-  rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(), kKafkaPartition, &first, &next,
-                                   kRequestMs);
-  return absl::DataLossError(absl::StrFormat(
-      "Kafka topic %s: offset %d is wanted, but the topic holds %d to %d: records were trimmed "
-      "away, or the topic was made again",
-      topic_, next_, first, next));
-}
-
 absl::Status KafkaReader::WaitForNews(absl::Time deadline) {
   news_.Sleep(std::min(deadline, absl::Now() + kLookAgain), cancel_.fd());
   trouble_.Drain(main_queue_.get());
-  if (trouble_.all_brokers_down() && absl::Now() >= next_warning_) {
+  if (trouble_.all_brokers_down()) {
+    quiet_since_ = absl::Now();
+    if (quiet_since_ < next_warning_) return absl::OkStatus();
     LogWarn("eventlog", "no Kafka broker can be reached, waiting",
             {{"topic", topic_}, {"error", trouble_.text()}});
     next_warning_ = absl::Now() + kWarnEvery;
     trouble_.Clear();
+  } else if (absl::Now() - quiet_since_ >= kSilence) {
+    RETURN_IF_ERROR(CheckStillThere());
+    quiet_since_ = absl::Now();
   }
   return absl::OkStatus();
+}
+
+// librdkafka waits for a topic that is gone without a word.
+absl::Status KafkaReader::CheckStillThere() {
+  int64_t first = 0;
+  int64_t next = 0;
+  const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+      client_.get(), topic_.c_str(), kKafkaPartition, &first, &next, kRequestMs);
+  if (IsUnknownTopic(code)) return DeletedError();
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR && (next_ < first || next_ > next)) {
+    return OutOfRangeError(first, next);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaReader::DeletedError() const {
+  return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was read");
+}
+
+absl::Status KafkaReader::OutOfRangeError(Offset first, Offset next) const {
+  return absl::DataLossError(absl::StrFormat(
+      "Kafka topic %s: offset %d is wanted, but the topic holds %d to %d: records were trimmed "
+      "away, or the topic was made again",
+      topic_, next_, first, next));
 }
 
 }  // namespace switchyard::eventlog

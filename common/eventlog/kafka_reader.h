@@ -38,7 +38,9 @@ class KafkaReader : public LogReader {
                     size_t* bytes);
   // OK when the error may pass.
   absl::Status ErrorOf(const rd_kafka_message_t& message);
-  absl::Status OutOfRange();
+  absl::Status CheckStillThere();
+  absl::Status DeletedError() const;
+  absl::Status OutOfRangeError(Offset first, Offset next) const;
   absl::Status WaitForNews(absl::Time deadline);
 
   const std::string topic_;
@@ -52,6 +54,7 @@ class KafkaReader : public LogReader {
 
   bool started_ = false;
   Offset next_ = 0;  // one past the last message taken
+  absl::Time quiet_since_;
   PartJoiner joiner_;
   std::vector<rd_kafka_message_t*> batch_;
   // What the views of the last Read point into.

@@ -1,4 +1,4 @@
-// Waits for a log that can't be reached: tries again with backoff, a warning each time round.
+// Waits for a log that can't be reached: tries again with backoff, a warning now and then.
 #pragma once
 
 #include <string_view>
