@@ -222,23 +222,6 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   return snapshot;
 }
 
-absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
-                            const std::vector<Drift>& drifts) {
-  for (const Drift& drift : drifts) {
-    RETURN_IF_ERROR(session
-                        .Query(R"(
-      INSERT INTO switchyard.capture_suspect
-        (stream, relation_id, schema_name, table_name, reason, next_step, seen_lsn)
-      VALUES ($1, $2, $3, $4, $5, $6, pg_current_wal_insert_lsn())
-      ON CONFLICT (stream, relation_id, reason) WHERE cleared_at IS NULL
-      DO UPDATE SET seen_lsn = excluded.seen_lsn, seen_at = now())",
-                               {stream, std::to_string(drift.relation_id), drift.schema, drift.name,
-                                drift.reason, drift.next_step})
-                        .status());
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
                            const TableShapes& shapes) {
   RETURN_IF_ERROR(
@@ -291,6 +274,7 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) 
     return was != before.end() && before.contains(was->second.root_id) &&
            item.second.root_id != was->second.root_id;
   });
+  for (auto& [oid, shape] : next) shape.born_partition = false;  // of no interest twice
   return next;
 }
 
@@ -306,6 +290,23 @@ absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::
     shapes.emplace(shape.relation_id, std::move(shape));
   }
   return shapes;
+}
+
+absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
+                            const std::vector<Drift>& drifts) {
+  for (const Drift& drift : drifts) {
+    RETURN_IF_ERROR(session
+                        .Query(R"(
+      INSERT INTO switchyard.capture_suspect
+        (stream, relation_id, schema_name, table_name, reason, next_step, seen_lsn)
+      VALUES ($1, $2, $3, $4, $5, $6, pg_current_wal_insert_lsn())
+      ON CONFLICT (stream, relation_id, reason) WHERE cleared_at IS NULL
+      DO UPDATE SET seen_lsn = excluded.seen_lsn, seen_at = now())",
+                               {stream, std::to_string(drift.relation_id), drift.schema, drift.name,
+                                drift.reason, drift.next_step})
+                        .status());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,

@@ -37,6 +37,7 @@ struct TableShape {
   bool born_partition = false;
 
   std::string Display() const { return schema + "." + name; }
+  friend bool operator==(const TableShape&, const TableShape&) = default;
 };
 
 using TableShapes = std::map<uint32_t, TableShape>;  // by relation_id
@@ -71,8 +72,10 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after);
 
 // switchyard.capture_table.
 absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream);
-// Replaces what was recorded, and records the suspects; to be called in a transaction. What is
-// suspect already for the same reason is suspect as of now.
+// Makes tables suspect. What is suspect already for the same reason is suspect as of now.
+absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
+                            const std::vector<Drift>& drifts);
+// Replaces what was recorded, and records the suspects; to be called in a transaction.
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,
                           const TableShapes& shapes, const std::vector<Drift>& drifts);
 

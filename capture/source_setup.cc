@@ -99,7 +99,7 @@ class Verifier {
 
  private:
   void Add(std::string problem, std::string remedy, uint32_t relation_id = 0) {
-    faults_->push_back({relation_id, std::move(problem), std::move(remedy)});
+    faults_->push_back({relation_id, std::move(problem), std::move(remedy), relation_id != 0});
   }
 
   pg::Session& session_;
@@ -362,6 +362,7 @@ std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog) {
                       "correct its name, or the schemas, in the migration file"});
   }
   for (const Table& table : catalog.tables) CheckTable(table, &faults);
+  for (SourceFault& fault : faults) fault.of_table = true;
   return faults;
 }
 

@@ -39,6 +39,7 @@ struct SourceFault {
   uint32_t relation_id = 0;  // the table concerned; 0: the database or the stream as a whole
   std::string problem;       // one sentence, with names and numbers
   std::string remedy;        // the SQL to run, or what to do
+  bool of_table = false;     // one table's; the others can be captured all the same
 };
 
 // What can't be captured whatever the owner grants: views, unlogged tables, tables whose updates

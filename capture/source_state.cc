@@ -196,6 +196,16 @@ absl::Status RequestCopies(pg::Session& session, const std::string& stream,
   return absl::OkStatus();
 }
 
+absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
+                               const TableShapes& shapes) {
+  std::vector<uint32_t> oids;
+  for (const auto& [oid, shape] : shapes) oids.push_back(oid);
+  return Run(session,
+             "DELETE FROM switchyard.capture_copy WHERE stream = $1 "
+             "AND relation_id <> ALL($2::oid[])",
+             {stream, Array(oids)});
+}
+
 absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
                                                              const std::string& stream) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
@@ -223,7 +233,7 @@ absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn ls
   RETURN_IF_ERROR(Run(session, R"(
     UPDATE switchyard.capture_copy
     SET generation = generation + 1, lsn = $3::pg_lsn, state = 'copying', rows_done = 0,
-        bytes_done = 0, started_at = now(), finished_at = NULL
+        bytes_done = 0, started_at = now(), finished_at = NULL, error = NULL
     WHERE stream = $1 AND relation_id = ANY($2::oid[]))",
                       {stream, Array(oids), lsn.ToString()}));
   for (CopyRecord& copy : *copies) ++copy.generation;
@@ -253,6 +263,13 @@ absl::Status RecordProgress(pg::Session& session, const std::string& stream,
       AND c.state = 'copying')",
           {stream, Array(oids), Array(generations), Array(rows), Array(bytes), Array(done)}));
   return ClearSuspects(session, stream);
+}
+
+absl::Status RecordCopyError(pg::Session& session, const std::string& stream, uint32_t relation_id,
+                             const std::string& error) {
+  return Run(session,
+             "UPDATE switchyard.capture_copy SET error = $3 WHERE stream = $1 AND relation_id = $2",
+             {stream, std::to_string(relation_id), error});
 }
 
 absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session,

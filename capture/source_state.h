@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "capture/drift.h"
 #include "capture/source_setup.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
@@ -81,6 +82,9 @@ struct CopyRecord {
 // Asks for a copy of each table (plain tables and leaves). One that is under way is begun again.
 absl::Status RequestCopies(pg::Session& session, const std::string& stream,
                            const std::vector<const mapping::Table*>& tables, bool recopy);
+// Drops the records of tables that are not among `shapes` any more.
+absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
+                               const TableShapes& shapes);
 // Those not done, largest first.
 absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
                                                              const std::string& stream);
@@ -98,6 +102,10 @@ struct CopyProgress {
 // the suspicion against its table that is older than the copy.
 absl::Status RecordProgress(pg::Session& session, const std::string& stream,
                             const std::vector<CopyProgress>& progress);
+
+// Why the last attempt at a copy failed; cleared when the next one begins.
+absl::Status RecordCopyError(pg::Session& session, const std::string& stream, uint32_t relation_id,
+                             const std::string& error);
 
 // Takes what was asked for in switchyard.capture_request: the tables to copy again.
 absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session, const std::string& stream);

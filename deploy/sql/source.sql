@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_copy (
   bytes_done        bigint NOT NULL DEFAULT 0,
   started_at        timestamptz,
   finished_at       timestamptz,
+  error             text,                   -- why the last attempt failed; NULL when it did not
   PRIMARY KEY (stream, relation_id));
 
 -- Tables that changed in a way the stream can't show. Suspect until cleared_at is set: by a clean

@@ -1,0 +1,96 @@
+#include "capture/capture.h"
+
+#include "absl/strings/str_format.h"
+#include "capture/source_state.h"
+#include "capture/stream_run.h"
+#include "common/base/log.h"
+#include "common/base/retry.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+// A run that lasted this long was no failed attempt; the next one need not wait.
+constexpr absl::Duration kStableRun = absl::Seconds(30);
+// For the last word to the source when a stream stops.
+constexpr absl::Duration kRefusalTimeout = absl::Seconds(5);
+
+}  // namespace
+
+std::string ChangeTopic(const StreamNames& names) { return names.stream + ".changes"; }
+std::string CopyTopic(const StreamNames& names) { return names.stream + ".copy"; }
+
+Capture::Capture(const CaptureConfig& config, eventlog::EventLog& log, const Cancel& cancel)
+    : config_(config), log_(log), cancel_(cancel) {}
+
+absl::Status Capture::Run() {
+  Backoff backoff(Backoff::Options{});
+  while (true) {
+    const absl::Time begun = absl::Now();
+    const absl::Status ended = StreamRun(config_, log_, cancel_, &stats_).Run();
+    stats_.state = static_cast<int>(CaptureStats::State::kConnecting);
+    if (cancel_.requested() || absl::IsCancelled(ended)) return absl::CancelledError("shut down");
+    // In doubt (Unknown) is a commit of capture's own records: they are read again.
+    if (!IsRetryable(ended) && !absl::IsUnknown(ended)) {
+      NoteRefusal(ended);
+      return Annotate(ended, absl::StrCat("stream ", config_.names.stream));
+    }
+    if (absl::Now() - begun > kStableRun) backoff.Reset();
+    LogWarn("capture", "stream interrupted, will be tried again",
+            {{"stream", config_.names.stream}, {"error", std::string(ended.message())}});
+    if (!cancel_.WaitFor(backoff.Next())) return absl::CancelledError("shut down");
+  }
+}
+
+void Capture::NoteRefusal(const absl::Status& refusal) {
+  auto session = pg::Session::Connect({.dsn = config_.dsn,
+                                       .application_name = config_.application_name,
+                                       .connect_timeout = kRefusalTimeout},
+                                      cancel_);
+  if (!session.ok()) return;
+  // Best effort: the caller reports the refusal in any case.
+  const absl::Status noted =
+      RecordRefusal(**session, config_.names.stream, std::string(refusal.message()));
+  if (!noted.ok()) {
+    LogDebug("capture", "the refusal could not be recorded",
+             {{"error", std::string(noted.message())}});
+  }
+}
+
+absl::Status Capture::Recopy(pg::Session& session, const StreamNames& names,
+                             const spec::TableName& table) {
+  ASSIGN_OR_RETURN(const pg::Result asked, session.Query(R"(
+    INSERT INTO switchyard.capture_request (stream, kind, relation_id)
+    SELECT $1, 'recopy', relation_id FROM switchyard.capture_table
+    WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
+                                                         {names.stream, table.schema, table.name}));
+  if (asked.affected() == 0) {
+    return absl::NotFoundError(absl::StrFormat("stream %s captures no table %s%s%s", names.stream,
+                                               table.schema, table.schema.empty() ? "" : ".",
+                                               table.name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names) {
+  ASSIGN_OR_RETURN(const pg::Result changed, session.Query(R"(
+    UPDATE switchyard.capture_stream SET state = 'creating', refusal = NULL, updated_at = now()
+    WHERE stream = $1)",
+                                                           {names.stream}));
+  if (changed.affected() == 0) {
+    return absl::NotFoundError(absl::StrFormat("stream %s was never begun", names.stream));
+  }
+  return absl::OkStatus();
+}
+
+CaptureStats Capture::stats() const {
+  return {.state = static_cast<CaptureStats::State>(stats_.state.load()),
+          .epoch = stats_.epoch,
+          .transactions = stats_.transactions,
+          .rows = stats_.rows,
+          .received = Lsn(stats_.received),
+          .confirmed = Lsn(stats_.confirmed),
+          .last_commit_time_us = stats_.last_commit_time_us};
+}
+
+}  // namespace switchyard::capture

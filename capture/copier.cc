@@ -1,0 +1,217 @@
+#include "capture/copier.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+// While a copy runs: progress is saved, and finished tables are ticked off, this often.
+constexpr absl::Duration kProgressInterval = absl::Seconds(1);
+
+// The leaves of a partitioned table, or the table itself.
+absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session,
+                                                            const std::string& stream,
+                                                            uint32_t relation_id) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT t.relation_id, t.schema_name, t.table_name, coalesce(c.reltuples::bigint, -1),
+           coalesce(pg_table_size(c.oid), 0)
+    FROM switchyard.capture_table t LEFT JOIN pg_class c ON c.oid = t.relation_id
+    WHERE t.stream = $1 AND $2::oid IN (t.relation_id, t.root_id) AND t.kind <> 'p')",
+                                                        {stream, std::to_string(relation_id)}));
+  std::vector<mapping::Table> tables;
+  for (int i = 0; i < rows.rows(); ++i) {
+    mapping::Table& table = tables.emplace_back();
+    table.oid = static_cast<uint32_t>(rows.i64(i, 0));
+    table.schema = rows.str(i, 1);
+    table.name = rows.str(i, 2);
+    table.rows_estimate = rows.i64(i, 3);
+    table.bytes = rows.i64(i, 4);
+  }
+  return tables;
+}
+
+// Leaves those records that `tables` describes, in the order of `tables`.
+std::vector<CopyRecord> RecordsOf(const std::vector<CopyTable>& tables,
+                                  const std::vector<CopyRecord>& records) {
+  std::map<uint32_t, const CopyRecord*> by_id;
+  for (const CopyRecord& record : records) by_id[record.relation_id] = &record;
+  std::vector<CopyRecord> kept;
+  for (const CopyTable& table : tables) kept.push_back(*by_id.at(table.relation.relation_id()));
+  return kept;
+}
+
+}  // namespace
+
+Copier::Copier(const CopierOptions& options, eventlog::EventLog& log,
+               std::optional<Snapshot> initial)
+    : options_(options), log_(log), initial_(std::move(initial)) {}
+
+void Copier::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Copier::Stop() {
+  cancel_.Request();
+  Wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Copier::Wake() {
+  MutexLock lock(&mu_);
+  awake_ = true;
+  changed_.SignalAll();
+}
+
+absl::Status Copier::status() const {
+  MutexLock lock(&mu_);
+  return status_;
+}
+
+void Copier::Fail(const absl::Status& status) {
+  MutexLock lock(&mu_);
+  status_ = Annotate(status, "copy topic");
+}
+
+void Copier::Pause(absl::Duration duration) {
+  const absl::Time deadline = absl::Now() + duration;
+  MutexLock lock(&mu_);
+  while (!awake_ && !cancel_.requested() && absl::Now() < deadline) {
+    changed_.WaitFor(&mu_, deadline - absl::Now());
+  }
+  awake_ = false;
+}
+
+void Copier::Run() {
+  Backoff backoff(Backoff::Options{});
+  while (!cancel_.requested()) {
+    const absl::Status ended = RunConnected();
+    if (cancel_.requested()) return;
+    if (writer_ != nullptr && !writer_->status().ok()) Fail(writer_->status());
+    if (!status().ok()) return;
+    LogWarn("capture", "copy interrupted, will be tried again",
+            {{"stream", options_.names.stream}, {"error", std::string(ended.message())}});
+    cancel_.WaitFor(backoff.Next());
+  }
+}
+
+absl::Status Copier::RunConnected() {
+  ASSIGN_OR_RETURN(const auto session,
+                   pg::Session::Connect({.dsn = options_.round.dsn,
+                                         .application_name = options_.round.application_name},
+                                        cancel_));
+  while (true) {
+    RETURN_IF_ERROR(cancel_.status());
+    RETURN_IF_ERROR(TakeRequested(*session));
+    ASSIGN_OR_RETURN(const bool worked, CopyUnfinished(*session));
+    if (!worked) Pause(options_.request_interval);
+  }
+}
+
+absl::Status Copier::TakeRequested(pg::Session& session) {
+  return session.InTransaction([&]() -> absl::Status {
+    ASSIGN_OR_RETURN(const auto requested, TakeRequests(session, options_.names.stream));
+    for (const uint32_t relation_id : requested) {
+      ASSIGN_OR_RETURN(const auto tables,
+                       TablesOfRequest(session, options_.names.stream, relation_id));
+      std::vector<const mapping::Table*> pointers;
+      for (const mapping::Table& table : tables) pointers.push_back(&table);
+      RETURN_IF_ERROR(RequestCopies(session, options_.names.stream, pointers, true));
+      LogInfo("capture",
+              tables.empty() ? "copy requested of a table that is not captured" : "copy requested",
+              {{"stream", options_.names.stream}, {"relation", absl::StrCat(relation_id)}});
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
+  ASSIGN_OR_RETURN(std::vector<CopyRecord> records,
+                   LoadUnfinishedCopies(session, options_.names.stream));
+  if (records.empty()) {
+    RETURN_IF_ERROR(RecordStreaming(session, options_.names.stream));
+    return false;
+  }
+  std::optional<Snapshot> snapshot = std::move(initial_);
+  initial_.reset();
+  if (!snapshot.has_value()) {
+    ASSIGN_OR_RETURN(snapshot, Snapshot::Take({.dsn = options_.round.dsn,
+                                               .application_name = options_.round.application_name,
+                                               .slot = options_.names.slot + "_cp",
+                                               .temporary = true,
+                                               .timeout = options_.slot_timeout},
+                                              cancel_));
+  }
+  RETURN_IF_ERROR(CopyAsOf(session, *snapshot, std::move(records)));
+  return true;
+}
+
+absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
+                              std::vector<CopyRecord> records) {
+  std::vector<uint32_t> oids;
+  for (const CopyRecord& record : records) oids.push_back(record.relation_id);
+  ASSIGN_OR_RETURN(const std::vector<CopyTable> tables, DescribeTables(snapshot, oids));
+  std::vector<CopyRecord> present = RecordsOf(tables, records);
+  RETURN_IF_ERROR(OpenWriter());
+  RETURN_IF_ERROR(BeginCopies(session, options_.names.stream, snapshot.lsn(), &present));
+  SY_FAULT_POINT("capture.copy_begun");
+  CopyRound round(options_.round, snapshot, writer_.get(), present, tables);
+  RETURN_IF_ERROR(round.Start());
+  RETURN_IF_ERROR(Follow(session, round, present));
+  if (present.size() < records.size()) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%d tables to copy are gone; see switchyard.capture_suspect",
+                        records.size() - present.size()));
+  }
+  const std::vector<CopyRound::Failure> failures = round.Failures();
+  return failures.empty() ? absl::OkStatus() : failures.front().status;
+}
+
+absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
+                            const std::vector<CopyRecord>& records) {
+  const std::string& stream = options_.names.stream;
+  while (!round.WaitFor(kProgressInterval)) {
+    RETURN_IF_ERROR(cancel_.status());
+    RETURN_IF_ERROR(RecordProgress(session, stream, round.Progress()));
+  }
+  for (const CopyRound::Failure& failure : round.Failures()) {
+    RETURN_IF_ERROR(RecordCopyError(session, stream, failure.relation_id,
+                                    std::string(failure.status.message())));
+  }
+  RETURN_IF_ERROR(FlushWriter());
+  SY_FAULT_POINT("capture.copy_flushed");
+  RETURN_IF_ERROR(RecordProgress(session, stream, round.Progress()));
+  LogInfo("capture", "tables copied",
+          {{"stream", stream},
+           {"tables", absl::StrCat(records.size() - round.Failures().size())},
+           {"failed", absl::StrCat(round.Failures().size())}});
+  return absl::OkStatus();
+}
+
+// In pieces, so that Stop() need not wait for a log that can't be reached.
+absl::Status Copier::FlushWriter() {
+  while (true) {
+    const absl::Status flushed = writer_->Flush(absl::Seconds(1));
+    if (!absl::IsDeadlineExceeded(flushed)) return flushed;
+    RETURN_IF_ERROR(cancel_.status());
+  }
+}
+
+absl::Status Copier::OpenWriter() {
+  if (writer_ != nullptr) return writer_->status();
+  auto writer = log_.OpenWriter(options_.topic);
+  if (!writer.ok() && !IsRetryable(writer.status())) Fail(writer.status());
+  RETURN_IF_ERROR(writer.status());
+  writer_ = std::make_unique<CopyWriter>(*std::move(writer), options_.epoch);
+  event::v1::Event hello;
+  *hello.mutable_hello() = options_.hello;
+  return writer_->Append(&hello).status();
+}
+
+}  // namespace switchyard::capture

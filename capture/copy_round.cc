@@ -1,0 +1,298 @@
+#include "capture/copy_round.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+using event::v1::Event;
+
+constexpr int64_t kBlockBytes = 8192;
+
+std::string CopySql(const event::v1::Relation& relation, int64_t first_block, int64_t end_block) {
+  std::vector<std::string> columns;
+  for (const event::v1::Column& column : relation.columns()) {
+    columns.push_back(QuoteIdentifier(column.name()));
+  }
+  std::string where;
+  if (first_block > 0) absl::StrAppend(&where, " WHERE ctid >= '(", first_block, ",0)'");
+  if (end_block >= 0) {
+    absl::StrAppend(&where, where.empty() ? " WHERE" : " AND", " ctid < '(", end_block, ",0)'");
+  }
+  return absl::StrCat("COPY (SELECT ", absl::StrJoin(columns, ", "), " FROM ONLY ",
+                      QuoteQualified(relation.schema(), relation.name()), where, ") TO STDOUT");
+}
+
+// Whole lines, gathered into CopyChunk events.
+class ChunkWriter {
+ public:
+  ChunkWriter(CopyWriter* writer, uint32_t relation_id, uint64_t generation, size_t chunk_bytes)
+      : writer_(writer), chunk_bytes_(chunk_bytes) {
+    chunk_ = event_.mutable_copy_chunk();
+    chunk_->set_relation_id(relation_id);
+    chunk_->set_generation(generation);
+  }
+
+  absl::Status Add(std::string_view line) {
+    std::string* data = chunk_->mutable_data();
+    if (!data->empty() && data->size() + line.size() > chunk_bytes_) RETURN_IF_ERROR(Flush());
+    data->append(line);
+    chunk_->set_rows(chunk_->rows() + 1);
+    return absl::OkStatus();
+  }
+
+  absl::Status Flush() {
+    if (chunk_->rows() == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(writer_->Append(&event_).status());
+    rows_ += chunk_->rows();
+    bytes_ += chunk_->data().size();
+    chunk_->set_rows(0);
+    chunk_->mutable_data()->clear();
+    return absl::OkStatus();
+  }
+
+  // Of the chunks written.
+  uint64_t rows() const { return rows_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  CopyWriter* const writer_;
+  const size_t chunk_bytes_;
+  Event event_;
+  event::v1::CopyChunk* chunk_;
+  uint64_t rows_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<uint64_t> CopyWriter::Append(Event* event) {
+  event->set_format(kEventFormat);
+  event->set_epoch(epoch_);
+  const std::string payload = event->SerializeAsString();
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(status_);
+  const absl::StatusOr<uint64_t> sequence = writer_->Append({}, payload);
+  status_ = sequence.status();
+  return sequence;
+}
+
+absl::Status CopyWriter::Flush(absl::Duration timeout) {
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(status_);
+  return writer_->Flush(timeout);
+}
+
+absl::Status CopyWriter::status() const {
+  MutexLock lock(&mu_);
+  return status_.ok() ? writer_->status() : status_;
+}
+
+CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, CopyWriter* writer,
+                     const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables)
+    : options_(options), snapshot_(snapshot), writer_(writer) {
+  MutexLock lock(&mu_);
+  for (size_t i = 0; i < tables.size(); ++i) {
+    auto state = std::make_unique<TableState>();
+    state->table = tables[i];
+    state->generation = records[i].generation;
+    state->recopy = records[i].recopy;
+    state->rows_estimate = records[i].rows_estimate;
+    state->bytes_estimate = records[i].bytes_estimate;
+    AddRanges(state.get());
+    tables_.push_back(std::move(state));
+  }
+  open_tables_ = static_cast<int>(tables_.size());
+}
+
+CopyRound::~CopyRound() {
+  cancel_.Request();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void CopyRound::AddRanges(TableState* state) {
+  const int64_t blocks = state->table.heap_bytes / kBlockBytes;
+  const int64_t step = std::max<int64_t>(1, options_.range_bytes / kBlockBytes);
+  int64_t first = 0;
+  for (; first + step < blocks; first += step) {
+    ranges_.push_back({state, first, first + step});
+    ++state->open_ranges;
+  }
+  // The last one has no end: the table may grow between here and the copy.
+  ranges_.push_back({state, first, -1});
+  ++state->open_ranges;
+}
+
+absl::Status CopyRound::WriteCopyPoint(const TableState& state) {
+  Event event;
+  event::v1::CopyPoint* point = event.mutable_copy_point();
+  point->set_relation_id(state.table.relation.relation_id());
+  point->set_generation(state.generation);
+  point->set_lsn(snapshot_.lsn().value());
+  *point->mutable_relation() = state.table.relation;
+  point->set_rows_estimate(state.rows_estimate);
+  point->set_bytes_estimate(state.bytes_estimate);
+  point->set_recopy(state.recopy);
+  return writer_->Append(&event).status();
+}
+
+absl::Status CopyRound::Start() {
+  for (const auto& state : tables_) RETURN_IF_ERROR(WriteCopyPoint(*state));
+  size_t ranges = 0;
+  {
+    MutexLock lock(&mu_);
+    ranges = ranges_.size();
+  }
+  const size_t workers = std::min<size_t>(static_cast<size_t>(options_.workers), ranges);
+  for (size_t i = 0; i < workers; ++i) workers_.emplace_back([this] { Work(); });
+  return absl::OkStatus();
+}
+
+bool CopyRound::WaitFor(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  MutexLock lock(&mu_);
+  while (open_tables_ > 0) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mu_, left);
+  }
+  return true;
+}
+
+std::vector<CopyProgress> CopyRound::Progress() const {
+  const uint64_t durable = writer_->durable_sequence();
+  std::vector<CopyProgress> progress;
+  MutexLock lock(&mu_);
+  for (const auto& state : tables_) {
+    progress.push_back({.relation_id = state->table.relation.relation_id(),
+                        .generation = state->generation,
+                        .rows = static_cast<int64_t>(state->rows.load()),
+                        .bytes = static_cast<int64_t>(state->bytes.load()),
+                        .done = state->end_sequence > 0 && state->end_sequence <= durable});
+  }
+  return progress;
+}
+
+std::vector<CopyRound::Failure> CopyRound::Failures() const {
+  std::vector<Failure> failures;
+  MutexLock lock(&mu_);
+  for (const auto& state : tables_) {
+    if (!state->status.ok()) {
+      failures.push_back({state->table.relation.relation_id(), state->status});
+    }
+  }
+  return failures;
+}
+
+bool CopyRound::TakeRange(Range* range) {
+  MutexLock lock(&mu_);
+  if (ranges_.empty()) return false;
+  *range = ranges_.front();
+  ranges_.pop_front();
+  return true;
+}
+
+void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
+  TableState& state = *range.table;
+  bool last = false;
+  {
+    MutexLock lock(&mu_);
+    if (state.status.ok()) state.status = status;
+    last = --state.open_ranges == 0;
+    if (last && !state.status.ok()) {
+      --open_tables_;
+      changed_.SignalAll();
+      return;
+    }
+  }
+  if (!last) return;
+  Event event;
+  event::v1::CopyEnd* end = event.mutable_copy_end();
+  end->set_relation_id(state.table.relation.relation_id());
+  end->set_generation(state.generation);
+  end->set_rows(state.rows);
+  end->set_bytes(state.bytes);
+  const absl::StatusOr<uint64_t> sequence = writer_->Append(&event);
+  MutexLock lock(&mu_);
+  if (sequence.ok()) {
+    state.end_sequence = *sequence;
+  } else {
+    state.status = sequence.status();
+  }
+  --open_tables_;
+  changed_.SignalAll();
+}
+
+// One connection for all the ranges a worker takes; without one they fail, for a later round.
+void CopyRound::Work() {
+  auto session = pg::Session::Connect(
+      {.dsn = options_.dsn, .application_name = options_.application_name}, cancel_);
+  Range range;
+  while (TakeRange(&range)) {
+    absl::Status status = session.ok() ? absl::OkStatus() : session.status();
+    {
+      MutexLock lock(&mu_);
+      if (status.ok()) status = range.table->status;  // another range failed: spare the work
+    }
+    if (status.ok()) status = CopyRange(**session, range);
+    if (!status.ok() && session.ok()) {
+      (*session)->Rollback();
+      if (!(*session)->alive()) {
+        session = pg::Session::Connect(
+            {.dsn = options_.dsn, .application_name = options_.application_name}, cancel_);
+      }
+    }
+    FinishRange(range, status);
+  }
+}
+
+absl::Status CopyRound::LockAndVerify(pg::Session& session, const TableState& state) {
+  const event::v1::Relation& relation = state.table.relation;
+  const std::string name = QuoteQualified(relation.schema(), relation.name());
+  RETURN_IF_ERROR(session.Execute(absl::StrCat("LOCK TABLE ONLY ", name, " IN ACCESS SHARE MODE")));
+  ASSIGN_OR_RETURN(
+      const pg::Result now,
+      session.Query("SELECT $1::regclass::oid, coalesce(pg_relation_filenode($1::regclass), 0)",
+                    {name}));
+  if (now.i64(0, 0) != relation.relation_id() || now.i64(0, 1) != state.table.file_node) {
+    return absl::AbortedError(
+        absl::StrFormat("table %s was rewritten, truncated or made again since %s; it is copied as "
+                        "of a later point",
+                        name, snapshot_.lsn().ToString()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CopyRound::CopyRange(pg::Session& session, const Range& range) {
+  TableState& state = *range.table;
+  RETURN_IF_ERROR(session.Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  RETURN_IF_ERROR(
+      session.Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(snapshot_.name()))));
+  RETURN_IF_ERROR(LockAndVerify(session, state));
+  ChunkWriter chunks(writer_, state.table.relation.relation_id(), state.generation,
+                     options_.chunk_bytes);
+  uint64_t counted_rows = 0;
+  uint64_t counted_bytes = 0;
+  const auto count = [&] {
+    state.rows += chunks.rows() - counted_rows;
+    state.bytes += chunks.bytes() - counted_bytes;
+    counted_rows = chunks.rows();
+    counted_bytes = chunks.bytes();
+  };
+  RETURN_IF_ERROR(session.CopyOut(CopySql(state.table.relation, range.first_block, range.end_block),
+                                  [&](std::string_view line) -> absl::Status {
+                                    RETURN_IF_ERROR(chunks.Add(line));
+                                    if (chunks.rows() != counted_rows) count();
+                                    return absl::OkStatus();
+                                  }));
+  RETURN_IF_ERROR(chunks.Flush());
+  count();
+  return session.Commit();
+}
+
+}  // namespace switchyard::capture

@@ -1,0 +1,94 @@
+#include "capture/monitor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "capture/publisher.h"
+#include "common/base/log.h"
+#include "common/base/retry.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+absl::Status NoteChecked(pg::Session& session, const std::string& stream) {
+  return session
+      .Query("UPDATE switchyard.capture_stream SET drift_checked_at = now() WHERE stream = $1",
+             {stream})
+      .status();
+}
+
+}  // namespace
+
+absl::Status CheckDrift(pg::Session& session, const StreamNames& names, TableShapes* shapes) {
+  ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, names.publication, *shapes));
+  const std::vector<Drift> drifts = CompareShapes(*shapes, now);
+  TableShapes next = NextBaseline(*shapes, now);
+  if (next != *shapes) {
+    RETURN_IF_ERROR(
+        session.InTransaction([&] { return RecordShapes(session, names.stream, next, drifts); }));
+  }
+  *shapes = std::move(next);
+  for (const Drift& drift : drifts) {
+    LogWarn("capture", "table is suspect",
+            {{"stream", names.stream},
+             {"table", drift.schema + "." + drift.name},
+             {"reason", drift.reason},
+             {"next", drift.next_step}});
+  }
+  return NoteChecked(session, names.stream);
+}
+
+Monitor::Monitor(const MonitorOptions& options, TableShapes shapes)
+    : options_(options),
+      shapes_(std::move(shapes)),
+      last_activity_ns_(absl::GetCurrentTimeNanos()) {}
+
+void Monitor::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Monitor::Stop() {
+  cancel_.Request();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Monitor::Run() {
+  Backoff backoff(Backoff::Options{});
+  while (!cancel_.requested()) {
+    const absl::Status ended = RunConnected();
+    if (cancel_.requested()) return;
+    LogWarn("capture", "the source could not be checked, will be tried again",
+            {{"stream", options_.names.stream}, {"error", std::string(ended.message())}});
+    cancel_.WaitFor(backoff.Next());
+  }
+}
+
+absl::Status Monitor::RunConnected() {
+  ASSIGN_OR_RETURN(
+      const auto session,
+      pg::Session::Connect({.dsn = options_.dsn, .application_name = options_.application_name},
+                           cancel_));
+  absl::Time next_check = absl::InfinitePast();
+  absl::Time next_heartbeat = absl::InfinitePast();
+  while (true) {
+    const absl::Time now = absl::Now();
+    if (now >= next_check) {
+      RETURN_IF_ERROR(CheckDrift(*session, options_.names, &shapes_));
+      next_check = now + options_.drift_check_interval;
+    }
+    const absl::Time idle_at =
+        absl::FromUnixNanos(last_activity_ns_.load()) + options_.heartbeat_interval;
+    next_heartbeat = std::max(next_heartbeat, idle_at);
+    if (now >= next_heartbeat) {
+      RETURN_IF_ERROR(session
+                          ->Query("SELECT pg_logical_emit_message(false, $1, '')",
+                                  {std::string(kHeartbeatPrefix)})
+                          .status());
+      next_heartbeat = now + options_.heartbeat_interval;
+    }
+    if (!cancel_.WaitFor(std::min(next_check, next_heartbeat) - now)) return cancel_.status();
+  }
+}
+
+}  // namespace switchyard::capture

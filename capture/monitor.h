@@ -1,0 +1,62 @@
+// Watches the source beside the stream, on a connection and a thread of its own:
+//   - every drift interval it compares the tables with what was recorded of them (drift.h); tables
+//     that changed unseen become suspect, on the source and in the log lines
+//   - when the stream has brought nothing for a heartbeat interval it emits a message, so that the
+//     slot of an idle database advances and a reader sees that the path is alive
+// A connection lost is made again; what could not be checked meanwhile is checked then. How young
+// the last check is stands in switchyard.capture_stream.drift_checked_at.
+//
+//   Monitor monitor(options, shapes);
+//   monitor.Start();
+//   monitor.NoteActivity();              // by the capture loop, at each commit and heartbeat
+//
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "capture/drift.h"
+#include "capture/source_setup.h"
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+#include "common/pg/session.h"
+
+namespace switchyard::capture {
+
+struct MonitorOptions {
+  StreamNames names;
+  std::string dsn;
+  std::string application_name;
+  absl::Duration heartbeat_interval = absl::Seconds(10);
+  absl::Duration drift_check_interval = absl::Seconds(5);
+};
+
+// Compares `shapes` with the source as it is now, records the suspects and the new shapes, and
+// logs a line for each. One step of the monitor; also what capture does first.
+absl::Status CheckDrift(pg::Session& session, const StreamNames& names, TableShapes* shapes);
+
+class Monitor {
+ public:
+  Monitor(const MonitorOptions& options, TableShapes shapes);
+  ~Monitor() { Stop(); }
+
+  void Start();
+  void Stop();
+
+  void NoteActivity() { last_activity_ns_ = absl::GetCurrentTimeNanos(); }
+
+ private:
+  void Run();
+  absl::Status RunConnected();
+
+  const MonitorOptions options_;
+  TableShapes shapes_;
+  std::atomic<int64_t> last_activity_ns_;
+  Cancel cancel_;
+  std::thread thread_;
+};
+
+}  // namespace switchyard::capture

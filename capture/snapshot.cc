@@ -1,0 +1,92 @@
+#include "capture/snapshot.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture {
+namespace {
+
+using event::v1::Relation;
+
+event::v1::ReplicaIdentity Identity(std::string_view code) {
+  if (code == "d") return event::v1::REPLICA_IDENTITY_DEFAULT;
+  if (code == "f") return event::v1::REPLICA_IDENTITY_FULL;
+  if (code == "i") return event::v1::REPLICA_IDENTITY_INDEX;
+  return event::v1::REPLICA_IDENTITY_NOTHING;
+}
+
+// One row per column, or one with NULLs for a table without any. pg_relation_size() locks the
+// table and so may wait for an ALTER TABLE; the copy would as well.
+constexpr char kDescribeSql[] = R"(
+  SELECT c.oid, s.nspname, c.relname, c.relreplident, c.relfilenode,
+         coalesce(pg_relation_size(c.oid), 0),
+         coalesce(root.oid, 0), coalesce(root_schema.nspname, ''), coalesce(root.relname, ''),
+         a.attname, a.atttypid, a.atttypmod,
+         c.relreplident = 'f' OR EXISTS (
+           SELECT FROM pg_index i
+           WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+             AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident
+                 ELSE false END
+             AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
+  FROM unnest($1::oid[]) WITH ORDINALITY AS wanted(oid, position)
+  JOIN pg_class c ON c.oid = wanted.oid
+  JOIN pg_namespace s ON s.oid = c.relnamespace
+  LEFT JOIN pg_class root ON c.relispartition AND root.oid = pg_partition_root(c.oid)
+  LEFT JOIN pg_namespace root_schema ON root_schema.oid = root.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    AND a.attgenerated = ''
+  ORDER BY wanted.position, a.attnum)";
+
+void DescribeTable(const pg::Result& rows, int row, CopyTable* table) {
+  Relation& relation = table->relation;
+  relation.set_relation_id(static_cast<uint32_t>(rows.i64(row, 0)));
+  relation.set_schema(rows.str(row, 1));
+  relation.set_name(rows.str(row, 2));
+  relation.set_replica_identity(Identity(rows.text(row, 3)));
+  relation.set_root_relation_id(static_cast<uint32_t>(rows.i64(row, 6)));
+  relation.set_root_schema(rows.str(row, 7));
+  relation.set_root_name(rows.str(row, 8));
+  table->file_node = static_cast<uint32_t>(rows.i64(row, 4));
+  table->heap_bytes = rows.i64(row, 5);
+}
+
+}  // namespace
+
+absl::StatusOr<Snapshot> Snapshot::Take(const pg::SlotOptions& options, const Cancel& cancel) {
+  // Connected first: nothing may fail for want of a connection once the slot exists.
+  ASSIGN_OR_RETURN(auto session, pg::Session::Connect({.dsn = options.dsn,
+                                                       .application_name = options.application_name,
+                                                       .connect_timeout = options.connect_timeout},
+                                                      cancel));
+  ASSIGN_OR_RETURN(const auto slot, pg::CreateLogicalSlot(options, cancel));
+  RETURN_IF_ERROR(session->Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  RETURN_IF_ERROR(
+      session->Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(slot->snapshot()))));
+  ASSIGN_OR_RETURN(const pg::Result exported, session->Query("SELECT pg_export_snapshot()"));
+  return Snapshot(std::move(session), slot->consistent_point(), exported.str(0, 0));
+}
+
+absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,
+                                                      const std::vector<uint32_t>& relation_ids) {
+  const std::string oids = absl::StrCat("{", absl::StrJoin(relation_ids, ","), "}");
+  ASSIGN_OR_RETURN(const pg::Result rows, snapshot.session().Query(kDescribeSql, {oids}));
+  std::vector<CopyTable> tables;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const auto oid = static_cast<uint32_t>(rows.i64(i, 0));
+    if (tables.empty() || tables.back().relation.relation_id() != oid) {
+      DescribeTable(rows, i, &tables.emplace_back());
+    }
+    if (rows.is_null(i, 9)) continue;
+    event::v1::Column* column = tables.back().relation.add_columns();
+    column->set_name(rows.str(i, 9));
+    column->set_type_oid(static_cast<uint32_t>(rows.i64(i, 10)));
+    column->set_type_modifier(static_cast<int32_t>(rows.i64(i, 11)));
+    column->set_in_identity(rows.boolean(i, 12));
+  }
+  return tables;
+}
+
+}  // namespace switchyard::capture

@@ -1,0 +1,436 @@
+#include "capture/stream_run.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/pg/error.h"
+#include "common/pg/slot.h"
+
+namespace switchyard::capture {
+namespace {
+
+// While something is on its way to the log, the slot is acknowledged at least this often.
+constexpr absl::Duration kPendingWait = absl::Milliseconds(20);
+constexpr absl::Duration kIdleWait = absl::Seconds(1);
+constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
+// Frames between two looks at everything that is not a frame.
+constexpr int kFramesPerRound = 256;
+
+constexpr char kSlotInUse[] = "55006";
+constexpr char kNoSuchSlot[] = "42704";
+constexpr char kSlotUnusable[] = "55000";
+
+// What every refusal that costs changes ends with.
+std::string BeginAnew(const StreamNames& names) {
+  return absl::StrFormat(
+      "begin stream %s anew, with a new slot and a copy of every table: switchyard recopy FILE "
+      "--all",
+      names.stream);
+}
+
+absl::Status Lost(const StreamNames& names, std::string_view what) {
+  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", BeginAnew(names)));
+}
+
+std::vector<const mapping::Table*> RowTables(const mapping::Catalog& catalog) {
+  std::vector<const mapping::Table*> tables;
+  for (const mapping::Table& table : catalog.tables) {
+    if (table.kind == 'r') tables.push_back(&table);
+  }
+  return tables;
+}
+
+}  // namespace
+
+StreamRun::~StreamRun() {
+  if (copier_ != nullptr) copier_->Stop();
+  if (monitor_ != nullptr) monitor_->Stop();
+}
+
+absl::Status StreamRun::Run() {
+  stats_.state = static_cast<int>(State::kConnecting);
+  ASSIGN_OR_RETURN(
+      session_, pg::Session::Connect(
+                    {.dsn = config_.dsn, .application_name = config_.application_name}, cancel_));
+  RETURN_IF_ERROR(AwaitTurn());
+  bool created = false;
+  for (bool said = false;; said = true) {
+    RETURN_IF_ERROR(Prepare());
+    if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+      RETURN_IF_ERROR(Create());
+      created = true;
+    }
+    ASSIGN_OR_RETURN(const bool acquired, TryAcquireSlot());
+    if (acquired) break;
+    // Whatever was read is read again: the one who holds the slot may change it.
+    stats_.state = static_cast<int>(State::kStandby);
+    if (!said) {
+      LogInfo("capture", "standing by: the slot is in use", {{"stream", config_.names.stream}});
+    }
+    if (!cancel_.WaitFor(config_.standby_interval)) return cancel_.status();
+  }
+  if (!created) RETURN_IF_ERROR(Resume());
+  RETURN_IF_ERROR(BeginEpoch());
+  const absl::Status ended = Loop();
+  Finish();
+  return ended;
+}
+
+absl::Status StreamRun::AwaitTurn() {
+  bool said = false;
+  while (true) {
+    ASSIGN_OR_RETURN(const bool locked, TryLockStream(*session_, config_.names.stream));
+    if (locked) return absl::OkStatus();
+    stats_.state = static_cast<int>(State::kStandby);
+    if (!said) LogInfo("capture", "standing by", {{"stream", config_.names.stream}});
+    said = true;
+    if (!cancel_.WaitFor(config_.standby_interval)) return cancel_.status();
+  }
+}
+
+absl::Status StreamRun::Prepare() {
+  ASSIGN_OR_RETURN(catalog_,
+                   mapping::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
+  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.names.slot));
+  ASSIGN_OR_RETURN(const auto faults,
+                   VerifySource(*session_, {.names = config_.names}, catalog_, slot.has_value()));
+  std::vector<SourceFault> fatal;
+  for (const SourceFault& fault : faults) {
+    if (!fault.of_table) fatal.push_back(fault);
+  }
+  RETURN_IF_ERROR(FaultsToStatus(fatal));
+  ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.names.stream));
+  if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+    return FaultsToStatus(faults);
+  }
+  // A stream under way goes on for its other tables; what is wrong with one makes it suspect.
+  for (const SourceFault& fault : faults) {
+    LogWarn("capture", fault.problem, {{"stream", config_.names.stream}, {"next", fault.remedy}});
+  }
+  RETURN_IF_ERROR(CheckHistory());
+  return CheckSlot(slot);
+}
+
+absl::Status StreamRun::CheckHistory() const {
+  if (record_->system_identifier != catalog_.system_identifier) {
+    return Lost(config_.names,
+                absl::StrFormat("the source is another cluster (system identifier %d, the stream "
+                                "was begun on %d): its write-ahead log is not the one captured",
+                                catalog_.system_identifier, record_->system_identifier));
+  }
+  if (record_->timeline != catalog_.timeline) {
+    return Lost(config_.names,
+                absl::StrFormat("the source is on timeline %d, the stream was begun on %d: after a "
+                                "failover or a restore some of what was captured may never have "
+                                "been, or be missing",
+                                catalog_.timeline, record_->timeline));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamRun::CheckNewLog() {
+  ASSIGN_OR_RETURN(const LogCoverage coverage,
+                   FindLogCoverage(log_, ChangeTopic(config_.names), cancel_));
+  const uint64_t epoch = record_.has_value() ? record_->epoch : 0;
+  if (!coverage.empty && coverage.epoch > epoch) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "topic %s holds events of epoch %d, but the source knows of no such stream: it is the log "
+        "of another source, or the record of the stream was deleted; next: give the migration a "
+        "log of its own, or delete the topic",
+        ChangeTopic(config_.names), coverage.epoch));
+  }
+  if (coverage.empty && coverage.trimmed && epoch == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("topic %s held events that were trimmed, but the source knows of no such "
+                        "stream; next: give the migration a log of its own, or delete the topic",
+                        ChangeTopic(config_.names)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamRun::DropUnfinishedSlot() {
+  const absl::Status dropped = pg::DropSlot(*session_, config_.names.slot);
+  // The connection that was making it is not quite gone.
+  if (pg::StatusSqlState(dropped) == kSlotInUse) return absl::UnavailableError(dropped.message());
+  return Annotate(dropped, "dropping an unfinished slot");
+}
+
+absl::Status StreamRun::Create() {
+  const StreamNames& names = config_.names;
+  RETURN_IF_ERROR(log_.CreateTopic(ChangeTopic(names)));
+  RETURN_IF_ERROR(log_.CreateTopic(CopyTopic(names)));
+  RETURN_IF_ERROR(CheckNewLog());
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(ChangeTopic(names)));
+  RETURN_IF_ERROR(RecordCreating(*session_, names, catalog_.system_identifier, catalog_.timeline));
+  SY_FAULT_POINT("capture.creating_recorded");
+  RETURN_IF_ERROR(DropUnfinishedSlot());
+  ASSIGN_OR_RETURN(initial_, Snapshot::Take({.dsn = config_.dsn,
+                                             .application_name = config_.application_name,
+                                             .slot = names.slot,
+                                             .timeout = config_.slot_timeout},
+                                            cancel_));
+  SY_FAULT_POINT("capture.slot_created");
+  // As of the snapshot: a rewrite between it and now is noticed by the first check.
+  ASSIGN_OR_RETURN(shapes_, LoadFirstShapes(initial_->session(), names.publication, catalog_));
+  RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(RecordCreated(*session_, names.stream, initial_->lsn(), topic.id));
+    RETURN_IF_ERROR(RecordShapes(*session_, names.stream, shapes_, {}));
+    RETURN_IF_ERROR(ForgetOtherCopies(*session_, names.stream, shapes_));
+    return RequestCopies(*session_, names.stream, RowTables(catalog_), false);
+  }));
+  SY_FAULT_POINT("capture.stream_created");
+  ASSIGN_OR_RETURN(record_, LoadStream(*session_, names.stream));
+  LogInfo("capture", "stream begun",
+          {{"stream", names.stream},
+           {"slot", names.slot},
+           {"lsn", initial_->lsn().ToString()},
+           {"tables", absl::StrCat(RowTables(catalog_).size())}});
+  return absl::OkStatus();
+}
+
+absl::Status StreamRun::Resume() {
+  const StreamNames& names = config_.names;
+  ASSIGN_OR_RETURN(shapes_, LoadRecordedShapes(*session_, names.stream));
+  // With a name that leads nowhere (a table renamed, perhaps) nothing is taken for unmapped.
+  if (catalog_.missing.empty()) {
+    std::erase_if(shapes_, [&](const auto& item) {
+      return catalog_.FindOid(item.first) == nullptr &&
+             catalog_.FindOid(item.second.root_id) == nullptr;
+    });
+    RETURN_IF_ERROR(ForgetOtherCopies(*session_, names.stream, shapes_));
+  }
+  RETURN_IF_ERROR(CheckDrift(*session_, names, &shapes_));
+
+  ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, names.publication, catalog_));
+  std::vector<const mapping::Table*> added;
+  for (const auto& [oid, shape] : all) {
+    if (!shapes_.emplace(oid, shape).second) continue;
+    const mapping::Table* table = catalog_.FindOid(oid);
+    if (table == nullptr || table->kind != 'r') continue;
+    added.push_back(table);
+    LogInfo("capture", "table added to the stream",
+            {{"stream", names.stream}, {"table", table->Display()}});
+  }
+  return session_->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(RecordShapes(*session_, names.stream, shapes_, {}));
+    return RequestCopies(*session_, names.stream, added, true);
+  });
+}
+
+absl::Status StreamRun::CheckSlot(const std::optional<SlotState>& slot) const {
+  const StreamNames& names = config_.names;
+  if (!slot.has_value()) {
+    return Lost(names, absl::StrFormat("replication slot %s is gone: it was dropped, or did not "
+                                       "survive a failover",
+                                       names.slot));
+  }
+  if (!slot->logical_pgoutput || slot->two_phase || slot->database != catalog_.database) {
+    return Lost(names, absl::StrFormat("replication slot %s is not the one capture made (a "
+                                       "single-phase pgoutput slot of database %s)",
+                                       names.slot, catalog_.database));
+  }
+  if (!slot->invalidation.empty()) {
+    return Lost(names,
+                absl::StrFormat("replication slot %s was invalidated (%s): the WAL it "
+                                "needs from %s on is removed",
+                                names.slot, slot->invalidation, slot->confirmed_flush.ToString()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
+  const StreamNames& names = config_.names;
+  auto stream = pg::ReplicationStream::Start({.dsn = config_.dsn,
+                                              .application_name = config_.application_name,
+                                              .slot = names.slot,
+                                              .publication = names.publication},
+                                             cancel_);
+  const std::string code = pg::StatusSqlState(stream.status());
+  if (code == kSlotInUse) return false;
+  if (code == kNoSuchSlot || code == kSlotUnusable) {
+    return Lost(names, absl::StrFormat("replication slot %s can't be read: %s", names.slot,
+                                       StdSv(stream.status().message())));
+  }
+  RETURN_IF_ERROR(stream.status());
+  stream_ = *std::move(stream);
+  // Only the holder moves a slot, so from here on what is read of it stays true.
+  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, names.slot));
+  RETURN_IF_ERROR(CheckSlot(slot));
+  RETURN_IF_ERROR(CheckLog(slot->confirmed_flush));
+  start_ = slot->confirmed_flush;
+  return true;
+}
+
+absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
+  const std::string topic = ChangeTopic(config_.names);
+  const auto found = FindLogCoverage(log_, topic, cancel_);
+  if (absl::IsNotFound(found.status())) {
+    return Lost(config_.names,
+                absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
+                                confirmed_flush.ToString()));
+  }
+  RETURN_IF_ERROR(found.status());
+  const LogCoverage& coverage = *found;
+  if (!record_->log_topic.empty() && !coverage.topic_id.empty() &&
+      record_->log_topic != coverage.topic_id) {
+    return Lost(config_.names,
+                absl::StrFormat("topic %s was deleted and made again, or is another log: the "
+                                "changes before %s are not on it",
+                                topic, confirmed_flush.ToString()));
+  }
+  // A stream that never had an epoch has nothing on the log, and needs nothing there.
+  if (record_->epoch == 0 && confirmed_flush <= record_->slot_lsn) return absl::OkStatus();
+  // All that was kept has been applied and trimmed; a reader's own position tells the rest.
+  if (coverage.trimmed && !coverage.covered.valid()) return absl::OkStatus();
+  const Lsn covered = std::max(coverage.covered, record_->slot_lsn);
+  if (covered < confirmed_flush) {
+    return Lost(
+        config_.names,
+        absl::StrFormat("topic %s ends at %s, but slot %s was moved to %s: the log lost its "
+                        "end, or the slot was advanced by hand, and the changes in between "
+                        "are nowhere",
+                        topic, covered.ToString(), config_.names.slot, confirmed_flush.ToString()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamRun::BeginEpoch() {
+  const StreamNames& names = config_.names;
+  ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, names, stream_->backend_pid()));
+  SY_FAULT_POINT("capture.epoch_taken");
+  ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Options{.epoch = epoch, .start = start_}, *writer_,
+      [this](const RelationMessage& relation) { return FindRoot(relation); });
+  event::v1::Hello hello;
+  hello.set_stream(names.stream);
+  hello.set_system_identifier(catalog_.system_identifier);
+  hello.set_timeline(catalog_.timeline);
+  hello.set_database(catalog_.database);
+  hello.set_slot(names.slot);
+  hello.set_start_lsn(start_.value());
+  hello.set_server_version(static_cast<uint32_t>(catalog_.server_version));
+  hello.set_time_us(absl::ToUnixMicros(absl::Now()));
+  RETURN_IF_ERROR(publisher_->Hello(hello));
+  StartHelpers(hello, epoch);
+  stats_.epoch = epoch;
+  stats_.state = static_cast<int>(State::kStreaming);
+  LogInfo("capture", "streaming",
+          {{"stream", names.stream}, {"epoch", absl::StrCat(epoch)}, {"lsn", start_.ToString()}});
+  return absl::OkStatus();
+}
+
+void StreamRun::StartHelpers(const event::v1::Hello& hello, uint64_t epoch) {
+  monitor_ = std::make_unique<Monitor>(
+      MonitorOptions{.names = config_.names,
+                     .dsn = config_.dsn,
+                     .application_name = config_.application_name,
+                     .heartbeat_interval = config_.heartbeat_interval,
+                     .drift_check_interval = config_.drift_check_interval},
+      shapes_);
+  monitor_->Start();
+  copier_ =
+      std::make_unique<Copier>(CopierOptions{.names = config_.names,
+                                             .topic = CopyTopic(config_.names),
+                                             .round = {.dsn = config_.dsn,
+                                                       .application_name = config_.application_name,
+                                                       .workers = config_.copy_workers,
+                                                       .range_bytes = config_.copy_range_bytes},
+                                             .epoch = epoch,
+                                             .hello = hello,
+                                             .slot_timeout = config_.slot_timeout},
+                               log_, std::move(initial_));
+  initial_.reset();
+  copier_->Start();
+}
+
+absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
+    SELECT r.oid, s.nspname, r.relname
+    FROM pg_class c
+    LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
+    LEFT JOIN pg_namespace s ON s.oid = r.relnamespace
+    WHERE c.oid = $1)",
+                                                          {std::to_string(relation.relation_id)}));
+  if (rows.rows() > 0 && !rows.is_null(0, 0)) {
+    return RootTable{static_cast<uint32_t>(rows.i64(0, 0)), rows.str(0, 1), rows.str(0, 2)};
+  }
+  // Detached or dropped since; these changes are from before.
+  const auto shape = shapes_.find(relation.relation_id);
+  if (shape != shapes_.end()) {
+    const auto root = shapes_.find(shape->second.root_id);
+    if (root == shapes_.end()) return RootTable{};
+    return RootTable{root->first, root->second.schema, root->second.name};
+  }
+  if (rows.rows() > 0) return RootTable{};  // published, but not mapped
+  // A table that came and went between two looks at the catalogue: whose partition was it?
+  std::vector<Drift> drifts;
+  for (const auto& [oid, candidate] : shapes_) {
+    if (candidate.kind != 'p') continue;
+    drifts.push_back(
+        {oid, candidate.schema, candidate.name,
+         absl::StrFormat("table %s.%s had changes and is gone; it may have been a "
+                         "partition of this one",
+                         relation.schema, relation.name),
+         absl::StrFormat("copy it again: switchyard recopy FILE %s", candidate.Display())});
+  }
+  RETURN_IF_ERROR(RecordSuspects(*session_, config_.names.stream, drifts));
+  return RootTable{};
+}
+
+absl::Status StreamRun::Loop() {
+  int frames = 0;
+  while (true) {
+    ASSIGN_OR_RETURN(auto frame, stream_->Read(absl::ZeroDuration()));
+    if (!frame.has_value()) {
+      writer_->Nudge();  // nothing more to gather: what is there should not wait
+      RETURN_IF_ERROR(Housekeep());
+      frames = 0;
+      ASSIGN_OR_RETURN(frame, stream_->Read(publisher_->pending() ? kPendingWait : kIdleWait));
+      if (!frame.has_value()) continue;
+    }
+    RETURN_IF_ERROR(Handle(*frame));
+    if (++frames % kFramesPerRound == 0) RETURN_IF_ERROR(Housekeep());
+  }
+}
+
+absl::Status StreamRun::Handle(const pg::Frame& frame) {
+  if (frame.kind == pg::Frame::Kind::kKeepalive) {
+    return publisher_->Keepalive(frame.wal_end, frame.send_time_us, absl::Now(),
+                                 frame.reply_requested);
+  }
+  RETURN_IF_ERROR(Annotate(DecodePgoutput(frame.payload, &message_),
+                           absl::StrCat("message at ", frame.start.ToString())));
+  return publisher_->Publish(message_);
+}
+
+absl::Status StreamRun::Housekeep() {
+  const Lsn confirmed = publisher_->Confirm();
+  if (confirmed.value() != stats_.confirmed) {
+    SY_FAULT_POINT("capture.before_acknowledge");
+    RETURN_IF_ERROR(stream_->Acknowledge(confirmed, false));
+    stats_.confirmed = confirmed.value();
+  }
+  if (publisher_->position() != noted_position_) {
+    noted_position_ = publisher_->position();
+    monitor_->NoteActivity();
+  }
+  stats_.received = publisher_->position().value();
+  stats_.transactions = transactions_before_ + publisher_->transactions();
+  stats_.rows = rows_before_ + publisher_->rows();
+  stats_.last_commit_time_us = publisher_->last_commit_time_us();
+  RETURN_IF_ERROR(writer_->status());
+  return copier_->status();
+}
+
+void StreamRun::Finish() {
+  // Either may fail, and then the changes are sent again under the next epoch.
+  if (writer_->Flush(kFinishTimeout).ok()) {
+    [[maybe_unused]] const absl::Status sent = stream_->Acknowledge(publisher_->Confirm(), true);
+  }
+}
+
+}  // namespace switchyard::capture

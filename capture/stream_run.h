@@ -1,0 +1,97 @@
+// One attempt of a capture: connections, slot, epoch and loop, until one of them is lost. Capture
+// makes another one then.
+//
+//   StreamRun run(config, log, cancel, &stats);
+//   absl::Status ended = run.Run();
+//
+// Thread-compatible; it owns the threads of its monitor and copier.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "capture/capture.h"
+#include "capture/copier.h"
+#include "capture/drift.h"
+#include "capture/log_coverage.h"
+#include "capture/monitor.h"
+#include "capture/publisher.h"
+#include "capture/snapshot.h"
+#include "capture/source_state.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/replication_stream.h"
+#include "common/pg/session.h"
+
+namespace switchyard::capture {
+
+class StreamRun {
+ public:
+  StreamRun(const CaptureConfig& config, eventlog::EventLog& log, const Cancel& cancel,
+            SharedStats* stats)
+      : config_(config),
+        log_(log),
+        cancel_(cancel),
+        stats_(*stats),
+        transactions_before_(stats->transactions),
+        rows_before_(stats->rows) {}
+  ~StreamRun();
+
+  // The errors of Capture::Run; besides Unavailable and Aborted: try again.
+  absl::Status Run();
+
+ private:
+  using State = CaptureStats::State;
+
+  // Waits until no other capture of this stream is at work on its creation or copy.
+  absl::Status AwaitTurn();
+  // Reads the catalogue and the stream's record, and verifies the source.
+  absl::Status Prepare();
+  absl::Status CheckHistory() const;
+  // A stream that does not exist yet, or whose creation was cut off.
+  absl::Status Create();
+  absl::Status CheckNewLog();
+  absl::Status DropUnfinishedSlot();
+  // Tables that came into the migration file or left it, and changes nobody saw.
+  absl::Status Resume();
+
+  // False while another session holds the slot.
+  absl::StatusOr<bool> TryAcquireSlot();
+  absl::Status CheckSlot(const std::optional<SlotState>& slot) const;
+  absl::Status CheckLog(Lsn confirmed_flush);
+  // Takes an epoch, writes its Hello and starts monitor and copier.
+  absl::Status BeginEpoch();
+  void StartHelpers(const event::v1::Hello& hello, uint64_t epoch);
+  absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
+
+  absl::Status Loop();
+  absl::Status Handle(const pg::Frame& frame);
+  absl::Status Housekeep();
+  // What became durable since the last look is acknowledged before the connection goes.
+  void Finish();
+
+  const CaptureConfig& config_;
+  eventlog::EventLog& log_;
+  const Cancel& cancel_;
+  SharedStats& stats_;
+
+  std::unique_ptr<pg::Session> session_;  // holds the stream's advisory lock
+  mapping::Catalog catalog_;
+  std::optional<StreamRecord> record_;
+  TableShapes shapes_;  // as of the start
+  std::optional<Snapshot> initial_;
+
+  std::unique_ptr<pg::ReplicationStream> stream_;
+  Lsn start_;  // confirmed_flush_lsn when the slot was acquired
+  std::unique_ptr<eventlog::LogWriter> writer_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Copier> copier_;
+  PgoutputMessage message_;
+  Lsn noted_position_;
+  // Of the runs before this one.
+  const uint64_t transactions_before_;
+  const uint64_t rows_before_;
+};
+
+}  // namespace switchyard::capture

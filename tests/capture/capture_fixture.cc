@@ -1,0 +1,58 @@
+#include "tests/capture/capture_fixture.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+
+namespace switchyard::capture::testing {
+
+void CaptureTest::Begin(std::string_view sql) {
+  Run(sql);
+  SetUpSource();
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming()) << running_->Stop();
+}
+
+void CaptureTest::AwaitCaughtUp() {
+  // A message of the test's own, behind everything committed so far.
+  const std::string text = absl::StrCat("caught up ", Scalar("SELECT pg_current_wal_lsn()"));
+  Run(absl::StrCat("SELECT pg_logical_emit_message(true, 'test', '", text, "')"));
+  LogFollower follower(*log_, ChangeTopic(options().names));
+  ASSERT_TRUE(follower.ReadUntil([&](const event::v1::Event& event) {
+    return event.has_message() && event.message().content() == text;
+  })) << "the capture did not catch up";
+}
+
+void CaptureTest::AwaitScalar(const std::string& sql, const std::string& expected) {
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  std::string seen;
+  while ((seen = Scalar(sql)) != expected && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  ASSERT_EQ(seen, expected) << sql;
+}
+
+void CaptureTest::AwaitCopied() {
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE state <> 'done'", "0");
+}
+
+std::vector<event::v1::Event> CaptureTest::Changes() {
+  return LogFollower(*log_, ChangeTopic(options().names)).ReadAll();
+}
+
+std::vector<event::v1::Event> CaptureTest::Copies() {
+  return LogFollower(*log_, CopyTopic(options().names)).ReadAll();
+}
+
+void CaptureTest::ExpectReplicaEqualsSource() {
+  AwaitCopied();
+  AwaitCaughtUp();
+  const ReplicaModel replica = Replica();
+  for (const spec::TableName& name : tables_) {
+    const std::string schema = name.schema.empty() ? "public" : name.schema;
+    EXPECT_EQ(replica.Rows(schema, name.name),
+              SourceRows(*owner_, QuoteQualified(schema, name.name)))
+        << name.name;
+  }
+}
+
+}  // namespace switchyard::capture::testing

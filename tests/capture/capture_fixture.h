@@ -1,0 +1,105 @@
+// A capture running against a real source, for tests.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/capture.h"
+#include "common/eventlog/memory_log.h"
+#include "tests/capture/log_events.h"
+#include "tests/capture/replica_model.h"
+#include "tests/capture/source_fixture.h"
+
+namespace switchyard::capture::testing {
+
+// One Capture in a thread of its own.
+class RunningCapture {
+ public:
+  RunningCapture(const CaptureConfig& config, eventlog::EventLog& log)
+      : capture_(config, log, cancel_), thread_([this] {
+          result_ = capture_.Run();
+          ended_ = true;
+        }) {}
+  ~RunningCapture() {
+    cancel_.Request();
+    thread_.join();
+  }
+
+  // Why it ended.
+  absl::Status Stop() {
+    cancel_.Request();
+    return AwaitEnd();
+  }
+  // Waits until it ends by itself, at most a minute.
+  absl::Status AwaitEnd() {
+    const absl::Time deadline = absl::Now() + absl::Minutes(1);
+    while (!ended_ && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+    EXPECT_TRUE(ended_) << "the capture did not end";
+    return ended_ ? result_ : absl::InternalError("still running");
+  }
+  CaptureStats stats() const { return capture_.stats(); }
+  bool ended() const { return ended_; }
+
+  // Waits for stats to satisfy `done`, at most a minute.
+  template <typename Predicate>
+  bool Await(Predicate done) {
+    const absl::Time deadline = absl::Now() + absl::Minutes(1);
+    while (absl::Now() < deadline) {
+      if (done(stats())) return true;
+      if (ended_) return false;
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return false;
+  }
+  bool AwaitStreaming(uint64_t epoch = 1) {
+    return Await([epoch](const CaptureStats& stats) {
+      return stats.state == CaptureStats::State::kStreaming && stats.epoch >= epoch;
+    });
+  }
+
+ private:
+  Cancel cancel_;
+  std::atomic<bool> ended_ = false;
+  absl::Status result_;
+  Capture capture_;
+  std::thread thread_;
+};
+
+class CaptureTest : public SourceTest {
+ protected:
+  CaptureConfig Config() const {
+    return {.names = options().names,
+            .dsn = capture_dsn(),
+            .tables = tables_,
+            .heartbeat_interval = absl::Milliseconds(200),
+            .drift_check_interval = absl::Milliseconds(100),
+            .standby_interval = absl::Milliseconds(20)};
+  }
+  // Makes the tables, sets the source up and starts.
+  void Begin(std::string_view sql);
+  void Start() { running_ = std::make_unique<RunningCapture>(Config(), *log_); }
+  absl::Status Stop() { return std::exchange(running_, nullptr)->Stop(); }
+
+  // Everything committed so far is on the log when this returns.
+  void AwaitCaughtUp();
+  // The initial copy, and every copy asked for, is on the log.
+  void AwaitCopied();
+  // Waits until the query gives `expected`.
+  void AwaitScalar(const std::string& sql, const std::string& expected);
+
+  std::vector<event::v1::Event> Changes();
+  std::vector<event::v1::Event> Copies();
+  ReplicaModel Replica() { return ReplicaModel(Copies(), Changes()); }
+  // What a reader of the log makes of it equals the source.
+  void ExpectReplicaEqualsSource();
+
+  Cancel log_cancel_;
+  std::unique_ptr<eventlog::MemoryLog> memory_ = std::make_unique<eventlog::MemoryLog>(log_cancel_);
+  eventlog::EventLog* log_ = memory_.get();
+  std::unique_ptr<RunningCapture> running_;
+};
+
+}  // namespace switchyard::capture::testing
