@@ -70,6 +70,10 @@ class RunningCapture {
 
 class CaptureTest : public SourceTest {
  protected:
+  void TearDown() override {
+    running_.reset();
+    SourceTest::TearDown();
+  }
   CaptureConfig Config() const {
     return {.names = options().names,
             .dsn = capture_dsn(),

@@ -86,7 +86,7 @@ void ReplicaModel::AddChunk(Table* table, const std::string& data, uint32_t rows
     for (int i = 0; i < table->relation.columns_size(); ++i) {
       row[table->relation.columns(i).name()] = ParseField(fields[static_cast<size_t>(i)]);
     }
-    table->rows.push_back(std::move(row));
+    table->rows.emplace(KeyOf(*table, row), std::move(row));
   }
 }
 
@@ -153,7 +153,7 @@ void ReplicaModel::OnCommit(const event::v1::Commit& commit) {
 
 void ReplicaModel::Apply(const Event& event) {
   if (event.has_relation()) {
-    tables_[event.relation().relation_id()].relation = event.relation();
+    Describe(&tables_[event.relation().relation_id()], event.relation());
   } else if (event.has_row()) {
     ApplyRow(event.row());
   } else if (event.has_truncate()) {
@@ -165,6 +165,7 @@ void ReplicaModel::Apply(const Event& event) {
 
 RowValues ReplicaModel::TupleValues(const Table& table, const event::v1::Tuple& tuple) const {
   RowValues row;
+  if (tuple.kinds().empty()) return row;  // of a DELETE, or a table without columns
   EXPECT_EQ(tuple.kinds().size(), static_cast<size_t>(table.relation.columns_size()));
   int value = 0;
   for (int i = 0; i < table.relation.columns_size(); ++i) {
@@ -175,37 +176,41 @@ RowValues ReplicaModel::TupleValues(const Table& table, const event::v1::Tuple& 
   return row;
 }
 
-std::vector<RowValues>::iterator ReplicaModel::FindOld(Table* table, const event::v1::Row& row) {
-  const RowValues known =
-      TupleValues(*table, row.has_old_tuple() ? row.old_tuple() : row.new_tuple());
-  return std::ranges::find_if(table->rows, [&](const RowValues& candidate) {
-    for (const auto& column : table->relation.columns()) {
-      if (!column.in_identity()) continue;
-      const auto value = known.find(column.name());
-      const auto own = candidate.find(column.name());
-      if (value == known.end() || own == candidate.end() || value->second != own->second) {
-        return false;
-      }
-    }
-    return true;
-  });
+RowKey ReplicaModel::KeyOf(const Table& table, const RowValues& row) {
+  RowKey key;
+  for (const auto& column : table.relation.columns()) {
+    if (!column.in_identity()) continue;
+    const auto value = row.find(column.name());
+    key.push_back(value == row.end() ? Value() : value->second);
+  }
+  return key;
+}
+
+void ReplicaModel::Describe(Table* table, const event::v1::Relation& relation) {
+  table->relation = relation;
+  std::multimap<RowKey, RowValues> rows;
+  for (auto& [key, row] : table->rows) rows.emplace(KeyOf(*table, row), std::move(row));
+  table->rows = std::move(rows);
 }
 
 void ReplicaModel::ApplyRow(const event::v1::Row& row) {
   Table& table = tables_[row.relation_id()];
   if (row.commit_lsn() < table.copy_lsn) return;  // in the copy already
+  const RowValues now = TupleValues(table, row.new_tuple());
   if (row.op() == event::v1::Row::INSERT) {
-    table.rows.push_back(TupleValues(table, row.new_tuple()));
+    table.rows.emplace(KeyOf(table, now), now);
     return;
   }
-  const auto old = FindOld(&table, row);
+  const RowValues known = row.has_old_tuple() ? TupleValues(table, row.old_tuple()) : now;
+  const auto old = table.rows.find(KeyOf(table, known));
   ASSERT_NE(old, table.rows.end()) << "a change of a row of " << table.relation.name()
                                    << " that is not there: " << row.ShortDebugString();
-  if (row.op() == event::v1::Row::DELETE) {
-    table.rows.erase(old);
-    return;
-  }
-  for (const auto& [column, value] : TupleValues(table, row.new_tuple())) (*old)[column] = value;
+  RowValues changed = std::move(old->second);
+  table.rows.erase(old);
+  if (row.op() == event::v1::Row::DELETE) return;
+  for (const auto& [column, value] : now) changed[column] = value;
+  RowKey key = KeyOf(table, changed);
+  table.rows.emplace(std::move(key), std::move(changed));
 }
 
 std::multiset<RowValues> ReplicaModel::Rows(const std::string& schema,
@@ -219,7 +224,7 @@ std::multiset<RowValues> ReplicaModel::Rows(const std::string& schema,
       continue;
     }
     EXPECT_TRUE(table.generation == 0 || table.copied) << relation.name() << " is half copied";
-    rows.insert(table.rows.begin(), table.rows.end());
+    for (const auto& [key, row] : table.rows) rows.insert(row);
   }
   return rows;
 }

@@ -17,6 +17,7 @@ namespace switchyard::capture::testing {
 
 using Value = std::optional<std::string>;
 using RowValues = std::map<std::string, Value>;  // by column
+using RowKey = std::vector<Value>;
 
 class ReplicaModel {
  public:
@@ -38,7 +39,7 @@ class ReplicaModel {
     uint64_t copy_lsn = 0;
     uint64_t copied_rows = 0;
     bool copied = false;
-    std::vector<RowValues> rows;
+    std::multimap<RowKey, RowValues> rows;  // by replica identity
   };
 
   void LoadCopy(const std::vector<event::v1::Event>& copy);
@@ -50,7 +51,8 @@ class ReplicaModel {
   void Apply(const event::v1::Event& event);
   void ApplyRow(const event::v1::Row& row);
   RowValues TupleValues(const Table& table, const event::v1::Tuple& tuple) const;
-  std::vector<RowValues>::iterator FindOld(Table* table, const event::v1::Row& row);
+  static RowKey KeyOf(const Table& table, const RowValues& row);
+  static void Describe(Table* table, const event::v1::Relation& relation);
 
   std::map<uint32_t, Table> tables_;
   uint64_t epoch_ = 0;
