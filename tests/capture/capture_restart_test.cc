@@ -1,0 +1,312 @@
+// A capture that is stopped, cut off, doubled or refused: no gap, nothing skipped, and a person
+// told what to do.
+#include "absl/strings/str_cat.h"
+#include "capture/capture.h"
+#include "capture/source_state.h"
+#include "common/pg/replication_stream.h"
+#include "tests/capture/capture_fixture.h"
+
+namespace switchyard::capture {
+namespace {
+
+using event::v1::Event;
+using ::switchyard::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class CaptureRestartTest : public testing::CaptureTest {
+ protected:
+  void BeginTable() {
+    Begin("CREATE TABLE t (id int PRIMARY KEY, a text)");
+    AwaitCopied();
+    Run("INSERT INTO t VALUES (1, 'a')");
+    AwaitCaughtUp();
+  }
+  void AwaitConfirmed() {
+    const std::string goal = Scalar("SELECT pg_current_wal_lsn()");
+    AwaitScalar("SELECT confirmed_flush_lsn >= '" + goal +
+                    "' FROM pg_replication_slots WHERE slot_name = '" + slot() + "'",
+                "t");
+  }
+  std::string slot() const { return options().names.slot; }
+  std::string stream() const { return options().names.stream; }
+  absl::Status StartAndAwaitEnd() {
+    Start();
+    return running_->AwaitEnd();
+  }
+  // Refused, for the same reason as often as it is tried, and the reason stands in the source.
+  void ExpectRefusal(absl::StatusCode code, const std::string& text) {
+    EXPECT_THAT(StartAndAwaitEnd(), StatusIs(code, HasSubstr(text)));
+    EXPECT_THAT(StartAndAwaitEnd(), StatusIs(code, AllOf(HasSubstr(text), HasSubstr("next: "))));
+    EXPECT_THAT(Scalar("SELECT refusal FROM switchyard.capture_stream"), HasSubstr(text));
+  }
+  // What every loss ends with: a new slot, and everything copied again.
+  void BeginAnewAndExpectEquality() {
+    const auto session = ConnectAsCapture();
+    ASSERT_OK(Capture::BeginAnew(*session, options().names));
+    const uint64_t epoch = std::stoull(Scalar("SELECT epoch FROM switchyard.capture_stream"));
+    Start();
+    ASSERT_TRUE(running_->AwaitStreaming(epoch + 1));
+    EXPECT_EQ(Scalar("SELECT refusal IS NULL FROM switchyard.capture_stream"), "t");
+    Run("INSERT INTO t VALUES (1000, 'anew')");
+    AwaitCopied();
+    AwaitCaughtUp();
+    // A reader of the new life only: its copies have the highest generation.
+    std::vector<Event> changes = Changes();
+    std::erase_if(changes, [&](const Event& event) { return event.epoch() <= epoch; });
+    EXPECT_EQ(testing::ReplicaModel(Copies(), changes).Rows("public", "t"),
+              testing::SourceRows(*owner_, "t"));
+  }
+};
+
+// Promise 3.
+TEST_F(CaptureRestartTest, GoesOnUnderANewEpochWithoutAGap) {
+  BeginTable();
+  for (int epoch = 2; epoch <= 4; ++epoch) {
+    EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+    Run(absl::StrCat("INSERT INTO t VALUES (", epoch, ", 'stopped')"));
+    Start();
+    ASSERT_TRUE(running_->AwaitStreaming(static_cast<uint64_t>(epoch)));
+    Run(absl::StrCat("UPDATE t SET a = '", epoch, "'"));
+  }
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "4");
+  EXPECT_EQ(Scalar("SELECT state FROM switchyard.capture_stream"), "streaming");
+  EXPECT_EQ(Scalar("SELECT max(generation) FROM switchyard.capture_copy"), "1");
+}
+
+TEST_F(CaptureRestartTest, ReconnectsWhenItsConnectionsAreCut) {
+  BeginTable();
+  for (int i = 1; i <= 3; ++i) {
+    Run("BEGIN; INSERT INTO t SELECT g, 'x' FROM generate_series(" +
+        absl::StrCat(i * 1000, ", ", i * 1000 + 500) + ") g; COMMIT");
+    Run(absl::StrCat("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '",
+                     testing::kRole, "'"));
+    Run("UPDATE t SET a = 'cut'");
+    ASSERT_TRUE(running_->AwaitStreaming(static_cast<uint64_t>(i + 1)));
+  }
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, SendsAgainWhatTheLogLost) {
+  BeginTable();
+  memory_->HoldDurability();
+  Run("INSERT INTO t SELECT g, 'x' FROM generate_series(100, 400) g");
+  const std::string now = Scalar("SELECT pg_current_wal_lsn()");
+  ASSERT_OK_AND_ASSIGN(const Lsn goal, Lsn::Parse(now));
+  ASSERT_TRUE(running_->Await([&](const CaptureStats& stats) { return stats.received >= goal; }));
+  memory_->Crash(absl::UnavailableError("the broker is gone"));
+  memory_->ReleaseDurability();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, GoesOnAfterTheSourceCrashed) {
+  BeginTable();
+  Run("INSERT INTO t SELECT g, 'x' FROM generate_series(100, 400) g");
+  ASSERT_OK(server_->Restart(switchyard::testing::MiniPostgres::StopMode::kImmediate));
+  ASSERT_OK_AND_ASSIGN(owner_, server_->Connect(database_));
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("INSERT INTO t VALUES (3, 'after')");
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, ASecondCaptureStandsByAndTakesOver) {
+  BeginTable();
+  testing::RunningCapture second(Config(), *log_);
+  ASSERT_TRUE(second.Await(
+      [](const CaptureStats& stats) { return stats.state == CaptureStats::State::kStandby; }));
+  Run("INSERT INTO t VALUES (2, 'first')");
+  AwaitCaughtUp();
+  EXPECT_EQ(second.stats().rows, 0u);
+  const absl::Time stopped = absl::Now();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  ASSERT_TRUE(second.AwaitStreaming(2));
+  EXPECT_LT(absl::Now() - stopped, absl::Seconds(10));
+  Run("INSERT INTO t VALUES (3, 'second')");
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, StandsByWhileAnotherSessionHasTheSlot) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Cancel cancel;
+  ASSERT_OK_AND_ASSIGN(auto other,
+                       pg::ReplicationStream::Start({.dsn = capture_dsn(),
+                                                     .application_name = "somebody else",
+                                                     .slot = slot(),
+                                                     .publication = options().names.publication},
+                                                    cancel));
+  Start();
+  ASSERT_TRUE(running_->Await(
+      [](const CaptureStats& stats) { return stats.state == CaptureStats::State::kStandby; }));
+  EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "1");
+  other.reset();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("INSERT INTO t VALUES (3, 'mine')");
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, AnEpochIsOnlyForTheHolderOfTheSlot) {
+  BeginTable();
+  const auto session = ConnectAsCapture();
+  EXPECT_THAT(TakeEpoch(*session, options().names, session->backend_pid()),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("not held")));
+  EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "1");
+}
+
+TEST_F(CaptureRestartTest, AnUnfinishedCreationIsBegunAgain) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'a')");
+  SetUpSource();
+  const auto session = ConnectAsCapture();
+  const mapping::Catalog catalog = LoadTables();
+  ASSERT_OK(RecordCreating(*session, options().names, catalog.system_identifier, catalog.timeline));
+  Run("SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')");
+  Run("INSERT INTO t VALUES (2, 'b')");
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming());
+  Run("INSERT INTO t VALUES (3, 'c')");
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureRestartTest, RefusesASlotThatIsGone) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("SELECT pg_drop_replication_slot('" + slot() + "')");
+  Run("INSERT INTO t VALUES (2, 'lost')");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "is gone");
+  BeginAnewAndExpectEquality();
+}
+
+TEST_F(CaptureRestartTest, RefusesASlotMadeAnewByHand) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("INSERT INTO t VALUES (2, 'lost')");
+  Run("SELECT pg_drop_replication_slot('" + slot() + "')");
+  Run("SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "the changes in between are nowhere");
+  BeginAnewAndExpectEquality();
+}
+
+TEST_F(CaptureRestartTest, RefusesASlotAdvancedByHand) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("INSERT INTO t VALUES (2, 'lost')");
+  Run("SELECT pg_replication_slot_advance('" + slot() + "', pg_current_wal_lsn())");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "advanced by hand");
+  BeginAnewAndExpectEquality();
+}
+
+TEST_F(CaptureRestartTest, RefusesSomebodyElsesSlot) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("SELECT pg_drop_replication_slot('" + slot() + "')");
+  Run("SELECT pg_create_physical_replication_slot('" + slot() + "')");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "is not the one capture made");
+}
+
+TEST_F(CaptureRestartTest, RefusesAnInvalidatedSlot) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
+  Run("SELECT pg_reload_conf()");
+  for (int i = 0; i < 3; ++i) {
+    Run("CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 1000); DROP TABLE "
+        "filler");
+    Run("SELECT pg_switch_wal()");
+    Run("CHECKPOINT");
+  }
+  AwaitScalar("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '" + slot() + "'",
+              "lost");
+  Run("ALTER SYSTEM RESET max_slot_wal_keep_size");
+  Run("SELECT pg_reload_conf()");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "was invalidated");
+  BeginAnewAndExpectEquality();
+}
+
+TEST_F(CaptureRestartTest, RefusesAnotherClusterOrHistory) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("UPDATE switchyard.capture_stream SET timeline = 7");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "is on timeline 1, the stream was begun on 7");
+  Run("UPDATE switchyard.capture_stream SET timeline = 1, system_identifier = '42'");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "the source is another cluster");
+}
+
+TEST_F(CaptureRestartTest, RefusesALogThatLostItsTopicOrItsEnd) {
+  BeginTable();
+  AwaitConfirmed();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  memory_->DeleteTopic(ChangeTopic(options().names));
+  ExpectRefusal(absl::StatusCode::kDataLoss, "is gone, and with it the changes");
+  ASSERT_OK(memory_->CreateTopic(ChangeTopic(options().names)));
+  ExpectRefusal(absl::StatusCode::kDataLoss, "was deleted and made again");
+  // A log that can't tell its topics apart: what stands on it tells.
+  Run("UPDATE switchyard.capture_stream SET log_topic = ''");
+  ExpectRefusal(absl::StatusCode::kDataLoss, "the log lost its end");
+  BeginAnewAndExpectEquality();
+}
+
+TEST_F(CaptureRestartTest, AcceptsALogTrimmedBehindItsReader) {
+  BeginTable();
+  AwaitConfirmed();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  ASSERT_OK_AND_ASSIGN(const auto topic, memory_->Describe(ChangeTopic(options().names)));
+  ASSERT_OK(memory_->Trim(ChangeTopic(options().names), topic.next));
+  Start();
+  EXPECT_TRUE(running_->AwaitStreaming(2));
+}
+
+TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
+  BeginTable();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("DELETE FROM switchyard.capture_stream");
+  Run("SELECT pg_drop_replication_slot('" + slot() + "')");
+  EXPECT_THAT(StartAndAwaitEnd(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the source knows of no")));
+}
+
+TEST_F(CaptureRestartTest, RefusesWhenThePublicationIsDroppedWhileStreaming) {
+  BeginTable();
+  Run("DROP PUBLICATION " + options().names.publication);
+  Run("INSERT INTO t VALUES (2, 'unpublished')");
+  EXPECT_THAT(running_->AwaitEnd(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("publication")));
+  EXPECT_THAT(StartAndAwaitEnd(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                           HasSubstr("there is no publication")));
+}
+
+TEST_F(CaptureRestartTest, RefusesASourceThatIsNotSetUpNamingEverything) {
+  tables_ = {{"", "t"}, {"", "keyless"}, {"", "gone"}};
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE keyless (a int);"
+      "DO 'BEGIN CREATE ROLE switchyard_capture LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+      "END'");
+  EXPECT_THAT(StartAndAwaitEnd(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                           AllOf(HasSubstr("has no switchyard.capture_stream"),
+                                                 HasSubstr("there is no publication"))));
+  EXPECT_EQ(Scalar("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"),
+            "0");
+}
+
+TEST_F(CaptureRestartTest, WhatIsWrongWithOneTableDoesNotStopTheOthers) {
+  tables_ = {{"", "t"}, {"", "u"}};
+  Begin("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
+  AwaitCopied();
+  Run("ALTER PUBLICATION " + options().names.publication + " DROP TABLE u");
+  AwaitScalar(
+      "SELECT count(*) FROM switchyard.capture_suspect WHERE table_name = 'u' AND reason "
+      "LIKE 'taken out of%' AND next_step <> '' AND cleared_at IS NULL",
+      "1");
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("ALTER TABLE u RENAME TO v");
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("INSERT INTO t VALUES (1)");
+  AwaitCaughtUp();
+  EXPECT_EQ(Replica().Rows("public", "t"), testing::SourceRows(*owner_, "t"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_suspect WHERE reason LIKE 'renamed to%'",
+              "1");
+}
+
+}  // namespace
+}  // namespace switchyard::capture
