@@ -1,5 +1,7 @@
 #include "replayer/pg_target.h"
 
+#include <limits>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -380,6 +382,41 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   }));
   RETURN_IF_ERROR(quarantine_->Load());
   return result;
+}
+
+absl::Status PgTarget::TouchEverything(int source) {
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    for (const mapping::TouchRule& rule : plan_.mappings[m].keyed.touches) {
+      const bool reads =
+          rule.source == source ||
+          (rule.upstream >= 0 && plan_.mappings[rule.upstream].source == source);
+      if (!reads) continue;
+      RETURN_IF_ERROR(Annotate(writer_->Touch(rule, true, true), plan_.mappings[m].display));
+      touched_.insert(static_cast<int>(m));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap) {
+  Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
+  here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
+  const auto body = [&]() -> absl::Status {
+    RETURN_IF_ERROR(BeginChecked(here));
+    RETURN_IF_ERROR(TouchEverything(source));
+    RETURN_IF_ERROR(swap());
+    RETURN_IF_ERROR(TouchEverything(source));
+    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+      if (!touched_.contains(static_cast<int>(m))) continue;
+      RETURN_IF_ERROR(RecomputeMapping(here, static_cast<int>(m), false));
+    }
+    return session_->Commit();
+  };
+  const absl::Status status = body();
+  in_transaction_ = false;
+  touched_.clear();
+  if (!status.ok() && session_->alive()) session_->Rollback();
+  return status;
 }
 
 absl::StatusOr<Lsn> PgTarget::TargetWalPosition() {

@@ -78,6 +78,10 @@ class PgTarget {
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
 
+  // Replaces the rows of one source by `swap`, which writes its mirror and row-local targets, and
+  // recomputes everything derived from it: one transaction, at the position the stream has.
+  absl::Status ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap);
+
   // Whether everything applied so far has been flushed by the server: then the log before the
   // position that was current at the last call may be trimmed.
   absl::StatusOr<bool> FlushedUpTo(Lsn target_wal);
@@ -98,6 +102,7 @@ class PgTarget {
   absl::Status StageAll(const Batch& batch, bool direct_allowed);
   absl::Status TouchSources(const Batch& batch, bool before);
   absl::Status TouchMapping(const Batch& batch, int mapping, bool before);
+  absl::Status TouchEverything(int source);
   absl::Status TouchReaders(int upstream, bool before, bool everything);
   absl::Status WriteRowLocal(const Batch& batch, int mapping, bool careful);
   absl::Status RecomputeMapping(const Batch& batch, int mapping, bool careful);

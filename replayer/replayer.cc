@@ -142,6 +142,10 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
            {"lsn", state.position.lsn.ToString()},
            {"epoch", std::to_string(state.position.epoch)},
            {"offset", std::to_string(state.position.next_offset)}});
+  recopy_ = std::make_unique<Recopy>(target_, plan_, log_,
+                                     RecopyOptions{.stream = options_.target.stream,
+                                                   .change_topic = options_.change_topic,
+                                                   .copy_topic = options_.copy_topic});
   Pipeline pipeline(std::move(pipeline_options), plan_, std::move(reader), cancel_);
   while (true) {
     RETURN_IF_ERROR(cancel_.status());
@@ -181,6 +185,7 @@ absl::Status Replayer::Chores() {
   if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
+  if (!catching_up_) RETURN_IF_ERROR(recopy_->Step());
   ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
   if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();
@@ -221,6 +226,8 @@ absl::Status Replayer::TrimFlushed() {
     }
   }
   trim_offset_ = target_.position().next_offset;
+  ASSIGN_OR_RETURN(const std::optional<int64_t> keep, recopy_->KeepFrom());
+  if (keep) trim_offset_ = std::min(trim_offset_, *keep);
   ASSIGN_OR_RETURN(trim_wal_, target_.TargetWalPosition());
   return absl::OkStatus();
 }

@@ -20,6 +20,7 @@
 #include "common/mapping/plan.h"
 #include "replayer/batch.h"
 #include "replayer/pg_target.h"
+#include "replayer/recopy.h"
 
 namespace switchyard::replayer {
 
@@ -60,6 +61,7 @@ class Replayer {
   eventlog::EventLog& log_;
   const Cancel& cancel_;
   PgTarget target_;
+  std::unique_ptr<Recopy> recopy_;  // of the session that streams
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
   bool catching_up_ = false;  // behind the largest copy point
   Lsn copy_lsn_;

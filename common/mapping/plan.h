@@ -55,6 +55,9 @@ struct TableWrite {
   std::string clear;
   // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
   std::string load;
+  // What makes the target equal to {load}, touching only rows that differ.
+  std::string swap_remove;
+  std::string swap_upsert;
 };
 
 struct SourcePlan {

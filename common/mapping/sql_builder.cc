@@ -53,6 +53,12 @@ string AbsentTest(const SourcePlan& source, const Assignment& assignment, const 
   return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
 }
 
+string SameImage(const vector<string>& columns, const string& a, const string& b) {
+  // As records: between two bare ROW()s the operator would be looked up column by column.
+  return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +
+         JoinQuoted(columns, b + ".") + ")::record";
+}
+
 class RowLocalBuilder {
  public:
   RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
@@ -76,6 +82,7 @@ class RowLocalBuilder {
     AddExchange(&write);
     write.clear =
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
+    AddSwap(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
     return write;
   }
@@ -158,6 +165,33 @@ class RowLocalBuilder {
     write->copy_in = "COPY " + target_.target + " (" + JoinQuoted(columns) + ") FROM STDIN";
   }
 
+  void AddSwap(TableWrite* write) const {
+    vector<string> keys;
+    vector<string> key_values;
+    vector<string> columns;
+    vector<string> sets;
+    for (const Assignment& a : target_.assignments) {
+      columns.push_back(a.column);
+      const string column = QuoteIdentifier(a.column);
+      if (a.in_key) {
+        keys.push_back(a.column);
+        key_values.push_back(a.sql);
+      } else if (!a.identity_always) {
+        sets.push_back(column + " = excluded." + column);
+      }
+    }
+    const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
+    write->swap_remove = "DELETE FROM " + target_.target + " AS sy_t WHERE (" +
+                         JoinQuoted(keys, "sy_t.") + ") NOT IN (SELECT " +
+                         absl::StrJoin(key_values, ", ") + " FROM " + rows + ")" +
+                         (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
+    write->swap_upsert = InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
+                         (sets.empty() ? "NOTHING"
+                                       : "UPDATE SET " + absl::StrJoin(sets, ", ") +
+                                             " WHERE NOT (" +
+                                             SameImage(columns, target_.target, "excluded") + ")");
+  }
+
   void AddExchange(TableWrite* write) const {
     write->gone_table = "sy_gone_" + target_.temp_suffix;
     const string gone = Temp(write->gone_table);
@@ -213,12 +247,6 @@ string KeyEqual(const vector<string>& key, const string& a, const string& b) {
     const string column = QuoteIdentifier(key[i]);
     return a + "." + column + " = " + b + "." + column;
   });
-}
-
-string SameImage(const vector<string>& columns, const string& a, const string& b) {
-  // As records: between two bare ROW()s the operator would be looked up column by column.
-  return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +
-         JoinQuoted(columns, b + ".") + ")::record";
 }
 
 string Owned(const KeyedTarget& target) {

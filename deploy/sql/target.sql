@@ -85,6 +85,10 @@ CREATE TABLE IF NOT EXISTS switchyard.request (
   argument text NOT NULL DEFAULT '',
   state text NOT NULL DEFAULT 'open',  -- open, done, failed
   result text NOT NULL DEFAULT '',
+  -- Where the stream stood: a re-copy is rolled forward from there, so the log is kept that far.
+  epoch bigint NOT NULL DEFAULT 0,
+  lsn pg_lsn NOT NULL DEFAULT '0/0',
+  log_offset bigint NOT NULL DEFAULT 0,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   finished_at timestamptz
 );

@@ -32,11 +32,11 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   RETURN_IF_ERROR(log.CreateTopic(own.copy_topic));
   ASSIGN_OR_RETURN(capture->changes_, log.OpenWriter(own.change_topic));
   RETURN_IF_ERROR(capture->NewEpoch());
-  ASSIGN_OR_RETURN(const auto copies, log.OpenWriter(own.copy_topic));
+  ASSIGN_OR_RETURN(capture->copies_, log.OpenWriter(own.copy_topic));
   for (const mapping::Table& table : catalog.tables) {
-    if (table.kind == 'r') RETURN_IF_ERROR(capture->CopyTable(table, lsn, *copies));
+    if (table.kind == 'r') RETURN_IF_ERROR(capture->CopyTable(table, lsn, 1, *capture->copies_));
   }
-  RETURN_IF_ERROR(copies->Flush(absl::Seconds(30)));
+  RETURN_IF_ERROR(capture->copies_->Flush(absl::Seconds(30)));
   return capture;
 }
 
@@ -79,7 +79,18 @@ absl::Status SimpleCapture::Pump() {
   return changes_->Flush(absl::Seconds(30));
 }
 
-absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn,
+absl::Status SimpleCapture::Recopy(const std::string& name) {
+  for (const mapping::Table& table : catalog_.tables) {
+    if (table.name != name) continue;
+    // A slot point holds the commits below it; the table is read before anything else commits.
+    ASSIGN_OR_RETURN(const pg::Result point, source_.Query("SELECT pg_current_wal_insert_lsn()"));
+    ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(point.text(0, 0)));
+    RETURN_IF_ERROR(CopyTable(table, lsn, 2, *copies_));
+  }
+  return copies_->Flush(absl::Seconds(30));
+}
+
+absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn, uint64_t generation,
                                       eventlog::LogWriter& writer) {
   Event event;
   event.set_format(1);
@@ -87,8 +98,9 @@ absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn,
   const auto append = [&] { return writer.Append("", event.SerializeAsString()).status(); };
   event::v1::CopyPoint* point = event.mutable_copy_point();
   point->set_relation_id(table.oid);
-  point->set_generation(1);
+  point->set_generation(generation);
   point->set_lsn(lsn.value());
+  point->set_recopy(generation > 1);
   point->mutable_relation()->set_relation_id(table.oid);
   point->mutable_relation()->set_schema(table.schema);
   point->mutable_relation()->set_name(table.name);
@@ -112,7 +124,7 @@ absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn,
     return absl::OkStatus();
   };
   chunk->set_relation_id(table.oid);
-  chunk->set_generation(1);
+  chunk->set_generation(generation);
   RETURN_IF_ERROR(source_.CopyOut(
       absl::StrCat("COPY ", table.Quoted(), " (", absl::StrJoin(columns, ", "), ") TO STDOUT"),
       [&](std::string_view line) -> absl::Status {
@@ -125,7 +137,7 @@ absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn,
   RETURN_IF_ERROR(flush());
   event::v1::CopyEnd* end = event.mutable_copy_end();
   end->set_relation_id(table.oid);
-  end->set_generation(1);
+  end->set_generation(generation);
   end->set_rows(rows);
   return append();
 }

@@ -38,6 +38,8 @@ class SimpleCapture {
   }
 
   absl::Status Pump();
+  // A new generation of one table on the copy topic, as of now.
+  absl::Status Recopy(const std::string& table);
   // A new epoch from where the slot stands, as after a crash of capture.
   absl::Status NewEpoch();
   // LSN of the last commit published.
@@ -46,12 +48,14 @@ class SimpleCapture {
  private:
   SimpleCapture(pg::Session& source, const mapping::Catalog& catalog, Options options)
       : source_(source), catalog_(catalog), options_(std::move(options)) {}
-  absl::Status CopyTable(const mapping::Table& table, Lsn lsn, eventlog::LogWriter& writer);
+  absl::Status CopyTable(const mapping::Table& table, Lsn lsn, uint64_t generation,
+                         eventlog::LogWriter& writer);
 
   pg::Session& source_;
   const mapping::Catalog& catalog_;
   const Options options_;
   std::unique_ptr<eventlog::LogWriter> changes_;
+  std::unique_ptr<eventlog::LogWriter> copies_;
   std::unique_ptr<capture::Publisher> publisher_;
   uint64_t epoch_ = 1;
   Lsn last_commit_;

@@ -1,0 +1,295 @@
+#include "replayer/recopy.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql_builder.h"
+#include "replayer/batcher.h"
+
+namespace switchyard::replayer {
+
+using event::v1::Event;
+using mapping::SourcePlan;
+
+namespace {
+
+// About 4 MiB each: changes of other tables wait no longer than these take.
+constexpr int kReadsPerStep = 8;
+
+std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", relation_id); }
+
+// The side table as a target of row changes: every staged column, by name.
+mapping::TableWrite SideWrite(const SourcePlan& source, const std::string& side) {
+  mapping::RowLocalTarget target{.target = "pg_temp." + side,
+                                 .display = "re-copy of " + source.name,
+                                 .alias = source.alias,
+                                 .temp_suffix = side};
+  for (size_t i = 0; i < source.columns.size(); ++i) {
+    const std::string& name = source.columns[i].name;
+    const bool in_key = std::ranges::count(source.key, static_cast<int>(i)) > 0;
+    target.insertable.push_back(name);
+    target.assignments.push_back({.column = name,
+                                  .sql = QuoteIdentifier(name),
+                                  .plain = static_cast<int>(i),
+                                  .in_key = in_key});
+  }
+  return mapping::BuildTableWrite(source, target);
+}
+
+}  // namespace
+
+Recopy::Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& log,
+               RecopyOptions options)
+    : target_(target), plan_(plan), log_(log), options_(std::move(options)) {}
+
+Recopy::~Recopy() = default;
+
+absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
+  ASSIGN_OR_RETURN(const pg::Result row, target_.session().QueryPrepared(
+      "SELECT min(log_offset) FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
+      "AND state = 'open'", {options_.stream}));
+  if (row.is_null(0, 0)) return std::nullopt;
+  return row.i64(0, 0);
+}
+
+absl::Status Recopy::Step() {
+  if (reader_ == nullptr) {
+    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    next_offset_ = state.copy_offset;
+    ASSIGN_OR_RETURN(reader_, log_.OpenReader(options_.copy_topic, next_offset_));
+  }
+  std::vector<eventlog::LogRecord> records;
+  Event event;
+  for (int reads = 0; reads < kReadsPerStep; ++reads) {
+    RETURN_IF_ERROR(reader_->Read(absl::ZeroDuration(), &records));
+    if (records.empty()) break;
+    for (const eventlog::LogRecord& record : records) {
+      if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
+        return absl::DataLossError(
+            absl::StrFormat("offset %d of the copy topic is no event", record.offset));
+      }
+      RETURN_IF_ERROR(Add(event));
+      next_offset_ = record.offset + 1;
+    }
+  }
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    Job& job = (it++)->second;  // a job that is done erases itself
+    RETURN_IF_ERROR(SwapIfComplete(job));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Recopy::Add(const Event& event) {
+  switch (event.body_case()) {
+    case Event::kCopyPoint: return OnPoint(event.copy_point());
+    case Event::kCopyChunk: return OnChunk(event.copy_chunk());
+    case Event::kCopyEnd: return OnEnd(event.copy_end());
+    default: return absl::OkStatus();
+  }
+}
+
+absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
+  const SourcePlan* source = plan_.FindRelation(point.relation_id());
+  if (source == nullptr || !point.recopy()) return absl::OkStatus();
+  const int index = static_cast<int>(source - plan_.sources.data());
+  pg::Session& session = target_.session();
+  Job& job = jobs_[index];
+  if (job.side.empty()) {
+    job.source = index;
+    job.side = absl::StrCat("sy_side_", index);
+    std::vector<std::string> columns;
+    std::vector<std::string> key;
+    for (const mapping::StageColumn& column : source->columns) {
+      columns.push_back(QuoteIdentifier(column.name) + " " + column.type);
+    }
+    for (const int k : source->key) key.push_back(source->columns[k].name);
+    RETURN_IF_ERROR(session.Execute(absl::StrCat(
+        "DROP TABLE IF EXISTS pg_temp.", job.side, "; CREATE TEMP TABLE ", job.side, " (",
+        absl::StrJoin(columns, ", "), ", PRIMARY KEY (", mapping::JoinQuoted(key), "))")));
+    LogInfo("replayer", "re-copy begins", {{"stream", options_.stream}, {"table", source->name}});
+  } else if (job.leaves[point.relation_id()].rows > 0) {
+    // Begun again: rows of one leaf can't be told from another's, all of them come again.
+    RETURN_IF_ERROR(session.Execute("TRUNCATE pg_temp." + job.side));
+    for (auto& [id, leaf] : job.leaves) leaf = Leaf();
+  }
+  std::vector<std::string> columns;
+  for (const event::v1::Column& column : point.relation().columns()) {
+    const auto used = std::ranges::find(source->columns, column.name(),
+                                        &mapping::StageColumn::name);
+    columns.push_back(QuoteIdentifier(column.name()) + " " +
+                      (used == source->columns.end() ? "text" : used->type));
+  }
+  job.leaves[point.relation_id()] = {.generation = point.generation(), .lsn = Lsn(point.lsn())};
+  const std::string load = LoadTable(point.relation_id());
+  return session.Execute(absl::StrCat("DROP TABLE IF EXISTS pg_temp.", load, "; CREATE TEMP TABLE ",
+                                      load, " (", absl::StrJoin(columns, ", "),
+                                      ") ON COMMIT DELETE ROWS"));
+}
+
+absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
+  const SourcePlan* source = plan_.FindRelation(chunk.relation_id());
+  if (source == nullptr) return absl::OkStatus();
+  const auto job = jobs_.find(static_cast<int>(source - plan_.sources.data()));
+  if (job == jobs_.end()) return absl::OkStatus();
+  Leaf& leaf = job->second.leaves[chunk.relation_id()];
+  if (chunk.generation() != leaf.generation) return absl::OkStatus();
+  std::vector<std::string> columns;
+  for (const mapping::StageColumn& column : source->columns) columns.push_back(column.name);
+  pg::Session& session = target_.session();
+  const std::string load = "pg_temp." + LoadTable(chunk.relation_id());
+  return session.InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(session.BeginCopyIn("COPY " + load + " FROM STDIN"));
+    RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
+    ASSIGN_OR_RETURN(const int64_t rows, session.EndCopyIn());
+    leaf.rows += rows;
+    return session.Execute(absl::StrCat("INSERT INTO pg_temp.", job->second.side, " (",
+                                        mapping::JoinQuoted(columns), ") SELECT ",
+                                        mapping::JoinQuoted(columns), " FROM ", load));
+  });
+}
+
+absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
+  const SourcePlan* source = plan_.FindRelation(end.relation_id());
+  if (source == nullptr) return absl::OkStatus();
+  const auto job = jobs_.find(static_cast<int>(source - plan_.sources.data()));
+  if (job == jobs_.end()) return absl::OkStatus();
+  Leaf& leaf = job->second.leaves[end.relation_id()];
+  if (end.generation() != leaf.generation) return absl::OkStatus();
+  if (leaf.rows != static_cast<int64_t>(end.rows())) {
+    return absl::DataLossError(absl::StrFormat(
+        "the re-copy of %s has %d rows on the log, %d were read from the source. Ask for it again",
+        source->name, leaf.rows, end.rows()));
+  }
+  leaf.done = true;
+  return absl::OkStatus();
+}
+
+absl::Status Recopy::SwapIfComplete(Job& job) {
+  const SourcePlan& source = plan_.sources[job.source];
+  Lsn last;
+  for (const uint32_t id : source.relation_ids) {
+    const auto leaf = job.leaves.find(id);
+    if (leaf == job.leaves.end() || !leaf->second.done) return absl::OkStatus();
+    last = std::max(last, leaf->second.lsn);
+  }
+  // The copy holds the commits below its point: the stream must stand there or beyond.
+  if (target_.position().lsn.value() + 1 < last.value() &&
+      target_.position().covered_lsn < last) {
+    return absl::OkStatus();
+  }
+  const absl::Status swapped = Swap(job);
+  if (!swapped.ok() && !IsRefusedRow(swapped)) return swapped;
+  const std::string result =
+      swapped.ok() ? "swapped in at " + target_.position().lsn.ToString()
+                   : "the target refuses a row, the table is as it was: " +
+                         std::string(StdSv(swapped.message()));
+  return Finish(job, swapped.ok() ? "done" : "failed", result);
+}
+
+absl::Status Recopy::Swap(Job& job) {
+  const SourcePlan& source = plan_.sources[job.source];
+  RETURN_IF_ERROR(RollForward(job));
+  return target_.ReplaceSource(job.source, [&]() -> absl::Status {
+    if (source.mirrored) RETURN_IF_ERROR(SwapTable(job, source.mirror));
+    for (const mapping::MappingPlan& mapping : plan_.mappings) {
+      if (mapping.source == job.source) RETURN_IF_ERROR(SwapTable(job, mapping.write));
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write) {
+  const std::string side = "pg_temp." + job.side;
+  mapping::TableWrite part = write;
+  for (const std::string* sql : {&write.swap_remove, &write.swap_upsert}) {
+    part.load = *sql;
+    RETURN_IF_ERROR(Annotate(target_.session().Execute(mapping::BuildLoad(part, side)),
+                             write.display));
+  }
+  return absl::OkStatus();
+}
+
+// Applies to the side table what the change topic holds between the copy and the position.
+absl::Status Recopy::RollForward(const Job& job) {
+  ASSIGN_OR_RETURN(const pg::Result from, target_.session().Query(
+      "SELECT epoch, lsn, log_offset FROM switchyard.request WHERE stream = $1 AND "
+      "kind = 'recopy' AND state = 'open' ORDER BY log_offset LIMIT 1", {options_.stream}));
+  if (from.rows() == 0) {
+    return absl::FailedPreconditionError(
+        "a re-copy came that nobody asked for on the target; ask with: switchyard recopy FILE TABLE");
+  }
+  Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)),
+                    .next_offset = from.i64(0, 2)};
+  ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
+  position.covered_lsn = position.lsn;
+  mapping::Plan only;
+  only.sources.push_back(plan_.sources[job.source]);
+  BatcherOptions options;
+  for (const auto& [id, leaf] : job.leaves) options.copy_points[id] = leaf.lsn;
+  Batcher batcher(only, position, options);
+  ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
+  for (const event::v1::Relation& relation : relations) {
+    RETURN_IF_ERROR(batcher.Restore(relation));
+  }
+
+  const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
+  pg::Session& session = target_.session();
+  const auto apply = [&](Batch batch) -> absl::Status {
+    return session.InTransaction([&]() -> absl::Status {
+      for (TableChanges& table : batch.tables) {
+        table.source = job.source;
+        RETURN_IF_ERROR(target_.writer().Stage(table, false));
+        RETURN_IF_ERROR(target_.writer().Write(table, write, false));
+      }
+      return absl::OkStatus();
+    });
+  };
+  ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
+  std::vector<eventlog::LogRecord> records;
+  Event event;
+  int64_t next = position.next_offset;
+  while (next < target_.position().next_offset) {
+    RETURN_IF_ERROR(reader->Read(absl::Seconds(1), &records));
+    for (const eventlog::LogRecord& record : records) {
+      if (record.offset >= target_.position().next_offset) {
+        next = record.offset;
+        break;
+      }
+      if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
+        return absl::DataLossError(
+            absl::StrFormat("offset %d of the change topic is no event", record.offset));
+      }
+      RETURN_IF_ERROR(batcher.Add(event, record.offset + 1));
+      while (batcher.full()) RETURN_IF_ERROR(apply(batcher.Take()));
+      next = record.offset + 1;
+    }
+  }
+  return batcher.has_complete() ? apply(batcher.Take()) : absl::OkStatus();
+}
+
+absl::Status Recopy::Finish(const Job& job, const std::string& state, const std::string& result) {
+  const SourcePlan& source = plan_.sources[job.source];
+  pg::Session& session = target_.session();
+  LogInfo("replayer", "re-copy ended",
+          {{"stream", options_.stream}, {"table", source.name}, {"result", result}});
+  RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(session.Query(
+        "UPDATE switchyard.request SET state = $2, result = $3, finished_at = clock_timestamp() "
+        "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
+        {options_.stream, state, result, source.name, source.schema + "." + source.name})
+                        .status());
+    if (jobs_.size() > 1) return absl::OkStatus();
+    return session.Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
+                         {options_.stream, std::to_string(next_offset_)}).status();
+  }));
+  RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
+  jobs_.erase(job.source);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,79 @@
+// The re-copy of one table while its stream goes on.
+//
+// The copy topic brings the table as of L1. It is loaded beside the live tables, rolled forward
+// from the change topic to where the stream stands, and swapped in as one difference, in one
+// transaction at one position; the other tables never wait for it. Nothing is kept across a
+// restart but the request and the copy topic's offset: it simply begins again.
+//
+//   Recopy recopy(target, plan, log, options);
+//   RETURN_IF_ERROR(recopy.Step());     // between batches; does a bounded piece of work
+//
+// Thread-compatible.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/eventlog/event_log.h"
+#include "common/mapping/plan.h"
+#include "proto/event.pb.h"
+#include "replayer/pg_target.h"
+
+namespace switchyard::replayer {
+
+struct RecopyOptions {
+  std::string stream;
+  std::string change_topic;
+  std::string copy_topic;
+};
+
+class Recopy {
+ public:
+  Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& log,
+         RecopyOptions options);
+  ~Recopy();
+
+  // Reads what is on the copy topic, and swaps a table in when all of it is there. DataLoss: rows
+  // are missing. A table that NEW refuses fails its request and is left as it was.
+  absl::Status Step();
+
+  // The change topic must be kept from here on; nullopt when no re-copy is open.
+  absl::StatusOr<std::optional<int64_t>> KeepFrom();
+
+ private:
+  struct Leaf {
+    uint64_t generation = 0;
+    Lsn lsn;
+    int64_t rows = 0;
+    bool done = false;
+  };
+  struct Job {
+    int source = 0;
+    std::map<uint32_t, Leaf> leaves;
+    std::string side;  // temporary table, shaped like the source's stage
+  };
+
+  absl::Status Add(const event::v1::Event& event);
+  absl::Status OnPoint(const event::v1::CopyPoint& point);
+  absl::Status OnChunk(const event::v1::CopyChunk& chunk);
+  absl::Status OnEnd(const event::v1::CopyEnd& end);
+  absl::Status SwapIfComplete(Job& job);
+  absl::Status Swap(Job& job);
+  absl::Status RollForward(const Job& job);
+  absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
+  absl::Status Finish(const Job& job, const std::string& state, const std::string& result);
+
+  PgTarget& target_;
+  const mapping::Plan& plan_;
+  eventlog::EventLog& log_;
+  const RecopyOptions options_;
+  std::unique_ptr<eventlog::LogReader> reader_;
+  int64_t next_offset_ = 0;
+  std::map<int, Job> jobs_;  // by source
+};
+
+}  // namespace switchyard::replayer
