@@ -226,7 +226,6 @@ absl::Status Recopy::RollForward(const Job& job) {
   Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)),
                     .next_offset = from.i64(0, 2)};
   ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
-  position.covered_lsn = position.lsn;
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
   BatcherOptions options;
