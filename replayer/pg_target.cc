@@ -387,9 +387,8 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
 absl::Status PgTarget::TouchEverything(int source) {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     for (const mapping::TouchRule& rule : plan_.mappings[m].keyed.touches) {
-      const bool reads =
-          rule.source == source ||
-          (rule.upstream >= 0 && plan_.mappings[rule.upstream].source == source);
+      const bool reads = rule.source == source ||
+                         (rule.upstream >= 0 && plan_.mappings[rule.upstream].source == source);
       if (!reads) continue;
       RETURN_IF_ERROR(Annotate(writer_->Touch(rule, true, true), plan_.mappings[m].display));
       touched_.insert(static_cast<int>(m));

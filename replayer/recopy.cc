@@ -50,9 +50,12 @@ Recopy::Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& 
 Recopy::~Recopy() = default;
 
 absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
-  ASSIGN_OR_RETURN(const pg::Result row, target_.session().QueryPrepared(
-      "SELECT min(log_offset) FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
-      "AND state = 'open'", {options_.stream}));
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      target_.session().QueryPrepared(
+          "SELECT min(log_offset) FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
+          "AND state = 'open'",
+          {options_.stream}));
   if (row.is_null(0, 0)) return std::nullopt;
   return row.i64(0, 0);
 }
@@ -86,10 +89,14 @@ absl::Status Recopy::Step() {
 
 absl::Status Recopy::Add(const Event& event) {
   switch (event.body_case()) {
-    case Event::kCopyPoint: return OnPoint(event.copy_point());
-    case Event::kCopyChunk: return OnChunk(event.copy_chunk());
-    case Event::kCopyEnd: return OnEnd(event.copy_end());
-    default: return absl::OkStatus();
+    case Event::kCopyPoint:
+      return OnPoint(event.copy_point());
+    case Event::kCopyChunk:
+      return OnChunk(event.copy_chunk());
+    case Event::kCopyEnd:
+      return OnEnd(event.copy_end());
+    default:
+      return absl::OkStatus();
   }
 }
 
@@ -119,8 +126,8 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   }
   std::vector<std::string> columns;
   for (const event::v1::Column& column : point.relation().columns()) {
-    const auto used = std::ranges::find(source->columns, column.name(),
-                                        &mapping::StageColumn::name);
+    const auto used =
+        std::ranges::find(source->columns, column.name(), &mapping::StageColumn::name);
     columns.push_back(QuoteIdentifier(column.name()) + " " +
                       (used == source->columns.end() ? "text" : used->type));
   }
@@ -178,16 +185,14 @@ absl::Status Recopy::SwapIfComplete(Job& job) {
     last = std::max(last, leaf->second.lsn);
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
-  if (target_.position().lsn.value() + 1 < last.value() &&
-      target_.position().covered_lsn < last) {
+  if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
     return absl::OkStatus();
   }
   const absl::Status swapped = Swap(job);
   if (!swapped.ok() && !IsRefusedRow(swapped)) return swapped;
-  const std::string result =
-      swapped.ok() ? "swapped in at " + target_.position().lsn.ToString()
-                   : "the target refuses a row, the table is as it was: " +
-                         std::string(StdSv(swapped.message()));
+  const std::string result = swapped.ok() ? "swapped in at " + target_.position().lsn.ToString()
+                                          : "the target refuses a row, the table is as it was: " +
+                                                std::string(StdSv(swapped.message()));
   return Finish(job, swapped.ok() ? "done" : "failed", result);
 }
 
@@ -208,23 +213,26 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   mapping::TableWrite part = write;
   for (const std::string* sql : {&write.swap_remove, &write.swap_upsert}) {
     part.load = *sql;
-    RETURN_IF_ERROR(Annotate(target_.session().Execute(mapping::BuildLoad(part, side)),
-                             write.display));
+    RETURN_IF_ERROR(
+        Annotate(target_.session().Execute(mapping::BuildLoad(part, side)), write.display));
   }
   return absl::OkStatus();
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.
 absl::Status Recopy::RollForward(const Job& job) {
-  ASSIGN_OR_RETURN(const pg::Result from, target_.session().Query(
-      "SELECT epoch, lsn, log_offset FROM switchyard.request WHERE stream = $1 AND "
-      "kind = 'recopy' AND state = 'open' ORDER BY log_offset LIMIT 1", {options_.stream}));
+  ASSIGN_OR_RETURN(
+      const pg::Result from,
+      target_.session().Query(
+          "SELECT epoch, lsn, log_offset FROM switchyard.request WHERE stream = $1 AND "
+          "kind = 'recopy' AND state = 'open' ORDER BY log_offset LIMIT 1",
+          {options_.stream}));
   if (from.rows() == 0) {
     return absl::FailedPreconditionError(
-        "a re-copy came that nobody asked for on the target; ask with: switchyard recopy FILE TABLE");
+        "a re-copy came that nobody asked for on the target; ask with: switchyard recopy FILE "
+        "TABLE");
   }
-  Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)),
-                    .next_offset = from.i64(0, 2)};
+  Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)), .next_offset = from.i64(0, 2)};
   ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
@@ -277,14 +285,19 @@ absl::Status Recopy::Finish(const Job& job, const std::string& state, const std:
   LogInfo("replayer", "re-copy ended",
           {{"stream", options_.stream}, {"table", source.name}, {"result", result}});
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(session.Query(
-        "UPDATE switchyard.request SET state = $2, result = $3, finished_at = clock_timestamp() "
-        "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
-        {options_.stream, state, result, source.name, source.schema + "." + source.name})
-                        .status());
+    RETURN_IF_ERROR(
+        session
+            .Query(
+                "UPDATE switchyard.request SET state = $2, result = $3, finished_at = "
+                "clock_timestamp() "
+                "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
+                {options_.stream, state, result, source.name, source.schema + "." + source.name})
+            .status());
     if (jobs_.size() > 1) return absl::OkStatus();
-    return session.Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
-                         {options_.stream, std::to_string(next_offset_)}).status();
+    return session
+        .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
+               {options_.stream, std::to_string(next_offset_)})
+        .status();
   }));
   RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
   jobs_.erase(job.source);

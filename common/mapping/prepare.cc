@@ -93,8 +93,8 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
     ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
   }
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, *source, *target));
-  RETURN_IF_ERROR(InstallTarget(*target, plan, *source,
-                                {.stream = role.stream, .replace = options.refresh}));
+  RETURN_IF_ERROR(
+      InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));
   return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};
 }
 

@@ -19,8 +19,8 @@ namespace switchyard::mapping {
 
 // One direction of a migration, as data: the reverse one differs by these values only.
 struct StreamRole {
-  std::string stream;               // "shop.forward"
-  const spec::Direction* direction; // of the file, which must outlive it
+  std::string stream;                // "shop.forward"
+  const spec::Direction* direction;  // of the file, which must outlive it
   spec::Endpoint source;
   spec::Endpoint target;
   std::string change_topic;

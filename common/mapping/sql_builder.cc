@@ -185,11 +185,11 @@ class RowLocalBuilder {
                          JoinQuoted(keys, "sy_t.") + ") NOT IN (SELECT " +
                          absl::StrJoin(key_values, ", ") + " FROM " + rows + ")" +
                          (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
-    write->swap_upsert = InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
-                         (sets.empty() ? "NOTHING"
-                                       : "UPDATE SET " + absl::StrJoin(sets, ", ") +
-                                             " WHERE NOT (" +
-                                             SameImage(columns, target_.target, "excluded") + ")");
+    write->swap_upsert =
+        InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
+        (sets.empty() ? "NOTHING"
+                      : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
+                            SameImage(columns, target_.target, "excluded") + ")");
   }
 
   void AddExchange(TableWrite* write) const {

@@ -270,26 +270,31 @@ TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
 
 // Design: the other tables do not wait, and the table is swapped in as one difference.
 TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn) {
-  ASSERT_OK(Start(kPeopleOld, kPeopleNew, kPeople,
-                  "INSERT INTO customers SELECT i, i || '@x', 'n' || i FROM generate_series(1, 300) i; "
-                  "INSERT INTO bookings SELECT i, i, 'w' FROM generate_series(1, 300) i"));
+  ASSERT_OK(
+      Start(kPeopleOld, kPeopleNew, kPeople,
+            "INSERT INTO customers SELECT i, i || '@x', 'n' || i FROM generate_series(1, 300) i; "
+            "INSERT INTO bookings SELECT i, i, 'w' FROM generate_series(1, 300) i"));
   ASSERT_OK(CatchUp());
   // Damage that no event tells of.
-  ASSERT_OK(OnNew("UPDATE switchyard_old.customers SET name = 'lost' WHERE id = 5; "
-                  "DELETE FROM switchyard_old.customers WHERE id = 6; "
-                  "UPDATE users SET name = 'lost' WHERE email = '5@x'"));
-  ASSERT_OK(OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
-                  "SELECT name, 'recopy', 'public.customers', epoch, lsn, log_offset "
-                  "FROM switchyard.stream"));
+  ASSERT_OK(
+      OnNew("UPDATE switchyard_old.customers SET name = 'lost' WHERE id = 5; "
+            "DELETE FROM switchyard_old.customers WHERE id = 6; "
+            "UPDATE users SET name = 'lost' WHERE email = '5@x'"));
+  ASSERT_OK(
+      OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+            "SELECT name, 'recopy', 'public.customers', epoch, lsn, log_offset "
+            "FROM switchyard.stream"));
   ASSERT_OK(OnOld("UPDATE customers SET name = 'before' WHERE id = 7"));
   ASSERT_OK(capture_->Recopy("customers"));
-  ASSERT_OK(OnOld("UPDATE customers SET name = 'after' WHERE id = 8; DELETE FROM customers WHERE id = 9; "
-                  "INSERT INTO customers VALUES (1000, '1000@x', 'new')"));
+  ASSERT_OK(
+      OnOld("UPDATE customers SET name = 'after' WHERE id = 8; DELETE FROM customers WHERE id = 9; "
+            "INSERT INTO customers VALUES (1000, '1000@x', 'new')"));
   ASSERT_OK(CatchUp());
   for (int i = 0; i < 4000 && New("SELECT state FROM switchyard.request") == "open"; ++i) {
     Cancel().WaitFor(absl::Milliseconds(5));
   }
-  EXPECT_THAT(New("SELECT state || ' ' || result FROM switchyard.request"), HasSubstr("done swapped"));
+  EXPECT_THAT(New("SELECT state || ' ' || result FROM switchyard.request"),
+              HasSubstr("done swapped"));
   EXPECT_EQ(New("SELECT id, email, name FROM switchyard_old.customers ORDER BY id"),
             Old("SELECT id, email, name FROM customers ORDER BY id"));
   EXPECT_EQ(New("SELECT email, name FROM users ORDER BY email"),
