@@ -81,23 +81,12 @@ absl::Status CheckSource(const spec::MigrationFile& file, Side& old_side,
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> StreamExists(const spec::MigrationFile& file, pg::Session& session) {
-  ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
-  if (!there.boolean(0, 0)) return false;
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
-                    {capture::NamesOf(file.name, "forward").stream}));
-  return row.rows() > 0;
-}
-
 // Before the first start the tables a mapping fills must be its own.
 absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
                                pg::Session& session, ops::CheckReport* report) {
-  ASSIGN_OR_RETURN(const bool begun, StreamExists(file, session));
-  if (begun) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string installed,
+                   InstalledCatalog(session, capture::NamesOf(file.name, "forward").stream));
+  if (!installed.empty()) return absl::OkStatus();
   for (const mapping::MappingPlan& mapping : plan.mappings) {
     const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
     if (empty.ok()) continue;

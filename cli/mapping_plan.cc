@@ -14,6 +14,17 @@ absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& fi
                               {.schemas = file.schemas});
 }
 
+absl::StatusOr<std::string> InstalledCatalog(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
+  if (!there.boolean(0, 0)) return std::string();
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
+  return row.rows() == 0 ? std::string() : row.str(0, 0);
+}
+
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT s.nspname, c.relname FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace

@@ -21,6 +21,9 @@ struct MappingPlan {
 absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
                                                    pg::Session& old_session);
 
+// The same as the stream was installed with, as JSON; empty when it was not installed in NEW.
+absl::StatusOr<std::string> InstalledCatalog(pg::Session& new_session, const std::string& stream);
+
 // The tables there are, as they would be written in the file: to suggest one for a wrong name.
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session);
 

@@ -10,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/completion.h"
 #include "cli/plan.h"
+#include "cli/quarantine.h"
+#include "cli/replay.h"
 #include "cli/status.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -98,6 +100,8 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddGlobalOptions(app, &options);
   AddCheck(app, &chosen);
   AddPlan(app, &chosen);
+  AddQuarantine(app, &chosen);
+  AddReplay(app, &chosen);
   AddStatus(app, &chosen);
   AddCompletion(app, &chosen);
   try {

@@ -22,7 +22,7 @@ constexpr absl::Duration kRateWindow = absl::Seconds(1);
 struct StatusOptions {
   std::string path;
   bool watch = false;
-  std::string interval = "2s";
+  std::string interval = "1s";
 };
 
 // The latest look at every stream, and the one before it.

@@ -1,0 +1,25 @@
+#include "cli/event_log.h"
+
+#include <cstdlib>
+
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+
+absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,
+                                                            const Cancel& cancel) {
+  eventlog::LogOptions options = {.sqlite_path = file.log.sqlite_path,
+                                  .kafka = file.log.kafka,
+                                  .single_broker = file.log.single_broker};
+  for (const auto& [property, variable] : file.log.kafka_env) {
+    const char* value = std::getenv(variable.c_str());
+    if (value == nullptr || *value == '\0') {
+      return absl::InvalidArgumentError(absl::StrCat("the environment variable ", variable,
+                                                     " is not set; it must hold ", property));
+    }
+    options.kafka.emplace_back(property, value);
+  }
+  return eventlog::OpenEventLog(options, cancel);
+}
+
+}  // namespace switchyard::cli

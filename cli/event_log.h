@@ -1,0 +1,17 @@
+// The event log that a migration file names.
+#pragma once
+
+#include <memory>
+
+#include "common/base/cancel.h"
+#include "common/eventlog/event_log.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+
+// InvalidArgument: an environment variable that holds a property is not set. Other codes as
+// eventlog::OpenEventLog. `cancel` must outlive the log.
+absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,
+                                                            const Cancel& cancel);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,37 @@
+// What `quarantine list` shows. Pure.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace switchyard::ops {
+
+struct QuarantineEntry {
+  int64_t id = 0;
+  std::string table;      // NEW's
+  std::string scope;      // key of the row, or the scope that could not be recomputed: JSON
+  std::string operation;  // insert, update, delete, recompute
+  std::string lsn;        // of the newest change folded in
+  std::string sqlstate;
+  std::string error;
+  int64_t events = 0;  // changes folded in
+  absl::Time first_seen;
+  absl::Time last_seen;
+};
+
+struct QuarantineReport {
+  std::string stream;
+  int64_t total = 0;  // entries there are; `entries` may be the first of them only
+  std::vector<QuarantineEntry> entries;
+};
+
+std::string QuarantineText(const QuarantineReport& report);
+// The words of message Quarantine in proto/control.proto.
+std::string QuarantineJson(const QuarantineReport& report);
+
+}  // namespace switchyard::ops
