@@ -25,10 +25,4 @@ struct Context {
 using Command = std::function<absl::StatusOr<ExitCode>(const Context&)>;
 using Chosen = Command;
 
-// How a role ends: a shutdown it was asked for is success.
-inline absl::StatusOr<ExitCode> RoleEnd(const absl::Status& status) {
-  if (status.ok() || absl::IsCancelled(status)) return ExitCode::kDone;
-  return status;
-}
-
 }  // namespace switchyard::cli

@@ -11,7 +11,7 @@
 #include "cli/completion.h"
 #include "cli/plan.h"
 #include "cli/quarantine.h"
-#include "cli/replay.h"
+#include "cli/roles.h"
 #include "cli/status.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -101,6 +101,8 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddCheck(app, &chosen);
   AddPlan(app, &chosen);
   AddQuarantine(app, &chosen);
+  AddRun(app, &chosen);
+  AddCapture(app, &chosen);
   AddReplay(app, &chosen);
   AddStatus(app, &chosen);
   AddCompletion(app, &chosen);

@@ -6,12 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "capture/source_setup.h"
+#include "capture/capture.h"
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
-#include "common/base/log.h"
-#include "common/base/retry.h"
-#include "common/base/strings.h"
+#include "cli/patience.h"
 #include "common/mapping/install.h"
 #include "replayer/replayer.h"
 
@@ -39,34 +37,32 @@ absl::StatusOr<mapping::Plan> Prepare(const spec::MigrationFile& file, const std
   return std::move(compiled.plan);
 }
 
-absl::StatusOr<mapping::Plan> PrepareWithPatience(const spec::MigrationFile& file,
-                                                  const std::string& stream, const Cancel& cancel) {
-  Backoff backoff({.seed = static_cast<uint64_t>(getpid())});
-  while (true) {
-    absl::StatusOr<mapping::Plan> plan = Prepare(file, stream, cancel);
-    if (plan.ok() || !(IsRetryable(plan.status()) || absl::IsUnknown(plan.status()))) return plan;
-    LogWarn("replay", "not ready to start; trying again",
-            {{"stream", stream}, {"error", std::string(StdSv(plan.status().message()))}});
-    if (!cancel.WaitFor(backoff.Next())) return cancel.status();
-  }
-}
-
 }  // namespace
 
-absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,
-                           const Cancel& cancel) {
+absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel) {
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
-  ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareWithPatience(file, stream, cancel));
+  return Patiently("start of replay", cancel, [&] { return Prepare(file, stream, cancel); });
+}
+
+absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
+                    eventlog::EventLog& log, const Cancel& cancel) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   replayer::Replayer replayer(
-      {.target = {.dsn = dsn, .stream = stream, .quarantine_max = file.replay.quarantine_max},
-       .change_topic = stream + ".changes",
-       .copy_topic = stream + ".copy",
+      {.target = {.dsn = dsn, .stream = names.stream, .quarantine_max = file.replay.quarantine_max},
+       .change_topic = capture::ChangeTopic(names),
+       .copy_topic = capture::CopyTopic(names),
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
        .seed = static_cast<uint64_t>(getpid())},
       plan, log, cancel);
   return replayer.Run();
+}
+
+absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,
+                           const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
+  return Replay(file, plan, log, cancel);
 }
 
 }  // namespace switchyard::cli

@@ -3,13 +3,22 @@
 
 #include "common/base/cancel.h"
 #include "common/eventlog/event_log.h"
+#include "common/mapping/plan.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::cli {
 
-// Compiles and installs the mapping, then applies until shutdown (Cancelled) or until a person
-// must act (FailedPrecondition, DataLoss, InvalidArgument). Waits for databases that can't be
-// reached. OLD is asked only before the mapping is installed for the first time.
+// The mapping compiled, and installed in NEW. OLD is asked only before the first time. Waits for
+// databases that can't be reached. InvalidArgument: the mapping does not fit. FailedPrecondition:
+// NEW is not ready, or another mapping is installed.
+absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel);
+
+// Applies the log through `plan` until shutdown (Cancelled) or until a person must act
+// (FailedPrecondition, DataLoss).
+absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
+                    eventlog::EventLog& log, const Cancel& cancel);
+
+// Both, one after the other.
 absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,
                            const Cancel& cancel);
 

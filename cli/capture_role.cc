@@ -1,0 +1,55 @@
+#include "cli/capture_role.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/capture.h"
+#include "capture/source_setup.h"
+#include "capture/source_state.h"
+#include "cli/connect.h"
+#include "cli/mapping_plan.h"
+#include "cli/patience.h"
+#include "common/mapping/catalog.h"
+
+namespace switchyard::cli {
+namespace {
+
+using Faults = std::vector<capture::SourceFault>;
+
+absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const Cancel& cancel) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
+                   ConnectTo(file.old_db, "old", cancel));
+  // Fails where Switchyard's tables are not there yet.
+  const auto begun = capture::LoadStream(*session, names.stream);
+  if (begun.ok() && begun->has_value()) return Faults();
+  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *session));
+  return capture::VerifySource(*session, {.names = names}, catalog, /*slot_exists=*/false);
+}
+
+}  // namespace
+
+absl::Status PrepareCapture(const spec::MigrationFile& file, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const Faults faults, Patiently("start of capture", cancel, [&] {
+                     return FaultsOfFirstStart(file, cancel);
+                   }));
+  return Annotate(capture::FaultsToStatus(faults), "old");
+}
+
+absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog& log,
+                            const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const std::string dsn, file.old_db.Dsn());
+  capture::Capture capture({.names = capture::NamesOf(file.name, "forward"),
+                            .dsn = dsn,
+                            .tables = mapping::SourceTables(file.forward),
+                            .schemas = file.schemas,
+                            .copy_workers = file.capture.copy_workers,
+                            .copy_range_bytes = file.capture.copy_range_bytes,
+                            .heartbeat_interval = file.capture.heartbeat_interval,
+                            .drift_check_interval = file.capture.drift_check_interval},
+                           log, cancel);
+  return capture.Run();
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,33 @@
+#include "cli/role_threads.h"
+
+#include <pthread.h>
+
+#include <thread>
+
+#include "common/base/log.h"
+#include "common/base/strings.h"
+
+namespace switchyard::cli {
+
+absl::Status RunRoles(const std::vector<RoleThread>& roles, const Cancel& cancel) {
+  std::vector<absl::Status> ends(roles.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    threads.emplace_back([&, i] {
+      pthread_setname_np(pthread_self(), roles[i].name.c_str());
+      ends[i] = Annotate(roles[i].run(cancel), roles[i].name);
+      if (ends[i].ok() || absl::IsCancelled(ends[i])) return;
+      LogError(roles[i].name, "ended; the other roles go on",
+               {{"error", std::string(StdSv(ends[i].message()))},
+                {"next", "mend the cause and start the program again; nothing was skipped"}});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  absl::Status result;
+  for (const absl::Status& end : ends) {
+    if (result.ok() || absl::IsCancelled(result)) result = end.ok() ? result : end;
+  }
+  return result;
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,23 @@
+// Several roles in one process, a thread each.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+
+namespace switchyard::cli {
+
+struct RoleThread {
+  std::string name;
+  std::function<absl::Status(const Cancel& cancel)> run;
+};
+
+// Runs them all until `cancel` is requested or all have ended. One that ends early, because a
+// person must act, does not take the others with it: capture goes on when replay has stopped. The
+// first error that is not Cancelled, else Cancelled or OK.
+absl::Status RunRoles(const std::vector<RoleThread>& roles, const Cancel& cancel);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,80 @@
+#include "cli/roles.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "cli/capture_role.h"
+#include "cli/event_log.h"
+#include "cli/replay_role.h"
+#include "cli/role_threads.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+namespace {
+
+using Role = absl::Status (*)(const spec::MigrationFile&, eventlog::EventLog&, const Cancel&);
+
+// What is missing at the very start ends the program; later on each role goes on without the
+// other.
+absl::Status RunBoth(const spec::MigrationFile& file, eventlog::EventLog& log,
+                     const Cancel& cancel) {
+  RETURN_IF_ERROR(PrepareCapture(file, cancel));
+  ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
+  return RunRoles({{"capture", [&](const Cancel& stop) { return RunCaptureRole(file, log, stop); }},
+                   {"replay", [&](const Cancel& stop) { return Replay(file, plan, log, stop); }}},
+                  cancel);
+}
+
+absl::StatusOr<ExitCode> RunRole(const std::string& path, Role role, const Context& context) {
+  ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, context.cancel));
+  const absl::Status status = role(file, *log, context.cancel);
+  // A shutdown that was asked for is success.
+  if (status.ok() || absl::IsCancelled(status)) return ExitCode::kDone;
+  return status;
+}
+
+constexpr char kRoleEnd[] =
+    "Ends with 0 after SIGTERM, with 1 when a person must act: the reason is in the log lines and\n"
+    "in status.\n";
+
+void AddRole(CLI::App& app, const char* name, const char* help, const char* examples, Role role,
+             Chosen* chosen) {
+  CLI::App* command = app.add_subcommand(name, help);
+  auto path = std::make_shared<std::string>();
+  command->add_option("FILE", *path, "The migration file")->required()->type_name("");
+  command->footer(std::string(kRoleEnd) + examples);
+  command->callback([path, role, chosen] {
+    *chosen = [path, role](const Context& context) { return RunRole(*path, role, context); };
+  });
+}
+
+}  // namespace
+
+void AddCapture(CLI::App& app, Chosen* chosen) {
+  AddRole(app, "capture", "Put OLD's changes and the initial copy on the log, until told to end",
+          "Start two for one stream: one works, the other stands by.\n"
+          "Example:\n"
+          "  switchyard capture studio.yaml",
+          RunCaptureRole, chosen);
+}
+
+void AddReplay(CLI::App& app, Chosen* chosen) {
+  AddRole(app, "replay", "Apply the log to NEW, until told to end",
+          "Start two for one stream: one works, the other stands by.\n"
+          "Example:\n"
+          "  switchyard replay studio.yaml",
+          RunReplayRole, chosen);
+}
+
+void AddRun(CLI::App& app, Chosen* chosen) {
+  AddRole(app, "run", "Capture and replay in one process, until told to end",
+          "When replay has to stop, capture goes on: the log grows, not OLD's WAL.\n"
+          "Examples:\n"
+          "  switchyard run studio.yaml\n"
+          "  switchyard run studio.yaml & switchyard status studio.yaml --watch",
+          RunBoth, chosen);
+}
+
+}  // namespace switchyard::cli
