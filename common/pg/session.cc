@@ -308,12 +308,12 @@ void Session::Rollback() {
 
 absl::Status Session::InTransaction(absl::FunctionRef<absl::Status()> body) {
   RETURN_IF_ERROR(Begin());
-  const absl::Status status = body();
+  absl::Status status = body();
   if (!status.ok()) {
     Rollback();
     return status;
   }
-  const absl::Status committed = Commit();
+  absl::Status committed = Commit();
   if (!committed.ok()) Rollback();
   return committed;
 }

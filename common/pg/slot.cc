@@ -45,6 +45,7 @@ std::string DescribeBlockers(const SlotOptions& options, const Cancel& cancel,
   if (!blockers.ok()) return "which ones could not be learned";
   if (blockers->empty()) return "they have ended by now";
   std::vector<std::string> shown;
+  shown.reserve(kBlockersShownMax);
   for (const SlotBlocker& blocker : *blockers) {
     if (shown.size() == kBlockersShownMax) break;
     shown.push_back(blocker.ToString());
@@ -90,6 +91,7 @@ absl::StatusOr<std::vector<SlotBlocker>> FindSlotBlockers(Session& session, absl
   ASSIGN_OR_RETURN(const Result result,
                    session.Query(kBlockersSql, {absl::StrCat(absl::ToInt64Milliseconds(age))}));
   std::vector<SlotBlocker> blockers;
+  blockers.reserve(static_cast<size_t>(result.rows()));
   for (int row = 0; row < result.rows(); ++row) {
     blockers.push_back({.pid = static_cast<int>(result.i64(row, 0)),
                         .gid = result.str(row, 1),

@@ -160,7 +160,7 @@ absl::Status MiniPostgres::StartAgain() {
   while (true) {
     const size_t log_before = log().size();
     RETURN_IF_ERROR(Launch());
-    const absl::Status ready = AwaitReady();
+    absl::Status ready = AwaitReady();
     if (ready.ok()) return ready;
     // After Kill the children of the old server take a moment to go.
     const bool old_one_alive = absl::StrContains(log().substr(log_before), "is still in use");

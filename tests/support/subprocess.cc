@@ -38,12 +38,14 @@ std::vector<std::string> EnvironmentWith(const Command& command) {
   }
   for (const auto& [name, value] : command.environment) merged[name] = value;
   std::vector<std::string> lines;
+  lines.reserve(merged.size());
   for (const auto& [name, value] : merged) lines.push_back(absl::StrCat(name, "=", value));
   return lines;
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& s : strings) pointers.push_back(s.data());
   pointers.push_back(nullptr);
   return pointers;
