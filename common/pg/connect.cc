@@ -165,6 +165,12 @@ std::string_view Cause(std::string_view raw) {
   return raw.substr(0, raw.find('\n'));
 }
 
+// "can't connect to the database at db1 port 5432"
+std::string Failed(const Parameters& parameters) {
+  const std::string where = Where(parameters);
+  return absl::StrCat("can't connect to the database", where.empty() ? "" : " ", where);
+}
+
 absl::Status ConnectError(PGconn* connection, const Parameters& parameters) {
   const std::string raw = PQerrorMessage(connection);
   const bool reached_network = absl::StartsWith(raw, "connection to server") ||
@@ -177,11 +183,7 @@ absl::Status ConnectError(PGconn* connection, const Parameters& parameters) {
         absl::StrCat("the connection string can't be used: ", Redacted(cause, parameters)));
   }
   if (!state.empty()) cause.remove_prefix(message_at);
-  std::string text = absl::StrCat("can't connect to the database");
-  if (const std::string where = Where(parameters); !where.empty()) {
-    absl::StrAppend(&text, " ", where);
-  }
-  absl::StrAppend(&text, ": ", Redacted(cause, parameters));
+  std::string text = absl::StrCat(Failed(parameters), ": ", Redacted(cause, parameters));
   if (state.empty()) {
     return IsTlsOrPasswordSetup(connection, raw) ? absl::FailedPreconditionError(text)
                                                  : absl::UnavailableError(text);
@@ -219,8 +221,7 @@ absl::StatusOr<ConnectionPtr> ConnectOne(const Parameters& parameters, absl::Tim
       case Ready::kCancelled:
         return cancel.status();
       case Ready::kTimeout:
-        return absl::UnavailableError(absl::StrCat("can't connect to the database ",
-                                                   Where(parameters), ": no answer in time"));
+        return absl::UnavailableError(Failed(parameters) + ": no answer in time");
       case Ready::kReady:
         next = PQconnectPoll(connection.get());
     }

@@ -9,6 +9,9 @@
 // on, see kTextFormSettings) and with the time-outs a role or database may carry switched off.
 // Errors carry the SQLSTATE: see error.h for which code means what. Messages never hold the DSN.
 //
+// A statement outside a transaction whose connection is lost may have happened all the same:
+// Unavailable does not say that it did not.
+//
 // Thread-compatible: one thread at a time. Cancel ends any wait with Cancelled, and what the
 // server was running is cancelled with it; only a COMMIT gets a few seconds to be answered. The
 // Cancel must outlive the session. The one wait that can't be cut short is the look-up of a host

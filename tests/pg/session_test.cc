@@ -152,6 +152,15 @@ TEST_F(SessionTest, LockTimeoutAndForeignCancelAreAborted) {
   EXPECT_TRUE(other->alive());
 }
 
+TEST_F(SessionTest, AQueryWithADeadlineIsEndedOnTheServerToo) {
+  const std::string pid = std::to_string(session_->backend_pid());
+  EXPECT_THAT(session_->QueryWithin(absl::Milliseconds(50), "SELECT pg_sleep($1)", {"600"}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("")));
+  EXPECT_EQ(Scalar("SELECT state FROM pg_stat_activity WHERE pid = " + pid), "idle");
+  ASSERT_OK_AND_ASSIGN(const Result result, session_->QueryWithin(absl::Minutes(1), "SELECT 7"));
+  EXPECT_EQ(result.i64(0, 0), 7);
+}
+
 TEST_F(SessionTest, ATerminatedBackendIsUnavailableAndTheSessionDead) {
   std::thread killer([pid = session_->backend_pid()] {
     EXPECT_TRUE(AwaitAsleep(pid));

@@ -77,6 +77,8 @@ struct ChildPlan {
   }
   if (chdir(plan.work_dir) != 0) _exit(126);
   execve(plan.argv[0], plan.argv, plan.environment);
+  constexpr std::string_view kSorry = "can't be executed by the user the test runs it as\n";
+  [[maybe_unused]] const ssize_t written = write(2, kSorry.data(), kSorry.size());
   _exit(127);
 }
 
