@@ -21,7 +21,7 @@ class ReplicationStreamTest : public SessionFixture {
  protected:
   static void SetUpTestSuite() {
     auto started =
-        MiniPostgres::Start(MiniPostgres::Options{.settings = {{"wal_sender_timeout", "600ms"}}});
+        MiniPostgres::Start(MiniPostgres::Options{.settings = {{"wal_sender_timeout", "1500ms"}}});
     CheckOk(started.status());
     server_ = std::move(*started).release();
     CheckOk(server_->Execute("postgres",
@@ -146,11 +146,11 @@ TEST_F(ReplicationStreamTest, WhatWasNotAcknowledgedComesAgain) {
 TEST_F(ReplicationStreamTest, KeepalivesAreAnsweredWhileTheReaderIsBusyElsewhere) {
   Start(Options());
   ASSERT_OK(TypesUntil('C'));
-  // Four times wal_sender_timeout without a Read.
+  // More than twice wal_sender_timeout without a Read.
   ASSERT_TRUE(Await("SELECT reply_time IS NOT NULL FROM pg_stat_replication"));
   const std::string begin = Scalar("SELECT clock_timestamp()");
   EXPECT_TRUE(Await("SELECT coalesce(max(reply_time) > '" + begin +
-                    "'::timestamptz + interval '2.4 s', true) FROM pg_stat_replication"));
+                    "'::timestamptz + interval '3.5 s', true) FROM pg_stat_replication"));
   EXPECT_EQ(Scalar("SELECT count(*) FROM pg_stat_replication"), "1");
   ASSERT_OK(session_->Execute("INSERT INTO t VALUES (1)"));
   EXPECT_OK(TypesUntil('C'));
@@ -162,7 +162,7 @@ TEST_F(ReplicationStreamTest, KeepalivesAreAnsweredWhileMoreDataWaitsThanBuffers
       "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i"));
   const std::string begin = Scalar("SELECT clock_timestamp()");
   EXPECT_TRUE(Await("SELECT coalesce(max(reply_time) > '" + begin +
-                    "'::timestamptz + interval '2.4 s', true) FROM pg_stat_replication"));
+                    "'::timestamptz + interval '3.5 s', true) FROM pg_stat_replication"));
   ASSERT_OK(TypesUntil('C'));
   ASSERT_OK_AND_ASSIGN(const std::string types, TypesUntil('C'));
   EXPECT_EQ(std::count(types.begin(), types.end(), 'I'), 20000);

@@ -57,9 +57,9 @@ class SessionFixture : public ::testing::Test {
     return *value;
   }
 
-  // Waits until `sql` gives "t", at most ten seconds.
+  // Waits until `sql` gives "t", at most half a minute.
   static bool Await(const std::string& sql) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
     while (absl::Now() < deadline) {
       if (Scalar(sql) == "t") return true;
       absl::SleepFor(absl::Milliseconds(5));
