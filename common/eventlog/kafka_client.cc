@@ -10,7 +10,7 @@
 namespace switchyard::eventlog {
 namespace {
 
-constexpr std::array<std::string_view, 18> kFixedProperties = {
+constexpr std::array<std::string_view, 20> kFixedProperties = {
     "acks",
     "auto.offset.reset",
     "check.crcs",
@@ -22,6 +22,8 @@ constexpr std::array<std::string_view, 18> kFixedProperties = {
     "enable.partition.eof",
     "group.id",
     "isolation.level",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
     "message.max.bytes",
     "message.send.max.retries",
     "message.timeout.ms",

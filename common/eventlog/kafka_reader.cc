@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kReadBytesMax = 4 << 20;
 constexpr size_t kBatch = 1024;
 constexpr int kRequestMs = 1000;
+constexpr int kWakeMs = 100;
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
 // Silence after which the reader asks whether the topic is still there.
 constexpr absl::Duration kSilence = absl::Seconds(3);
@@ -21,13 +22,10 @@ constexpr absl::Duration kWarnEvery = absl::Seconds(10);
 
 KafkaProperties Defaults() {
   return {
-      {"fetch.wait.max.ms", "100"},
-      {"fetch.error.backoff.ms", "50"},
-      {"fetch.message.max.bytes", "4194304"},
-      {"queued.min.messages", "1000000"},
-      {"queued.max.messages.kbytes", "32768"},
-      {"reconnect.backoff.ms", "50"},
-      {"reconnect.backoff.max.ms", "2000"},
+      {"fetch.wait.max.ms", "100"},           {"fetch.error.backoff.ms", "50"},
+      {"fetch.message.max.bytes", "4194304"}, {"queued.min.messages", "1000000"},
+      {"queued.max.messages.kbytes", "8192"},  // in memory three times as much, and a fetch
+      {"reconnect.backoff.ms", "50"},         {"reconnect.backoff.max.ms", "2000"},
   };
 }
 
@@ -140,7 +138,18 @@ absl::StatusOr<bool> KafkaReader::Fetch(std::vector<LogRecord>* records) {
     }
     RETURN_IF_ERROR(status);
   }
+  if (bytes >= kReadBytesMax) WakeFetcher();
   return any;
+}
+
+// librdkafka's thread stops fetching when its queue is full, and looks again only after a second
+// or when something else is asked of it: a reader slower than the broker would wait most of the
+// time (86,000 records/s instead of 420,000). So ask, once for half a queue taken.
+void KafkaReader::WakeFetcher() {
+  int64_t first = 0;
+  int64_t next = 0;
+  rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(), kKafkaPartition, &first, &next,
+                                   kWakeMs);
 }
 
 absl::Status KafkaReader::Take(KafkaPtr<rd_kafka_message_t> message,

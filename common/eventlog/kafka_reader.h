@@ -38,6 +38,7 @@ class KafkaReader : public LogReader {
                     size_t* bytes);
   // OK when the error may pass.
   absl::Status ErrorOf(const rd_kafka_message_t& message);
+  void WakeFetcher();
   absl::Status CheckStillThere();
   absl::Status DeletedError() const;
   absl::Status OutOfRangeError(Offset first, Offset next) const;

@@ -12,7 +12,7 @@
 namespace switchyard::eventlog {
 namespace {
 
-constexpr size_t kInFlightMax = 64 << 20;
+constexpr size_t kInFlightMax = 32 << 20;
 constexpr size_t kPartBytes = 1 << 20;
 // A block that has reached this is closed: what a reader must skip to start in its middle.
 constexpr size_t kBlockBytes = 256 << 10;

@@ -55,8 +55,8 @@ class SqliteCrashTest : public ::testing::Test {
 
 // Promise 3.
 TEST_F(SqliteCrashTest, LosesNothingDurableWhenTheWriterIsKilledAtAnyMoment) {
-  constexpr int kRounds = 15;
-  constexpr int kLargeEvery = 53;
+  constexpr int kRounds = 10;
+  constexpr int kLargeEvery = 97;
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(absl::StrCat("seed ", seed));
   std::mt19937 random(seed);

@@ -220,11 +220,11 @@ TEST_F(SqliteLogTest, BlocksAtItsBoundUntilShutdown) {
       appended_bytes += megabyte.size();
     }
   });
-  while (appended_bytes < (60U << 20)) std::this_thread::yield();
+  while (appended_bytes < (30U << 20)) std::this_thread::yield();
   cancel_.Request();
   appender.join();
   EXPECT_THAT(blocked, StatusIs(absl::StatusCode::kCancelled, ::testing::_));
-  EXPECT_LT(appended_bytes, 70U << 20);
+  EXPECT_LT(appended_bytes, 40U << 20);
   EXPECT_THAT(writer->Flush(kLong), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
 }
 
