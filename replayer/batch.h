@@ -102,7 +102,7 @@ struct Batch {
   Lsn lsn;
   Lsn covered_lsn;
   int64_t next_offset = 0;
-  int64_t commit_time_us = 0;
+  int64_t commit_time_us = 0;  // the source's clock at covered_lsn; 0 when not known
   int64_t transactions = 0;
   int64_t rows = 0;  // row events, before collapsing
   Lsn first_lsn;     // commit LSN of its first transaction

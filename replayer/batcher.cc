@@ -183,6 +183,8 @@ absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
       case Event::kHeartbeat:
         if (!held_ && Lsn(event.heartbeat().lsn()) > position_.covered_lsn) {
           position_.covered_lsn = Lsn(event.heartbeat().lsn());
+          // So that the lag of a source that is idle, or busy elsewhere, is known too.
+          commit_time_us_ = std::max(commit_time_us_, event.heartbeat().time_us());
           progressed_ = true;
         }
         break;

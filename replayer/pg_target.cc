@@ -235,7 +235,7 @@ absl::Status PgTarget::MovePosition(const Batch& batch) {
           {options_.stream, position_->lsn.ToString(), number(position_->epoch),
            number(position_->next_offset), number(batch.epoch), batch.lsn.ToString(),
            batch.covered_lsn.ToString(), number(batch.next_offset), number(batch.transactions),
-           number(batch.rows), number(batch.transactions > 0 ? batch.commit_time_us : 0)}));
+           number(batch.rows), number(batch.commit_time_us)}));
   return moved.affected() == 1 ? absl::OkStatus() : WhyNotMoved();
 }
 

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   log_id text NOT NULL DEFAULT '',        -- incarnation of the change topic
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
-  commit_time timestamptz,                -- of the last commit applied, by the source's clock
+  commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
   transactions bigint NOT NULL DEFAULT 0, -- applied since the copy
   rows bigint NOT NULL DEFAULT 0,
   fingerprint text NOT NULL DEFAULT '',   -- of the compiled mapping
