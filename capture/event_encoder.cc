@@ -13,7 +13,6 @@ using event::v1::Tuple;
 using google::protobuf::io::CodedOutputStream;
 
 // One huge value must not hold its memory for good.
-constexpr size_t kBufferKept = size_t{4} << 20;
 
 constexpr uint32_t kVarint = 0;
 constexpr uint32_t kFixed64 = 1;

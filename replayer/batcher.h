@@ -84,7 +84,6 @@ class Batcher {
   const mapping::Plan& plan_;
   BatcherOptions options_;
   Position position_;  // after everything complete
-  bool first_after_hello_ = false;
   Lsn previous_commit_;  // in this epoch, 0 right after a Hello
 
   std::map<uint32_t, Relation> relations_;
