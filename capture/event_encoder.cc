@@ -12,8 +12,6 @@ using event::v1::Row;
 using event::v1::Tuple;
 using google::protobuf::io::CodedOutputStream;
 
-// One huge value must not hold its memory for good.
-
 constexpr uint32_t kVarint = 0;
 constexpr uint32_t kFixed64 = 1;
 constexpr uint32_t kDelimited = 2;
