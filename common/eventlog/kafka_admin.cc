@@ -114,7 +114,7 @@ absl::Status KafkaAdmin::Explain(const absl::Status& status) {
     return status;
   }
   if (!absl::IsUnavailable(status)) return status;
-  if (!trouble_.authentication().ok()) return trouble_.authentication();
+  RETURN_IF_ERROR(trouble_.authentication());
   return absl::UnavailableError(absl::StrCat(status.message(), "; last heard: ", trouble_.text()));
 }
 

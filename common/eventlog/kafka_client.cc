@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -105,7 +106,7 @@ bool IsUnknownTopic(rd_kafka_resp_err_t code) {
 }
 
 bool IsAuthenticationError(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
+  return code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
          code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
          code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
 }
@@ -151,9 +152,20 @@ void KafkaTrouble::Note(rd_kafka_event_t* event) {
     return;  // its text says less than the errors before it
   }
   text_ = rd_kafka_event_error_string(event);
-  if (IsAuthenticationError(code)) {
-    authentication_ = absl::FailedPreconditionError("Kafka: " + text_);
+  const absl::Status status = absl::FailedPreconditionError("Kafka: " + text_);
+  if (IsAuthenticationError(code)) authentication_ = status;
+  if (code != RD_KAFKA_RESP_ERR__SSL) {
+    tls_ = absl::OkStatus();
+  } else if (tls_.ok()) {
+    tls_ = status;
+    tls_since_ = absl::Now();
   }
+}
+
+absl::Status KafkaTrouble::authentication() const {
+  constexpr absl::Duration kLastingTrouble = absl::Seconds(1);
+  if (!authentication_.ok()) return authentication_;
+  return !tls_.ok() && absl::Now() - tls_since_ >= kLastingTrouble ? tls_ : absl::OkStatus();
 }
 
 void KafkaTrouble::Clear() { *this = KafkaTrouble(); }

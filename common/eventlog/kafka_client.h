@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/status.h"
 
 namespace switchyard::eventlog {
@@ -63,7 +64,7 @@ absl::Status CheckKafkaProperties(const KafkaProperties& user);
 absl::Status KafkaError(rd_kafka_resp_err_t code, std::string_view doing,
                         std::string_view detail = {});
 bool IsUnknownTopic(rd_kafka_resp_err_t code);
-// The credentials or certificates are wrong: waiting will not help.
+// The credentials are wrong: waiting will not help.
 bool IsAuthenticationError(rd_kafka_resp_err_t code);
 
 // What librdkafka last said was wrong with the connection, taken from a client's main queue.
@@ -74,8 +75,9 @@ class KafkaTrouble {
   void Note(rd_kafka_event_t* event);
 
   bool all_brokers_down() const { return all_brokers_down_; }
-  // OK, or the authentication error last seen.
-  const absl::Status& authentication() const { return authentication_; }
+  // OK, or what a broker said about the credentials; about TLS only after a while, because a
+  // broker that goes down in the middle of a handshake looks the same.
+  absl::Status authentication() const;
   // For a warning: the last error's text, or "no answer".
   const std::string& text() const { return text_; }
   void Clear();
@@ -83,6 +85,8 @@ class KafkaTrouble {
  private:
   bool all_brokers_down_ = false;
   absl::Status authentication_;
+  absl::Status tls_;
+  absl::Time tls_since_;
   std::string text_ = "no answer";
 };
 

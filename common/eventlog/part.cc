@@ -16,6 +16,8 @@ constexpr uint32_t kIndexTag = 1 << 3;
 constexpr uint32_t kCountTag = 2 << 3;
 constexpr uint32_t kDataTag = 3 << 3 | 2;
 constexpr uint64_t kFormat = 1;
+// A count is only believed as far as this before the parts have come.
+constexpr size_t kReserveBytesMax = 128 << 20;
 
 // Reads at `at` and moves it; false at a malformed or cut varint.
 bool ReadVarint(std::string_view in, size_t* at, uint64_t* value) {
@@ -183,7 +185,7 @@ absl::StatusOr<PartJoiner::Outcome> PartJoiner::AddPart(Offset offset, std::stri
     offset_ = offset;
     next_index_ = 0;
     count_ = static_cast<uint32_t>(part->count);
-    joined_.reserve(std::min(part->data.size() * part->count, kPayloadBytesMax));
+    joined_.reserve(std::min(part->data.size() * part->count, kReserveBytesMax));
   }
   if (!pending_ || part->index != next_index_ || part->count != count_ ||
       joined_.size() + part->data.size() > kPayloadBytesMax) {
