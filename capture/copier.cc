@@ -21,8 +21,11 @@ absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session
                                                             uint32_t relation_id) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT t.relation_id, t.schema_name, t.table_name, coalesce(c.reltuples::bigint, -1),
-           coalesce(pg_table_size(c.oid), 0)
-    FROM switchyard.capture_table t LEFT JOIN pg_class c ON c.oid = t.relation_id
+           -- Sizes as of the last ANALYZE: asking for the real ones would wait for locks.
+           8192 * (coalesce(c.relpages, 0) + coalesce(x.relpages, 0))::bigint
+    FROM switchyard.capture_table t
+    LEFT JOIN pg_class c ON c.oid = t.relation_id
+    LEFT JOIN pg_class x ON x.oid = c.reltoastrelid AND x.oid <> 0
     WHERE t.stream = $1 AND $2::oid IN (t.relation_id, t.root_id) AND t.kind <> 'p')",
                                                         {stream, std::to_string(relation_id)}));
   std::vector<mapping::Table> tables;
@@ -184,7 +187,7 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
     RETURN_IF_ERROR(RecordCopyError(session, stream, failure.relation_id,
                                     std::string(failure.status.message())));
   }
-  RETURN_IF_ERROR(FlushWriter());
+  RETURN_IF_ERROR(Flush(session, round));
   SY_FAULT_POINT("capture.copy_flushed");
   RETURN_IF_ERROR(RecordProgress(session, stream, round.Progress()));
   LogInfo("capture", "tables copied",
@@ -195,11 +198,12 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
 }
 
 // In pieces, so that Stop() need not wait for a log that can't be reached.
-absl::Status Copier::FlushWriter() {
+absl::Status Copier::Flush(pg::Session& session, CopyRound& round) {
   while (true) {
-    const absl::Status flushed = writer_->Flush(absl::Seconds(1));
+    const absl::Status flushed = writer_->Flush(kProgressInterval);
     if (!absl::IsDeadlineExceeded(flushed)) return flushed;
     RETURN_IF_ERROR(cancel_.status());
+    RETURN_IF_ERROR(RecordProgress(session, options_.names.stream, round.Progress()));
   }
 }
 

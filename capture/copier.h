@@ -67,7 +67,7 @@ class Copier {
                       const std::vector<CopyRecord>& records);
   absl::Status TakeRequested(pg::Session& session);
   absl::Status OpenWriter();
-  absl::Status FlushWriter();
+  absl::Status Flush(pg::Session& session, CopyRound& round);
   void Fail(const absl::Status& status);
   // Waits for `duration`, a Wake or the end.
   void Pause(absl::Duration duration);

@@ -13,6 +13,9 @@ namespace {
 using event::v1::Event;
 
 constexpr int64_t kBlockBytes = 8192;
+// A table that is locked for longer than this is left for later.
+constexpr char kLockTimeout[] = "2s";
+constexpr char kLockNotAvailable[] = "55P03";
 
 std::string CopySql(const event::v1::Relation& relation, int64_t first_block, int64_t end_block) {
   std::vector<std::string> columns;
@@ -104,7 +107,7 @@ CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, 
     state->recopy = records[i].recopy;
     state->rows_estimate = records[i].rows_estimate;
     state->bytes_estimate = records[i].bytes_estimate;
-    AddRanges(state.get());
+    ranges_.push_back({.table = state.get()});
     tables_.push_back(std::move(state));
   }
   open_tables_ = static_cast<int>(tables_.size());
@@ -112,20 +115,26 @@ CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, 
 
 CopyRound::~CopyRound() {
   cancel_.Request();
+  {
+    MutexLock lock(&mu_);
+    changed_.SignalAll();
+  }
   for (std::thread& worker : workers_) worker.join();
 }
 
-void CopyRound::AddRanges(TableState* state) {
-  const int64_t blocks = state->table.heap_bytes / kBlockBytes;
+void CopyRound::Cut(int64_t bytes, Range* range) {
+  const int64_t blocks = bytes / kBlockBytes;
   const int64_t step = std::max<int64_t>(1, options_.range_bytes / kBlockBytes);
-  int64_t first = 0;
-  for (; first + step < blocks; first += step) {
-    ranges_.push_back({state, first, first + step});
-    ++state->open_ranges;
+  std::vector<Range> pieces;
+  for (int64_t first = 0; first == 0 || first < blocks; first += step) {
+    pieces.push_back({range->table, first, first + step});
   }
-  // The last one has no end: the table may grow between here and the copy.
-  ranges_.push_back({state, first, -1});
-  ++state->open_ranges;
+  pieces.back().end_block = -1;  // the table may have grown meanwhile
+  *range = pieces.front();
+  MutexLock lock(&mu_);
+  range->table->open_ranges += static_cast<int>(pieces.size()) - 1;
+  ranges_.insert(ranges_.begin(), pieces.begin() + 1, pieces.end());
+  changed_.SignalAll();
 }
 
 absl::Status CopyRound::WriteCopyPoint(const TableState& state) {
@@ -143,13 +152,7 @@ absl::Status CopyRound::WriteCopyPoint(const TableState& state) {
 
 absl::Status CopyRound::Start() {
   for (const auto& state : tables_) RETURN_IF_ERROR(WriteCopyPoint(*state));
-  size_t ranges = 0;
-  {
-    MutexLock lock(&mu_);
-    ranges = ranges_.size();
-  }
-  const size_t workers = std::min<size_t>(static_cast<size_t>(options_.workers), ranges);
-  for (size_t i = 0; i < workers; ++i) workers_.emplace_back([this] { Work(); });
+  for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { Work(); });
   return absl::OkStatus();
 }
 
@@ -189,12 +192,20 @@ std::vector<CopyRound::Failure> CopyRound::Failures() const {
   return failures;
 }
 
+// Waits while other workers may still cut a table into more ranges.
 bool CopyRound::TakeRange(Range* range) {
   MutexLock lock(&mu_);
-  if (ranges_.empty()) return false;
+  while (ranges_.empty() && open_tables_ > 0 && !cancel_.requested()) changed_.Wait(&mu_);
+  if (ranges_.empty() || cancel_.requested()) return false;
   *range = ranges_.front();
   ranges_.pop_front();
   return true;
+}
+
+void CopyRound::PutBack(const Range& range) {
+  MutexLock lock(&mu_);
+  ranges_.push_back(range);
+  changed_.SignalAll();
 }
 
 void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
@@ -230,34 +241,37 @@ void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
 
 // One connection for all the ranges a worker takes; without one they fail, for a later round.
 void CopyRound::Work() {
-  auto session = pg::Session::Connect(
-      {.dsn = options_.dsn, .application_name = options_.application_name}, cancel_);
+  const auto connect = [this] {
+    return pg::Session::Connect(
+        {.dsn = options_.dsn, .application_name = options_.application_name}, cancel_);
+  };
+  absl::StatusOr<std::unique_ptr<pg::Session>> session = connect();
   Range range;
   while (TakeRange(&range)) {
-    absl::Status status = session.ok() ? absl::OkStatus() : session.status();
-    {
-      MutexLock lock(&mu_);
-      if (status.ok()) status = range.table->status;  // another range failed: spare the work
-    }
-    if (status.ok()) status = CopyRange(**session, range);
+    absl::Status status = session.status();
+    if (status.ok()) status = CopyRange(**session, &range);
     if (!status.ok() && session.ok()) {
       (*session)->Rollback();
-      if (!(*session)->alive()) {
-        session = pg::Session::Connect(
-            {.dsn = options_.dsn, .application_name = options_.application_name}, cancel_);
-      }
+      if (!(*session)->alive()) session = connect();
     }
-    FinishRange(range, status);
+    if (pg::StatusSqlState(status) == kLockNotAvailable) {
+      PutBack(range);
+    } else {
+      FinishRange(range, status);
+    }
   }
 }
 
-absl::Status CopyRound::LockAndVerify(pg::Session& session, const TableState& state) {
+absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const TableState& state) {
   const event::v1::Relation& relation = state.table.relation;
   const std::string name = QuoteQualified(relation.schema(), relation.name());
-  RETURN_IF_ERROR(session.Execute(absl::StrCat("LOCK TABLE ONLY ", name, " IN ACCESS SHARE MODE")));
+  RETURN_IF_ERROR(
+      session.Execute(absl::StrCat("SET LOCAL lock_timeout = '", kLockTimeout,
+                                   "'; LOCK TABLE ONLY ", name, " IN ACCESS SHARE MODE")));
   ASSIGN_OR_RETURN(
       const pg::Result now,
-      session.Query("SELECT $1::regclass::oid, coalesce(pg_relation_filenode($1::regclass), 0)",
+      session.Query("SELECT $1::regclass::oid, coalesce(pg_relation_filenode($1::regclass), 0), "
+                    "pg_relation_size($1::regclass)",
                     {name}));
   if (now.i64(0, 0) != relation.relation_id() || now.i64(0, 1) != state.table.file_node) {
     return absl::AbortedError(
@@ -265,15 +279,20 @@ absl::Status CopyRound::LockAndVerify(pg::Session& session, const TableState& st
                         "of a later point",
                         name, snapshot_.lsn().ToString()));
   }
-  return absl::OkStatus();
+  return now.i64(0, 2);
 }
 
-absl::Status CopyRound::CopyRange(pg::Session& session, const Range& range) {
-  TableState& state = *range.table;
+absl::Status CopyRound::CopyRange(pg::Session& session, Range* range) {
+  TableState& state = *range->table;
+  {
+    MutexLock lock(&mu_);
+    RETURN_IF_ERROR(state.status);  // another range failed: the work would be for nothing
+  }
   RETURN_IF_ERROR(session.Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   RETURN_IF_ERROR(
       session.Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(snapshot_.name()))));
-  RETURN_IF_ERROR(LockAndVerify(session, state));
+  ASSIGN_OR_RETURN(const int64_t bytes, LockAndVerify(session, state));
+  if (range->first_block < 0) Cut(bytes, range);
   ChunkWriter chunks(writer_, state.table.relation.relation_id(), state.generation,
                      options_.chunk_bytes);
   uint64_t counted_rows = 0;
@@ -284,12 +303,13 @@ absl::Status CopyRound::CopyRange(pg::Session& session, const Range& range) {
     counted_rows = chunks.rows();
     counted_bytes = chunks.bytes();
   };
-  RETURN_IF_ERROR(session.CopyOut(CopySql(state.table.relation, range.first_block, range.end_block),
-                                  [&](std::string_view line) -> absl::Status {
-                                    RETURN_IF_ERROR(chunks.Add(line));
-                                    if (chunks.rows() != counted_rows) count();
-                                    return absl::OkStatus();
-                                  }));
+  RETURN_IF_ERROR(
+      session.CopyOut(CopySql(state.table.relation, range->first_block, range->end_block),
+                      [&](std::string_view line) -> absl::Status {
+                        RETURN_IF_ERROR(chunks.Add(line));
+                        if (chunks.rows() != counted_rows) count();
+                        return absl::OkStatus();
+                      }));
   RETURN_IF_ERROR(chunks.Flush());
   count();
   return session.Commit();

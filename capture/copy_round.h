@@ -7,7 +7,8 @@
 //
 // Big tables are cut into ranges of blocks, so that several workers share one. Each range is a
 // transaction of its own: a table is locked (ACCESS SHARE) no longer than a range takes, and only
-// the snapshot's keeper stays open. A table that was rewritten or truncated after the snapshot
+// the snapshot's keeper stays open. A table that somebody else has locked goes behind the others.
+// A table that was rewritten or truncated after the snapshot
 // looks empty to it, so its file is compared under the lock, and such a table fails.
 //
 // Thread safety: Progress() and WaitFor() from one thread, while the workers run.
@@ -87,7 +88,7 @@ class CopyRound {
     bool recopy = false;
     int64_t rows_estimate = -1;
     int64_t bytes_estimate = 0;
-    int open_ranges = 0;        // not finished yet
+    int open_ranges = 1;        // not finished yet
     absl::Status status;        // the first error of a range
     uint64_t end_sequence = 0;  // of the CopyEnd; 0 until it is written
     std::atomic<uint64_t> rows = 0;
@@ -95,17 +96,21 @@ class CopyRound {
   };
   struct Range {
     TableState* table = nullptr;
-    int64_t first_block = 0;
-    int64_t end_block = -1;  // -1: to the end
+    int64_t first_block = -1;  // -1: the whole table, not cut yet
+    int64_t end_block = -1;    // -1: to the end
   };
 
-  void AddRanges(TableState* state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WriteCopyPoint(const TableState& state);
   void Work();
   bool TakeRange(Range* range);
   void FinishRange(const Range& range, const absl::Status& status);
-  absl::Status CopyRange(pg::Session& session, const Range& range);
-  absl::Status LockAndVerify(pg::Session& session, const TableState& state);
+  void PutBack(const Range& range);
+  // Connected, and the table not given up already.
+  absl::Status CopyRange(pg::Session& session, Range* range);
+  // Keeps the first piece of a table of `bytes` and queues the rest.
+  void Cut(int64_t bytes, Range* range);
+  // The size of the table, which is locked then and the one described.
+  absl::StatusOr<int64_t> LockAndVerify(pg::Session& session, const TableState& state);
 
   const CopyRoundOptions options_;
   const Snapshot& snapshot_;

@@ -18,11 +18,9 @@ event::v1::ReplicaIdentity Identity(std::string_view code) {
   return event::v1::REPLICA_IDENTITY_NOTHING;
 }
 
-// One row per column, or one with NULLs for a table without any. pg_relation_size() locks the
-// table and so may wait for an ALTER TABLE; the copy would as well.
+// One row per column, or one with NULLs for a table without any.
 constexpr char kDescribeSql[] = R"(
   SELECT c.oid, s.nspname, c.relname, c.relreplident, c.relfilenode,
-         coalesce(pg_relation_size(c.oid), 0),
          coalesce(root.oid, 0), coalesce(root_schema.nspname, ''), coalesce(root.relname, ''),
          a.attname, a.atttypid, a.atttypmod,
          c.relreplident = 'f' OR EXISTS (
@@ -46,11 +44,10 @@ void DescribeTable(const pg::Result& rows, int row, CopyTable* table) {
   relation.set_schema(rows.str(row, 1));
   relation.set_name(rows.str(row, 2));
   relation.set_replica_identity(Identity(rows.text(row, 3)));
-  relation.set_root_relation_id(static_cast<uint32_t>(rows.i64(row, 6)));
-  relation.set_root_schema(rows.str(row, 7));
-  relation.set_root_name(rows.str(row, 8));
+  relation.set_root_relation_id(static_cast<uint32_t>(rows.i64(row, 5)));
+  relation.set_root_schema(rows.str(row, 6));
+  relation.set_root_name(rows.str(row, 7));
   table->file_node = static_cast<uint32_t>(rows.i64(row, 4));
-  table->heap_bytes = rows.i64(row, 5);
 }
 
 }  // namespace
@@ -79,12 +76,12 @@ absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,
     if (tables.empty() || tables.back().relation.relation_id() != oid) {
       DescribeTable(rows, i, &tables.emplace_back());
     }
-    if (rows.is_null(i, 9)) continue;
+    if (rows.is_null(i, 8)) continue;
     event::v1::Column* column = tables.back().relation.add_columns();
-    column->set_name(rows.str(i, 9));
-    column->set_type_oid(static_cast<uint32_t>(rows.i64(i, 10)));
-    column->set_type_modifier(static_cast<int32_t>(rows.i64(i, 11)));
-    column->set_in_identity(rows.boolean(i, 12));
+    column->set_name(rows.str(i, 8));
+    column->set_type_oid(static_cast<uint32_t>(rows.i64(i, 9)));
+    column->set_type_modifier(static_cast<int32_t>(rows.i64(i, 10)));
+    column->set_in_identity(rows.boolean(i, 11));
   }
   return tables;
 }

@@ -49,10 +49,9 @@ class Snapshot {
 struct CopyTable {
   event::v1::Relation relation;  // without generated columns
   uint32_t file_node = 0;        // pg_class.relfilenode
-  int64_t heap_bytes = 0;        // now, so never less than the snapshot's rows take
 };
 
-// Those of `relation_ids` that exist in the snapshot.
+// Those of `relation_ids` that exist in the snapshot. Takes no lock on them.
 absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,
                                                       const std::vector<uint32_t>& relation_ids);
 

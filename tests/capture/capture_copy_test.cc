@@ -1,0 +1,359 @@
+// The initial copy, and copies of single tables while the stream goes on.
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "capture/capture.h"
+#include "capture/copy_round.h"
+#include "capture/snapshot.h"
+#include "capture/source_state.h"
+#include "tests/capture/capture_fixture.h"
+
+namespace switchyard::capture {
+namespace {
+
+using event::v1::Event;
+using ::switchyard::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class CaptureCopyTest : public testing::CaptureTest {
+ protected:
+  absl::Status Recopy(const std::string& table) {
+    const auto session = ConnectAsCapture();
+    return Capture::Recopy(*session, options().names, {"", table});
+  }
+  std::string Generation(const std::string& table) {
+    return Scalar("SELECT generation FROM switchyard.capture_copy WHERE table_name = '" + table +
+                  "'");
+  }
+  // A session of its own, for what has to stay open.
+  std::unique_ptr<pg::Session> Other() {
+    auto session = server_->Connect(database_);
+    EXPECT_OK(session);
+    return session.ok() ? *std::move(session) : nullptr;
+  }
+};
+
+TEST_F(CaptureCopyTest, CopiesInRangesAndChunksWhileTheSourceWrites) {
+  tables_ = {{"", "t"}, {"", "small"}, {"", "m"}};
+  Run(R"(
+    CREATE TABLE t (id int PRIMARY KEY, a text);
+    CREATE TABLE small (id int PRIMARY KEY);
+    CREATE TABLE m (day int PRIMARY KEY, x text) PARTITION BY RANGE (day);
+    CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (0) TO (500);
+    CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (500) TO (1000000);
+    INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i;
+    INSERT INTO small VALUES (1);
+    INSERT INTO m SELECT i, i FROM generate_series(1, 3000) i;
+    ANALYZE)");
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.copy_workers = 3;
+  config.copy_range_bytes = 512 * 1024;
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  const auto writer = Other();
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_OK(writer->Execute(absl::StrCat(
+        "BEGIN; UPDATE t SET a = 'u", i, "' WHERE id % 97 = ", i % 97,
+        "; DELETE FROM t WHERE id = ", i * 7 + 1, "; INSERT INTO t VALUES (", 100'000 + i,
+        ", 'new'); UPDATE m SET day = day + 5000 "
+        "WHERE day = ",
+        i + 1, "; COMMIT")));
+  }
+  ExpectReplicaEqualsSource();
+  const std::vector<Event> copies = Copies();
+  size_t chunks = 0;
+  for (const Event& event : copies) {
+    EXPECT_LE(event.copy_chunk().data().size(), size_t{256} << 10);
+    chunks += event.has_copy_chunk() ? 1 : 0;
+  }
+  EXPECT_GT(chunks, 15u);
+  ASSERT_TRUE(copies[0].has_hello());
+  ASSERT_TRUE(copies[1].has_copy_point());
+  EXPECT_EQ(copies[1].copy_point().relation().name(), "t");  // the largest first
+  EXPECT_EQ(copies[1].copy_point().rows_estimate(), 20'000);
+  EXPECT_FALSE(copies[1].copy_point().recopy());
+  EXPECT_EQ(Scalar("SELECT state FROM switchyard.capture_stream"), "streaming");
+  EXPECT_EQ(
+      Scalar("SELECT rows_done || ' ' || (bytes_done > 1000000) || ' ' || "
+             "(finished_at >= started_at) FROM switchyard.capture_copy WHERE table_name = 't'"),
+      "20000 true true");
+}
+
+// The commit whose LSN is the slot's own point is not in the snapshot, everything below it is:
+// with three transactions around the slot's creation, each is either in the copy or in the stream.
+TEST_F(CaptureCopyTest, TheSnapshotHoldsExactlyTheCommitsBelowItsPoint) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  SetUpSource();
+  const auto open_before = Other();  // open when the creation begins, which waits for it
+  const auto open_during = Other();  // begun while it waits
+  const auto quick = Other();
+  ASSERT_OK(open_before->Execute("BEGIN; INSERT INTO t VALUES (1)"));
+  Start();
+  AwaitScalar(
+      "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + options().names.slot + "'",
+      "1");
+  ASSERT_OK(open_during->Execute("BEGIN; INSERT INTO t VALUES (2)"));
+  ASSERT_OK(quick->Execute("INSERT INTO t VALUES (3)"));
+  ASSERT_OK(open_before->Execute("COMMIT"));
+  ASSERT_OK(quick->Execute("INSERT INTO t VALUES (4)"));
+  ASSERT_OK(open_during->Execute("COMMIT"));
+  ASSERT_TRUE(running_->AwaitStreaming());
+  ASSERT_OK(quick->Execute("INSERT INTO t VALUES (5)"));
+  AwaitCopied();
+  AwaitCaughtUp();
+
+  const std::vector<Event> copies = Copies();
+  ASSERT_TRUE(copies[1].has_copy_point());
+  const uint64_t point = copies[1].copy_point().lsn();
+  std::multiset<std::string> streamed;
+  for (const Event& event : Changes()) {
+    if (!event.has_row()) continue;
+    EXPECT_GE(event.row().commit_lsn(), point);  // nothing below comes through the slot
+    streamed.insert(event.row().new_tuple().values(0));
+  }
+  std::multiset<std::string> copied;
+  for (const auto& row : testing::ReplicaModel(copies, {}).Rows("public", "t")) {
+    copied.insert(*row.at("id"));
+  }
+  std::multiset<std::string> both = copied;
+  both.insert(streamed.begin(), streamed.end());
+  EXPECT_THAT(both, ElementsAre("1", "2", "3", "4", "5"));  // each once
+  EXPECT_TRUE(copied.contains("1"));
+  EXPECT_TRUE(streamed.contains("5"));
+}
+
+TEST_F(CaptureCopyTest, ARestartCopiesOnlyWhatWasNotFinished) {
+  tables_ = {{"", "t"}, {"", "unlucky"}};
+  Begin(
+      "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
+      "CREATE TABLE unlucky (id int PRIMARY KEY); INSERT INTO unlucky VALUES (1)");
+  AwaitCopied();
+  memory_->HoldDurability();
+  ASSERT_OK(Recopy("unlucky"));
+  AwaitScalar(
+      "SELECT rows_done FROM switchyard.capture_copy WHERE table_name = 'unlucky' AND "
+      "generation = 2 AND state = 'copying'",
+      "1");
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  memory_->Crash(absl::UnavailableError("the broker is gone"));
+  memory_->ReleaseDurability();
+  Run("INSERT INTO t VALUES (2); INSERT INTO unlucky VALUES (2)");
+  Start();
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Generation("t"), "1");
+  EXPECT_EQ(Generation("unlucky"), "3");
+}
+
+TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  Begin(R"(
+    CREATE TABLE t (id int PRIMARY KEY, a int);
+    INSERT INTO t SELECT i, 0 FROM generate_series(1, 5000) i;
+    CREATE TABLE m (day int PRIMARY KEY) PARTITION BY RANGE (day);
+    CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (5);
+    CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (5) TO (9);
+    INSERT INTO m VALUES (1), (5))");
+  AwaitCopied();
+  Run("UPDATE t SET a = 1");
+  ASSERT_OK(Recopy("t"));
+  ASSERT_OK(Recopy("m"));  // both leaves
+  for (int i = 0; i < 50; ++i) Run(absl::StrCat("UPDATE t SET a = a + 1 WHERE id % 50 = ", i));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Generation("t"), "2");
+  EXPECT_EQ(Generation("m_1"), "2");
+  EXPECT_EQ(Generation("m_2"), "2");
+  const std::vector<Event> copies = Copies();
+  const auto last = std::ranges::find_if(copies.rbegin(), copies.rend(),
+                                         [](const Event& event) { return event.has_copy_point(); });
+  ASSERT_NE(last, copies.rend());
+  EXPECT_TRUE(last->copy_point().recopy());
+  EXPECT_EQ(Scalar("SELECT count(*) FROM pg_replication_slots WHERE temporary AND "
+                   "database = current_database()"),
+            "0");
+  EXPECT_THAT(Recopy("nope"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no table nope")));
+}
+
+// One round by itself: what happens between its snapshot and its copies.
+class CopyRoundTest : public CaptureCopyTest {
+ protected:
+  void TakeSnapshot(std::string_view sql) {
+    Run(sql);
+    ASSERT_OK(memory_->CreateTopic("copy"));
+    auto snapshot = Snapshot::Take(
+        {.dsn = server_->dsn(database_), .slot = "for_" + database_, .temporary = true}, cancel_);
+    ASSERT_OK(snapshot);
+    snapshot_.emplace(*std::move(snapshot));
+  }
+  // Describes the tables and starts their copy.
+  void StartRound(const std::vector<std::string>& names) {
+    std::vector<uint32_t> oids;
+    for (const std::string& name : names) {
+      oids.push_back(static_cast<uint32_t>(
+          std::stoul(Scalar("SELECT oid FROM pg_class WHERE relname = '" + name + "'"))));
+    }
+    ASSERT_OK_AND_ASSIGN(const auto tables, DescribeTables(*snapshot_, oids));
+    std::vector<CopyRecord> records(tables.size());
+    for (CopyRecord& record : records) record.generation = 1;
+    ASSERT_OK_AND_ASSIGN(auto writer, memory_->OpenWriter("copy"));
+    writer_ = std::make_unique<CopyWriter>(std::move(writer), 1);
+    round_ =
+        std::make_unique<CopyRound>(CopyRoundOptions{.dsn = server_->dsn(database_), .workers = 1},
+                                    *snapshot_, writer_.get(), records, tables);
+    ASSERT_OK(round_->Start());
+  }
+  testing::ReplicaModel Model() {
+    EXPECT_OK(writer_->Flush(absl::Seconds(10)));
+    return testing::ReplicaModel(testing::LogFollower(*memory_, "copy").ReadAll(), {});
+  }
+
+  std::optional<Snapshot> snapshot_;
+  std::unique_ptr<CopyWriter> writer_;
+  std::unique_ptr<CopyRound> round_;
+};
+
+// A rewritten or truncated table looks empty to an older snapshot: it must not pass for copied.
+TEST_F(CopyRoundTest, ATableRewrittenSinceTheSnapshotFails) {
+  TakeSnapshot(
+      "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1);"
+      "CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1);"
+      "CREATE TABLE v (id int PRIMARY KEY); INSERT INTO v VALUES (1);"
+      "CREATE TABLE fine (id int PRIMARY KEY); INSERT INTO fine VALUES (1)");
+  Run("ALTER TABLE t ALTER a TYPE bigint; TRUNCATE u; INSERT INTO u VALUES (2);"
+      "INSERT INTO fine VALUES (2); ALTER TABLE v RENAME TO w; CREATE TABLE v (id int)");
+  StartRound({"t", "u", "w", "fine"});
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  const auto failures = round_->Failures();
+  ASSERT_THAT(failures, SizeIs(3));
+  for (const auto& failure : failures) {
+    EXPECT_THAT(failure.status, StatusIs(absl::StatusCode::kAborted, HasSubstr("a later point")));
+  }
+  EXPECT_THAT(Model().Rows("public", "fine"), SizeIs(1));  // as of the snapshot
+}
+
+TEST_F(CopyRoundTest, AColumnDroppedSinceTheSnapshotFails) {
+  TakeSnapshot("CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE u (id int PRIMARY KEY)");
+  Run("ALTER TABLE t DROP COLUMN a");
+  StartRound({"t"});
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  ASSERT_THAT(round_->Failures(), SizeIs(1));
+  EXPECT_THAT(std::string(round_->Failures()[0].status.message()), HasSubstr("does not exist"));
+}
+
+TEST_F(CopyRoundTest, ALockedTableWaitsBehindTheOthers) {
+  TakeSnapshot(
+      "CREATE TABLE locked (id int PRIMARY KEY); INSERT INTO locked VALUES (1);"
+      "CREATE TABLE fine (id int PRIMARY KEY); INSERT INTO fine VALUES (1)");
+  const auto locker = Other();
+  ASSERT_OK(locker->Execute("BEGIN; LOCK TABLE locked"));
+  StartRound({"locked", "fine"});
+  const auto done = [this](size_t i) { return round_->Progress()[i].done; };
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  while (!done(1) && absl::Now() < deadline) round_->WaitFor(absl::Milliseconds(20));
+  EXPECT_TRUE(done(1));
+  EXPECT_FALSE(done(0));
+  ASSERT_OK(locker->Execute("COMMIT"));
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  EXPECT_THAT(Model().Rows("public", "locked"), SizeIs(1));
+}
+
+TEST_F(CopyRoundTest, EndsInTheMiddleOfARangeWhenAbandoned) {
+  TakeSnapshot(
+      "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100000)");
+  memory_->HoldDurability();
+  memory_->SetInFlightMax(1);
+  StartRound({"t"});
+  memory_->ReleaseDurability();
+  round_.reset();
+}
+
+TEST_F(CaptureCopyTest, ATableRewrittenAgainIsCopiedByALaterRound) {
+  Begin(
+      "CREATE TABLE t (id int PRIMARY KEY, a int);"
+      "INSERT INTO t SELECT i, i FROM generate_series(1, 1000) i");
+  AwaitCopied();
+  Run("ALTER TABLE t ALTER a TYPE bigint");
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_suspect WHERE cleared_at IS NULL", "1");
+  ASSERT_OK(Recopy("t"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_suspect WHERE cleared_at IS NULL", "0");
+  Run("INSERT INTO t VALUES (0, 10000000000)");
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureCopyTest, APreparedTransactionIsNamedAndWaitedFor) {
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (a int)");
+  SetUpSource();
+  Run("BEGIN; INSERT INTO other VALUES (1); PREPARE TRANSACTION 'forgotten'");
+  CaptureConfig config = Config();
+  config.slot_timeout = absl::Milliseconds(300);
+  ::testing::internal::CaptureStderr();
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  // Given up and tried again, each time without a slot left behind.
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_stream WHERE state = 'creating'", "1");
+  absl::SleepFor(absl::Milliseconds(700));
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("forgotten"));
+  EXPECT_EQ(running_->stats().epoch, 0u);
+  Run("ROLLBACK PREPARED 'forgotten'");
+  ASSERT_TRUE(running_->AwaitStreaming());
+  ExpectReplicaEqualsSource();
+}
+
+TEST_F(CaptureCopyTest, TablesThatJoinTheMigrationAreCopied) {
+  Begin(
+      "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE joins (id int PRIMARY KEY);"
+      "INSERT INTO joins VALUES (1)");
+  AwaitCopied();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  tables_ = {{"", "t"}, {"", "joins"}};
+  SetUpSource();
+  Run("INSERT INTO joins VALUES (2)");
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("INSERT INTO joins VALUES (3)");
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Generation("joins"), "1");
+  EXPECT_EQ(Scalar("SELECT count(*) FROM switchyard.capture_suspect"), "0");
+  // And leave it again.
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  tables_ = {{"", "t"}};
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(3));
+  EXPECT_EQ(Generation("joins"), "");
+}
+
+TEST_F(CaptureCopyTest, ATableDroppedBeforeItsCopyIsReported) {
+  tables_ = {{"", "t"}, {"", "goes"}};
+  Begin("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE goes (id int PRIMARY KEY)");
+  AwaitCopied();
+  ASSERT_OK(Recopy("goes"));
+  Run("DROP TABLE goes");
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_suspect WHERE reason LIKE 'dropped%'", "1");
+  Run("INSERT INTO t VALUES (1)");
+  AwaitCaughtUp();
+  EXPECT_FALSE(running_->ended());
+  EXPECT_EQ(Replica().Rows("public", "t"), testing::SourceRows(*owner_, "t"));
+}
+
+TEST_F(CaptureCopyTest, ASnapshotDescribesItsTablesAsOfItself) {
+  Run("CREATE TABLE t (id int PRIMARY KEY, gen int GENERATED ALWAYS AS (id) STORED, a text)");
+  Cancel cancel;
+  ASSERT_OK_AND_ASSIGN(
+      Snapshot snapshot,
+      Snapshot::Take({.dsn = server_->dsn(database_), .slot = "temporary_one", .temporary = true},
+                     cancel));
+  // The slot's own connection is not needed any more.
+  AwaitScalar("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'temporary_one'", "0");
+  const auto oid = static_cast<uint32_t>(std::stoul(Scalar("SELECT 't'::regclass::oid")));
+  Run("ALTER TABLE t ADD COLUMN later int");
+  ASSERT_OK_AND_ASSIGN(const auto tables, DescribeTables(snapshot, {oid, 1}));
+  ASSERT_THAT(tables, SizeIs(1));
+  ASSERT_EQ(tables[0].relation.columns_size(), 2);
+  EXPECT_EQ(tables[0].relation.columns(1).name(), "a");
+  EXPECT_TRUE(tables[0].relation.columns(0).in_identity());
+}
+
+}  // namespace
+}  // namespace switchyard::capture
