@@ -164,7 +164,7 @@ absl::StatusOr<KafkaPtr<rd_kafka_event_t>> KafkaAdmin::Await(
 }
 
 absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
-  const absl::Status known = Metadata(topic).status();
+  absl::Status known = Metadata(topic).status();
   if (known.ok()) return CheckSettings(topic);
   if (!absl::IsNotFound(known)) return known;
   const std::string doing = "making Kafka topic " + topic;
@@ -198,7 +198,7 @@ absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
 absl::Status KafkaAdmin::AwaitVisible(const std::string& topic) {
   const absl::Time deadline = absl::Now() + absl::Seconds(5);
   while (absl::Now() < deadline) {
-    const absl::Status visible = Metadata(topic).status();
+    absl::Status visible = Metadata(topic).status();
     if (!absl::IsNotFound(visible)) return visible;
     if (!cancel_.WaitFor(absl::Milliseconds(10))) return cancel_.status();
   }

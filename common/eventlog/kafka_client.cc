@@ -96,7 +96,7 @@ absl::StatusOr<KafkaPtr<rd_kafka_t>> NewKafkaClient(rd_kafka_type_t type,
     return absl::InvalidArgumentError(
         absl::StrFormat("Kafka properties do not make a client: %s", error.data()));
   }
-  conf.release();  // the client owns it now
+  static_cast<void>(conf.release());  // the client owns it now
   return client;
 }
 

@@ -114,9 +114,11 @@ absl::Status KafkaWriter::Produce(std::string_view key, std::string_view payload
   }
   // An empty payload is not a missing one.
   void* data = const_cast<char*>(payload.empty() ? "" : payload.data());
+  // librdkafka hands this back in the delivery report; it is never followed.
+  auto* tag = reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr)
   const void* key_data = key.empty() ? nullptr : key.data();
   while (rd_kafka_produce(handle_.get(), kKafkaPartition, RD_KAFKA_MSG_F_COPY, data, payload.size(),
-                          key_data, key.size(), reinterpret_cast<void*>(number)) != 0) {
+                          key_data, key.size(), tag) != 0) {
     const rd_kafka_resp_err_t code = rd_kafka_last_error();
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       const absl::Status status = KafkaError(code, "writing to Kafka topic " + topic_);

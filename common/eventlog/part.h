@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/status.h"
 #include "common/eventlog/event_log.h"
@@ -61,7 +62,7 @@ class PartJoiner {
   }
 
   Offset offset() const { return offset_; }
-  std::string TakePayload() { return std::move(joined_); }
+  std::string TakePayload() { return std::exchange(joined_, {}); }
 
   // After a seek: what was begun is forgotten, and parts without a beginning are skipped.
   void Reset();

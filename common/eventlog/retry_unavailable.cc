@@ -20,7 +20,7 @@ absl::Status RetryWhileUnavailable(const Cancel& cancel, std::string_view what,
   absl::Time next_warning = absl::InfinitePast();
   while (true) {
     RETURN_IF_ERROR(cancel.status());
-    const absl::Status status = attempt();
+    absl::Status status = attempt();
     if (!absl::IsUnavailable(status)) return status;
     if (absl::Now() >= next_warning) {
       LogWarn("eventlog", "the log can't be reached, waiting",

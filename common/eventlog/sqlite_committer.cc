@@ -192,7 +192,7 @@ absl::Status SqliteCommitter::Commit(const std::vector<Taken>& group) {
     for (const Taken& taken : group) RETURN_IF_ERROR(Insert(taken));
     return commit_.Run();
   };
-  const absl::Status status = write();
+  absl::Status status = write();
   if (!status.ok()) db_->Rollback();
   return status;
 }

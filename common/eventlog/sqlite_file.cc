@@ -193,7 +193,7 @@ absl::StatusOr<SqliteTopic> FindTopic(SqliteDb& db, std::string_view name) {
 absl::Status MakeTopic(SqliteDb& db, std::string_view name) {
   RETURN_IF_ERROR(db.Execute("BEGIN IMMEDIATE"));
   const auto make = [&]() -> absl::Status {
-    const absl::Status found = FindTopic(db, name).status();
+    absl::Status found = FindTopic(db, name).status();
     if (!absl::IsNotFound(found)) return found;
     ASSIGN_OR_RETURN(auto insert, db.Prepare("INSERT INTO topics(name, id) VALUES (?, ?)"));
     const std::string id = RandomUuid();

@@ -223,7 +223,7 @@ absl::Status SqliteLog::Trim(const std::string& topic, Offset before) {
     }
     return GiveBackSpace();
   };
-  const absl::Status trimmed = trim();
+  absl::Status trimmed = trim();
   db_->Rollback();
   RETURN_IF_ERROR(db_->Execute("PRAGMA synchronous = FULL"));
   return trimmed;

@@ -21,6 +21,7 @@ constexpr absl::Duration kLong = absl::Minutes(1);
 
 std::vector<std::string> PayloadsOf(const std::vector<ReadBack>& records) {
   std::vector<std::string> payloads;
+  payloads.reserve(records.size());
   for (const ReadBack& record : records) payloads.push_back(record.payload);
   return payloads;
 }

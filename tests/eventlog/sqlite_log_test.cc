@@ -126,8 +126,10 @@ TEST_F(SqliteLogTest, NamesTheFolderThatDoesNotExist) {
 }
 
 TEST_F(SqliteLogTest, ManyOpeningAtOnceMakeOneFile) {
+  constexpr int kOpeners = 8;
   std::vector<std::thread> openers;
-  for (int i = 0; i < 8; ++i) {
+  openers.reserve(kOpeners);
+  for (int i = 0; i < kOpeners; ++i) {
     openers.emplace_back([&, i] {
       const auto log = Open(path());
       ASSERT_OK(log->CreateTopic(absl::StrCat("topic", i % 2)));

@@ -65,6 +65,7 @@ void MiniKafka::SetLeader(const std::string& topic, int broker) {
 
 void MiniKafka::FailNext(Request request, const std::vector<int>& errors) {
   std::vector<rd_kafka_resp_err_t> codes;
+  codes.reserve(errors.size());
   for (const int error : errors) codes.push_back(static_cast<rd_kafka_resp_err_t>(error));
   rd_kafka_mock_push_request_errors_array(cluster_, static_cast<int16_t>(request), codes.size(),
                                           codes.data());
