@@ -55,7 +55,7 @@ SwitchyardProcess* Pipeline::process(const std::string& name) {
 }
 
 void Pipeline::Kill(const std::string& name) {
-  if (SwitchyardProcess* running = process(name)) running->Kill();
+  processes_.erase(name);  // which kills it
 }
 
 absl::Status Pipeline::Stop() {
