@@ -112,8 +112,13 @@ std::string TargetSetupSql() { return kTargetSql; }
 
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
                            const InstallOptions& options) {
-  RETURN_IF_ERROR(EnsureOwnTables(session));
-  return session.InTransaction([&] { return InstallPlan(session, plan, source, options); });
+  return session.InTransaction([&]() -> absl::Status {
+    // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
+    RETURN_IF_ERROR(
+        session.Execute("SELECT pg_advisory_xact_lock(hashtextextended('switchyard install', 0))"));
+    RETURN_IF_ERROR(EnsureOwnTables(session));
+    return InstallPlan(session, plan, source, options);
+  });
 }
 
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {

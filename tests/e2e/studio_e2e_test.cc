@@ -173,5 +173,23 @@ TEST_F(StudioTest, RolesAsProcessesOfTheirOwnShareOneLogFile) {
   EXPECT_OK(pipeline_->Stop());
 }
 
+// Two of each: one works, the other stands by, and takes over when the first dies.
+TEST_F(StudioTest, AStandbyTakesOver) {
+  ASSERT_NO_FATAL_FAILURE(StartExample({.scale = 1}));
+  for (const char* role : {"capture", "replay"}) {
+    ASSERT_OK(pipeline_->Start(role));
+    ASSERT_OK(pipeline_->Start(role, "", std::string("second ") + role));
+  }
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  for (const char* role : {"capture", "replay"}) {
+    pipeline_->Kill(role);
+    ASSERT_OK(
+        example_->RunWorkload({"--transactions", "50", "--seed", role[0] == 'c' ? "1" : "2"}));
+    ASSERT_OK(pipeline_->AwaitCaughtUp(absl::Seconds(30))) << role;
+  }
+  ExpectNewIsTheMappingOfOld();
+  EXPECT_OK(pipeline_->Stop());
+}
+
 }  // namespace
 }  // namespace switchyard::testing
