@@ -46,6 +46,7 @@ std::vector<CopyRecord> RecordsOf(const std::vector<CopyTable>& tables,
   std::map<uint32_t, const CopyRecord*> by_id;
   for (const CopyRecord& record : records) by_id[record.relation_id] = &record;
   std::vector<CopyRecord> kept;
+  kept.reserve(tables.size());
   for (const CopyTable& table : tables) kept.push_back(*by_id.at(table.relation.relation_id()));
   return kept;
 }
@@ -124,6 +125,7 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
       ASSIGN_OR_RETURN(const auto tables,
                        TablesOfRequest(session, options_.names.stream, relation_id));
       std::vector<const mapping::Table*> pointers;
+      pointers.reserve(tables.size());
       for (const mapping::Table& table : tables) pointers.push_back(&table);
       RETURN_IF_ERROR(RequestCopies(session, options_.names.stream, pointers, true));
       LogInfo("capture",
@@ -135,7 +137,7 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
 }
 
 absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
-  ASSIGN_OR_RETURN(std::vector<CopyRecord> records,
+  ASSIGN_OR_RETURN(const std::vector<CopyRecord> records,
                    LoadUnfinishedCopies(session, options_.names.stream));
   if (records.empty()) {
     RETURN_IF_ERROR(RecordStreaming(session, options_.names.stream));
@@ -151,13 +153,14 @@ absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
                                                .timeout = options_.slot_timeout},
                                               cancel_));
   }
-  RETURN_IF_ERROR(CopyAsOf(session, *snapshot, std::move(records)));
+  RETURN_IF_ERROR(CopyAsOf(session, *snapshot, records));
   return true;
 }
 
 absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
-                              std::vector<CopyRecord> records) {
+                              const std::vector<CopyRecord>& records) {
   std::vector<uint32_t> oids;
+  oids.reserve(records.size());
   for (const CopyRecord& record : records) oids.push_back(record.relation_id);
   ASSIGN_OR_RETURN(const std::vector<CopyTable> tables, DescribeTables(snapshot, oids));
   std::vector<CopyRecord> present = RecordsOf(tables, records);
@@ -200,7 +203,7 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
 // In pieces, so that Stop() need not wait for a log that can't be reached.
 absl::Status Copier::Flush(pg::Session& session, CopyRound& round) {
   while (true) {
-    const absl::Status flushed = writer_->Flush(kProgressInterval);
+    absl::Status flushed = writer_->Flush(kProgressInterval);
     if (!absl::IsDeadlineExceeded(flushed)) return flushed;
     RETURN_IF_ERROR(cancel_.status());
     RETURN_IF_ERROR(RecordProgress(session, options_.names.stream, round.Progress()));

@@ -62,7 +62,8 @@ class Copier {
   absl::Status RunConnected();
   // Copies once what is unfinished; false when there was nothing.
   absl::StatusOr<bool> CopyUnfinished(pg::Session& session);
-  absl::Status CopyAsOf(pg::Session& session, Snapshot& snapshot, std::vector<CopyRecord> records);
+  absl::Status CopyAsOf(pg::Session& session, Snapshot& snapshot,
+                        const std::vector<CopyRecord>& records);
   absl::Status Follow(pg::Session& session, CopyRound& round,
                       const std::vector<CopyRecord>& records);
   absl::Status TakeRequested(pg::Session& session);

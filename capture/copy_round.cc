@@ -80,7 +80,7 @@ absl::StatusOr<uint64_t> CopyWriter::Append(Event* event) {
   const std::string payload = event->SerializeAsString();
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(status_);
-  const absl::StatusOr<uint64_t> sequence = writer_->Append({}, payload);
+  absl::StatusOr<uint64_t> sequence = writer_->Append({}, payload);
   status_ = sequence.status();
   return sequence;
 }

@@ -35,6 +35,7 @@ std::vector<const Table*> RowTables(const mapping::Catalog& catalog) {
 
 std::string TableList(const std::vector<const Table*>& tables) {
   std::vector<std::string> names;
+  names.reserve(tables.size());
   for (const Table* table : tables) names.push_back(table->Quoted());
   return absl::StrJoin(names, ",\n  ");
 }

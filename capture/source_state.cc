@@ -214,6 +214,7 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
     ORDER BY bytes DESC, relation_id)",
                                                         {stream}));
   std::vector<CopyRecord> copies;
+  copies.reserve(static_cast<size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) {
     copies.push_back({.relation_id = static_cast<uint32_t>(rows.i64(i, 0)),
                       .schema = rows.str(i, 1),
@@ -279,6 +280,7 @@ absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session,
     WHERE stream = $1 AND kind = 'recopy' AND taken_at IS NULL RETURNING relation_id)",
                                                         {stream}));
   std::vector<uint32_t> relations;
+  relations.reserve(static_cast<size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) {
     relations.push_back(static_cast<uint32_t>(rows.i64(i, 0)));
   }

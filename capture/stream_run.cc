@@ -74,7 +74,7 @@ absl::Status StreamRun::Run() {
   }
   if (!created) RETURN_IF_ERROR(Resume());
   RETURN_IF_ERROR(BeginEpoch());
-  const absl::Status ended = Loop();
+  absl::Status ended = Loop();
   Finish();
   return ended;
 }

@@ -27,7 +27,7 @@ uint32_t Oid(const pg::Result& rows, int row, int column) {
 
 char Char(const pg::Result& rows, int row, int column) {
   const std::string_view text = rows.text(row, column);
-  return text.empty() ? 0 : text[0];
+  return text.empty() ? '\0' : text[0];
 }
 
 absl::Status LoadIdentity(pg::Session& session, Catalog* catalog) {

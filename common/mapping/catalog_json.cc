@@ -146,7 +146,7 @@ class JsonReader {
  private:
   static void FromValue(const json& in, char& value) {
     const auto text = in.get<std::string>();
-    value = text.empty() ? 0 : text[0];
+    value = text.empty() ? '\0' : text[0];
   }
   template <typename T>
   static void FromValue(const json& in, T& value) {

@@ -400,7 +400,7 @@ std::string WithSchema(std::string_view text, std::string_view schema) {
       continue;
     }
     if (open_quote != 0 ? c == open_quote : (c == '"' || c == '\'')) {
-      open_quote = open_quote != 0 ? 0 : c;
+      open_quote = open_quote != 0 ? '\0' : c;
     }
     out += c;
   }

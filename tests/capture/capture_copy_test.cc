@@ -74,7 +74,7 @@ TEST_F(CaptureCopyTest, CopiesInRangesAndChunksWhileTheSourceWrites) {
   EXPECT_EQ(copies[1].copy_point().relation().name(), "t");  // the largest first
   EXPECT_EQ(copies[1].copy_point().rows_estimate(), 20'000);
   EXPECT_FALSE(copies[1].copy_point().recopy());
-  EXPECT_EQ(Scalar("SELECT state FROM switchyard.capture_stream"), "streaming");
+  AwaitScalar("SELECT state FROM switchyard.capture_stream", "streaming");
   EXPECT_EQ(
       Scalar("SELECT rows_done || ' ' || (bytes_done > 1000000) || ' ' || "
              "(finished_at >= started_at) FROM switchyard.capture_copy WHERE table_name = 't'"),

@@ -71,7 +71,7 @@ TEST_F(CaptureRestartTest, GoesOnUnderANewEpochWithoutAGap) {
   }
   ExpectReplicaEqualsSource();
   EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "4");
-  EXPECT_EQ(Scalar("SELECT state FROM switchyard.capture_stream"), "streaming");
+  AwaitScalar("SELECT state FROM switchyard.capture_stream", "streaming");
   EXPECT_EQ(Scalar("SELECT max(generation) FROM switchyard.capture_copy"), "1");
 }
 
