@@ -96,6 +96,7 @@ class PgTarget {
 
  private:
   absl::Status ApplyInTransaction(const Batch& batch, bool careful);
+  absl::Status WriteMirror(const TableChanges& table, const mapping::TableWrite& mirror);
   absl::Status BeginChecked(const Batch& batch);
   absl::Status MovePosition(const Batch& batch);
   absl::Status WhyNotMoved();

@@ -53,6 +53,21 @@ TEST_F(ReplayTest, PrimaryKeysMayMoveSwapAndComeBack) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+TEST_F(ReplayTest, PrimaryKeysOfAMirroredTableMayMoveIntoEachOthersPlaces) {
+  ASSERT_OK(Start(kTable, kTable,
+                  "  - table: public.t\n"
+                  "    from: {t: id}\n"
+                  "    select: SELECT id, max(v) AS v, max(n) AS n FROM t GROUP BY id\n",
+                  "INSERT INTO t SELECT i, 'r' || i, i FROM generate_series(1, 20) i"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET id = 100 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2;"
+            "UPDATE t SET id = 2 WHERE id = 3; UPDATE t SET id = 3 WHERE id = 4;"
+            "UPDATE t SET id = 4 WHERE id = 100; DELETE FROM t WHERE id = 5;"
+            "UPDATE t SET id = 5, v = 'moved' WHERE id = 6; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
 TEST_F(ReplayTest, AnUnchangedToastedValueIsLeftAlone) {
   ASSERT_OK(Start("CREATE TABLE t (id int PRIMARY KEY, big text, n int)",
                   "CREATE TABLE t (id int PRIMARY KEY, big text, n int)", kCopyT,
