@@ -67,7 +67,8 @@ class Writer {
     return KnownEmail();
   }
   std::string KnownEmail() {
-    return absl::StrFormat(Below(2) == 0 ? "'P%d@x'" : "'p%d@X'", Below(20));
+    const bool upper = Below(2) == 0;  // the case of a name differs, the address does not
+    return upper ? absl::StrFormat("'P%d@x'", Below(20)) : absl::StrFormat("'p%d@X'", Below(20));
   }
   std::string Note() {
     switch (Below(4)) {
