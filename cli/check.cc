@@ -18,7 +18,8 @@ struct CheckOptions {
   std::string path;
   bool offline = false;
   bool print_setup = false;
-  std::string capture_role;
+  bool print_setup_new = false;
+  std::string role;
 };
 
 ops::CheckFault FromFileFault(const spec::Fault& fault) {
@@ -58,8 +59,9 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
 
 absl::StatusOr<ExitCode> PrintSetup(const CheckOptions& options, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  ASSIGN_OR_RETURN(const std::string sql,
-                   SetupSql(file, {.capture_role = options.capture_role}, context.cancel));
+  ASSIGN_OR_RETURN(const std::string sql, options.print_setup_new
+                                              ? NewSetupSql(file, options.role, context.cancel)
+                                              : OldSetupSql(file, options.role, context.cancel));
   if (context.json) {
     context.out << nlohmann::json{{"migration", file.name}, {"sql", sql}}.dump(2) << "\n";
   } else {
@@ -79,18 +81,25 @@ void AddCheck(CLI::App& app, Chosen* chosen) {
   command->add_flag("--print-setup", options->print_setup,
                     "Print the SQL that OLD's owner runs once: schema, role, grants, publication");
   command
-      ->add_option("--capture-role", options->capture_role,
-                   "The role that captures. Default: who OLD's connection string logs in as, or "
-                   "switchyard_capture if that is a superuser")
+      ->add_flag("--print-setup-new", options->print_setup_new,
+                 "Print the SQL that NEW's owner runs once: schemas, role, grants")
+      ->excludes("--print-setup");
+  command
+      ->add_option(
+          "--role", options->role,
+          "The role to print the setup for. Default: who the connection string logs in as; "
+          "if that is a superuser, switchyard_capture or switchyard_replay")
       ->type_name("ROLE");
   command->footer(
       "Examples:\n"
-      "  switchyard check studio.yaml --print-setup > setup.sql   for OLD's owner to run\n"
+      "  switchyard check studio.yaml --print-setup > old.sql       for OLD's owner to run\n"
+      "  switchyard check studio.yaml --print-setup-new > new.sql   for NEW's owner\n"
       "  switchyard check studio.yaml             before anything else\n"
       "  switchyard check studio.yaml --offline   in a pipeline without databases");
   command->callback([options, chosen] {
     *chosen = [options](const Context& context) {
-      return options->print_setup ? PrintSetup(*options, context) : RunCheck(*options, context);
+      const bool print = options->print_setup || options->print_setup_new;
+      return print ? PrintSetup(*options, context) : RunCheck(*options, context);
     };
   });
 }

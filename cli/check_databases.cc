@@ -13,6 +13,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/catalog.h"
 #include "common/mapping/install.h"
+#include "common/mapping/target_setup.h"
 #include "common/pg/session.h"
 
 namespace switchyard::cli {
@@ -84,9 +85,9 @@ absl::Status CheckSource(const spec::MigrationFile& file, Side& old_side,
 // Before the first start the tables a mapping fills must be its own.
 absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
                                pg::Session& session, ops::CheckReport* report) {
-  ASSIGN_OR_RETURN(const std::string installed,
-                   InstalledCatalog(session, capture::NamesOf(file.name, "forward").stream));
-  if (!installed.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool begun,
+                   IsInstalled(session, capture::NamesOf(file.name, "forward").stream));
+  if (begun) return absl::OkStatus();
   for (const mapping::MappingPlan& mapping : plan.mappings) {
     const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
     if (empty.ok()) continue;
@@ -113,12 +114,12 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
     return absl::OkStatus();
   }
   std::vector<mapping::CompileFault> faults;
-  CompileExtras extras = {.faults = &faults};
+  std::vector<std::string> source_names;
   if (!old_side.catalog.missing.empty()) {
-    ASSIGN_OR_RETURN(extras.source_names, TableNames(*old_side.session));
+    ASSIGN_OR_RETURN(source_names, TableNames(*old_side.session));
   }
-  const absl::StatusOr<MappingPlan> compiled =
-      CompileMapping(file, old_side.catalog, *new_side.session, extras);
+  const absl::StatusOr<mapping::Plan> plan =
+      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &faults);
   for (const mapping::CompileFault& fault : faults) {
     report->faults.push_back({.where = Where::kFile,
                               .file = file.path,
@@ -127,8 +128,21 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
                               .message = fault.message,
                               .kind = CheckFault::Kind::kMistake});
   }
-  if (!compiled.ok()) return faults.empty() ? compiled.status() : absl::OkStatus();
-  return CheckTargetsEmpty(file, compiled->plan, *new_side.session, report);
+  if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
+  return CheckTargetsEmpty(file, *plan, *new_side.session, report);
+}
+
+// What replay needs of NEW.
+absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
+                         ops::CheckReport* report) {
+  if (new_side.session == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> faults,
+                   mapping::VerifyTarget(*new_side.session, file.forward, new_side.catalog));
+  for (const mapping::TargetFault& fault : faults) {
+    report->faults.push_back(
+        {.where = Where::kNew, .message = fault.problem, .remedy = fault.remedy});
+  }
+  return absl::OkStatus();
 }
 
 void CheckTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckReport* report) {
@@ -156,7 +170,8 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cance
   RETURN_IF_ERROR(cancel.status());
   RETURN_IF_ERROR(LoadTables(file, mapping::SourceTables(file.forward), &old_side, report));
   RETURN_IF_ERROR(CheckSource(file, old_side, report));
-  RETURN_IF_ERROR(LoadTables(file, mapping::TargetTables(file.forward), &new_side, report));
+  RETURN_IF_ERROR(LoadTables(file, TablesOfNew(file.forward), &new_side, report));
+  RETURN_IF_ERROR(CheckTarget(file, new_side, report));
   CheckTwoDatabases(old_side, new_side, report);
   return CheckMapping(file, old_side, new_side, report);
 }

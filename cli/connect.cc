@@ -6,13 +6,17 @@
 
 namespace switchyard::cli {
 
+absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
+  const absl::StatusOr<std::string> dsn = endpoint.Dsn();
+  if (dsn.ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
+}
+
 absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
                                                        std::string_view side,
                                                        const Cancel& cancel) {
+  RETURN_IF_ERROR(RequireDsn(endpoint, side));
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
-  if (!dsn.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
-  }
   auto session = pg::Session::Connect({.dsn = *dsn, .application_name = "switchyard cli"}, cancel);
   if (absl::IsFailedPrecondition(session.status())) {
     return absl::UnavailableError(absl::StrCat(Sv(side), ": ", session.status().message()));

@@ -10,6 +10,9 @@
 
 namespace switchyard::cli {
 
+// InvalidArgument when the environment or file that `endpoint` names does not hold it.
+absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side);
+
 // `side` is "old" or "new", for messages. InvalidArgument: no connection string, or a malformed
 // one. Unavailable: no answer, or the login is refused.
 absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/mapping/target_setup.h"
 
 namespace switchyard::cli {
 
@@ -14,15 +15,22 @@ absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& fi
                               {.schemas = file.schemas});
 }
 
-absl::StatusOr<std::string> InstalledCatalog(pg::Session& session, const std::string& stream) {
+std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction) {
+  std::vector<spec::TableName> names = mapping::TargetTables(direction);
+  for (spec::TableName& name : mapping::LookupTables(direction)) names.push_back(std::move(name));
+  return names;
+}
+
+absl::StatusOr<bool> IsInstalled(pg::Session& session, const std::string& stream) {
   ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
     SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
                    WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
-  if (!there.boolean(0, 0)) return std::string();
+  if (!there.boolean(0, 0)) return false;
   ASSIGN_OR_RETURN(
       const pg::Result row,
-      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
-  return row.rows() == 0 ? std::string() : row.str(0, 0);
+      session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
+                    {stream}));
+  return row.rows() > 0;
 }
 
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
@@ -39,8 +47,11 @@ absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
   return names;
 }
 
-absl::StatusOr<MappingPlan> CompileMapping(const spec::MigrationFile& file, mapping::Catalog source,
-                                           pg::Session& new_session, const CompileExtras& extras) {
+absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
+                                              const mapping::Catalog& source,
+                                              pg::Session& new_session,
+                                              const std::vector<std::string>& source_names,
+                                              std::vector<mapping::CompileFault>* faults) {
   // NEW's tables are always named with their schema.
   ASSIGN_OR_RETURN(const mapping::Catalog target,
                    mapping::LoadCatalog(new_session, mapping::TargetTables(file.forward), {}));
@@ -48,24 +59,13 @@ absl::StatusOr<MappingPlan> CompileMapping(const spec::MigrationFile& file, mapp
   if (!target.missing.empty()) {
     ASSIGN_OR_RETURN(target_names, TableNames(new_session));
   }
-  std::vector<mapping::CompileFault> found;
-  absl::StatusOr<mapping::Plan> plan = mapping::Compile({.direction = &file.forward,
-                                                         .source = &source,
-                                                         .target = &target,
-                                                         .schemas = file.schemas,
-                                                         .source_names = extras.source_names,
-                                                         .target_names = std::move(target_names)},
-                                                        new_session, &found);
-  if (!found.empty()) {
-    const std::string text =
-        absl::StrJoin(found, "\n", [&](std::string* out, const mapping::CompileFault& fault) {
-          *out += spec::Fault{fault.at, file.path, fault.message}.ToString();
-        });
-    if (extras.faults != nullptr) *extras.faults = std::move(found);
-    return absl::InvalidArgumentError(text);
-  }
-  if (!plan.ok()) return plan.status();
-  return MappingPlan{.source = std::move(source), .plan = *std::move(plan)};
+  return mapping::Compile({.direction = &file.forward,
+                           .source = &source,
+                           .target = &target,
+                           .schemas = file.schemas,
+                           .source_names = source_names,
+                           .target_names = std::move(target_names)},
+                          new_session, faults);
 }
 
 }  // namespace switchyard::cli

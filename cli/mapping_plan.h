@@ -1,5 +1,4 @@
-// From a migration file and the two databases to a compiled mapping, for every command that needs
-// one.
+// What the commands ask of both databases' catalogues; common/mapping/prepare.h is what roles use.
 #pragma once
 
 #include <string>
@@ -12,31 +11,24 @@
 
 namespace switchyard::cli {
 
-struct MappingPlan {
-  mapping::Catalog source;  // what the plan was compiled against
-  mapping::Plan plan;
-};
-
 // OLD's side of it.
 absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
                                                    pg::Session& old_session);
 
-// The same as the stream was installed with, as JSON; empty when it was not installed in NEW.
-absl::StatusOr<std::string> InstalledCatalog(pg::Session& new_session, const std::string& stream);
+// The tables of NEW that are filled, and those that are only looked up.
+std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction);
+
+// A mapping was installed in NEW for this stream.
+absl::StatusOr<bool> IsInstalled(pg::Session& new_session, const std::string& stream);
 
 // The tables there are, as they would be written in the file: to suggest one for a wrong name.
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session);
 
-struct CompileExtras {
-  // OLD's tables as of TableNames, for suggestions; may be empty.
-  std::vector<std::string> source_names;
-  // Gets every fault; may be null.
-  std::vector<mapping::CompileFault>* faults = nullptr;
-};
-
-// InvalidArgument with every fault, as file:line:column; also in extras.faults.
-absl::StatusOr<MappingPlan> CompileMapping(const spec::MigrationFile& file, mapping::Catalog source,
-                                           pg::Session& new_session,
-                                           const CompileExtras& extras = {});
+// For check: each fault apart, with the nearest name there is. InvalidArgument when there are any.
+absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
+                                              const mapping::Catalog& source,
+                                              pg::Session& new_session,
+                                              const std::vector<std::string>& source_names,
+                                              std::vector<mapping::CompileFault>* faults);
 
 }  // namespace switchyard::cli

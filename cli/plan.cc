@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "cli/connect.h"
-#include "cli/mapping_plan.h"
 #include "common/base/strings.h"
+#include "common/mapping/prepare.h"
 #include "common/ops/plan_report.h"
 #include "common/spec/values.h"
 
@@ -58,7 +58,8 @@ absl::StatusOr<std::vector<std::string>> UnreadTables(const spec::MigrationFile&
 }
 
 absl::StatusOr<ops::PlanReport> Describe(const spec::MigrationFile& file,
-                                         const MappingPlan& compiled, pg::Session& old_session) {
+                                         const mapping::PreparedMapping& compiled,
+                                         pg::Session& old_session) {
   ops::PlanReport report = {.migration = file.name,
                             .fingerprint = compiled.plan.fingerprint,
                             .unread_columns = compiled.plan.unread_columns,
@@ -80,11 +81,8 @@ absl::StatusOr<ExitCode> RunPlan(const std::string& path, const Context& context
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> old_session,
                    ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> new_session,
-                   ConnectTo(file.new_db, "new", context.cancel));
-  ASSIGN_OR_RETURN(mapping::Catalog source, LoadSourceCatalog(file, *old_session));
-  ASSIGN_OR_RETURN(const MappingPlan compiled,
-                   CompileMapping(file, std::move(source), *new_session));
+  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
+                   mapping::CompileMapping(file, mapping::ForwardRole(file), context.cancel));
   ASSIGN_OR_RETURN(const ops::PlanReport report, Describe(file, compiled, *old_session));
   context.out << (context.json ? PlanReportJson(report) : PlanReportText(report));
   return ExitCode::kDone;

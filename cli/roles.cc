@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/capture_role.h"
+#include "cli/connect.h"
 #include "cli/event_log.h"
 #include "cli/replay_role.h"
 #include "cli/role_threads.h"
@@ -28,6 +29,9 @@ absl::Status RunBoth(const spec::MigrationFile& file, eventlog::EventLog& log,
 
 absl::StatusOr<ExitCode> RunRole(const std::string& path, Role role, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
+  RETURN_IF_ERROR(RequireDsn(file.old_db, "old"));
+  // Capture's machine need not know NEW.
+  if (role != RunCaptureRole) RETURN_IF_ERROR(RequireDsn(file.new_db, "new"));
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, context.cancel));
   const absl::Status status = role(file, *log, context.cancel);
   // A shutdown that was asked for is success.

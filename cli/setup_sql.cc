@@ -4,34 +4,50 @@
 
 #include "capture/source_setup.h"
 #include "cli/connect.h"
+#include "cli/mapping_plan.h"
+#include "common/base/strings.h"
 #include "common/mapping/catalog.h"
+#include "common/mapping/target_setup.h"
 
 namespace switchyard::cli {
 namespace {
 
 // A superuser prints the setup before the role exists; any other login is the role itself.
-absl::StatusOr<std::string> DefaultRole(pg::Session& session) {
+absl::StatusOr<std::string> RoleFor(pg::Session& session, const std::string& asked,
+                                    const std::string& usual) {
+  if (!asked.empty()) return asked;
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session.Query("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user"));
-  return row.boolean(0, 1) ? capture::SourceOptions().role : row.str(0, 0);
+  return row.boolean(0, 1) ? usual : row.str(0, 0);
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> SetupSql(const spec::MigrationFile& file, const SetupOptions& options,
-                                     const Cancel& cancel) {
+absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const std::string& role,
+                                        const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
-  capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward"),
-                                   .role = options.capture_role};
-  if (source.role.empty()) {
-    ASSIGN_OR_RETURN(source.role, DefaultRole(*session));
-  }
-  ASSIGN_OR_RETURN(const mapping::Catalog catalog,
-                   mapping::LoadCatalog(*session, mapping::SourceTables(file.forward),
-                                        {.schemas = file.schemas}));
+  capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
+  ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role));
+  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *session));
   return capture::SourceSetupSql(source, catalog);
+}
+
+absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const std::string& role,
+                                        const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
+                   ConnectTo(file.new_db, "new", cancel));
+  mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};
+  ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role));
+  ASSIGN_OR_RETURN(const mapping::Catalog catalog,
+                   mapping::LoadCatalog(*session, TablesOfNew(file.forward), {}));
+  if (!catalog.missing.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),
+                     "; make NEW's tables first, then run switchyard check FILE"));
+  }
+  return mapping::TargetOwnerSql(target, file.forward, catalog);
 }
 
 }  // namespace switchyard::cli

@@ -8,12 +8,15 @@
 
 namespace switchyard::cli {
 
-struct SetupOptions {
-  std::string capture_role;  // empty: chosen from who OLD's connection string logs in as
-};
+// For OLD. `role` captures; empty: who the connection string logs in as, or switchyard_capture if
+// that is a superuser. FailedPrecondition names the tables that can't be captured. Nothing is
+// changed.
+absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const std::string& role,
+                                        const Cancel& cancel);
 
-// For OLD. FailedPrecondition names the tables that can't be captured; nothing is changed.
-absl::StatusOr<std::string> SetupSql(const spec::MigrationFile& file, const SetupOptions& options,
-                                     const Cancel& cancel);
+// For NEW. `role` replays; empty: likewise, or switchyard_replay. FailedPrecondition names the
+// tables that are not there.
+absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const std::string& role,
+                                        const Cancel& cancel);
 
 }  // namespace switchyard::cli

@@ -8,6 +8,8 @@
 namespace switchyard::mapping {
 namespace {
 
+constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
+
 absl::Status EnsureOwnTables(pg::Session& session) {
   ASSIGN_OR_RETURN(const pg::Result there,
                    session.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL AND "
@@ -112,13 +114,16 @@ std::string TargetSetupSql() { return kTargetSql; }
 
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
                            const InstallOptions& options) {
-  return session.InTransaction([&]() -> absl::Status {
-    // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
-    RETURN_IF_ERROR(
-        session.Execute("SELECT pg_advisory_xact_lock(hashtextextended('switchyard install', 0))"));
+  // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
+  // Locked before the transaction begins, which is when a session learns what others created.
+  RETURN_IF_ERROR(session.Execute(absl::StrCat("SELECT pg_advisory_lock(", kInstallLock, ")")));
+  const absl::Status installed = session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(EnsureOwnTables(session));
     return InstallPlan(session, plan, source, options);
   });
+  const absl::Status unlocked =
+      session.Execute(absl::StrCat("SELECT pg_advisory_unlock(", kInstallLock, ")"));
+  return installed.ok() ? unlocked : installed;
 }
 
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {

@@ -2,8 +2,8 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
 #include "tests/support/mini_postgres.h"
-#include "tests/support/mini_postgres_template.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/subprocess.h"
 
 namespace switchyard::testing {
 namespace {
@@ -28,8 +28,8 @@ class CliCheckTest : public ::testing::Test {
   }
   static void TearDownTestSuite() { delete postgres_; }
 
-  static CliResult Check(const std::string& text, const std::string& old_dsn,
-                         const std::string& new_dsn, std::vector<std::string> more = {}) {
+  static ProgramResult Check(const std::string& text, const std::string& old_dsn,
+                             const std::string& new_dsn, std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"check", WriteTempFile("check.yaml", text)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunCli(arguments, {{"OLD_DSN", old_dsn}, {"NEW_DSN", new_dsn}});
@@ -41,13 +41,13 @@ class CliCheckTest : public ::testing::Test {
 };
 
 TEST_F(CliCheckTest, NamesTheSameDatabaseOnBothSides) {
-  const CliResult result = Check(kFile, OldDsn(), OldDsn());
+  const ProgramResult result = Check(kFile, OldDsn(), OldDsn());
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("old and new are the same database: \"old_db\""));
 }
 
 TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
-  const CliResult result = Check(
+  const ProgramResult result = Check(
       "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
       "forward: [{table: public.user, copy: customer}]\n",
       OldDsn(), NewDsn());
@@ -62,19 +62,19 @@ TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
 }
 
 TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
-  const CliResult before = Check(kFile, OldDsn(), NewDsn());
+  const ProgramResult before = Check(kFile, OldDsn(), NewDsn());
   EXPECT_EQ(before.exit_code, 1);
   EXPECT_THAT(before.output, HasSubstr("old: there is no publication"));
-  const CliResult setup = Check(kFile, OldDsn(), NewDsn(), {"--print-setup"});
+  const ProgramResult setup = Check(kFile, OldDsn(), NewDsn(), {"--print-setup"});
   ASSERT_EQ(setup.exit_code, 0) << setup.output;
   EXPECT_THAT(setup.output, HasSubstr("CREATE ROLE \"switchyard_capture\""));
   ASSERT_OK(postgres_->Execute("old_db", setup.output));
-  const CliResult after = Check(kFile, OldDsn(), NewDsn());
+  const ProgramResult after = Check(kFile, OldDsn(), NewDsn());
   EXPECT_THAT(after.output, Not(HasSubstr("old: "))) << after.output;
 }
 
 TEST_F(CliCheckTest, FindsWhatDoesNotFitBetweenTheMappingAndTheTables) {
-  const CliResult result = Check(
+  const ProgramResult result = Check(
       "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n"
       "  - {table: public.users, copy: customers, set: {id: nosuch}}\n",
       OldDsn(), NewDsn());
@@ -85,7 +85,7 @@ TEST_F(CliCheckTest, FindsWhatDoesNotFitBetweenTheMappingAndTheTables) {
 
 TEST_F(CliCheckTest, RefusesATableOfNewThatIsNotEmpty) {
   ASSERT_OK(postgres_->Execute("new_db", "INSERT INTO users VALUES (1)"));
-  const CliResult result = Check(kFile, OldDsn(), NewDsn());
+  const ProgramResult result = Check(kFile, OldDsn(), NewDsn());
   ASSERT_OK(postgres_->Execute("new_db", "TRUNCATE users"));
   EXPECT_THAT(result.output, HasSubstr("new: public.users is not empty"));
 }
@@ -94,11 +94,11 @@ TEST_F(CliCheckTest, PlanShowsHowEachTableComesAboutAndWhatNobodyReads) {
   ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE visits (id int PRIMARY KEY)"));
   const std::string file = WriteTempFile("plan.yaml", kFile);
   const Environment dsns = {{"OLD_DSN", OldDsn()}, {"NEW_DSN", NewDsn()}};
-  const CliResult text = RunCli({"plan", file}, dsns);
+  const ProgramResult text = RunCli({"plan", file}, dsns);
   EXPECT_EQ(text.exit_code, 0) << text.output;
   EXPECT_THAT(text.output, HasSubstr("  public.users  row by row  from "));
   EXPECT_THAT(text.output, HasSubstr("Tables of OLD that no mapping reads"));
-  const CliResult json = RunCli({"plan", file, "--json"}, dsns);
+  const ProgramResult json = RunCli({"plan", file, "--json"}, dsns);
   EXPECT_EQ(json.exit_code, 0);
   EXPECT_THAT(json.output, HasSubstr("\"row_local\": true"));
   EXPECT_THAT(json.output, HasSubstr("\"public.visits\"\n"));
@@ -106,8 +106,8 @@ TEST_F(CliCheckTest, PlanShowsHowEachTableComesAboutAndWhatNobodyReads) {
 }
 
 TEST_F(CliCheckTest, SaysThatBothHostsAreUnreachableAndNeverPrintsAPassword) {
-  const CliResult result = Check(kFile, "host=127.0.0.1 port=1 password=hunter2",
-                                 "postgresql://u:hunter2@127.0.0.1:1/d", {"--json"});
+  const ProgramResult result = Check(kFile, "host=127.0.0.1 port=1 password=hunter2",
+                                     "postgresql://u:hunter2@127.0.0.1:1/d", {"--json"});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.output, HasSubstr("\"where\": \"old\""));
   EXPECT_THAT(result.output, HasSubstr("\"where\": \"new\""));
@@ -116,7 +116,7 @@ TEST_F(CliCheckTest, SaysThatBothHostsAreUnreachableAndNeverPrintsAPassword) {
 }
 
 TEST_F(CliCheckTest, TellsAVariableThatIsNotSetFromADatabaseThatIsDown) {
-  const CliResult result =
+  const ProgramResult result =
       RunCli({"check", WriteTempFile("check.yaml", kFile)}, {{"OLD_DSN", ""}, {"NEW_DSN", ""}});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("old: the environment variable OLD_DSN is not set"));
@@ -124,7 +124,8 @@ TEST_F(CliCheckTest, TellsAVariableThatIsNotSetFromADatabaseThatIsDown) {
 }
 
 TEST_F(CliCheckTest, ReportsFaultsOfTheFileWithoutAskingADatabase) {
-  const CliResult result = Check("migration: shop\nforwad: []\n", "host=/nowhere", "host=/nowhere");
+  const ProgramResult result =
+      Check("migration: shop\nforwad: []\n", "host=/nowhere", "host=/nowhere");
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("check.yaml:1:1: the migration file has no \"old\""));
   EXPECT_THAT(result.output, HasSubstr("check.yaml:2:1: unknown key \"forwad\""));
@@ -136,7 +137,7 @@ TEST(CliTest, TakesGlobalOptionsBeforeAndAfterTheSubcommand) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--json", "check", path, "--offline"},
         std::vector<std::string>{"check", "--offline", path, "--json"}}) {
-    const CliResult result = RunCli(arguments);
+    const ProgramResult result = RunCli(arguments);
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.output, HasSubstr("\"ok\": true"));
   }
@@ -147,14 +148,14 @@ TEST(CliTest, ExplainsWrongUsage) {
   EXPECT_EQ(RunCli({"check"}).exit_code, 2);
   EXPECT_EQ(RunCli({"check", "x", "--ofline"}).exit_code, 2);
   EXPECT_EQ(RunCli({"--log-level", "loud", "check", "x"}).exit_code, 2);
-  const CliResult result = RunCli({"chekc", "x"});
+  const ProgramResult result = RunCli({"chekc", "x"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("unknown command \"chekc\"; did you mean \"check\"?"));
   EXPECT_EQ(RunCli({"check", "/nowhere/x.yaml"}).exit_code, 2);
 }
 
 TEST(CliTest, HelpHasExamplesAndEndsWithZero) {
-  const CliResult result = RunCli({"check", "--help"});
+  const ProgramResult result = RunCli({"check", "--help"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.output, HasSubstr("Examples:"));
   EXPECT_EQ(RunCli({"--version"}).exit_code, 0);

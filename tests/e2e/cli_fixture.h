@@ -1,44 +1,23 @@
 // Runs the switchyard binary as its users do.
 #pragma once
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "common/base/check.h"
-#include "tests/support/subprocess.h"
+#include "gtest/gtest.h"
+#include "tests/support/switchyard_process.h"
 
 namespace switchyard::testing {
 
-struct CliResult {
-  int exit_code = -1;
-  std::string output;  // standard output and error
-};
+using Environment = std::vector<std::pair<std::string, std::string>>;
 
-// `environment` is added to the test's own.
-inline CliResult RunCli(const std::vector<std::string>& arguments,
-                        std::vector<std::pair<std::string, std::string>> environment = {}) {
-  const auto folder = MakeTempFolder("cli");
-  SY_CHECK(folder.ok());
-  Command command;
-  command.argv = {SY_BINARY};
-  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-  command.environment = std::move(environment);
-  command.output_path = *folder + "/output";
-  const auto pid = Spawn(command);
-  SY_CHECK(pid.ok());
-  int status = 0;
-  SY_CHECK(waitpid(*pid, &status, 0) == *pid);
-  CliResult result;
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.output = ReadFileOrEmpty(command.output_path);
-  unlink(command.output_path.c_str());
-  rmdir(folder->c_str());
-  return result;
+// `environment` is added to the test's own. Output and errors come together.
+inline ProgramResult RunCli(std::vector<std::string> arguments, Environment environment = {}) {
+  auto result = RunSwitchyard(std::move(arguments), std::move(environment));
+  if (!result.ok()) return {.exit_code = -1, .output = std::string(result.status().message())};
+  return *std::move(result);
 }
 
 // A file in the test's temporary folder.

@@ -1,12 +1,13 @@
 #include <algorithm>
-#include <csignal>
+#include <filesystem>
 
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
 #include "tests/support/mini_postgres.h"
+#include "tests/support/pipeline.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/subprocess.h"
 
 namespace switchyard::testing {
 namespace {
@@ -30,10 +31,10 @@ class CliStatusTest : public ::testing::Test {
   }
   static void TearDownTestSuite() { delete postgres_; }
 
-  static std::vector<std::pair<std::string, std::string>> Dsns() {
+  static Environment Dsns() {
     return {{"OLD_DSN", postgres_->dsn("old_db")}, {"NEW_DSN", postgres_->dsn("new_db")}};
   }
-  static CliResult Status(std::vector<std::string> more = {}) {
+  static ProgramResult Status(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"status", WriteTempFile("status.yaml", kFile)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunCli(arguments, Dsns());
@@ -43,7 +44,7 @@ class CliStatusTest : public ::testing::Test {
 };
 
 TEST_F(CliStatusTest, ShowsAMigrationThatHasNotBegun) {
-  const CliResult result = Status();
+  const ProgramResult result = Status();
   EXPECT_EQ(result.exit_code, 0) << result.output;
   EXPECT_THAT(result.output, HasSubstr("shop.forward  new\n"));
   EXPECT_THAT(result.output, HasSubstr("lag         unknown\n"));
@@ -51,9 +52,9 @@ TEST_F(CliStatusTest, ShowsAMigrationThatHasNotBegun) {
 }
 
 TEST_F(CliStatusTest, ShowsWhatIsKnownWhenOneDatabaseIsDown) {
-  const CliResult result = RunCli({"status", WriteTempFile("status.yaml", kFile), "--json"},
-                                  {{"OLD_DSN", postgres_->dsn("old_db")},
-                                   {"NEW_DSN", "host=127.0.0.1 port=1 password=hunter2"}});
+  const ProgramResult result = RunCli({"status", WriteTempFile("status.yaml", kFile), "--json"},
+                                      {{"OLD_DSN", postgres_->dsn("old_db")},
+                                       {"NEW_DSN", "host=127.0.0.1 port=1 password=hunter2"}});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.output, HasSubstr("\"state\": \"unknown\""));
   EXPECT_THAT(result.output, HasSubstr("\"source_lsn\": \"0/"));
@@ -63,26 +64,20 @@ TEST_F(CliStatusTest, ShowsWhatIsKnownWhenOneDatabaseIsDown) {
 
 TEST_F(CliStatusTest, WatchWritesALineEachTimeUntilItIsToldToEnd) {
   ASSERT_OK_AND_ASSIGN(const std::string folder, MakeTempFolder("watch"));
-  Command command;
-  command.argv = {SY_BINARY, "status",      WriteTempFile("status.yaml", kFile),
-                  "--watch", "--json",      "--interval",
-                  "100ms",   "--log-level", "error"};
-  command.environment = Dsns();
-  command.output_path = folder + "/output";
-  ASSERT_OK_AND_ASSIGN(const pid_t pid, Spawn(command));
-  const auto lines = [&] {
-    const std::string text = ReadFileOrEmpty(command.output_path);
-    return std::count(text.begin(), text.end(), '\n');
-  };
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (lines() < 3 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
-  EXPECT_GE(lines(), 3);
-  kill(pid, SIGTERM);
-  int status = 0;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  unlink(command.output_path.c_str());
-  rmdir(folder.c_str());
+  const std::string output = folder + "/output";
+  ASSERT_OK_AND_ASSIGN(
+      const auto watch,
+      SwitchyardProcess::Start({.arguments = {"status", WriteTempFile("status.yaml", kFile),
+                                              "--watch", "--json", "--interval", "100ms"},
+                                .environment = Dsns(),
+                                .output_path = output}));
+  EXPECT_OK(Await("three lines", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    const std::string text = ReadFileOrEmpty(output);
+    return std::count(text.begin(), text.end(), '\n') >= 3;
+  }));
+  ASSERT_OK_AND_ASSIGN(const int code, watch->Terminate());
+  EXPECT_EQ(code, 0);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(CliStatusTest, RefusesAnIntervalWithoutAUnit) {
@@ -91,7 +86,7 @@ TEST_F(CliStatusTest, RefusesAnIntervalWithoutAUnit) {
 
 // Last: it leaves a capture behind.
 TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
-  const CliResult setup =
+  const ProgramResult setup =
       RunCli({"check", WriteTempFile("status.yaml", kFile), "--print-setup"}, Dsns());
   ASSERT_EQ(setup.exit_code, 0) << setup.output;
   ASSERT_OK(postgres_->Execute("old_db", setup.output));
@@ -103,7 +98,7 @@ TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
       "INSERT INTO switchyard.capture_suspect (stream, relation_id, schema_name, table_name, "
       "reason, next_step, seen_lsn) VALUES ('shop.forward', 1, 'public', 'customers', "
       "'rewritten', 'copy it again', '0/1')"));
-  const CliResult result = Status();
+  const ProgramResult result = Status();
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("shop.forward  stopped  epoch 4\n"
                                        "  capture: the slot is gone\n"));

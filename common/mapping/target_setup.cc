@@ -1,0 +1,229 @@
+#include "common/mapping/target_setup.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/install.h"
+#include "common/mapping/plan.h"
+
+namespace switchyard::mapping {
+namespace {
+
+// GRANT SET ON PARAMETER and has_parameter_privilege() came with it.
+constexpr int kParameterRights = 150000;
+
+bool IsFilled(const Table& table, const std::vector<spec::TableName>& filled) {
+  return std::any_of(filled.begin(), filled.end(), [&](const spec::TableName& name) {
+    return name.schema == table.schema && name.name == table.name;
+  });
+}
+
+// Rights are asked for on the tables that are named; leaves are written through their root.
+std::vector<const Table*> NamedTables(const Catalog& target,
+                                      const std::vector<spec::TableName>& names) {
+  std::vector<const Table*> tables;
+  for (const Table& table : target.tables) {
+    if (IsFilled(table, names)) tables.push_back(&table);
+  }
+  return tables;
+}
+
+std::string TableList(const std::vector<const Table*>& tables) {
+  return absl::StrJoin(tables, ",\n  ",
+                       [](std::string* out, const Table* table) { *out += table->Quoted(); });
+}
+
+std::string CreateRoleSql(const std::string& role) {
+  // The body of DO is one literal, so that no name can end it.
+  const std::string body = absl::StrFormat(
+      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n"
+      "    CREATE ROLE %s LOGIN;\n  END IF;\nEND",
+      QuoteLiteral(role), QuoteIdentifier(role));
+  return absl::StrFormat("DO %s;\n", QuoteLiteral(body));
+}
+
+// Verifies one target; collects the faults.
+class Verifier {
+ public:
+  Verifier(pg::Session& session, std::vector<TargetFault>* faults)
+      : session_(session), faults_(faults) {}
+
+  absl::Status CheckServer();
+  absl::Status CheckOwnSchemas();
+  absl::Status CheckTables(const std::vector<const Table*>& tables, bool written);
+
+ private:
+  void Add(std::string problem, std::string remedy) {
+    faults_->push_back({std::move(problem), std::move(remedy)});
+  }
+
+  pg::Session& session_;
+  std::vector<TargetFault>* const faults_;
+  std::string role_;  // quoted
+};
+
+absl::Status Verifier::CheckServer() {
+  const bool rights = session_.server_version() >= kParameterRights;
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_.Query(absl::StrFormat(
+          R"(
+    SELECT current_user, %s, has_database_privilege(current_database(), 'TEMP'),
+           pg_is_in_recovery(), pg_encoding_to_char(d.encoding), current_database()
+    FROM pg_roles r, pg_database d
+    WHERE r.rolname = current_user AND d.datname = current_database())",
+          rights ? "has_parameter_privilege('session_replication_role', 'SET')" : "r.rolsuper")));
+  role_ = QuoteIdentifier(row.text(0, 0));
+  if (!row.boolean(0, 1)) {
+    Add(absl::StrFormat("role %s may not set session_replication_role, which keeps NEW's triggers "
+                        "and foreign keys silent",
+                        role_),
+        rights ? absl::StrFormat("GRANT SET ON PARAMETER session_replication_role TO %s;", role_)
+               : absl::StrFormat("ALTER ROLE %s SUPERUSER;  -- or PostgreSQL 15", role_));
+  }
+  if (!row.boolean(0, 2)) {
+    Add(absl::StrFormat("role %s may not make temporary tables", role_),
+        absl::StrFormat("GRANT TEMPORARY ON DATABASE %s TO %s;", QuoteIdentifier(row.text(0, 5)),
+                        role_));
+  }
+  if (row.boolean(0, 3)) Add("the target is a standby", "connect to its primary");
+  if (row.text(0, 4) != "UTF8") {
+    Add(absl::StrFormat("the database's encoding is %s; values of OLD may not fit in it",
+                        row.text(0, 4)),
+        "make NEW a database with encoding UTF8");
+  }
+  return absl::OkStatus();
+}
+
+// A role that may create schemas makes them itself at the first start.
+absl::Status Verifier::CheckOwnSchemas() {
+  ASSIGN_OR_RETURN(const pg::Result may,
+                   session_.Query("SELECT has_database_privilege(current_database(), 'CREATE')"));
+  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
+    SELECT s.nspname, has_schema_privilege(s.oid, 'USAGE') AND has_schema_privilege(s.oid, 'CREATE'),
+           coalesce((SELECT bool_and(has_table_privilege(c.oid, 'SELECT')
+                                     AND has_table_privilege(c.oid, 'INSERT')
+                                     AND has_table_privilege(c.oid, 'UPDATE')
+                                     AND has_table_privilege(c.oid, 'DELETE'))
+                     FROM pg_class c WHERE c.relnamespace = s.oid AND c.relkind = 'r'), true)
+    FROM pg_namespace s WHERE s.nspname IN ('switchyard', 'switchyard_old'))"));
+  if (rows.rows() < 2 && !may.boolean(0, 0)) {
+    Add("NEW has no schemas switchyard and switchyard_old, and this role may not create them",
+        "run, as its owner, what `switchyard check --print-setup-new FILE` prints");
+  }
+  for (int i = 0; i < rows.rows(); ++i) {
+    if (!rows.boolean(i, 1)) {
+      Add(absl::StrFormat("role %s may not use and create in schema %s", role_, rows.text(i, 0)),
+          absl::StrFormat("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", rows.text(i, 0), role_));
+    }
+    if (!rows.boolean(i, 2)) {
+      Add(absl::StrFormat("role %s may not use the tables of schema %s", role_, rows.text(i, 0)),
+          absl::StrFormat("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s;",
+                          rows.text(i, 0), role_));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool written) {
+  const char* wanted = written ? "SELECT, INSERT, UPDATE, DELETE" : "SELECT";
+  std::set<std::string> closed_schemas;
+  for (const Table* table : tables) {
+    const std::string oid = std::to_string(table->oid);
+    ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+      SELECT has_schema_privilege(relnamespace, 'USAGE'), has_table_privilege(oid, 'SELECT'),
+             has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')
+               AND has_table_privilege(oid, 'DELETE'),
+             row_security_active(oid)
+      FROM pg_class WHERE oid = $1::oid)",
+                                                          {oid}));
+    if (row.rows() == 0) continue;  // dropped since the catalogue was read
+    const std::string schema = QuoteIdentifier(table->schema);
+    if (!row.boolean(0, 0) && closed_schemas.insert(schema).second) {
+      Add(absl::StrFormat("role %s may not use schema %s", role_, schema),
+          absl::StrFormat("GRANT USAGE ON SCHEMA %s TO %s;", schema, role_));
+    }
+    if (!row.boolean(0, 1) || (written && !row.boolean(0, 2))) {
+      Add(absl::StrFormat("role %s may not %s table %s", role_, written ? "write" : "read",
+                          table->Display()),
+          absl::StrFormat("GRANT %s ON %s TO %s;", wanted, table->Quoted(), role_));
+    }
+    if (row.boolean(0, 3)) {
+      Add(absl::StrFormat("row-level security hides rows of %s from role %s", table->Display(),
+                          role_),
+          absl::StrFormat("ALTER ROLE %s BYPASSRLS;", role_));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<spec::TableName> LookupTables(const spec::Direction& direction) {
+  std::set<spec::TableName> lookups;
+  for (const spec::Mapping& mapping : direction.mappings) {
+    for (const spec::TableName& name : mapping.static_tables) {
+      if (!name.schema.empty()) lookups.insert(name);
+    }
+  }
+  return {lookups.begin(), lookups.end()};
+}
+
+std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
+                           const Catalog& target) {
+  const std::string role = QuoteIdentifier(options.role);
+  const std::vector<const Table*> written = NamedTables(target, TargetTables(direction));
+  const std::vector<const Table*> read = NamedTables(target, LookupTables(direction));
+  std::set<std::string> schemas;
+  for (const Table* table : written) schemas.insert(QuoteIdentifier(table->schema));
+  for (const Table* table : read) schemas.insert(QuoteIdentifier(table->schema));
+  std::string sql = absl::StrFormat(
+      "-- Makes a database ready to be the target of stream %s.\n"
+      "-- Run it once, as the owner of the tables and a role that may create roles and grant on\n"
+      "-- parameters (a superuser):\n"
+      "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
+      "BEGIN;\n\n%s\n"
+      "-- The role replay runs as. Give it a password: \\password %s\n%s",
+      options.stream, TargetSetupSql(), role, CreateRoleSql(options.role));
+  absl::StrAppendFormat(
+      &sql,
+      "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
+      "GRANT USAGE, CREATE ON SCHEMA switchyard, switchyard_old TO %1$s;\n"
+      "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA switchyard TO %1$s;\n"
+      "-- NEW's triggers and foreign keys stay silent while rows that OLD has checked are "
+      "written.\n",
+      role, QuoteIdentifier(target.database));
+  absl::StrAppend(&sql, target.server_version >= kParameterRights
+                            ? "GRANT SET ON PARAMETER session_replication_role TO " + role + ";\n"
+                            : "ALTER ROLE " + role + " SUPERUSER;\n");
+  if (!schemas.empty()) {
+    absl::StrAppend(&sql, "GRANT USAGE ON SCHEMA ", absl::StrJoin(schemas, ", "), " TO ", role,
+                    ";\n");
+  }
+  if (!written.empty()) {
+    absl::StrAppend(&sql, "GRANT SELECT, INSERT, UPDATE, DELETE ON\n  ", TableList(written),
+                    "\n  TO ", role, ";\n");
+  }
+  if (!read.empty()) {
+    absl::StrAppend(&sql, "GRANT SELECT ON\n  ", TableList(read), "\n  TO ", role, ";\n");
+  }
+  return sql + "\nCOMMIT;\n";
+}
+
+absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
+                                                      const spec::Direction& direction,
+                                                      const Catalog& target) {
+  std::vector<TargetFault> faults;
+  Verifier verifier(session, &faults);
+  RETURN_IF_ERROR(verifier.CheckServer());
+  RETURN_IF_ERROR(verifier.CheckOwnSchemas());
+  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, TargetTables(direction)), true));
+  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
+  return faults;
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,45 @@
+// What the target of a stream needs, printed for its owner and verified by `check`.
+//
+//   std::string sql = TargetOwnerSql(options, target_catalog, lookups);   // check
+//   --print-setup-new ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, target_catalog));
+//
+// The owner creates; the replayer runs with the rights printed here and no more: it writes the
+// mapped tables, and has schemas `switchyard` and `switchyard_old` for its own.
+// Thread safety: functions over plain values; VerifyTarget uses the session it is given.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/mapping/catalog.h"
+#include "common/pg/session.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::mapping {
+
+struct TargetOptions {
+  std::string stream;                      // for a comment
+  std::string role = "switchyard_replay";  // who replays
+};
+
+// Tables of the target that selects read and nobody fills: `static` ones with a schema.
+std::vector<spec::TableName> LookupTables(const spec::Direction& direction);
+
+// The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
+// filled and the lookups.
+std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
+                           const Catalog& target);
+
+// Something the session's role lacks.
+struct TargetFault {
+  std::string problem;  // one sentence, with names
+  std::string remedy;   // the SQL to run
+};
+
+// Every fault at once; empty when the replayer can work with the session's own role.
+absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
+                                                      const spec::Direction& direction,
+                                                      const Catalog& target);
+
+}  // namespace switchyard::mapping
