@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/pace.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 #include "common/pg/slot.h"
@@ -18,6 +19,12 @@ constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
 // Frames between two looks at everything that is not a frame.
 constexpr int kFramesPerRound = 256;
+
+// In a flood the log gathers its own groups: a commit per drained socket would be one for every few
+// rows.
+constexpr int64_t kFloodFramesPerMs = 20;
+constexpr absl::Duration kFloodWindow = absl::Milliseconds(1);
+constexpr absl::Duration kFloodWait = absl::Milliseconds(1);
 
 constexpr char kSlotInUse[] = "55006";
 constexpr char kNoSuchSlot[] = "42704";
@@ -382,18 +389,23 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
 }
 
 absl::Status StreamRun::Loop() {
+  Pace pace(kFloodWindow, kFloodFramesPerMs);
   int frames = 0;
   while (true) {
-    ASSIGN_OR_RETURN(auto frame, stream_->Read(absl::ZeroDuration()));
-    if (!frame.has_value()) {
-      writer_->Nudge();  // nothing more to gather: what is there should not wait
+    ASSIGN_OR_RETURN(auto frame, stream_->Read(pace.flood() ? kFloodWait : absl::ZeroDuration()));
+    const bool drained = !frame.has_value();
+    if (drained || frames == kFramesPerRound) {
+      if (drained) writer_->Nudge();  // nothing more to gather: what is there should not wait
       RETURN_IF_ERROR(Housekeep());
+      pace.Count(frames, absl::Now());
       frames = 0;
+    }
+    if (drained) {
       ASSIGN_OR_RETURN(frame, stream_->Read(publisher_->pending() ? kPendingWait : kIdleWait));
       if (!frame.has_value()) continue;
     }
     RETURN_IF_ERROR(Handle(*frame));
-    if (++frames % kFramesPerRound == 0) RETURN_IF_ERROR(Housekeep());
+    ++frames;
   }
 }
 
@@ -402,8 +414,10 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
     return publisher_->Keepalive(frame.wal_end, frame.send_time_us, absl::Now(),
                                  frame.reply_requested);
   }
-  RETURN_IF_ERROR(Annotate(DecodePgoutput(frame.payload, &message_),
-                           absl::StrCat("message at ", frame.start.ToString())));
+  const absl::Status decoded = DecodePgoutput(frame.payload, &message_);
+  if (!decoded.ok()) {
+    return Annotate(decoded, absl::StrCat("message at ", frame.start.ToString()));
+  }
   return publisher_->Publish(message_);
 }
 

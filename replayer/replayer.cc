@@ -157,7 +157,14 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
 }
 
 absl::Status Replayer::ApplyOne(const Batch& batch) {
+  const absl::Time began = absl::Now();
   absl::Status status = target_.Apply(batch, careful_);
+  LogDebug("replayer", "batch",
+           {{"stream", options_.target.stream},
+            {"lsn", batch.lsn.ToString()},
+            {"transactions", std::to_string(batch.transactions)},
+            {"rows", std::to_string(batch.rows)},
+            {"ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(absl::Now() - began))}});
   if (!status.ok() && IsRefusedRow(status) && !careful_) {
     LogWarn("replayer", "the target refuses a row; looking for it",
             {{"stream", options_.target.stream}, {"error", std::string(StdSv(status.message()))}});

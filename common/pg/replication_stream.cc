@@ -49,9 +49,10 @@ class ReplicationStreamImpl : public ReplicationStream {
 
   absl::StatusOr<std::optional<Frame>> Read(absl::Duration timeout) override {
     absl::Time deadline = absl::InfinitePast();  // read the clock only when there is a wait
+    bool arrived = false;                        // ask the socket only when there is something
     while (true) {
       RETURN_IF_ERROR(cancel_.status());
-      ASSIGN_OR_RETURN(const std::optional<Frame> frame, TakeBuffered());
+      ASSIGN_OR_RETURN(const std::optional<Frame> frame, TakeBuffered(arrived));
       if (frame.has_value()) return frame;
       if (deadline == absl::InfinitePast()) deadline = absl::Now() + timeout;
       switch (internal::WaitForSocket(socket_, POLLIN, deadline, &cancel_)) {
@@ -60,6 +61,7 @@ class ReplicationStreamImpl : public ReplicationStream {
         case internal::Ready::kTimeout:
           return std::nullopt;
         case internal::Ready::kReady:
+          arrived = true;
           break;
       }
     }
@@ -76,13 +78,13 @@ class ReplicationStreamImpl : public ReplicationStream {
   }
 
  private:
-  // A whole message that has arrived, or nullopt when none has.
-  absl::StatusOr<std::optional<Frame>> TakeBuffered() {
+  // A whole message that is here, or nullopt; takes from the socket first when told to.
+  absl::StatusOr<std::optional<Frame>> TakeBuffered(bool arrived) {
     MutexLock lock(&mu_);
     RETURN_IF_ERROR(ended_);
     char* buffer = nullptr;
     int size = PQgetCopyData(session_->raw(), &buffer, /*async=*/1);
-    if (size == 0) {
+    if (size == 0 && arrived) {
       // A lost connection is reported by PQgetCopyData, behind what came before it.
       PQconsumeInput(session_->raw());
       size = PQgetCopyData(session_->raw(), &buffer, /*async=*/1);
