@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/mapping/fingerprint.h"
 #include "common/mapping/graph.h"
 #include "common/mapping/probe.h"
 #include "common/mapping/sql_analysis.h"
@@ -657,7 +658,11 @@ class Compiler {
     for (size_t i = 0; i < drafts_.size(); ++i) {
       plan.mappings.push_back(BuildMapping(static_cast<int>(i), plan, &keyed, &local));
     }
-    plan.fingerprint = Fingerprint(plan);
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      plan.parts.push_back(SourcePart(sources_[i], plan.sources[i]));
+    }
+    for (const Draft& draft : drafts_) plan.parts.push_back(MappingPart(draft));
+    plan.fingerprint = FingerprintOf(plan.parts);
     return plan;
   }
 
@@ -842,25 +847,46 @@ class Compiler {
     }
   }
 
-  // FNV-1a over everything that decides what NEW holds.
-  static string Fingerprint(const Plan& plan) {
-    uint64_t hash = 0xcbf29ce484222325;
-    const auto add = [&](const string& text) {
-      for (const char c : text + '\n') {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-      }
-    };
-    for (const SourcePlan& source : plan.sources) {
-      add(source.schema + "." + source.name);
-      add(source.stage_ddl);
-      for (const string& ddl : source.mirror_ddl) add(ddl);
+  // ---- fingerprints
+
+  PlanPart SourcePart(const Source& source, const SourcePlan& plan) const {
+    Fingerprint fingerprint;
+    // A table dropped and made again under its name is another table.
+    fingerprint.Add(std::to_string(plan.relation_id)).Add(plan.alias).AddAll(source.key);
+    for (const StageColumn& used : plan.columns) {
+      const Column* column = source.table->FindColumn(used.name);
+      fingerprint.Add(column->name).Add(column->type).Add(column->collation);
     }
-    for (const MappingPlan& mapping : plan.mappings) {
-      add(mapping.target);
-      add(mapping.row_local ? mapping.write.insert : mapping.keyed.view_ddl);
-      for (const TouchRule& touch : mapping.keyed.touches) add(touch.after);
+    fingerprint.Add(source.mirrored ? "mirrored" : "").AddAll(plan.mirror_columns);
+    return {.kind = PlanPart::Kind::kSource,
+            .name = source.table->Display(),
+            .fingerprint = fingerprint.Hex()};
+  }
+
+  PlanPart MappingPart(const Draft& draft) const {
+    const spec::Mapping& mapping = *draft.spec;
+    Fingerprint fingerprint;
+    fingerprint.AddAll(draft.columns).AddAll(draft.key).AddAll(draft.scope);
+    fingerprint.Add(draft.row_local ? "row" : "keyed").Add(mapping.owns);
+    fingerprint.Add(mapping.copy ? Meant(*mapping.copy) : "").Add(mapping.select);
+    fingerprint.Add(mapping.where);
+    for (const auto& [column, sql] : mapping.set) fingerprint.Add("set").Add(column).Add(sql);
+    for (const auto& [from, to] : mapping.rename) fingerprint.Add("rename").Add(from).Add(to);
+    for (const spec::FromRule& rule : mapping.from) {
+      fingerprint.Add("from").Add(Meant(rule.table)).Add(rule.touches);
     }
-    return absl::StrFormat("%016x", hash);
+    for (const spec::TableName& table : mapping.static_tables) {
+      fingerprint.Add("static").Add(Meant(table));
+    }
+    return {.kind = PlanPart::Kind::kMapping,
+            .name = draft.target->Display(),
+            .fingerprint = fingerprint.Hex()};
+  }
+
+  // The table a name stands for, so that an alias that moves to another table shows.
+  string Meant(const spec::TableName& name) const {
+    const Table* table = name.schema.empty() ? ResolveSource(name) : nullptr;
+    return table == nullptr ? name.ToString() : name.ToString() + "=" + table->Display();
   }
 
   const CompileInput& input_;

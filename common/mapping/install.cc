@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
+#include "common/mapping/fingerprint.h"
 #include "deploy/sql/target.sql.h"
 
 namespace switchyard::mapping {
@@ -11,16 +12,18 @@ namespace {
 constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
 
 absl::Status EnsureOwnTables(pg::Session& session) {
+  // The newest column stands for all of them.
   ASSIGN_OR_RETURN(const pg::Result there,
-                   session.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL AND "
-                                 "to_regclass('switchyard.stream') IS NOT NULL"));
+                   session.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL AND EXISTS "
+                                 "(SELECT FROM pg_attribute WHERE attname = 'parts' AND attrelid = "
+                                 "to_regclass('switchyard.stream'))"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(kTargetSql);
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
   return absl::FailedPreconditionError(
-      "the schema switchyard is not in the target database, and this role may not create it. Its "
-      "owner runs deploy/sql/target.sql once; `switchyard check FILE --print-setup FILE` writes "
-      "that file with the grants this role needs");
+      "the target database has no schema switchyard, or that of an older version, and this role "
+      "may "
+      "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
 }
 
 absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source) {
@@ -89,10 +92,11 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
   RETURN_IF_ERROR(MakeViews(session, plan));
   return session
       .Query(
-          "INSERT INTO switchyard.stream (name, fingerprint, catalog) VALUES ($1, $2, $3) "
+          "INSERT INTO switchyard.stream (name, fingerprint, parts, catalog) "
+          "VALUES ($1, $2, $3, $4) "
           "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
-          "catalog = excluded.catalog, updated_at = clock_timestamp()",
-          {options.stream, plan.fingerprint, CatalogToJson(source)})
+          "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
+          {options.stream, plan.fingerprint, PartsToText(plan.parts), CatalogToJson(source)})
       .status();
 }
 

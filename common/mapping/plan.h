@@ -127,13 +127,26 @@ struct MappingPlan {
   std::string why_keyed;                   // one sentence, for plan
 };
 
+// What can change by itself between two versions of a migration file or of the source. Its
+// fingerprint covers what was declared and the shape of the tables, not the SQL made from it.
+struct PlanPart {
+  enum class Kind { kSource, kMapping };
+  Kind kind = Kind::kSource;
+  std::string name;  // schema.table, of the source or of NEW
+  std::string fingerprint;
+  friend bool operator==(const PlanPart&, const PlanPart&) = default;
+};
+
 struct Plan {
   std::vector<SourcePlan> sources;
   std::vector<MappingPlan> mappings;        // graph order: upstream first
   std::vector<std::string> type_ddl;        // OLD's user types in kMirrorSchema
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
   std::vector<std::string> ignored;
-  // Changes when anything that decides NEW's rows changes.
+  // The sources, then the mappings, in the order above. Two mappings may fill one table, each with
+  // its own `owns`: then two parts have one name.
+  std::vector<PlanPart> parts;
+  // Of the parts: changes when anything that decides NEW's rows changes.
   std::string fingerprint;
 
   const SourcePlan* FindRelation(uint32_t relation_id) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/mapping/fingerprint.h"
 #include "common/mapping/install.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
@@ -196,6 +197,79 @@ TEST_F(CompilerTest, InstallsTwiceWithoutChangeAndRefusesAnotherMapping) {
   changed.fingerprint = "other";
   EXPECT_THAT(InstallTarget(*new_session_, changed, old_catalog_, {.stream = "test.forward"}),
               testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
+}
+
+constexpr char kPeopleAndAges[] =
+    "CREATE TABLE people (id int PRIMARY KEY, email text); "
+    "CREATE TABLE ages (id int PRIMARY KEY, decade int)";
+
+// The parts whose fingerprint differs, "source public.customers".
+std::vector<std::string> Changed(const Plan& a, const Plan& b) {
+  std::vector<std::string> changed;
+  for (size_t i = 0; i < a.parts.size() && i < b.parts.size(); ++i) {
+    EXPECT_EQ(a.parts[i].name, b.parts[i].name);
+    if (a.parts[i] == b.parts[i]) continue;
+    changed.push_back((a.parts[i].kind == PlanPart::Kind::kSource ? "source " : "mapping ") +
+                      a.parts[i].name);
+  }
+  EXPECT_EQ(a.parts.size(), b.parts.size());
+  EXPECT_EQ(a.fingerprint == b.fingerprint, changed.empty());
+  return changed;
+}
+
+TEST_F(CompilerTest, OnlyThePartThatChangedHasAnotherFingerprint) {
+  const auto forward = [](const std::string& people, const std::string& decade) {
+    return "  - {table: public.people, copy: customers, drop: [name, age]" + people +
+           "}\n  - table: public.ages\n    from: {customers: id}\n"
+           "    select: SELECT c.id, " +
+           decade + " AS decade FROM customers c\n";
+  };
+  ASSERT_OK_AND_ASSIGN(const Plan plan,
+                       CompileFile(kOldUsers, kPeopleAndAges, forward("", "c.age / 10")));
+  ASSERT_EQ(plan.parts.size(), 3u);
+
+  // The same again, and with a column of OLD that nobody reads.
+  ASSERT_OK_AND_ASSIGN(const Plan same, CompileParsed());
+  EXPECT_THAT(Changed(plan, same), IsEmpty());
+  ASSERT_OK(server_->Execute("old_db", "ALTER TABLE customers ALTER COLUMN name TYPE varchar(99)"));
+  ASSERT_OK_AND_ASSIGN(const Plan unread, CompileParsed());
+  EXPECT_THAT(Changed(plan, unread), IsEmpty());
+
+  ASSERT_OK_AND_ASSIGN(const Plan other_select,
+                       CompileFile("SELECT 1", "SELECT 1", forward("", "c.age / 20")));
+  EXPECT_THAT(Changed(plan, other_select), ::testing::ElementsAre("mapping public.ages"));
+  ASSERT_OK_AND_ASSIGN(
+      const Plan other_owner,
+      CompileFile("SELECT 1", "SELECT 1", forward(", owns: id > 0", "c.age / 10")));
+  EXPECT_THAT(Changed(plan, other_owner), ::testing::ElementsAre("mapping public.people"));
+
+  ASSERT_OK_AND_ASSIGN(
+      const Plan other_type,
+      CompileFile("ALTER TABLE customers ALTER COLUMN age TYPE bigint",
+                  "ALTER TABLE ages ALTER COLUMN decade TYPE bigint", forward("", "c.age / 10")));
+  EXPECT_THAT(Changed(plan, other_type), ::testing::ElementsAre("source public.customers"));
+  // A mapping that needs the mirror changes its source too.
+  ASSERT_OK_AND_ASSIGN(
+      const Plan mirrored,
+      CompileFile("SELECT 1", "SELECT 1", forward(", set: {email: lower(email)}", "c.age / 10")));
+  EXPECT_THAT(Changed(other_type, mirrored),
+              ::testing::ElementsAre("source public.customers", "mapping public.people"));
+}
+
+TEST_F(CompilerTest, AnInstallKeepsTheFingerprintOfEveryPart) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers, kPeopleAndAges,
+                  "  - {table: public.people, copy: customers, drop: [name, age]}\n"));
+  // As an older program left it.
+  ASSERT_OK(server_->Execute(
+      "new_db", TargetSetupSql() + "; ALTER TABLE switchyard.stream DROP COLUMN parts"));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  ASSERT_OK_AND_ASSIGN(const std::string text,
+                       server_->Scalar("new_db", "SELECT parts FROM switchyard.stream"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<PlanPart> parts, PartsFromText(text));
+  EXPECT_EQ(parts, plan.parts);
+  EXPECT_EQ(parts.size(), 2u);
 }
 
 TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
