@@ -20,10 +20,11 @@ constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
 // Frames between two looks at everything that is not a frame.
 constexpr int kFramesPerRound = 256;
 
-// In a flood the log gathers its own groups: a commit per drained socket would be one for every few
-// rows.
+// In a flood, frames are left to gather in the socket: to read each as it comes costs both ends a
+// wake-up per row. The log gathers its own groups then, too.
 constexpr int64_t kFloodFramesPerMs = 20;
 constexpr absl::Duration kFloodWindow = absl::Milliseconds(1);
+constexpr absl::Duration kFloodPause = absl::Microseconds(250);
 constexpr absl::Duration kFloodWait = absl::Milliseconds(1);
 
 constexpr char kSlotInUse[] = "55006";
@@ -392,7 +393,11 @@ absl::Status StreamRun::Loop() {
   Pace pace(kFloodWindow, kFloodFramesPerMs);
   int frames = 0;
   while (true) {
-    ASSIGN_OR_RETURN(auto frame, stream_->Read(pace.flood() ? kFloodWait : absl::ZeroDuration()));
+    ASSIGN_OR_RETURN(auto frame, stream_->Read(absl::ZeroDuration()));
+    if (!frame.has_value() && pace.flood()) {
+      cancel_.WaitFor(kFloodPause);
+      ASSIGN_OR_RETURN(frame, stream_->Read(kFloodWait));
+    }
     const bool drained = !frame.has_value();
     if (drained || frames == kFramesPerRound) {
       if (drained) writer_->Nudge();  // nothing more to gather: what is there should not wait

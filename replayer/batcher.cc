@@ -29,6 +29,9 @@ struct Batcher::RawChange {
 
 namespace {
 
+constexpr uint32_t kFormat = 1;
+constexpr char kCopyAnew[] = "Copy everything again: switchyard recopy FILE --all";
+
 struct KeyRef {
   const Value* values = nullptr;
   int count = 0;
@@ -147,56 +150,78 @@ Batcher::Batcher(const mapping::Plan& plan, const Position& position, BatcherOpt
 
 Batcher::~Batcher() = default;
 
-absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
-  if (event.format() != 1) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the log holds an event of format %d at offset %d; this program reads format 1. Upgrade it",
-        event.format(), next_offset - 1));
-  }
-  if (event.has_hello()) {
-    RETURN_IF_ERROR(OnHello(event));
-  } else if (event.epoch() < position_.epoch) {
-    return absl::OkStatus();  // a capture that lost its slot was still writing
-  } else if (event.epoch() > position_.epoch) {
+absl::Status Batcher::Add(std::string_view payload, int64_t next_offset) {
+  const absl::StatusOr<bool> is_row = ParseRowEvent(payload, &row_);
+  if (is_row.ok() && *is_row) return AddRow(row_, next_offset);
+  if (!is_row.ok() || !event_.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return absl::DataLossError(
-        absl::StrFormat("offset %d is of epoch %d, but no Hello of that epoch came before it (at "
-                        "epoch %d): the log "
-                        "has lost records. Copy again",
-                        next_offset - 1, event.epoch(), position_.epoch));
+        absl::StrFormat("offset %d of the change topic is no event", next_offset - 1));
+  }
+  return Add(event_, next_offset);
+}
+
+absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
+  if (event.has_row()) {
+    ViewRow(event, &row_);
+    return AddRow(row_, next_offset);
+  }
+  if (event.has_hello() && event.format() == kFormat) {
+    RETURN_IF_ERROR(OnHello(event));
   } else {
-    switch (event.body_case()) {
-      case Event::kRow:
-        RETURN_IF_ERROR(OnRow(event.row()));
-        break;
-      case Event::kBegin:
-        RETURN_IF_ERROR(OnBegin(event.begin()));
-        break;
-      case Event::kCommit:
-        RETURN_IF_ERROR(OnCommit(event.commit()));
-        break;
-      case Event::kRelation:
-        RETURN_IF_ERROR(OnRelation(event.relation(), true));
-        break;
-      case Event::kTruncate:
-        RETURN_IF_ERROR(OnTruncate(event.truncate()));
-        break;
-      case Event::kHeartbeat:
-        if (!held_ && Lsn(event.heartbeat().lsn()) > position_.covered_lsn) {
-          position_.covered_lsn = Lsn(event.heartbeat().lsn());
-          // So that the lag of a source that is idle, or busy elsewhere, is known too.
-          commit_time_us_ = std::max(commit_time_us_, event.heartbeat().time_us());
-          progressed_ = true;
-        }
-        break;
-      case Event::kMessage:
-        break;  // heartbeats and markers only move the position
-      default:
-        return absl::DataLossError(absl::StrFormat(
-            "offset %d holds an event that does not belong on a change topic", next_offset - 1));
-    }
+    ASSIGN_OR_RETURN(const bool old, CheckHead(event.format(), event.epoch(), next_offset));
+    if (old) return absl::OkStatus();
+    RETURN_IF_ERROR(OnBody(event, next_offset));
   }
   if (!open_ && !held_) position_.next_offset = next_offset;
   return absl::OkStatus();
+}
+
+absl::Status Batcher::AddRow(const RowView& row, int64_t next_offset) {
+  ASSIGN_OR_RETURN(const bool old, CheckHead(row.format, row.epoch, next_offset));
+  return old ? absl::OkStatus() : OnRow(row);
+}
+
+absl::StatusOr<bool> Batcher::CheckHead(uint32_t format, uint64_t epoch,
+                                        int64_t next_offset) const {
+  if (format != kFormat) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("the log holds an event of format %d at offset %d; this program reads "
+                        "format %d. Upgrade it",
+                        format, next_offset - 1, kFormat));
+  }
+  if (epoch > position_.epoch) {
+    return absl::DataLossError(absl::StrFormat(
+        "offset %d is of epoch %d, but no Hello of that epoch came before it (at epoch %d): the "
+        "log has lost records. %s",
+        next_offset - 1, epoch, position_.epoch, kCopyAnew));
+  }
+  return epoch < position_.epoch;  // a capture that lost its slot was still writing
+}
+
+absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
+  switch (event.body_case()) {
+    case Event::kBegin:
+      return OnBegin(event.begin());
+    case Event::kCommit:
+      return OnCommit(event.commit());
+    case Event::kRelation:
+      return OnRelation(event.relation(), true);
+    case Event::kTruncate:
+      return OnTruncate(event.truncate());
+    case Event::kHeartbeat:
+      if (!held_ && Lsn(event.heartbeat().lsn()) > position_.covered_lsn) {
+        position_.covered_lsn = Lsn(event.heartbeat().lsn());
+        // So that the lag of a source that is idle, or busy elsewhere, is known too.
+        commit_time_us_ = std::max(commit_time_us_, event.heartbeat().time_us());
+        progressed_ = true;
+      }
+      return absl::OkStatus();
+    case Event::kMessage:
+      return absl::OkStatus();  // heartbeats and markers only move the position
+    default:
+      return absl::DataLossError(absl::StrFormat(
+          "offset %d holds an event that does not belong on a change topic", next_offset - 1));
+  }
 }
 
 absl::Status Batcher::OnHello(const Event& event) {
@@ -212,8 +237,8 @@ absl::Status Batcher::OnHello(const Event& event) {
   if (position_.covered_lsn.valid() && start > position_.covered_lsn) {
     return absl::DataLossError(absl::StrFormat(
         "epoch %d starts at LSN %s, but the log before it only reaches %s: the log has lost "
-        "records in between. Copy again",
-        event.epoch(), start.ToString(), position_.covered_lsn.ToString()));
+        "records in between. %s",
+        event.epoch(), start.ToString(), position_.covered_lsn.ToString(), kCopyAnew));
   }
   position_.epoch = event.epoch();
   position_.covered_lsn = std::max(position_.covered_lsn, start);
@@ -271,8 +296,8 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   }
   if (previous.valid() && previous != previous_commit_ && lsn > position_.lsn) {
     return absl::DataLossError(absl::StrFormat(
-        "the commit at %s follows %s, but the last one read is %s: the log has a gap. Copy again",
-        lsn.ToString(), previous.ToString(), previous_commit_.ToString()));
+        "the commit at %s follows %s, but the last one read is %s: the log has a gap. %s",
+        lsn.ToString(), previous.ToString(), previous_commit_.ToString(), kCopyAnew));
   }
   previous_commit_ = lsn;
   open_ = true;
@@ -283,27 +308,25 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const Value*> Batcher::CopyTuple(const Relation& relation,
-                                                const event::v1::Tuple& tuple) {
-  const std::string& kinds = tuple.kinds();
+absl::StatusOr<const Value*> Batcher::CopyTuple(const Relation& relation, const TupleView& tuple) {
+  const std::string_view kinds = tuple.kinds;
   if (static_cast<int>(kinds.size()) != relation.tuple_size) {
     return absl::DataLossError(absl::StrFormat("a row of %d columns where its table has %d",
                                                kinds.size(), relation.tuple_size));
   }
   // Place of each column's value among the values sent.
-  thread_local std::vector<int> places;
-  places.resize(kinds.size());
+  places_.resize(kinds.size());
   int next = 0;
-  for (size_t i = 0; i < kinds.size(); ++i) places[i] = kinds[i] == 't' ? next++ : -1;
-  if (next != tuple.values_size()) {
+  for (size_t i = 0; i < kinds.size(); ++i) places_[i] = kinds[i] == 't' ? next++ : -1;
+  if (next != static_cast<int>(tuple.values.size())) {
     return absl::DataLossError(
-        absl::StrFormat("a row with %d values where %d are announced", tuple.values_size(), next));
+        absl::StrFormat("a row with %d values where %d are announced", tuple.values.size(), next));
   }
   Value* row = arena_->AllocateArray<Value>(relation.tuple_index.size());
   for (size_t c = 0; c < relation.tuple_index.size(); ++c) {
     const int at = relation.tuple_index[c];
-    if (places[at] >= 0) {
-      const std::string_view text = arena_->Copy(tuple.values(places[at]));
+    if (places_[at] >= 0) {
+      const std::string_view text = arena_->Copy(tuple.values[places_[at]]);
       row[c] = {text.data(), static_cast<int32_t>(text.size())};
       bytes_ += static_cast<int64_t>(text.size());
     } else {
@@ -314,33 +337,33 @@ absl::StatusOr<const Value*> Batcher::CopyTuple(const Relation& relation,
   return row;
 }
 
-absl::Status Batcher::OnRow(const event::v1::Row& row) {
+absl::Status Batcher::OnRow(const RowView& row) {
   if (!open_) return absl::DataLossError("a row outside any transaction");
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
-  const auto it = relations_.find(row.relation_id());
+  const auto it = relations_.find(row.relation_id);
   if (it == relations_.end()) {
     return absl::DataLossError(
-        absl::StrFormat("a row of relation %d, which no event describes", row.relation_id()));
+        absl::StrFormat("a row of relation %d, which no event describes", row.relation_id));
   }
   const Relation& relation = it->second;
   if (relation.source < 0) return absl::OkStatus();
-  const auto point = options_.copy_points.find(row.relation_id());
+  const auto point = options_.copy_points.find(row.relation_id);
   if (point != options_.copy_points.end() && open_lsn_ < point->second) return absl::OkStatus();
   RETURN_IF_ERROR(relation.fit);
 
   RawChange change{.source = relation.source};
   const mapping::SourcePlan& source = plan_.sources[relation.source];
-  if (row.has_new_tuple()) {
-    ASSIGN_OR_RETURN(change.row, CopyTuple(relation, row.new_tuple()));
+  if (row.new_tuple.present) {
+    ASSIGN_OR_RETURN(change.row, CopyTuple(relation, row.new_tuple));
   }
-  if (row.has_old_tuple()) {
-    ASSIGN_OR_RETURN(const Value* old_row, CopyTuple(relation, row.old_tuple()));
+  if (row.old_tuple.present) {
+    ASSIGN_OR_RETURN(const Value* old_row, CopyTuple(relation, row.old_tuple));
     Value* key = arena_->AllocateArray<Value>(source.key.size());
     for (size_t i = 0; i < source.key.size(); ++i) key[i] = old_row[source.key[i]];
     change.old_key = key;
   }
-  switch (row.op()) {
+  switch (row.op) {
     case event::v1::Row::INSERT:
       change.kind = RawChange::Kind::kInsert;
       break;
@@ -391,9 +414,9 @@ absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
         absl::StrFormat("a commit at %s that was not begun", Lsn(commit.commit_lsn()).ToString()));
   }
   if (commit.rows() != open_rows_) {
-    return absl::DataLossError(absl::StrFormat(
-        "the transaction at %s has %d rows on the log, %d were captured. Copy again",
-        open_lsn_.ToString(), open_rows_, commit.rows()));
+    return absl::DataLossError(
+        absl::StrFormat("the transaction at %s has %d rows on the log, %d were captured. %s",
+                        open_lsn_.ToString(), open_rows_, commit.rows(), kCopyAnew));
   }
   open_ = false;
   if (skipping_) return absl::OkStatus();

@@ -2,7 +2,7 @@
 // its Commit, and collapses the changes of whole transactions per key. Pure: no I/O, no clock.
 //
 //   Batcher batcher(plan, position, options);
-//   for (record : records) RETURN_IF_ERROR(batcher.Add(event, record.offset + 1));
+//   for (record : records) RETURN_IF_ERROR(batcher.Add(record.payload, record.offset + 1));
 //   if (batcher.has_complete()) Push(batcher.Take());
 //
 // Collapsing follows each row from before the batch to after it: an insert and its later updates
@@ -24,6 +24,7 @@
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
 #include "replayer/batch.h"
+#include "replayer/row_event.h"
 
 namespace switchyard::replayer {
 
@@ -51,6 +52,7 @@ class Batcher {
 
   // DataLoss: a gap or a broken record. FailedPrecondition: a table no longer fits the mapping;
   // what is complete before it can still be taken. `next_offset` is one past the record.
+  absl::Status Add(std::string_view payload, int64_t next_offset);
   absl::Status Add(const event::v1::Event& event, int64_t next_offset);
   // A Relation stored with the position, before the first Add.
   absl::Status Restore(const event::v1::Relation& relation);
@@ -72,10 +74,14 @@ class Batcher {
   absl::Status OnHello(const event::v1::Event& event);
   absl::Status OnRelation(const event::v1::Relation& relation, bool keep);
   absl::Status OnBegin(const event::v1::Begin& begin);
-  absl::Status OnRow(const event::v1::Row& row);
+  absl::Status AddRow(const RowView& row, int64_t next_offset);
+  absl::Status OnBody(const event::v1::Event& event, int64_t next_offset);
+  // True: of an older epoch, to be dropped.
+  absl::StatusOr<bool> CheckHead(uint32_t format, uint64_t epoch, int64_t next_offset) const;
+  absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
   absl::Status OnCommit(const event::v1::Commit& commit);
-  absl::StatusOr<const Value*> CopyTuple(const Relation& relation, const event::v1::Tuple& tuple);
+  absl::StatusOr<const Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
   void Merge(const RawChange& change);
   void MergeOpen();
   TableState& State(int source);
@@ -83,8 +89,13 @@ class Batcher {
 
   const mapping::Plan& plan_;
   BatcherOptions options_;
-  Position position_;  // after everything complete
+  Position position_;    // after everything complete
   Lsn previous_commit_;  // in this epoch, 0 right after a Hello
+
+  // Reused from one event to the next.
+  event::v1::Event event_;
+  RowView row_;
+  std::vector<int> places_;
 
   std::map<uint32_t, Relation> relations_;
   std::vector<std::pair<uint32_t, std::string>> new_relations_;

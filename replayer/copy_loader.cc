@@ -275,7 +275,9 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   }
   if (table->second.rows != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(absl::StrFormat(
-        "the copy of %s has %d rows on the log, %d were read from the source. Copy again",
+        "the copy of %s has %d rows on the log, %d were read from the source. Copy everything "
+        "again: switchyard recopy "
+        "FILE --all",
         plan_.FindRelation(end.relation_id())->name, table->second.rows, end.rows()));
   }
   table->second.done = true;

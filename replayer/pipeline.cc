@@ -68,7 +68,6 @@ absl::Status Pipeline::ReadUntilError() {
     RETURN_IF_ERROR(batcher.Restore(relation));
   }
   std::vector<eventlog::LogRecord> records;
-  event::v1::Event event;
   Pace pace(kFloodWindow, kFloodRecordsPerMs);
   absl::Time handed = absl::Now();
   while (!stop_ && !batcher.held()) {
@@ -78,11 +77,7 @@ absl::Status Pipeline::ReadUntilError() {
     const absl::Time now = absl::Now();
     pace.Count(static_cast<int64_t>(records.size()), now);
     for (const eventlog::LogRecord& record : records) {
-      if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-        return absl::DataLossError(
-            absl::StrFormat("offset %d of the change topic is no event", record.offset));
-      }
-      const absl::Status added = batcher.Add(event, record.offset + 1);
+      const absl::Status added = batcher.Add(record.payload, record.offset + 1);
       if (!added.ok()) {
         // What is whole before the fault still counts.
         if (batcher.has_complete()) Hand(batcher.Take());

@@ -258,7 +258,6 @@ absl::Status Recopy::RollForward(const Job& job) {
   };
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
   std::vector<eventlog::LogRecord> records;
-  Event event;
   int64_t next = position.next_offset;
   while (next < target_.position().next_offset) {
     RETURN_IF_ERROR(reader->Read(absl::Seconds(1), &records));
@@ -267,11 +266,7 @@ absl::Status Recopy::RollForward(const Job& job) {
         next = record.offset;
         break;
       }
-      if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-        return absl::DataLossError(
-            absl::StrFormat("offset %d of the change topic is no event", record.offset));
-      }
-      RETURN_IF_ERROR(batcher.Add(event, record.offset + 1));
+      RETURN_IF_ERROR(batcher.Add(record.payload, record.offset + 1));
       while (batcher.full()) RETURN_IF_ERROR(apply(batcher.Take()));
       next = record.offset + 1;
     }
