@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/compilation.h"
+#include "common/mapping/graph.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+
+using std::set;
+using std::string;
+using std::vector;
+
+namespace {
+
+class ReadGatherer {
+ public:
+  explicit ReadGatherer(Compilation& compilation) : c_(compilation) {}
+
+  absl::Status Run() {
+    for (Draft& draft : c_.drafts) RETURN_IF_ERROR(GatherReads(&draft));
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status GatherReads(Draft* draft) {
+    if (draft->row_local) {
+      for (const Assignment& a : draft->assignments) {
+        for (const string& column : c_.read_columns[{draft->spec, a.column}]) {
+          Source& source = c_.sources[draft->source];
+          if (source.table->FindColumn(column) != nullptr) source.used.insert(column);
+        }
+      }
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(NoteReads(*draft, "select", draft->select));
+    for (const spec::FromRule& rule : draft->from) {
+      RETURN_IF_ERROR(NoteReads(*draft, "from " + rule.table.ToString(), TouchProbe(*draft, rule)));
+      NoteIndex(rule);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status NoteReads(const Draft& draft, const string& what, const string& sql) {
+    const absl::StatusOr<Probe::Reads> reads = c_.probe.ReadsOf(sql);
+    if (!reads.ok()) return c_.SqlFault(draft, what, reads.status());
+    for (Source& source : c_.sources) {
+      const auto it = reads->find(source.alias);
+      const bool listed = std::ranges::any_of(draft.from, [&](const spec::FromRule& rule) {
+        return rule.table.schema.empty() && rule.table.name == source.alias;
+      });
+      if (it == reads->end() && !listed) continue;
+      source.mirrored = true;
+      if (it == reads->end()) continue;
+      source.mirror_used.insert(it->second.begin(), it->second.end());
+      source.used.insert(it->second.begin(), it->second.end());
+    }
+    return absl::OkStatus();
+  }
+
+  // The rule as one select with the scope's columns, over the stand-in tables.
+  string TouchProbe(const Draft& draft, const spec::FromRule& rule) const {
+    const string rows =
+        (rule.table.schema.empty() ? QuoteIdentifier(rule.table.name)
+                                   : QuoteQualified(rule.table.schema, rule.table.name)) +
+        " AS " + QuoteIdentifier(rule.table.name);
+    vector<string> names;
+    for (size_t i = 0; i < draft.scope.size(); ++i) names.push_back("s" + std::to_string(i));
+    const string values =
+        LooksLikeQuery(rule.touches)
+            ? "SELECT sy_q.* FROM " + rows + " CROSS JOIN LATERAL (" + rule.touches + "\n) AS sy_q"
+            : "SELECT " + rule.touches + " FROM " + rows;
+    return "SELECT * FROM (" + values + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")";
+  }
+
+  // The restricted select looks rows up by what `from` says: that wants an index on the mirror.
+  void NoteIndex(const spec::FromRule& rule) {
+    if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return;
+    for (Source& source : c_.sources) {
+      if (source.alias != rule.table.name) continue;
+      if (source.key.size() == 1 && rule.touches == source.key[0]) return;
+      if (AnalyzeExpression(rule.touches).ok()) source.index_sql.insert(rule.touches);
+    }
+  }
+
+  Compilation& c_;
+};
+
+}  // namespace
+
+absl::Status OrderMappings(Compilation* compilation) {
+  vector<Draft>& drafts = compilation->drafts;
+  vector<vector<int>> needs(drafts.size());
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    for (size_t j = 0; j < drafts.size(); ++j) {
+      if (drafts[i].reads_targets.contains(drafts[j].target->Display())) {
+        needs[i].push_back(static_cast<int>(j));
+      }
+    }
+  }
+  const std::optional<vector<int>> order = TopologicalOrder(needs);
+  if (!order) {
+    return absl::InvalidArgumentError(
+        "the mappings read each other's tables in a circle; a table of NEW can only be derived "
+        "from tables that come before it");
+  }
+  vector<Draft> ordered;
+  for (const int i : *order) ordered.push_back(std::move(drafts[i]));
+  drafts = std::move(ordered);
+  return absl::OkStatus();
+}
+
+absl::Status GatherReads(Compilation* compilation) { return ReadGatherer(*compilation).Run(); }
+
+}  // namespace switchyard::mapping
