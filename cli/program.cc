@@ -11,6 +11,7 @@
 #include "cli/completion.h"
 #include "cli/plan.h"
 #include "cli/quarantine.h"
+#include "cli/recopy.h"
 #include "cli/roles.h"
 #include "cli/status.h"
 #include "common/base/log.h"
@@ -100,6 +101,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddGlobalOptions(app, &options);
   AddCheck(app, &chosen);
   AddPlan(app, &chosen);
+  AddRecopy(app, &chosen);
   AddQuarantine(app, &chosen);
   AddRun(app, &chosen);
   AddCapture(app, &chosen);

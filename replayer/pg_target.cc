@@ -39,11 +39,11 @@ void PgTarget::Close() {
   touched_.clear();
 }
 
-absl::Status PgTarget::Open() {
-  Close();
-  pg::SessionOptions session{.dsn = options_.dsn, .application_name = "switchyard replay"};
-  session.settings = {
-      {"synchronous_commit", options_.synchronous_commit ? "on" : "off"},
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
+                                                             const Cancel& cancel) {
+  pg::SessionOptions session_options{.dsn = options.dsn, .application_name = "switchyard replay"};
+  session_options.settings = {
+      {"synchronous_commit", options.synchronous_commit ? "on" : "off"},
       // What a batch touches is looked up by index, whatever size the planner thinks it has.
       {"enable_hashjoin", "off"},
       {"enable_mergejoin", "off"},
@@ -52,15 +52,20 @@ absl::Status PgTarget::Open() {
       {"work_mem", "64MB"},
       {"temp_buffers", "64MB"},
   };
-  if (options_.replica_role) session.settings.push_back({"session_replication_role", "replica"});
-  ASSIGN_OR_RETURN(session_, pg::Session::Connect(session, cancel_));
-  ASSIGN_OR_RETURN(const pg::Result lock,
-                   session_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
-                                   {"switchyard replay " + options_.stream}));
-  if (!lock.boolean(0, 0)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("another replayer works on stream ", options_.stream));
+  if (options.replica_role) {
+    session_options.settings.push_back({"session_replication_role", "replica"});
   }
+  ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
+  ASSIGN_OR_RETURN(const pg::Result lock,
+                   session->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
+                                  {"switchyard replay " + options.stream}));
+  if (lock.boolean(0, 0)) return session;
+  return absl::AlreadyExistsError(absl::StrCat("a replayer works on stream ", options.stream));
+}
+
+absl::Status PgTarget::Open() {
+  Close();
+  ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_));
   writer_ = std::make_unique<TableWriter>(*session_, plan_);
   RETURN_IF_ERROR(writer_->CreateTemporaryTables());
   quarantine_ = std::make_unique<Quarantine>(

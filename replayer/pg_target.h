@@ -39,6 +39,11 @@ struct PgTargetOptions {
   int64_t scopes_per_recompute = 20'000;
 };
 
+// A session that holds the stream's lock until it ends: as a replayer's, or in place of one.
+// AlreadyExists: a replayer has it.
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
+                                                             const Cancel& cancel);
+
 // A row of switchyard.stream.
 struct StreamState {
   std::string state;

@@ -199,6 +199,7 @@ absl::Status Recopy::SwapIfComplete(Job& job) {
 absl::Status Recopy::Swap(Job& job) {
   const SourcePlan& source = plan_.sources[job.source];
   RETURN_IF_ERROR(RollForward(job));
+  RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job.side));
   return target_.ReplaceSource(job.source, [&]() -> absl::Status {
     if (source.mirrored) RETURN_IF_ERROR(SwapTable(job, source.mirror));
     for (const mapping::MappingPlan& mapping : plan_.mappings) {
@@ -210,13 +211,16 @@ absl::Status Recopy::Swap(Job& job) {
 
 absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write) {
   const std::string side = "pg_temp." + job.side;
+  pg::Session& session = target_.session();
   mapping::TableWrite part = write;
+  // Two whole tables are compared: by hash, not row by row.
+  RETURN_IF_ERROR(
+      session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"));
   for (const std::string* sql : {&write.swap_remove, &write.swap_upsert}) {
     part.load = *sql;
-    RETURN_IF_ERROR(
-        Annotate(target_.session().Execute(mapping::BuildLoad(part, side)), write.display));
+    RETURN_IF_ERROR(Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display));
   }
-  return absl::OkStatus();
+  return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.

@@ -167,7 +167,6 @@ class RowLocalBuilder {
 
   void AddSwap(TableWrite* write) const {
     vector<string> keys;
-    vector<string> key_values;
     vector<string> columns;
     vector<string> sets;
     for (const Assignment& a : target_.assignments) {
@@ -175,15 +174,14 @@ class RowLocalBuilder {
       const string column = QuoteIdentifier(a.column);
       if (a.in_key) {
         keys.push_back(a.column);
-        key_values.push_back(a.sql);
       } else if (!a.identity_always) {
         sets.push_back(column + " = excluded." + column);
       }
     }
     const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
-    write->swap_remove = "DELETE FROM " + target_.target + " AS sy_t WHERE (" +
-                         JoinQuoted(keys, "sy_t.") + ") NOT IN (SELECT " +
-                         absl::StrJoin(key_values, ", ") + " FROM " + rows + ")" +
+    write->swap_remove = "DELETE FROM " + target_.target +
+                         " AS sy_t WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
+                         " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
                          (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
     write->swap_upsert =
         InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +

@@ -1,0 +1,217 @@
+#include "cli/recopy.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "capture/capture.h"
+#include "capture/source_setup.h"
+#include "cli/connect.h"
+#include "cli/event_log.h"
+#include "cli/mapping_plan.h"
+#include "cli/request.h"
+#include "common/base/strings.h"
+#include "common/mapping/prepare.h"
+#include "common/spec/values.h"
+#include "replayer/begin_anew.h"
+
+namespace switchyard::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct RecopyOptions {
+  std::string path;
+  std::string table;
+  bool all = false;
+  std::string wait;
+};
+
+void Say(const Context& context, const Json& object, const std::string& text) {
+  context.out << (context.json ? object.dump(2) : text) << "\n";
+}
+
+absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
+                                                const std::string& written) {
+  const std::optional<spec::TableName> name = spec::ParseTableName(written);
+  if (!name.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", written, "\" is no table name; it must be like public.users"));
+  }
+  std::vector<std::string> known;
+  const mapping::Table* found = nullptr;
+  for (const mapping::Table& table : catalog.tables) {
+    if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
+    known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
+    known.push_back(spec::TableName{.name = table.name}.ToString());
+    if (table.name != name->name || (!name->schema.empty() && name->schema != table.schema)) {
+      continue;
+    }
+    if (found != nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s may be %s or %s: write it with its schema", written, found->Display(),
+                          table.Display()));
+    }
+    found = &table;
+  }
+  if (found != nullptr) return found;
+  const std::string nearest = NearestWord(written, known);
+  return absl::InvalidArgumentError(
+      absl::StrCat("no mapping reads a table ", written, " of OLD",
+                   nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
+absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const RecopyOptions& options,
+                                     const Context& context) {
+  std::optional<absl::Duration> wait;
+  if (!options.wait.empty()) {
+    wait = spec::ParseDurationText(options.wait);
+    if (!wait.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--wait is \"", options.wait, "\"; it must be a time, as in 10m"));
+    }
+  }
+  const std::string stream = capture::NamesOf(file.name, "forward").stream;
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(RequireStream(*new_session, stream));
+  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *old_session));
+  ASSIGN_OR_RETURN(const mapping::Table* table, FindTable(catalog, options.table));
+  ASSIGN_OR_RETURN(const int64_t request, RequestRecopy(*old_session, *new_session, file, *table));
+  Json object = {{"stream", stream}, {"request", request}, {"table", table->Display()}};
+  if (!wait.has_value()) {
+    Say(context, object,
+        absl::StrFormat(
+            "%s: a copy of %s is asked for (request %d). The live rows stay until it is "
+            "swapped in; follow it with: switchyard status FILE --watch",
+            stream, table->Display(), request));
+    return ExitCode::kDone;
+  }
+  ASSIGN_OR_RETURN(const std::string answer,
+                   AwaitAnswer(*new_session, request, *wait, context.cancel));
+  object["answer"] = answer;
+  Say(context, object, absl::StrCat(stream, ": ", table->Display(), " ", answer));
+  return ExitCode::kDone;
+}
+
+// The slot goes to nobody while what it stands for is being forgotten.
+absl::Status RefuseRunningCapture(pg::Session& old_session, const capture::StreamNames& names) {
+  ASSIGN_OR_RETURN(const pg::Result slot,
+                   old_session.Query("SELECT active_pid FROM pg_replication_slots WHERE slot_name "
+                                     "= $1 AND active",
+                                     {names.slot}));
+  if (slot.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("capture still streams from slot %s (backend %s of OLD): end it first, with "
+                      "every standby, then run this again",
+                      names.slot, slot.text(0, 0)));
+}
+
+absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& topic) {
+  const absl::StatusOr<eventlog::TopicInfo> info = log.Describe(topic);
+  if (absl::IsNotFound(info.status())) return 0;  // it will be made
+  RETURN_IF_ERROR(info.status());
+  return info->next;
+}
+
+absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Context& context) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const mapping::StreamRole role = mapping::ForwardRole(file);
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(RequireStream(*new_session, names.stream));
+  RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
+  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
+                   mapping::CompileMapping(file, role, context.cancel));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, context.cancel));
+  replayer::TopicEnds ends;
+  ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
+  ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));
+  ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
+  const absl::Status emptied = replayer::BeginAnew({.dsn = dsn, .stream = names.stream},
+                                                   compiled.plan, ends, context.cancel);
+  if (absl::IsAlreadyExists(emptied)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
+  }
+  RETURN_IF_ERROR(Annotate(emptied, "new"));
+  const absl::Status anew = capture::Capture::BeginAnew(*old_session, names);
+  // OLD may be another cluster than before, that never heard of the stream: it begins there.
+  if (!absl::IsNotFound(anew)) RETURN_IF_ERROR(Annotate(anew, "old"));
+  Say(context, {{"stream", names.stream}, {"tables", compiled.plan.sources.size()}},
+      absl::StrFormat("%s: NEW's mapped tables are emptied and everything is forgotten. The next "
+                      "start makes a new slot and copies %d tables: switchyard run FILE",
+                      names.stream, compiled.plan.sources.size()));
+  return ExitCode::kDone;
+}
+
+absl::StatusOr<ExitCode> RunRecopy(const RecopyOptions& options, const Context& context) {
+  ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
+  if (options.all == !options.table.empty()) {
+    return absl::InvalidArgumentError("say which TABLE of OLD to copy again, or --all");
+  }
+  return options.all ? RecopyAll(file, context) : RecopyTable(file, options, context);
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
+                                      const spec::MigrationFile& file,
+                                      const mapping::Table& table) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const std::string argument = table.schema + "." + table.name;
+  // NEW first: the position kept here must lie before the copy's own point.
+  ASSIGN_OR_RETURN(const pg::Result request, new_session.Query(R"(
+    WITH asked AS (
+      INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
+      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
+      WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
+                                      AND kind = 'recopy' AND argument = $2 AND state = 'open')
+      RETURNING id)
+    SELECT id, pg_notify('switchyard_request', $1) FROM asked)",
+                                                               {names.stream, argument}));
+  if (request.rows() == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a copy of ", table.Display(), " is asked for already; follow it with: switchyard status"));
+  }
+  const absl::Status asked =
+      capture::Capture::Recopy(old_session, names, {.schema = table.schema, .name = table.name});
+  if (asked.ok()) return request.i64(0, 0);
+  const absl::Status withdrawn =
+      new_session
+          .Query(
+              "UPDATE switchyard.request SET state = 'failed', result = $2, finished_at = "
+              "clock_timestamp() WHERE id = $1::bigint",
+              {request.str(0, 0), std::string(StdSv(asked.message()))})
+          .status();
+  return withdrawn.ok() ? asked : withdrawn;
+}
+
+void AddRecopy(CLI::App& app, Chosen* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "recopy", "Copy one table again while streaming, or everything after changes were lost");
+  auto options = std::make_shared<RecopyOptions>();
+  command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
+  command->add_option("TABLE", options->table, "A table of OLD that a mapping reads")
+      ->type_name("");
+  command->add_flag("--all", options->all,
+                    "Empty NEW's mapped tables and begin again, with a new slot");
+  command->add_option("--wait", options->wait, "Of TABLE: until it is swapped in. Default: not")
+      ->type_name("TIME");
+  command->footer(
+      "TABLE is loaded beside the live rows, rolled forward and swapped in as one difference; the\n"
+      "other tables do not wait. --all wants capture and replay to have ended.\n"
+      "Ends with 0 when it is asked for (or done, with --wait), with 4 when --wait was too short.\n"
+      "Examples:\n"
+      "  switchyard recopy studio.yaml customers\n"
+      "  switchyard recopy studio.yaml public.customers --wait 10m\n"
+      "  switchyard recopy studio.yaml --all        after the slot or the log was lost");
+  command->callback([options, chosen] {
+    *chosen = [options](const Context& context) { return RunRecopy(*options, context); };
+  });
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,76 @@
+#include "replayer/begin_anew.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// Types in the mirror's schema may have changed on the source too.
+constexpr char kDropMirrorTypes[] = R"(
+  DO $$
+  DECLARE type text;
+  BEGIN
+    FOR type IN SELECT format('%I.%I', n.nspname, t.typname)
+                FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+                LEFT JOIN pg_class c ON c.oid = t.typrelid
+                WHERE n.nspname = 'switchyard_old'
+                  AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')
+    LOOP
+      EXECUTE 'DROP TYPE IF EXISTS ' || type || ' CASCADE';
+    END LOOP;
+  END $$)";
+
+absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
+  for (auto mapping = plan.mappings.rbegin(); mapping != plan.mappings.rend(); ++mapping) {
+    const std::string owned = mapping->owns.empty() ? "" : " WHERE " + mapping->owns;
+    RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping->target + owned),
+                             "emptying " + mapping->display));
+  }
+  for (const mapping::SourcePlan& source : plan.sources) {
+    const std::string mirror = QuoteQualified(mapping::kMirrorSchema, source.alias);
+    RETURN_IF_ERROR(Annotate(session.Execute("DROP TABLE IF EXISTS " + mirror + " CASCADE"),
+                             "dropping the mirror of " + source.name));
+  }
+  return session.Execute(kDropMirrorTypes);
+}
+
+absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
+                            const TopicEnds& ends) {
+  for (const char* table : {"copy", "relation", "quarantine"}) {
+    RETURN_IF_ERROR(
+        session
+            .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})
+            .status());
+  }
+  RETURN_IF_ERROR(session
+                      .Query("UPDATE switchyard.request SET state = 'failed', result = 'everything "
+                             "is copied again', finished_at = clock_timestamp() "
+                             "WHERE stream = $1 AND state = 'open'",
+                             {stream})
+                      .status());
+  return session
+      .Query(
+          "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, epoch = 0, lsn = '0/0', "
+          "covered_lsn = '0/0', copy_lsn = '0/0', log_offset = $2::bigint, "
+          "copy_offset = $3::bigint, commit_time = NULL, transactions = 0, rows = 0, "
+          "fingerprint = '', parts = '', catalog = '', updated_at = clock_timestamp() "
+          "WHERE name = $1",
+          {stream, std::to_string(ends.change), std::to_string(ends.copy)})
+      .status();
+}
+
+}  // namespace
+
+absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan,
+                       const TopicEnds& ends, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel));
+  return session->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(EmptyTables(*session, plan));
+    return ForgetPosition(*session, options.stream, ends);
+  });
+}
+
+}  // namespace switchyard::replayer

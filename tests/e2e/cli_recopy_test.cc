@@ -1,0 +1,107 @@
+// switchyard recopy, as the people who are told to run it do.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/cli_run_fixture.h"
+
+namespace switchyard::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CliRecopyTest : public CliRunTest {
+ protected:
+  void StartAndCatchUp() {
+    Prepare();
+    StartPipeline();
+    ASSERT_OK(pipeline_->Start("run"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+  }
+  std::string Orders() {
+    return New("SELECT string_agg(id || ':' || amount, ' ' ORDER BY id) FROM orders WHERE id <= 5");
+  }
+};
+
+// Rows that differ, are missing and are too many come right; the stream goes on meanwhile.
+TEST_F(CliRecopyTest, ATableIsCopiedAgainWhileStreaming) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    UPDATE orders SET amount = 77 WHERE id = 1; DELETE FROM orders WHERE id = 2;
+    INSERT INTO orders VALUES (500, 5))"));
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 33 WHERE id = 3"));
+  const ProgramResult recopy = RunCli({"recopy", file_, "orders", "--wait", "30s"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  EXPECT_THAT(recopy.output, HasSubstr("shop.forward: public.orders swapped in at "));
+  EXPECT_EQ(Orders(), "1:1 2:2 3:33 4:4 5:5");
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 44 WHERE id = 4"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(Orders(), "1:1 2:2 3:33 4:44 5:5");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+// What is derived from the table is right again too.
+TEST_F(CliRecopyTest, AMirroredTableIsCopiedAgain) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    DELETE FROM switchyard_old.customers WHERE id = 2;
+    UPDATE people SET members = 9 WHERE email = 'b@x')"));
+  const ProgramResult recopy =
+      RunCli({"recopy", file_, "public.customers", "--wait", "30s", "--json"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  EXPECT_THAT(recopy.output, HasSubstr("\"table\": \"public.customers\""));
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard_old.customers"), "3");
+  EXPECT_EQ(New("SELECT string_agg(email || members, ' ' ORDER BY email) FROM people"),
+            "a@x2 b@x1");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliRecopyTest, AsksForWhatIsThere) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  const ProgramResult wrong = RunCli({"recopy", file_, "oders"}, Roles());
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.output,
+              HasSubstr("no mapping reads a table oders of OLD; did you mean orders?"));
+  EXPECT_EQ(RunCli({"recopy", file_}, Roles()).exit_code, 2);
+  EXPECT_EQ(RunCli({"recopy", file_, "orders", "--all"}, Roles()).exit_code, 2);
+  const ProgramResult running = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(running.exit_code, 1);
+  EXPECT_THAT(running.output, HasSubstr("capture still streams from slot switchyard_shop_forward"));
+  ASSERT_OK(pipeline_->Stop());
+  const ProgramResult asked = RunCli({"recopy", file_, "orders"}, Roles());
+  EXPECT_EQ(asked.exit_code, 0) << asked.output;
+  EXPECT_THAT(asked.output, HasSubstr("a copy of public.orders is asked for"));
+  const ProgramResult again = RunCli({"recopy", file_, "orders"}, Roles());
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.output, HasSubstr("is asked for already"));
+}
+
+// The slot is gone, and with it changes: a named refusal, and the way out of it.
+TEST_F(CliRecopyTest, EverythingIsCopiedAgainAfterTheSlotWasLost) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    SELECT pg_drop_replication_slot('switchyard_shop_forward');
+    UPDATE customers SET email = 'lost@x' WHERE id = 3;
+    DELETE FROM orders WHERE id > 50)"));
+  const Environment roles = Roles();
+  const ProgramResult refused = RunCli({"capture", file_}, roles);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("switchyard recopy FILE --all"));
+  const ProgramResult anew = RunCli({"recopy", file_, "--all"}, roles);
+  EXPECT_EQ(anew.exit_code, 0) << anew.output;
+  EXPECT_THAT(anew.output, HasSubstr("copies 2 tables"));
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "0");
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "50");
+  EXPECT_EQ(New("SELECT string_agg(email || members, ' ' ORDER BY email) FROM people"),
+            "a@x2 lost@x1");
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE customers SET email = 'a@x' WHERE id = 3"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT members FROM people WHERE email = 'a@x'"), "3");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+}  // namespace
+}  // namespace switchyard::testing
