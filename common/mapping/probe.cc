@@ -74,6 +74,13 @@ absl::Status Probe::Plans(const std::string& statement) {
   return Try("", "EXPLAIN " + statement).status();
 }
 
+bool Probe::CanIndex(const std::string& alias, const std::string& expression) {
+  return Try(absl::StrCat("CREATE INDEX ON pg_temp.", QuoteIdentifier(alias), " ((", expression,
+                          "))"),
+             "SELECT")
+      .ok();
+}
+
 absl::StatusOr<std::vector<Probe::Function>> Probe::Describe(
     const std::set<FunctionRef>& functions) {
   ASSIGN_OR_RETURN(const pg::Result rows,

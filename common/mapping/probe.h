@@ -34,6 +34,8 @@ class Probe {
   absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
   // Whether the statement plans; for types and column lists of an INSERT.
   absl::Status Plans(const std::string& statement);
+  // Whether an index over this expression can be made: it is immutable, its type has an order.
+  bool CanIndex(const std::string& alias, const std::string& expression);
 
   struct Function {
     std::string name;

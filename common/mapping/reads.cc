@@ -75,13 +75,16 @@ class ReadGatherer {
     return "SELECT * FROM (" + values + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")";
   }
 
-  // The restricted select looks rows up by what `from` says: that wants an index on the mirror.
+  // The restricted select looks rows up by what `from` says: that wants an index on the mirror,
+  // where there can be one (a time as a text depends on settings, which the apply session fixes).
   void NoteIndex(const spec::FromRule& rule) {
     if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return;
     for (Source& source : c_.sources) {
       if (source.alias != rule.table.name) continue;
       if (source.key.size() == 1 && rule.touches == source.key[0]) return;
-      if (AnalyzeExpression(rule.touches).ok()) source.index_sql.insert(rule.touches);
+      if (AnalyzeExpression(rule.touches).ok() && c_.probe.CanIndex(source.alias, rule.touches)) {
+        source.index_sql.insert(rule.touches);
+      }
     }
   }
 

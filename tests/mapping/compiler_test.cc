@@ -109,6 +109,24 @@ TEST_F(CompilerTest, AnExpressionOverAValueThatUpdatesMayLeaveOutNeedsTheMirror)
   EXPECT_THAT(plan.sources[0].mirror_columns, ::testing::ElementsAre("id", "email", "age"));
 }
 
+// A day depends on the time zone: it finds its rows without an index, instead of stopping a stream
+// whose copy is done.
+TEST_F(CompilerTest, MakesNoIndexOverAnExpressionThatIsNotImmutable) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile("CREATE TABLE sales (id int PRIMARY KEY, at timestamptz NOT NULL, shop text)",
+                  "CREATE TABLE days (day date PRIMARY KEY, sales bigint);"
+                  "CREATE TABLE shops (shop text PRIMARY KEY, sales bigint);",
+                  "  - table: public.days\n    scope: day\n    from: {sales: 'at::date'}\n"
+                  "    select: SELECT at::date AS day, count(*) AS sales FROM sales GROUP BY 1\n"
+                  "  - table: public.shops\n    scope: shop\n    from: {sales: lower(shop)}\n"
+                  "    select: |\n"
+                  "      SELECT lower(shop) AS shop, count(*) AS sales FROM sales GROUP BY 1\n"));
+  EXPECT_THAT(plan.sources[0].mirror_indexes, ::testing::ElementsAre(HasSubstr("((lower(shop)))")));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  EXPECT_OK(BuildMirrorIndexes(*new_session_, plan));
+}
+
 TEST_F(CompilerTest, ReportsEveryFaultOfTheMappingsAtOnce) {
   const absl::StatusOr<Plan> plan = CompileFile(
       kOldUsers,
