@@ -12,6 +12,7 @@
 #include "cli/plan.h"
 #include "cli/quarantine.h"
 #include "cli/recopy.h"
+#include "cli/resume.h"
 #include "cli/roles.h"
 #include "cli/status.h"
 #include "common/base/log.h"
@@ -102,6 +103,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddCheck(app, &chosen);
   AddPlan(app, &chosen);
   AddRecopy(app, &chosen);
+  AddResume(app, &chosen);
   AddQuarantine(app, &chosen);
   AddRun(app, &chosen);
   AddCapture(app, &chosen);

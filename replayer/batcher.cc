@@ -271,7 +271,7 @@ absl::Status Batcher::OnRelation(const event::v1::Relation& relation, bool keep)
         known.fit = absl::FailedPreconditionError(
             absl::StrFormat("column %s of %s.%s %s on the source since the mapping was compiled. "
                             "Mend the migration "
-                            "file, then run: switchyard resume",
+                            "file, then run: switchyard resume FILE",
                             column.name, relation.schema(), relation.name(),
                             index < 0 ? "was dropped or renamed" : "changed its type"));
       }

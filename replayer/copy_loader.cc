@@ -333,6 +333,11 @@ absl::Status CopyLoader::Finish() {
             {options_.stream, first.ToString(), last.ToString()})
         .status();
   }));
+  // Every temporary table a session has costs each of its commits a truncation.
+  for (const auto& [id, route] : routes_) {
+    if (route.load_table.empty()) continue;
+    RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + route.load_table));
+  }
   LogInfo("replayer", "copy finished", {{"stream", options_.stream}, {"lsn", first.ToString()}});
   return absl::OkStatus();
 }

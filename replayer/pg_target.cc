@@ -1,5 +1,6 @@
 #include "replayer/pg_target.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/escaping.h"
@@ -72,6 +73,10 @@ absl::Status PgTarget::Open() {
       *writer_,
       QuarantineOptions{.stream = options_.stream, .entries_max = options_.quarantine_max});
   RETURN_IF_ERROR(quarantine_->Load());
+  return ReloadPosition();
+}
+
+absl::Status PgTarget::ReloadPosition() {
   ASSIGN_OR_RETURN(const StreamState state, LoadState());
   position_ = state.position;
   return absl::OkStatus();
@@ -397,30 +402,38 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   return result;
 }
 
-absl::Status PgTarget::TouchEverything(int source) {
+absl::Status PgTarget::TouchWhole(int mapping) {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
+  RETURN_IF_ERROR(in(writer_->Run(plan.keyed.touch_own)));
+  for (const mapping::TouchRule& rule : plan.keyed.touches) {
+    RETURN_IF_ERROR(in(writer_->Touch(rule, true, true)));
+  }
+  touched_.insert(mapping);
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::TouchReadersOfSource(int source) {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    for (const mapping::TouchRule& rule : plan_.mappings[m].keyed.touches) {
-      const bool reads = rule.source == source ||
-                         (rule.upstream >= 0 && plan_.mappings[rule.upstream].source == source);
-      if (!reads) continue;
-      RETURN_IF_ERROR(Annotate(writer_->Touch(rule, true, true), plan_.mappings[m].display));
-      touched_.insert(static_cast<int>(m));
-    }
+    const bool reads =
+        std::ranges::any_of(plan_.mappings[m].keyed.touches, [&](const mapping::TouchRule& rule) {
+          return rule.source == source ||
+                 (rule.upstream >= 0 && plan_.mappings[rule.upstream].source == source);
+        });
+    if (reads) RETURN_IF_ERROR(TouchWhole(static_cast<int>(m)));
   }
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap) {
+absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> change) {
   Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(here));
-    RETURN_IF_ERROR(TouchEverything(source));
-    RETURN_IF_ERROR(swap());
-    RETURN_IF_ERROR(TouchEverything(source));
+    RETURN_IF_ERROR(change());
     for (size_t m = 0; m < plan_.mappings.size(); ++m) {
       if (!touched_.contains(static_cast<int>(m))) continue;
-      RETURN_IF_ERROR(RecomputeMapping(here, static_cast<int>(m), false));
+      RETURN_IF_ERROR(RecomputeMapping(here, static_cast<int>(m), careful));
     }
     return session_->Commit();
   };
@@ -429,6 +442,29 @@ absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status(
   touched_.clear();
   if (!status.ok() && session_->alive()) session_->Rollback();
   return status;
+}
+
+absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap) {
+  return Rederive(/*careful=*/false, [&]() -> absl::Status {
+    RETURN_IF_ERROR(TouchReadersOfSource(source));
+    RETURN_IF_ERROR(swap());
+    return TouchReadersOfSource(source);
+  });
+}
+
+absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
+  const auto touch = [&]() -> absl::Status {
+    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+      const MappingPlan& mapping = plan_.mappings[m];
+      if (mapping.row_local || std::ranges::count(tables, mapping.display) == 0) continue;
+      RETURN_IF_ERROR(TouchWhole(static_cast<int>(m)));
+    }
+    return absl::OkStatus();
+  };
+  const absl::Status status = Rederive(/*careful=*/false, touch);
+  if (status.ok() || !IsRefusedRow(status)) return status;
+  RETURN_IF_ERROR(quarantine_->Load());
+  return Rederive(/*careful=*/true, touch);
 }
 
 absl::StatusOr<Lsn> PgTarget::TargetWalPosition() {

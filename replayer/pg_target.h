@@ -65,6 +65,8 @@ class PgTarget {
   // AlreadyExists: another replayer has the lock.
   absl::Status Open();
   void Close();
+  // After something else than Apply moved the stream's position on this session: the copy.
+  absl::Status ReloadPosition();
 
   absl::StatusOr<StreamState> LoadState();
   // The Relation events kept with the position.
@@ -86,6 +88,9 @@ class PgTarget {
   // Replaces the rows of one source by `swap`, which writes its mirror and row-local targets, and
   // recomputes everything derived from it: one transaction, at the position the stream has.
   absl::Status ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap);
+  // Derives these tables of the target (schema.name) anew, with what is derived from them. Scopes
+  // that the target refuses go into quarantine.
+  absl::Status RecomputeWhole(const std::vector<std::string>& tables);
 
   // Whether everything applied so far has been flushed by the server: then the log before the
   // position that was current at the last call may be trimmed.
@@ -108,7 +113,9 @@ class PgTarget {
   absl::Status StageAll(const Batch& batch, bool direct_allowed);
   absl::Status TouchSources(const Batch& batch, bool before);
   absl::Status TouchMapping(const Batch& batch, int mapping, bool before);
-  absl::Status TouchEverything(int source);
+  absl::Status TouchWhole(int mapping);
+  absl::Status TouchReadersOfSource(int source);
+  absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);
   absl::Status TouchReaders(int upstream, bool before, bool everything);
   absl::Status WriteRowLocal(const Batch& batch, int mapping, bool careful);
   absl::Status RecomputeMapping(const Batch& batch, int mapping, bool careful);

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/mapping/install.h"
 #include "replayer/copy_loader.h"
 #include "replayer/pipeline.h"
 
@@ -91,7 +92,7 @@ absl::Status Replayer::RunOnce() {
   const bool copied = state.copy_lsn.valid();
   if (!copied) {
     RETURN_IF_ERROR(Copy());
-    RETURN_IF_ERROR(target_.Open());  // reads the position the copy gave
+    RETURN_IF_ERROR(target_.ReloadPosition());  // the copy gave it
   }
   return Stream();
 }
@@ -129,7 +130,8 @@ absl::Status Replayer::Stream() {
 absl::Status Replayer::StreamFrom(const StreamState& state) {
   copy_lsn_ = state.copy_lsn;
   catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
-  RETURN_IF_ERROR(target_.SetState(catching_up_ ? "catching_up" : "streaming"));
+  ASSIGN_OR_RETURN(resume_, LoadResume());
+  RETURN_IF_ERROR(target_.SetState(consistent() ? "streaming" : "catching_up"));
   PipelineOptions pipeline_options{.position = state.position};
   pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
                               .batch_bytes_max = options_.batch_bytes_max,
@@ -180,11 +182,46 @@ absl::Status Replayer::ApplyOne(const Batch& batch) {
   careful_ = false;
   if (catching_up_ && target_.position().lsn.value() + 1 >= copy_lsn_.value()) {
     catching_up_ = false;
-    LogInfo("replayer", "consistent from here on",
-            {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
-    return target_.SetState("streaming");
+    return NoteConsistency();
   }
   return status;
+}
+
+absl::Status Replayer::NoteConsistency() {
+  if (!consistent()) return absl::OkStatus();
+  LogInfo("replayer", "consistent from here on",
+          {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
+  return target_.SetState("streaming");
+}
+
+absl::StatusOr<std::optional<Replayer::OpenResume>> Replayer::LoadResume() {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   target_.session().Query("SELECT id, argument FROM switchyard.request WHERE "
+                                           "stream = $1 AND kind = 'resume' AND state = 'open' "
+                                           "ORDER BY id LIMIT 1",
+                                           {options_.target.stream}));
+  if (row.rows() == 0) return std::nullopt;
+  OpenResume resume{.request = row.str(0, 0)};
+  ASSIGN_OR_RETURN(resume.work, mapping::ResumeWorkFromText(row.text(0, 1)));
+  return resume;
+}
+
+// After a changed mapping: once its tables are copied again, what is derived is derived anew.
+absl::Status Replayer::StepResume() {
+  ASSIGN_OR_RETURN(const std::optional<int64_t> copying, recopy_->KeepFrom());
+  if (copying) return absl::OkStatus();
+  LogInfo("replayer", "deriving tables of the changed mapping",
+          {{"stream", options_.target.stream},
+           {"tables", std::to_string(resume_->work.recompute.size())}});
+  RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_));
+  RETURN_IF_ERROR(target_.RecomputeWhole(resume_->work.recompute));
+  RETURN_IF_ERROR(target_.session()
+                      .Query("UPDATE switchyard.request SET state = 'done', result = 'resumed', "
+                             "finished_at = clock_timestamp() WHERE id = $1::bigint",
+                             {resume_->request})
+                      .status());
+  ASSIGN_OR_RETURN(resume_, LoadResume());
+  return NoteConsistency();
 }
 
 absl::Status Replayer::Chores() {
@@ -192,7 +229,10 @@ absl::Status Replayer::Chores() {
   if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
-  if (!catching_up_) RETURN_IF_ERROR(recopy_->Step());
+  if (!catching_up_) {
+    RETURN_IF_ERROR(recopy_->Step());
+    if (resume_) RETURN_IF_ERROR(StepResume());
+  }
   ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
   if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();

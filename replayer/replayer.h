@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -18,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
+#include "common/mapping/plan_change.h"
 #include "replayer/batch.h"
 #include "replayer/pg_target.h"
 #include "replayer/recopy.h"
@@ -45,13 +47,23 @@ class Replayer {
   absl::Status Run();
 
  private:
+  // A request of kind resume: NEW is not to be read until it is done.
+  struct OpenResume {
+    std::string request;
+    mapping::ResumeWork work;
+  };
+
   absl::Status RunOnce();
   absl::Status Copy();
   absl::Status Stream();
   absl::Status StreamFrom(const StreamState& state);
   absl::Status ApplyOne(const Batch& batch);
+  bool consistent() const { return !catching_up_ && !resume_.has_value(); }
+  absl::Status NoteConsistency();
   absl::Status Chores();
   absl::Status HandleRequests();
+  absl::StatusOr<std::optional<OpenResume>> LoadResume();
+  absl::Status StepResume();
   absl::Status TrimFlushed();
   absl::Status AwaitRelease();
   absl::Status Stop(const absl::Status& reason);
@@ -65,6 +77,7 @@ class Replayer {
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
   bool catching_up_ = false;  // behind the largest copy point
   Lsn copy_lsn_;
+  std::optional<OpenResume> resume_;
   bool announced_standby_ = false;
   absl::Time next_chores_;
   absl::Time next_trim_;

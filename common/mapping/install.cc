@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/mapping/plan_change.h"
 #include "deploy/sql/target.sql.h"
 
 namespace switchyard::mapping {
@@ -64,11 +65,57 @@ absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   return session.Execute(absl::StrCat("SET LOCAL search_path = ", Sv(path.text(0, 0))));
 }
 
+absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(
+      const pg::Result other,
+      session.Query("SELECT name FROM switchyard.stream WHERE name <> $1 AND fingerprint <> ''",
+                    {stream}));
+  if (other.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "stream %s is applied to this database already, and its mirror and views have the names "
+      "that %s needs. One database takes one stream",
+      other.text(0, 0), stream));
+}
+
+// What is asked of both sides once the changed mapping is in place. In the transaction that puts it
+// there: a mapping that changed without its rows being made again would be wrong for ever.
+absl::Status RequestResume(pg::Session& session, const std::string& stream,
+                           const PlanChange& change) {
+  for (const std::string& table : change.recopy) {
+    RETURN_IF_ERROR(session
+                        .Query("INSERT INTO switchyard.request "
+                               "(stream, kind, argument, epoch, lsn, log_offset) "
+                               "SELECT name, 'recopy', $2, epoch, lsn, log_offset "
+                               "FROM switchyard.stream WHERE name = $1",
+                               {stream, table})
+                        .status());
+  }
+  return session
+      .Query("INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, 'resume', $2)",
+             {stream, ResumeWorkToText(change)})
+      .status();
+}
+
+// What the installed mapping left that the new one can't go on with.
+absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan, const PlanChange& change) {
+  for (const int mapping : change.new_mappings) {
+    RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
+  }
+  for (const int source : change.sources) {
+    const SourcePlan& table = plan.sources[source];
+    RETURN_IF_ERROR(
+        Annotate(session.Execute("DROP TABLE IF EXISTS " +
+                                 QuoteQualified(kMirrorSchema, table.alias) + " CASCADE"),
+                 "mirror of " + table.name));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
                          const InstallOptions& options) {
   ASSIGN_OR_RETURN(
       const pg::Result known,
-      session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1 FOR UPDATE",
+      session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 FOR UPDATE",
                     {options.stream}));
   const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
   if (installed && known.text(0, 0) == plan.fingerprint) return absl::OkStatus();
@@ -78,7 +125,13 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
         "%s, now %s). If that is meant, run: switchyard resume FILE",
         options.stream, known.text(0, 0), plan.fingerprint));
   }
-  if (!installed) {
+  PlanChange change;
+  if (installed) {
+    ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known.text(0, 1)));
+    change = ComparePlans(parts, plan);
+    RETURN_IF_ERROR(MakeRoomForChange(session, plan, change));
+  } else {
+    RETURN_IF_ERROR(RefuseSecondStream(session, options.stream));
     for (const MappingPlan& mapping : plan.mappings) {
       RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
     }
@@ -90,14 +143,16 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
     }
   }
   RETURN_IF_ERROR(MakeViews(session, plan));
-  return session
-      .Query(
-          "INSERT INTO switchyard.stream (name, fingerprint, parts, catalog) "
-          "VALUES ($1, $2, $3, $4) "
-          "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
-          "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
-          {options.stream, plan.fingerprint, PartsToText(plan.parts), CatalogToJson(source)})
-      .status();
+  RETURN_IF_ERROR(
+      session
+          .Query(
+              "INSERT INTO switchyard.stream (name, fingerprint, parts, catalog) "
+              "VALUES ($1, $2, $3, $4) "
+              "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
+              "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
+              {options.stream, plan.fingerprint, PartsToText(plan.parts), CatalogToJson(source)})
+          .status());
+  return installed ? RequestResume(session, options.stream, change) : absl::OkStatus();
 }
 
 }  // namespace

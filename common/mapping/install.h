@@ -14,7 +14,8 @@ namespace switchyard::mapping {
 
 struct InstallOptions {
   std::string stream;
-  // Replace an older mapping's views and record the new fingerprint (`resume`).
+  // Replace an older mapping, and write down in switchyard.request what the change asks for
+  // (`resume`): see plan_change.h.
   bool replace = false;
 };
 

@@ -86,13 +86,14 @@ struct TouchRule {
   int upstream = -1;   // index into Plan::mappings
   std::string before;  // from rows as they were / upstream rows that were there
   std::string after;   // from rows as they are / upstream rows that are there
-  std::string all;     // every scope of the source (TRUNCATE), run before
+  std::string all;     // every scope of the source, or of the upstream table, as it is
 };
 
 struct KeyedPlan {
   std::string view_ddl;  // CREATE VIEW switchyard.map_... AS select
   std::vector<std::string> scope_columns;
   std::vector<TouchRule> touches;
+  std::string touch_own;      // every scope the target holds now
   std::string touched_table;  // temporary: the scope columns
   std::vector<std::string> temp_ddl;
   // Recompute of the scopes in touched_table, in this order. `compute` and `changes` join what the

@@ -370,6 +370,9 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.scope_columns = target.scope;
   plan.touched_table = "sy_touched_" + target.temp_suffix;
   const string touched = Temp(plan.touched_table);
+  plan.touch_own = "INSERT INTO " + touched + " SELECT DISTINCT " + JoinQuoted(target.scope) +
+                   " FROM " + target.target +
+                   (target.owns.empty() ? "" : " WHERE " + target.owns);
   plan.temp_ddl = {
       "CREATE TEMP TABLE " + QuoteIdentifier(plan.touched_table) +
           " ON COMMIT DELETE ROWS AS SELECT " + JoinQuoted(target.scope) + " FROM " +
@@ -446,7 +449,9 @@ TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const string& ups
   };
   return {.upstream = upstream_index,
           .before = TouchInsert(target, touches, changed("sy__before")),
-          .after = TouchInsert(target, touches, changed("NOT sy__before"))};
+          .after = TouchInsert(target, touches, changed("NOT sy__before")),
+          .all = TouchInsert(target, touches,
+                             upstream.target + " AS " + QuoteIdentifier(upstream_alias))};
 }
 
 TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTarget& upstream,

@@ -1,0 +1,154 @@
+#include "cli/resume.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "capture/capture.h"
+#include "capture/source_setup.h"
+#include "cli/connect.h"
+#include "cli/request.h"
+#include "common/base/strings.h"
+#include "common/mapping/fingerprint.h"
+#include "common/mapping/plan_change.h"
+#include "common/mapping/prepare.h"
+#include "common/spec/migration_file.h"
+#include "replayer/pg_target.h"
+
+namespace switchyard::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::StatusOr<mapping::PlanChange> Compare(pg::Session& session, const std::string& stream,
+                                            const mapping::Plan& plan) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT parts FROM switchyard.stream WHERE name = $1", {stream}));
+  ASSIGN_OR_RETURN(const std::vector<mapping::PlanPart> parts,
+                   mapping::PartsFromText(row.rows() == 0 ? "" : row.str(0, 0)));
+  return mapping::ComparePlans(parts, plan);
+}
+
+// A table that capture does not follow yet can't be copied while streaming.
+absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& stream,
+                                 const mapping::PlanChange& change) {
+  for (const std::string& table : change.recopy) {
+    ASSIGN_OR_RETURN(const pg::Result known,
+                     old_session.Query("SELECT FROM switchyard.capture_table WHERE stream = $1 AND "
+                                       "schema_name || '.' || table_name = $2",
+                                       {stream, table}));
+    if (known.rows() > 0) continue;
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "capture does not follow %s yet. Run, as OLD's owner, what `switchyard check FILE "
+        "--print-setup` prints, start capture again with this file, then run: switchyard resume "
+        "FILE",
+        table));
+  }
+  return absl::OkStatus();
+}
+
+// The copies that resumed streams wait for, asked of OLD; again after a resume that was cut short.
+absl::Status AskForCopies(pg::Session& old_session, pg::Session& new_session,
+                          const capture::StreamNames& names, const mapping::Plan& plan) {
+  ASSIGN_OR_RETURN(
+      const pg::Result resumes,
+      new_session.Query("SELECT argument FROM switchyard.request WHERE stream = $1 AND kind = "
+                        "'resume' AND state = 'open' ORDER BY id DESC LIMIT 1",
+                        {names.stream}));
+  if (resumes.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const mapping::ResumeWork work, mapping::ResumeWorkFromText(resumes.text(0, 0)));
+  for (const mapping::SourcePlan& source : plan.sources) {
+    const std::string table = source.schema + "." + source.name;
+    if (std::ranges::count(work.recopy, table) == 0) continue;
+    ASSIGN_OR_RETURN(
+        const pg::Result open,
+        new_session.Query("SELECT FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
+                          "AND argument = $2 AND state = 'open'",
+                          {names.stream, table}));
+    if (open.rows() == 0) continue;
+    RETURN_IF_ERROR(capture::Capture::Recopy(old_session, names,
+                                             {.schema = source.schema, .name = source.name}));
+  }
+  return absl::OkStatus();
+}
+
+std::string Describe(const std::string& stream, const mapping::PlanChange& change) {
+  std::string text = stream + ": ";
+  if (change.empty()) return text + "the mapping is as it was. Start the replayer again";
+  const auto list = [&](const char* what, const std::vector<std::string>& names) {
+    if (!names.empty()) absl::StrAppend(&text, what, absl::StrJoin(names, ", "), "\n");
+  };
+  text = stream + ": the mapping is replaced\n";
+  list("  changed:       ", change.changed);
+  list("  added:         ", change.added);
+  list("  removed:       ", change.removed);
+  list("  copied again:  ", change.recopy);
+  list("  derived again: ", change.recompute);
+  return text + "Start the replayer again; NEW is not to be read until status says streaming";
+}
+
+absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& context) {
+  ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
+  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(RequireStream(*new_session, names.stream));
+  ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
+  // Held until this command ends, so that no replayer starts with half of the change.
+  const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = names.stream}, context.cancel);
+  if (absl::IsAlreadyExists(lock.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(lock.status().message(),
+                     ": it goes on with the mapping it has. End it, then run this again"));
+  }
+  RETURN_IF_ERROR(Annotate(lock.status(), "new"));
+  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
+                   mapping::CompileMapping(file, role, context.cancel));
+  ASSIGN_OR_RETURN(const mapping::PlanChange change,
+                   Compare(*new_session, names.stream, compiled.plan));
+  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, change));
+  RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
+  RETURN_IF_ERROR(AskForCopies(*old_session, *new_session, names, compiled.plan));
+  RETURN_IF_ERROR(new_session
+                      ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
+                              "state = 'stopped' THEN 'catching_up' ELSE state END, "
+                              "updated_at = clock_timestamp() WHERE name = $1",
+                              {names.stream})
+                      .status());
+  if (context.json) {
+    const Json object = {{"stream", names.stream},        {"changed", change.changed},
+                         {"added", change.added},         {"removed", change.removed},
+                         {"copied_again", change.recopy}, {"derived_again", change.recompute}};
+    context.out << object.dump(2) << "\n";
+  } else {
+    context.out << Describe(names.stream, change) << "\n";
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void AddResume(CLI::App& app, Chosen* chosen) {
+  CLI::App* command =
+      app.add_subcommand("resume", "Go on after a change of the migration file or of OLD's tables");
+  auto path = std::make_shared<std::string>();
+  command->add_option("FILE", *path, "The migration file")->required()->type_name("");
+  command->footer(
+      "For a stream that stopped because a column was dropped, renamed or changed its type, or "
+      "for\n"
+      "a mapping that was changed on purpose. Compares the file with what is installed, replaces\n"
+      "what changed, and has its tables copied or derived again. The replayer must have ended.\n"
+      "Example:\n"
+      "  switchyard resume studio.yaml && switchyard replay studio.yaml");
+  command->callback([path, chosen] {
+    *chosen = [path](const Context& context) { return RunResume(*path, context); };
+  });
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,115 @@
+// switchyard resume, after a change on OLD and after one of the migration file.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/cli_run_fixture.h"
+
+namespace switchyard::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CliResumeTest : public CliRunTest {
+ protected:
+  void StartAndCatchUp() {
+    Prepare();
+    StartPipeline();
+    ASSERT_OK(pipeline_->Start("capture"));
+    ASSERT_OK(pipeline_->Start("replay"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+  }
+  void Rewrite(const std::string& from, const std::string& to) {
+    const std::string text = absl::StrReplaceAll(kFile, {{from, to}});
+    ASSERT_NE(text, kFile);
+    std::ofstream(file_) << text;
+  }
+  std::string People() {
+    return New(
+        "SELECT string_agg(email || ' ' || members || ' ' || kind, ', ' ORDER BY email) "
+        "FROM people");
+  }
+};
+
+TEST_F(CliResumeTest, AColumnRenamedOnOldStopsTheStreamUntilTheFileSaysSo) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  for (const char* transaction :
+       {"UPDATE orders SET amount = 7 WHERE id = 1", "ALTER TABLE orders RENAME amount TO total",
+        "UPDATE orders SET total = 8 WHERE id = 2"}) {
+    ASSERT_OK(postgres_->Execute("old_db", transaction));
+  }
+  ASSERT_OK(Await("the replayer's end", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT state FROM switchyard.stream") == "stopped";
+  }));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("column amount of public.orders was dropped or renamed"));
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 1"), "7");  // nothing before it is lost
+  pipeline_->Kill("replay");
+
+  ASSERT_NO_FATAL_FAILURE(Rewrite("copy: orders}", "copy: orders, rename: {total: amount}}"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(resume.output, HasSubstr("mapping public.orders"));
+  EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
+  EXPECT_EQ(New("SELECT state FROM switchyard.stream"), "catching_up");
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 2"), "8");
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET total = 9 WHERE id = 3"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 3"), "9");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliResumeTest, ARunningReplayerIsEndedFirst) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  const ProgramResult running = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(running.exit_code, 1);
+  EXPECT_THAT(running.output, HasSubstr("a replayer works on stream shop.forward"));
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliResumeTest, RowsThatANewSelectNoLongerGivesGo) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_NO_FATAL_FAILURE(
+      Rewrite("CROSS JOIN lookup.kinds k GROUP", "CROSS JOIN lookup.kinds k WHERE c.id < 3 GROUP"));
+  const ProgramResult refused = RunCli({"replay", file_}, Roles());
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("run: switchyard resume FILE"));
+  const ProgramResult resume = RunCli({"resume", file_, "--json"}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(resume.output, HasSubstr("\"mapping public.people\""));
+  EXPECT_THAT(resume.output, Not(HasSubstr("public.orders")));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(People(), "a@x 2 person");
+  ASSERT_OK(pipeline_->Stop());
+  const ProgramResult again = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_THAT(again.output, HasSubstr("the mapping is as it was"));
+}
+
+TEST_F(CliResumeTest, AMirrorOfAnotherShapeIsCopiedAgainAndWhatItFeedsDerivedAgain) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    ALTER TABLE customers ADD COLUMN kind text NOT NULL DEFAULT 'guest';
+    DELETE FROM customers WHERE id = 3)"));
+  ASSERT_NO_FATAL_FAILURE(Rewrite("min(k.name) AS kind", "min(c.kind) AS kind"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(resume.output, HasSubstr("source public.customers"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(People(), "a@x 2 guest");
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE customers SET kind = 'vip' WHERE id < 3"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(People(), "a@x 2 vip");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+}  // namespace
+}  // namespace switchyard::testing
