@@ -9,12 +9,15 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 
 namespace switchyard::replayer {
 
 using mapping::MappingPlan;
 
 namespace {
+
+constexpr int kLockWaitMilliseconds = 300;
 
 absl::StatusOr<Lsn> LsnAt(const pg::Result& rows, int column) {
   return rows.is_null(0, column) ? absl::StatusOr<Lsn>(Lsn()) : Lsn::Parse(rows.text(0, column));
@@ -57,11 +60,19 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
     session_options.settings.push_back({"session_replication_role", "replica"});
   }
   ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
-  ASSIGN_OR_RETURN(const pg::Result lock,
-                   session->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
-                                  {"switchyard replay " + options.stream}));
-  if (lock.boolean(0, 0)) return session;
-  return absl::AlreadyExistsError(absl::StrCat("a replayer works on stream ", options.stream));
+  // The server may take a moment to end a session that was closed: this one's own, before a
+  // restart.
+  RETURN_IF_ERROR(session->Execute(absl::StrCat("SET lock_timeout = ", kLockWaitMilliseconds)));
+  const absl::Status locked = session
+                                  ->Query("SELECT pg_advisory_lock(hashtextextended($1, 7))",
+                                          {"switchyard replay " + options.stream})
+                                  .status();
+  if (pg::StatusSqlState(locked) == "55P03") {
+    return absl::AlreadyExistsError(absl::StrCat("a replayer works on stream ", options.stream));
+  }
+  RETURN_IF_ERROR(locked);
+  RETURN_IF_ERROR(session->Execute("SET lock_timeout = 0"));
+  return session;
 }
 
 absl::Status PgTarget::Open() {
