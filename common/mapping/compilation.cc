@@ -17,15 +17,16 @@ namespace {
 // The identity the log carries for every update and delete of this table.
 vector<string> SourceKey(const Table& table) {
   if (table.replica_identity == 'i') return table.identity_columns;
-  return KeyOf(table);  // default and full; with full the whole old row is there
+  return KeyOf(table, true);  // default and full; with full the whole old row is there
 }
 
 }  // namespace
 
-vector<string> KeyOf(const Table& table) {
-  if (!table.primary_key.empty()) return table.primary_key;
-  for (const UniqueIndex& index : table.unique_indexes) {
-    const bool usable = !index.partial && std::ranges::all_of(index.columns, [&](const string& c) {
+vector<string> KeyOf(const Table& table, bool deferrable_too) {
+  if (deferrable_too && !table.primary_key.empty()) return table.primary_key;
+  for (const UniqueIndex& index : table.unique_indexes) {  // the primary key first
+    if (index.partial || (index.deferrable && !deferrable_too)) continue;
+    const bool usable = std::ranges::all_of(index.columns, [&](const string& c) {
       const Column* column = table.FindColumn(c);
       return column != nullptr && column->not_null;
     });

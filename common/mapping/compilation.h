@@ -79,8 +79,9 @@ struct Compilation {
   int AddSource(const Table& table, const std::string& alias, const spec::Position& at);
 };
 
-// Columns that tell the rows of a table apart; empty when nothing does.
-std::vector<std::string> KeyOf(const Table& table);
+// Columns that tell the rows of a table apart; empty when nothing does. A deferrable key can't
+// serve ON CONFLICT.
+std::vector<std::string> KeyOf(const Table& table, bool deferrable_too);
 
 // declarations.cc: the tables and columns named, held against both catalogues.
 void ReadDeclarations(Compilation* compilation);

@@ -45,11 +45,15 @@ class Declarations {
                                                      : "; did you mean " + near + "?"));
       return;
     }
-    draft.key = KeyOf(*draft.target);
+    draft.key = KeyOf(*draft.target, false);
     if (draft.key.empty()) {
-      c_.Fault(mapping.at, draft.target->Display() +
-                               " has no primary key and no unique NOT NULL key: rows could not be "
-                               "found again. Add one");
+      const bool deferrable = !KeyOf(*draft.target, true).empty();
+      c_.Fault(mapping.at,
+               draft.target->Display() +
+                   (deferrable ? " has a deferrable key only: Postgres can't insert or update by "
+                                 "it in one statement. Make it NOT DEFERRABLE"
+                               : " has no primary key and no unique NOT NULL key: rows could not "
+                                 "be found again. Add one"));
       return;
     }
     for (const spec::FromRule& rule : mapping.from) draft.from.push_back(rule);

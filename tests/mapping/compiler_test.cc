@@ -181,6 +181,18 @@ TEST_F(CompilerTest, RefusesMappingsThatReadEachOtherInACircle) {
   EXPECT_THAT(plan, testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("circle")));
 }
 
+TEST_F(CompilerTest, RefusesATargetWhoseOnlyKeyIsDeferrable) {
+  constexpr char kForward[] = "  - {table: public.people, copy: customers}\n";
+  EXPECT_THAT(CompileFile(kOldUsers,
+                          "CREATE TABLE people (id int PRIMARY KEY DEFERRABLE, email text, "
+                          "name text, age int)",
+                          kForward),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("public.people has a deferrable key only")));
+  ASSERT_OK(server_->Execute("new_db", "CREATE UNIQUE INDEX ON people (id)"));
+  EXPECT_OK(CompileFile("", "", kForward));
+}
+
 TEST_F(CompilerTest, RefusesATableWhoseRowsCanNotBeToldApart) {
   const absl::StatusOr<Plan> plan =
       CompileFile("CREATE TABLE t (id int)", "CREATE TABLE t (id int PRIMARY KEY)",
