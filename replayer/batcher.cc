@@ -161,6 +161,7 @@ absl::Status Batcher::Add(std::string_view payload, int64_t next_offset) {
 }
 
 absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
+  if (held_) return absl::OkStatus();  // read again when the hold ends
   if (event.has_row()) {
     ViewRow(event, &row_);
     return AddRow(row_, next_offset);
@@ -172,11 +173,12 @@ absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
     if (old) return absl::OkStatus();
     RETURN_IF_ERROR(OnBody(event, next_offset));
   }
-  if (!open_ && !held_) position_.next_offset = next_offset;
+  if (!open_) position_.next_offset = next_offset;
   return absl::OkStatus();
 }
 
 absl::Status Batcher::AddRow(const RowView& row, int64_t next_offset) {
+  if (held_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const bool old, CheckHead(row.format, row.epoch, next_offset));
   return old ? absl::OkStatus() : OnRow(row);
 }
@@ -209,7 +211,7 @@ absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
     case Event::kTruncate:
       return OnTruncate(event.truncate());
     case Event::kHeartbeat:
-      if (!held_ && Lsn(event.heartbeat().lsn()) > position_.covered_lsn) {
+      if (Lsn(event.heartbeat().lsn()) > position_.covered_lsn) {
         position_.covered_lsn = Lsn(event.heartbeat().lsn());
         // So that the lag of a source that is idle, or busy elsewhere, is known too.
         commit_time_us_ = std::max(commit_time_us_, event.heartbeat().time_us());
@@ -230,6 +232,7 @@ absl::Status Batcher::OnHello(const Event& event) {
   }
   if (open_) {  // its capture died in the middle; it comes again in full
     abort_pending_ |= chunked_;
+    rows_ -= static_cast<int64_t>(open_changes_.size());
     open_changes_.clear();
     open_ = chunked_ = false;
   }
@@ -308,7 +311,7 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const Value*> Batcher::CopyTuple(const Relation& relation, const TupleView& tuple) {
+absl::StatusOr<Value*> Batcher::CopyTuple(const Relation& relation, const TupleView& tuple) {
   const std::string_view kinds = tuple.kinds;
   if (static_cast<int>(kinds.size()) != relation.tuple_size) {
     return absl::DataLossError(absl::StrFormat("a row of %d columns where its table has %d",
@@ -354,14 +357,26 @@ absl::Status Batcher::OnRow(const RowView& row) {
 
   RawChange change{.source = relation.source};
   const mapping::SourcePlan& source = plan_.sources[relation.source];
-  if (row.new_tuple.present) {
-    ASSIGN_OR_RETURN(change.row, CopyTuple(relation, row.new_tuple));
-  }
   if (row.old_tuple.present) {
     ASSIGN_OR_RETURN(const Value* old_row, CopyTuple(relation, row.old_tuple));
     Value* key = arena_->AllocateArray<Value>(source.key.size());
     for (size_t i = 0; i < source.key.size(); ++i) key[i] = old_row[source.key[i]];
     change.old_key = key;
+  }
+  if (row.new_tuple.present) {
+    ASSIGN_OR_RETURN(Value* const new_row, CopyTuple(relation, row.new_tuple));
+    for (size_t i = 0; i < source.key.size(); ++i) {
+      Value& value = new_row[source.key[i]];
+      if (!value.is_absent()) continue;
+      // A key stored out of line that did not change: the source sends the old one with it.
+      if (change.old_key == nullptr) {
+        return absl::DataLossError(absl::StrFormat("an update of %s without column %s of its key",
+                                                   source.name,
+                                                   source.columns[source.key[i]].name));
+      }
+      value = change.old_key[i];
+    }
+    change.row = new_row;
   }
   switch (row.op) {
     case event::v1::Row::INSERT:

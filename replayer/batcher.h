@@ -81,7 +81,7 @@ class Batcher {
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
   absl::Status OnCommit(const event::v1::Commit& commit);
-  absl::StatusOr<const Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
+  absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
   void Merge(const RawChange& change);
   void MergeOpen();
   TableState& State(int source);

@@ -81,6 +81,22 @@ TEST_F(ReplayTest, AnUnchangedToastedValueIsLeftAlone) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+TEST_F(ReplayTest, AKeyMayBeStoredOutOfLine) {
+  constexpr char kLongKey[] = "CREATE TABLE t (id text PRIMARY KEY, v text, n int UNIQUE)";
+  ASSERT_OK(Start(kLongKey, kLongKey, kCopyT,
+                  "ALTER TABLE t ALTER id SET STORAGE EXTERNAL;"
+                  "INSERT INTO t SELECT i || repeat('k', 2600), 'r', i "
+                  "FROM generate_series(1, 5) i"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET v = 'one' WHERE n = 1; UPDATE t SET v = 'two' WHERE n = 2; "
+            "UPDATE t SET v = 'more' WHERE n = 1; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET v = 'three' WHERE n = 3; UPDATE t SET id = 'short' WHERE n = 3; "
+            "UPDATE t SET v = 'gone' WHERE n = 4; DELETE FROM t WHERE n = 4; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
 TEST_F(ReplayTest, TruncateEmptiesTheTableAndWhatComesAfterStays) {
   ASSERT_OK(Start(kTable, kTable, kCopyT,
                   "INSERT INTO t SELECT i, 'r', i FROM generate_series(1, 50) i"));

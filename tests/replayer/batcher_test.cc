@@ -1,0 +1,213 @@
+#include "replayer/batcher.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/replayer/batcher_events.h"
+#include "tests/support/status_matchers.h"
+
+namespace switchyard::replayer {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::IsOk;
+using testing::StatusIs;
+
+std::string Text(const Value& value) {
+  return value.is_null() ? "NULL" : value.is_absent() ? "~" : std::string(value.text());
+}
+
+// "t: I(1 a B) K[1](2 a ~) D[3]; o: emptied"
+std::string Text(const Batch& batch, const mapping::Plan& plan) {
+  std::string out;
+  for (const TableChanges& table : batch.tables) {
+    const mapping::SourcePlan& source = plan.sources[table.source];
+    absl::StrAppend(&out, out.empty() ? "" : "; ", source.name, ":");
+    if (table.truncated) out += " emptied";
+    for (const Change& change : table.changes) {
+      absl::StrAppend(&out, " ", std::string(1, static_cast<char>(change.op)));
+      if (change.old_key != nullptr) absl::StrAppend(&out, "[", Text(change.old_key[0]), "]");
+      if (change.row == nullptr) continue;
+      absl::StrAppend(&out, "(", Text(change.row[0]), " ", Text(change.row[1]), " ",
+                      Text(change.row[2]), ")");
+    }
+  }
+  return out;
+}
+
+class BatcherTest : public ::testing::Test {
+ protected:
+  BatcherTest() { log_.Hello(1, 0); }
+
+  // Adds what was appended to the log since the last call; the first error.
+  absl::Status Read() {
+    if (batcher_ == nullptr) batcher_ = std::make_unique<Batcher>(plan_, Position(), options_);
+    absl::Status status;
+    for (; read_ < log_.events().size() && status.ok(); ++read_) {
+      status = batcher_->Add(log_.events()[read_].payload, log_.events()[read_].next_offset);
+    }
+    return status;
+  }
+  std::string TakeText() { return Text(batcher_->Take(), plan_); }
+  // One transaction read and taken alone.
+  std::string Collapsed(const std::vector<ChangeEvent>& changes) {
+    log_.Transaction(next_lsn_ += 10, changes);
+    EXPECT_OK(Read());
+    return TakeText();
+  }
+
+  mapping::Plan plan_ = TwoTables();
+  const BatcherOptions options_;
+  Log log_;
+  std::unique_ptr<Batcher> batcher_;
+  size_t read_ = 0;
+  uint64_t next_lsn_ = 100;
+};
+
+// ---- One row's changes are one change.
+
+TEST_F(BatcherTest, AnInsertAndItsUpdatesAreOneInsert) {
+  EXPECT_EQ(Collapsed({Insert("1", "a"), Update("1", "b"), Move("1", "2", "c")}), "t: I(2 c B)");
+}
+
+TEST_F(BatcherTest, UpdatesAreTheLastOfThem) {
+  EXPECT_EQ(Collapsed({Update("1", "a"), Update("1", {}), Update("2", "x"), Update("1", "c")}),
+            "t: U[1](1 c B) U[2](2 x B)");
+}
+
+TEST_F(BatcherTest, AnUpdateAndADeleteAreADelete) {
+  EXPECT_EQ(Collapsed({Update("1", "a"), Delete("1")}), "t: D[1]");
+  EXPECT_EQ(Collapsed({Move("1", "2", "a"), Delete("2")}), "t: D[1]");
+}
+
+TEST_F(BatcherTest, ARowThatCameAndWentIsNothing) {
+  EXPECT_EQ(Collapsed({Insert("1", "a"), Update("1", "b"), Delete("1")}), "");
+  EXPECT_EQ(Collapsed({Insert("1", "a"), Delete("1"), Insert("1", "b")}), "t: I(1 b B)");
+}
+
+TEST_F(BatcherTest, ADeleteAndAnInsertAreAnUpdateOfEveryColumn) {
+  EXPECT_EQ(Collapsed({Delete("1"), Insert("1", "a", {})}), "t: U[1](1 a NULL)");
+  EXPECT_EQ(Collapsed({Delete("1"), Insert("1", "a"), Delete("1")}), "t: D[1]");
+  EXPECT_EQ(Collapsed({Delete("1"), Insert("1", "a"), Move("1", "2", "b")}), "t: K[1](2 b B)");
+}
+
+// ---- Keys that move.
+
+TEST_F(BatcherTest, AMovedKeyIsAMoveOfTheRowThatHadIt) {
+  EXPECT_EQ(Collapsed({Move("1", "2", "a"), Move("2", "3", "b")}), "t: K[1](3 b B)");
+  EXPECT_EQ(Collapsed({Move("1", "2", "a"), Move("2", "1", "b")}), "t: U[1](1 b B)");
+}
+
+TEST_F(BatcherTest, KeysFollowEachOtherInAChain) {
+  EXPECT_EQ(Collapsed({Move("3", "4", "c"), Move("2", "3", "b"), Move("1", "2", "a")}),
+            "t: K[3](4 c B) K[2](3 b B) K[1](2 a B)");
+  EXPECT_EQ(Collapsed({Delete("1"), Move("2", "1", "b"), Insert("2", "n")}),
+            "t: D[1] K[2](1 b B) I(2 n B)");
+}
+
+TEST_F(BatcherTest, KeysChangePlacesInACircle) {
+  EXPECT_EQ(Collapsed({Move("1", "x", "a"), Move("2", "1", "b"), Move("3", "2", "c"),
+                       Move("x", "3", "a")}),
+            "t: K[1](3 a B) K[2](1 b B) K[3](2 c B)");
+}
+
+TEST_F(BatcherTest, APlaceThatWasLeftIsTakenByAnotherRow) {
+  EXPECT_EQ(Collapsed({Move("1", "2", "a"), Insert("1", "new"), Update("1", "newer"),
+                       Update("2", "older")}),
+            "t: K[1](2 older B) I(1 newer B)");
+  // The row that moved away is deleted: what has its place now is that row's update.
+  EXPECT_EQ(Collapsed({Move("1", "2", "a"), Delete("2"), Insert("1", "new")}), "t: U[1](1 new B)");
+}
+
+TEST_F(BatcherTest, AnEmptyKeyIsNotANullKey) {
+  EXPECT_EQ(Collapsed({Update("", "a"), Update({}, "b"), Update("", "c")}),
+            "t: U[]( c B) U[NULL](NULL b B)");
+}
+
+// ---- Values that were not sent.
+
+TEST_F(BatcherTest, AnUnchangedValueIsCarriedForward) {
+  EXPECT_EQ(Collapsed({Insert("1", "a", "long"), Update("1", "b", kUnchanged)}), "t: I(1 b long)");
+  EXPECT_EQ(Collapsed({Update("1", "a", "new"), Move("1", "2", "b", kUnchanged)}),
+            "t: K[1](2 b new)");
+  EXPECT_EQ(Collapsed({Update("1", "a", {}), Update("1", "b", kUnchanged)}), "t: U[1](1 b NULL)");
+}
+
+TEST_F(BatcherTest, AValueThatWasNeverSentStaysAbsent) {
+  EXPECT_EQ(Collapsed({Update("1", "a", kUnchanged), Update("1", "b", kUnchanged)}),
+            "t: U[1](1 b ~)");
+  EXPECT_EQ(Collapsed({Update("1", "a", kUnchanged), Update("1", "b", "sent")}),
+            "t: U[1](1 b sent)");
+}
+
+// The old key comes with an update whose key is stored out of line.
+TEST_F(BatcherTest, AKeyThatWasNotSentIsTheOldOne) {
+  EXPECT_EQ(Collapsed({Move("key 1", kUnchanged, "a"), Move("key 2", kUnchanged, "b"),
+                       Move("key 1", kUnchanged, "c")}),
+            "t: U[key 1](key 1 c B) U[key 2](key 2 b B)");
+  log_.Transaction(500, {Update(kUnchanged, "a")});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("key")));
+}
+
+// ---- TRUNCATE, several tables, several transactions.
+
+TEST_F(BatcherTest, ATruncateLeavesWhatComesAfterIt) {
+  EXPECT_EQ(Collapsed({Insert("1", "a"), Update("2", "b"), Truncate(), Insert("1", "new"),
+                       Update("1", "newer")}),
+            "t: emptied I(1 newer B)");
+  EXPECT_EQ(Collapsed({Delete("1"), Truncate({kTable, kOtherTable, kUnmapped})}),
+            "t: emptied; o: emptied");
+}
+
+TEST_F(BatcherTest, TablesAreCollapsedApart) {
+  EXPECT_EQ(Collapsed({Insert("1", "a"), Delete("1", kOtherTable), Delete("2"),
+                       Insert("9", "not mapped", "B", kUnmapped)}),
+            "t: I(1 a B) D[2]; o: D[1]");
+}
+
+TEST_F(BatcherTest, TransactionsReadTogetherAreOneBatch) {
+  log_.Transaction(100, {Insert("1", "a")});
+  log_.Transaction(200, {});
+  log_.Transaction(300, {Update("1", "b"), Delete("2")});
+  log_.Begin(400).Append(Delete("1"));  // still open
+  ASSERT_OK(Read());
+  ASSERT_TRUE(batcher_->has_complete());
+  const Batch batch = batcher_->Take();
+  EXPECT_EQ(Text(batch, plan_), "t: I(1 b B) D[2]");
+  EXPECT_EQ(batch.transactions, 3);
+  EXPECT_EQ(batch.rows, 3);
+  EXPECT_EQ(batch.first_lsn, Lsn(100));
+  EXPECT_EQ(batch.lsn, Lsn(300));
+  EXPECT_EQ(batch.covered_lsn, Lsn(301));
+  EXPECT_EQ(batch.commit_time_us, 300);
+  EXPECT_EQ(batch.next_offset, log_.events()[read_ - 3].next_offset);  // the open one comes again
+  EXPECT_FALSE(batcher_->has_complete());
+  log_.Commit(400, 1);
+  ASSERT_OK(Read());
+  EXPECT_EQ(TakeText(), "t: D[1]");
+}
+
+// Equal keys of such a table can have different texts, which only the database can tell.
+TEST_F(BatcherTest, ATableWhoseKeysHaveSeveralTextsIsNotCollapsed) {
+  plan_.sources[0].text_identity = false;
+  ASSERT_OK(Read());
+  EXPECT_EQ(TakeText(), "");  // the Hello
+  log_.Begin(100).Append(Update("1.0", "a"));
+  ASSERT_OK(Read());
+  ASSERT_TRUE(batcher_->full());
+  EXPECT_EQ(TakeText(), "t: U[1.0](1.0 a B)");
+  log_.Append(Update("1.00", "b")).Commit(100, 2);
+  ASSERT_OK(Read());
+  ASSERT_TRUE(batcher_->full());
+  const Batch end = batcher_->Take();
+  EXPECT_EQ(Text(end, plan_), "t: U[1.00](1.00 b B)");
+  EXPECT_TRUE(end.continues);
+  EXPECT_FALSE(end.chunk);
+}
+
+}  // namespace
+}  // namespace switchyard::replayer
