@@ -122,7 +122,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
       CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &faults);
   for (const mapping::CompileFault& fault : faults) {
     report->faults.push_back({.where = Where::kFile,
-                              .file = file.path,
+                              .file = fault.file.empty() ? file.path : fault.file,
                               .line = fault.at.line,
                               .column = fault.at.column,
                               .message = fault.message,

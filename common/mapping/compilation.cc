@@ -1,9 +1,13 @@
 #include "common/mapping/compilation.h"
 
 #include <algorithm>
+#include <tuple>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -18,6 +22,26 @@ namespace {
 vector<string> SourceKey(const Table& table) {
   if (table.replica_identity == 'i') return table.identity_columns;
   return KeyOf(table, true);  // default and full; with full the whole old row is there
+}
+
+// The name that stands at `offset`, as written: "lower", "public.users".
+string NameAt(std::string_view sql, size_t offset) {
+  size_t end = offset;
+  while (end < sql.size() && (absl::ascii_isalnum(static_cast<unsigned char>(sql[end])) ||
+                              sql[end] == '_' || sql[end] == '.')) {
+    ++end;
+  }
+  return string(sql.substr(std::min(offset, sql.size()), end - offset));
+}
+
+// Byte offset of a 1-based character.
+size_t ByteOffset(std::string_view text, int character) {
+  size_t at = 0;
+  for (; at < text.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    if (begins && --character == 0) break;
+  }
+  return at;
 }
 
 }  // namespace
@@ -35,22 +59,91 @@ vector<string> KeyOf(const Table& table, bool deferrable_too) {
   return {};
 }
 
+string DidYouMean(const string& word, const vector<string>& known, std::string_view otherwise) {
+  const string near = NearestWord(word, known);
+  return near.empty() ? string(otherwise) : "; did you mean " + near + "?";
+}
+
+vector<string> ColumnNames(const Table& table) {
+  vector<string> names;
+  for (const Column& column : table.columns) names.push_back(column.name);
+  return names;
+}
+
+size_t Characters(std::string_view text) {
+  return std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
 void Compilation::Fault(const spec::Position& at, string message) {
   faults.push_back({at, std::move(message)});
 }
 
-absl::Status Compilation::Refused() const {
+void Compilation::Fault(const spec::Mapping& mapping, const string& key, string message) {
+  const auto place = mapping.places.find(key);
+  const bool known = place != mapping.places.end() && place->second.Begin().line > 0;
+  faults.push_back({.at = known ? place->second.Begin() : mapping.at,
+                    .message = std::move(message),
+                    .file = known ? place->second.file : ""});
+}
+
+void Compilation::Fault(const SqlPiece& piece, size_t offset, string message) {
+  faults.push_back({.at = piece.place.At(piece.sql, offset),
+                    .message = absl::StrCat(piece.what, ": ", message),
+                    .file = piece.place.file});
+}
+
+absl::Status Compilation::SqlFault(const SqlPiece& piece, int shift, const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  const pg::ErrorFields fields = pg::StatusErrorFields(status);
+  int position = 0;
+  size_t offset = 0;
+  if (absl::SimpleAtoi(fields.position, &position) && position > shift) {
+    offset = ByteOffset(piece.sql, position - shift);
+  }
+  if (offset >= piece.sql.size()) offset = 0;
+  ASSIGN_OR_RETURN(const string suggestion, Suggestion(piece.sql, offset, fields));
+  Fault(piece, offset, absl::StrCat(status.message(), suggestion));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<string> Compilation::Suggestion(std::string_view sql, size_t offset,
+                                               const pg::ErrorFields& fields) {
+  const string name = NameAt(sql, offset);
+  if (fields.sqlstate == "42P01" && !name.empty()) {  // undefined table
+    ASSIGN_OR_RETURN(const vector<string> known, probe.TableNames());
+    return DidYouMean(name, known);
+  }
+  if (fields.sqlstate == "42883" && !name.empty()) {  // undefined function, or other arguments
+    ASSIGN_OR_RETURN(const vector<string> known, probe.FunctionNames());
+    if (std::ranges::count(known, name) == 0) return DidYouMean(name, known);
+  }
+  if (fields.sqlstate == "42703") {  // undefined column: the server names a near one
+    const vector<string> parts = absl::StrSplit(fields.hint, '"');
+    return parts.size() >= 3 ? "; did you mean " + parts[1] + "?" : "";
+  }
+  return fields.hint.empty() ? "" : ". " + fields.hint;
+}
+
+absl::Status Compilation::Refused() {
+  const auto place = [](const CompileFault& fault) {
+    return std::tie(fault.file, fault.at, fault.message);
+  };
+  std::ranges::sort(faults, {}, place);
+  const auto repeated = std::ranges::unique(faults, {}, place);
+  faults.erase(repeated.begin(), repeated.end());
   vector<string> lines;
   for (const CompileFault& fault : faults) lines.push_back(fault.message);
   return absl::InvalidArgumentError(Sv(absl::StrJoin(lines, "\n")));
 }
 
-absl::Status Compilation::SqlFault(const Draft& draft, std::string_view what,
-                                   const absl::Status& status) {
-  if (!absl::IsInvalidArgument(status)) return status;
-  Fault(draft.spec->at,
-        absl::StrCat(Sv(what), " of ", draft.spec->target.ToString(), ": ", status.message()));
-  return absl::OkStatus();
+SqlPiece Compilation::Piece(const spec::Mapping& mapping, const string& key,
+                            std::string_view sql) const {
+  SqlPiece piece{.what = key + " of " + mapping.target.ToString(), .sql = sql};
+  const auto place = mapping.places.find(key);
+  if (place != mapping.places.end()) piece.place = place->second;
+  if (piece.place.Begin().line == 0) piece.place.anchors = {{.offset = 0, .at = mapping.at}};
+  return piece;
 }
 
 const Table* Compilation::ResolveSource(const spec::TableName& name) const {
@@ -65,39 +158,41 @@ const Table* Compilation::ResolveSource(const spec::TableName& name) const {
   return nullptr;
 }
 
-int Compilation::SourceFor(const spec::TableName& name, const spec::Position& at) {
+int Compilation::FindSource(const spec::TableName& name) const {
+  const Table* table = ResolveSource(name);
+  for (size_t i = 0; i < sources.size() && table != nullptr; ++i) {
+    if (sources[i].table == table) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void Compilation::AddSource(const spec::TableName& name, const spec::Position& at) {
   const Table* table = ResolveSource(name);
   if (table == nullptr) {
     vector<string> known = input.source_names;
     for (const Table& t : input.source->tables) known.push_back(t.name);
-    const string near = NearestWord(name.name, known);
-    Fault(at, absl::StrCat("the source has no table ", name.ToString(),
-                           near.empty() ? "" : "; did you mean " + near + "?"));
-    return -1;
+    for (const auto& [alias, meant] : direction.aliases) known.push_back(alias);
+    const auto alias = direction.aliases.find(name.name);
+    const string meant = alias == direction.aliases.end() || !name.schema.empty()
+                             ? ""
+                             : " (alias " + name.name + ")";
+    const string asked = meant.empty() ? name.ToString() : alias->second.ToString();
+    Fault(at, absl::StrCat("the source has no table ", asked, meant, DidYouMean(asked, known)));
+    return;
   }
-  for (size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].table == table) return static_cast<int>(i);
-  }
-  return AddSource(*table, name.name, at);
-}
-
-int Compilation::AddSource(const Table& table, const string& alias, const spec::Position& at) {
-  Source source{.table = &table, .alias = alias, .key = SourceKey(table)};
-  if (table.kind != 'r' && table.kind != 'p') {
-    Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table.Display()));
-    return -1;
-  }
-  if (source.key.empty()) {
-    Fault(at, absl::StrFormat(
-                  "%s has no primary key and no unique NOT NULL key: its updates and deletes "
-                  "can't be told apart. Add a primary key, or a unique index over NOT NULL "
-                  "columns with ALTER TABLE %s REPLICA IDENTITY USING INDEX",
-                  table.Display(), table.Quoted()));
-    return -1;
+  if (FindSource(name) >= 0) return;
+  Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
+  if (table->kind != 'r' && table->kind != 'p') {
+    Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));
+  } else if (source.key.empty()) {
+    Fault(at, absl::StrFormat("%s has no primary key and no unique NOT NULL key: its updates and "
+                              "deletes can't be told apart. Add a primary key, or a unique index "
+                              "over NOT NULL columns with ALTER TABLE %s REPLICA IDENTITY USING "
+                              "INDEX",
+                              table->Display(), table->Quoted()));
   }
   source.used.insert(source.key.begin(), source.key.end());
   sources.push_back(std::move(source));
-  return static_cast<int>(sources.size()) - 1;
 }
 
 bool Compilation::Ignored(const Table& table, const string& column) const {

@@ -11,16 +11,10 @@ absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
   std::vector<CompileFault> own;
   Compilation compilation(input, target, faults != nullptr ? faults : &own);
   ReadDeclarations(&compilation);
-  if (!compilation.faults.empty()) return compilation.Refused();
-  RETURN_IF_ERROR(compilation.probe.Begin(input.source->types));
-  for (const Source& source : compilation.sources) {
-    RETURN_IF_ERROR(compilation.probe.AddTable(source.alias, *source.table));
-  }
   RETURN_IF_ERROR(AnalyseMappings(&compilation));
+  OrderMappings(&compilation);
   if (!compilation.faults.empty()) return compilation.Refused();
-  RETURN_IF_ERROR(OrderMappings(&compilation));
   RETURN_IF_ERROR(GatherReads(&compilation));
-  if (!compilation.faults.empty()) return compilation.Refused();
   return BuildPlan(&compilation);
 }
 

@@ -9,7 +9,9 @@
 // is: empty temporary tables stand in for the source's, inside a transaction that is rolled back.
 // Needs the TEMP privilege on the target database and nothing else; changes nothing.
 //
-// InvalidArgument when there are faults, all of them in `faults`; other codes as Session's.
+// InvalidArgument when there are faults, all of them in `faults`, in the order of their places;
+// other codes as Session's. A mapping with one fault is still looked through for others, and the
+// other mappings always are.
 #pragma once
 
 #include <string>
@@ -32,6 +34,7 @@ struct CompileInput {
 struct CompileFault {
   spec::Position at;
   std::string message;
+  std::string file = {};  // empty: the migration file; else a select's
 };
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,

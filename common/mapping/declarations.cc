@@ -24,78 +24,114 @@ class Declarations {
  private:
   void AddSources() {
     for (const spec::Mapping& mapping : c_.direction.mappings) {
-      if (mapping.copy) c_.SourceFor(*mapping.copy, mapping.at);
+      const auto place = [&](const string& key) {
+        const auto at = mapping.places.find(key);
+        return at == mapping.places.end() ? mapping.at : at->second.Begin();
+      };
+      if (mapping.copy) c_.AddSource(*mapping.copy, place("copy"));
       for (const spec::FromRule& rule : mapping.from) {
-        if (rule.table.schema.empty()) c_.SourceFor(rule.table, rule.at);
+        if (rule.table.schema.empty()) c_.AddSource(rule.table, rule.at);
       }
       for (const spec::TableName& table : mapping.static_tables) {
-        if (table.schema.empty()) c_.SourceFor(table, mapping.at);
+        if (table.schema.empty()) c_.AddSource(table, place("static." + table.ToString()));
       }
     }
   }
 
   void AddDraft(const spec::Mapping& mapping) {
     Draft draft{.spec = &mapping};
-    draft.target = c_.input.target->Find(
-        mapping.target.schema.empty() ? "public" : mapping.target.schema, mapping.target.name);
+    const string schema = mapping.target.schema.empty() ? "public" : mapping.target.schema;
+    draft.display = schema + "." + mapping.target.name;
+    draft.target = c_.input.target->Find(schema, mapping.target.name);
     if (draft.target == nullptr) {
-      const string near = NearestWord(mapping.target.ToString(), c_.input.target_names);
-      c_.Fault(mapping.at, absl::StrCat("the target has no table ", mapping.target.ToString(),
-                                        near.empty() ? ": create it before the migration starts"
-                                                     : "; did you mean " + near + "?"));
-      return;
+      c_.Fault(mapping, "table",
+               absl::StrCat("the target has no table ", mapping.target.ToString(),
+                            DidYouMean(mapping.target.ToString(), c_.input.target_names,
+                                       ": create it before the migration starts")));
+    } else {
+      draft.key = KeyOf(*draft.target, false);
+      if (draft.key.empty()) {
+        const bool deferrable = !KeyOf(*draft.target, true).empty();
+        c_.Fault(mapping, "table",
+                 draft.display +
+                     (deferrable ? " has a deferrable key only: Postgres can't insert or update by "
+                                   "it in one statement. Make it NOT DEFERRABLE"
+                                 : " has no primary key and no unique NOT NULL key: rows could not "
+                                   "be found again. Add one"));
+      }
     }
-    draft.key = KeyOf(*draft.target, false);
-    if (draft.key.empty()) {
-      const bool deferrable = !KeyOf(*draft.target, true).empty();
-      c_.Fault(mapping.at,
-               draft.target->Display() +
-                   (deferrable ? " has a deferrable key only: Postgres can't insert or update by "
-                                 "it in one statement. Make it NOT DEFERRABLE"
-                               : " has no primary key and no unique NOT NULL key: rows could not "
-                                 "be found again. Add one"));
-      return;
+    draft.from = mapping.from;
+    for (const spec::FromRule& rule : mapping.from) {
+      draft.blind |= rule.table.schema.empty() && c_.FindSource(rule.table) < 0;
     }
-    for (const spec::FromRule& rule : mapping.from) draft.from.push_back(rule);
+    for (const spec::TableName& table : mapping.static_tables) {
+      draft.blind |= table.schema.empty() && c_.FindSource(table) < 0;
+    }
     if (mapping.copy) AddCopyColumns(*mapping.copy, &draft);
     c_.drafts.push_back(std::move(draft));
   }
 
   void AddCopyColumns(const spec::TableName& from, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    draft->source = c_.SourceFor(from, mapping.at);
-    if (draft->source < 0) return;
-    const Table& table = *c_.sources[draft->source].table;
-    set<string> assigned;
-    for (const auto& [column, sql] : mapping.set) assigned.insert(column);
-    for (const Column& column : table.columns) {
-      if (column.generated || std::ranges::count(mapping.drop, column.name) > 0 ||
-          c_.Ignored(table, column.name)) {
-        continue;
-      }
-      string name = column.name;
+    draft->source = c_.FindSource(from);
+    if (draft->source < 0) {
+      draft->blind = true;
+    } else {
+      const Table& table = *c_.sources[draft->source].table;
+      for (const string& column : mapping.drop) RequireColumn(mapping, table, column, "drop.");
       for (const auto& [old_name, new_name] : mapping.rename) {
-        if (old_name == column.name) name = new_name;
+        RequireColumn(mapping, table, old_name, "rename.");
       }
-      if (assigned.contains(name)) continue;
-      const Column* target = draft->target->FindColumn(name);
-      if (target == nullptr) {
-        c_.Fault(
-            mapping.at,
-            absl::StrFormat("%s.%s has no column of that name in %s: list it under drop, or give "
-                            "its new name under rename",
-                            table.name, column.name, draft->target->Display()));
-        continue;
-      }
-      if (target->generated) continue;
-      draft->assignments.push_back({.column = name, .sql = PlainSql(column, *target), .plain = 0});
-      c_.plain_names[{&mapping, name}] = column.name;
-      c_.read_columns[{&mapping, name}] = {column.name};
+      for (const Column& column : table.columns) AddCopied(table, column, draft);
     }
     for (const auto& [column, sql] : mapping.set) {
       draft->assignments.push_back({.column = column, .sql = sql});
+      if (draft->target == nullptr || draft->target->FindColumn(column) != nullptr) continue;
+      c_.Fault(mapping, "set." + column,
+               absl::StrCat(draft->display, " has no column ", column,
+                            DidYouMean(column, ColumnNames(*draft->target))));
     }
-    CheckNames(mapping, table, *draft);
+  }
+
+  // The column as it is carried over, unless the mapping says otherwise.
+  void AddCopied(const Table& table, const Column& column, Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    if (column.generated || std::ranges::count(mapping.drop, column.name) > 0 ||
+        c_.Ignored(table, column.name) || draft->target == nullptr) {
+      return;
+    }
+    string name = column.name;
+    string key = "copy";
+    for (const auto& [old_name, new_name] : mapping.rename) {
+      if (old_name != column.name) continue;
+      name = new_name;
+      key = "rename." + old_name;
+    }
+    for (const auto& [set_column, sql] : mapping.set) {
+      if (set_column == name) return;
+    }
+    const Column* target = draft->target->FindColumn(name);
+    if (target == nullptr) {
+      const vector<string> known = ColumnNames(*draft->target);
+      return c_.Fault(
+          mapping, key,
+          key == "copy"
+              ? absl::StrFormat("%s.%s has no column of that name in %s: list it under drop, or "
+                                "give its new name under rename%s",
+                                table.name, column.name, draft->display, DidYouMean(name, known))
+              : absl::StrCat(draft->display, " has no column ", name, DidYouMean(name, known)));
+    }
+    if (target->generated) return;
+    const auto [other, is_new] = c_.plain_names.emplace(std::pair(&mapping, name), column.name);
+    if (!is_new) {
+      return c_.Fault(mapping, "rename." + (key == "copy" ? other->second : column.name),
+                      absl::StrFormat("%s.%s is filled twice: from %s.%s and from %s.%s. List one "
+                                      "of them under drop",
+                                      draft->display, name, table.name, other->second, table.name,
+                                      column.name));
+    }
+    draft->assignments.push_back({.column = name, .sql = PlainSql(column, *target), .plain = 0});
+    c_.read_columns[{&mapping, name}] = {column.name};
   }
 
   // A plain copy; through text where the types are different user types.
@@ -106,27 +142,12 @@ class Declarations {
     return through_text ? "CAST(CAST(" + name + " AS text) AS " + target.type + ")" : name;
   }
 
-  void CheckNames(const spec::Mapping& mapping, const Table& table, const Draft& draft) {
-    for (const string& column : mapping.drop) RequireSourceColumn(mapping, table, column, "drop");
-    for (const auto& [old_name, new_name] : mapping.rename) {
-      RequireSourceColumn(mapping, table, old_name, "rename");
-    }
-    for (const Assignment& a : draft.assignments) {
-      if (draft.target->FindColumn(a.column) == nullptr) {
-        c_.Fault(mapping.at,
-                 absl::StrFormat("%s has no column %s", draft.target->Display(), a.column));
-      }
-    }
-  }
-
-  void RequireSourceColumn(const spec::Mapping& mapping, const Table& table, const string& column,
-                           const char* key) {
+  void RequireColumn(const spec::Mapping& mapping, const Table& table, const string& column,
+                     const string& key) {
     if (table.FindColumn(column) != nullptr) return;
-    vector<string> known;
-    for (const Column& c : table.columns) known.push_back(c.name);
-    const string near = NearestWord(column, known);
-    c_.Fault(mapping.at, absl::StrFormat("%s: %s has no column %s%s", key, table.name, column,
-                                         near.empty() ? "" : "; did you mean " + near + "?"));
+    c_.Fault(mapping, key + column,
+             absl::StrCat(table.name, " has no column ", column,
+                          DidYouMean(column, ColumnNames(table))));
   }
 
   Compilation& c_;

@@ -1,6 +1,8 @@
 // Order of mappings that read each other's tables. Pure.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -26,6 +28,26 @@ inline std::optional<std::vector<int>> TopologicalOrder(
     if (!progress) return std::nullopt;
   }
   return order;
+}
+
+// Nodes that need each other in a circle, each the next and the last the first. There must be one.
+inline std::vector<int> FindCircle(const std::vector<std::vector<int>>& needs) {
+  // What can be placed leads to no circle; every other node needs one that can't be placed.
+  std::vector<bool> placed(needs.size(), false);
+  const auto open_need = [&](size_t i) {
+    const auto need = std::ranges::find_if(needs[i], [&](int n) { return !placed[n]; });
+    return need == needs[i].end() ? -1 : *need;
+  };
+  for (size_t round = 0; round < needs.size(); ++round) {
+    for (size_t i = 0; i < needs.size(); ++i) placed[i] = placed[i] || open_need(i) < 0;
+  }
+  std::vector<int> path;
+  int node = static_cast<int>(std::ranges::find(placed, false) - placed.begin());
+  auto seen = path.end();
+  for (; (seen = std::ranges::find(path, node)) == path.end(); node = open_need(node)) {
+    path.push_back(node);
+  }
+  return {seen, path.end()};
 }
 
 }  // namespace switchyard::mapping

@@ -119,7 +119,7 @@ class PlanBuilder {
                                     QuoteIdentifier(prefix + std::to_string(number++)) + " ON " +
                                     quoted + " ((" + sql + "))");
     }
-    for (const auto& [table, sql] : c_.direction.mirror_indexes) {
+    for (const auto& [table, sql, place] : c_.direction.mirror_indexes) {
       if (table.name != source.alias) continue;
       out->mirror_indexes.push_back("CREATE INDEX IF NOT EXISTS " +
                                     QuoteIdentifier(prefix + std::to_string(number++)) + " ON " +

@@ -62,8 +62,8 @@ absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRol
   std::string text;
   for (const CompileFault& fault : faults) {
     if (!text.empty()) text += '\n';
-    absl::StrAppendFormat(&text, "%s:%d:%d: %s", file.path, fault.at.line, fault.at.column,
-                          fault.message);
+    absl::StrAppendFormat(&text, "%s:%d:%d: %s", fault.file.empty() ? file.path : fault.file,
+                          fault.at.line, fault.at.column, fault.message);
   }
   return absl::InvalidArgumentError(text);
 }

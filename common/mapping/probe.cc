@@ -1,5 +1,6 @@
 #include "common/mapping/probe.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 
@@ -13,6 +14,21 @@ std::string ArrayOf(const std::set<FunctionRef>& functions) {
   for (const FunctionRef& function : functions) names.push_back(QuoteLiteral(function.name));
   return absl::StrCat("ARRAY[", absl::StrJoin(names, ","), "]::name[]");
 }
+
+// The SQL given is at fault, unless the server has troubles of its own.
+absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
+  pg::ErrorFields fields = pg::StatusErrorFields(status);
+  const bool own = !absl::IsInvalidArgument(status) && !absl::IsFailedPrecondition(status);
+  if (fields.sqlstate.empty() || own) return status;
+  int position = 0;
+  if (absl::SimpleAtoi(fields.position, &position)) {
+    fields.position = position > shift ? std::to_string(position - shift) : "";
+  }
+  return pg::WithErrorFields(absl::InvalidArgumentError(Sv(fields.primary)), fields);
+}
+
+constexpr std::string_view kMakeView = "CREATE TEMP VIEW sy_probe_view AS ";
+constexpr std::string_view kExplain = "EXPLAIN ";
 
 }  // namespace
 
@@ -32,46 +48,52 @@ absl::Status Probe::AddTable(const std::string& alias, const Table& table) {
   for (const Column& column : table.columns) {
     columns.push_back(QuoteIdentifier(column.name) + " " + InTemp(column.mirror_type));
   }
-  return Annotate(session_.Execute(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
-                                                absl::StrJoin(columns, ", "), ")")),
-                  absl::StrCat("table ", table.Display()));
+  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_table"));
+  const absl::Status made = session_.Execute(absl::StrCat(
+      "CREATE TEMP TABLE ", QuoteIdentifier(alias), " (", absl::StrJoin(columns, ", "), ")"));
+  RETURN_IF_ERROR(session_.Execute(absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_table; ",
+                                                "RELEASE SAVEPOINT sy_table")));
+  return made.ok() ? made : SaidAgainstIt(made, 0);
 }
 
-absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query) {
+absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query,
+                                      int shift) {
   RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_probe"));
   absl::Status status = setup.empty() ? absl::OkStatus() : session_.Execute(setup);
   absl::StatusOr<pg::Result> result =
       status.ok() ? session_.Query(query) : absl::StatusOr<pg::Result>(status);
+  if (!result.ok() && !session_.alive()) return result;
   RETURN_IF_ERROR(session_.Execute("ROLLBACK TO SAVEPOINT sy_probe; RELEASE SAVEPOINT sy_probe"));
-  if (result.ok() || pg::StatusSqlState(result.status()).empty()) return result;
-  return absl::InvalidArgumentError(Sv(pg::StatusErrorFields(result.status()).primary));
+  return result.ok() ? std::move(result) : SaidAgainstIt(result.status(), shift);
 }
 
 absl::StatusOr<Probe::Reads> Probe::ReadsOf(const std::string& select) {
-  ASSIGN_OR_RETURN(const pg::Result rows, Try("CREATE TEMP VIEW sy_probe_view AS " + select, R"(
+  ASSIGN_OR_RETURN(const pg::Result rows, Try(absl::StrCat(Sv(kMakeView), select), R"(
     SELECT DISTINCT c.relname, a.attname
     FROM pg_rewrite r
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
     JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
     WHERE r.ev_class = 'pg_temp.sy_probe_view'::regclass AND d.refobjsubid > 0
-      AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class)"));
+      AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class)",
+                                              kMakeView.size()));
   Reads reads;
   for (int i = 0; i < rows.rows(); ++i) reads[rows.str(i, 0)].insert(rows.str(i, 1));
   return reads;
 }
 
 absl::StatusOr<std::vector<std::string>> Probe::ColumnsOf(const std::string& select) {
-  ASSIGN_OR_RETURN(const pg::Result rows, Try("CREATE TEMP VIEW sy_probe_view AS " + select, R"(
+  ASSIGN_OR_RETURN(const pg::Result rows, Try(absl::StrCat(Sv(kMakeView), select), R"(
     SELECT attname FROM pg_attribute
-    WHERE attrelid = 'pg_temp.sy_probe_view'::regclass AND attnum > 0 ORDER BY attnum)"));
+    WHERE attrelid = 'pg_temp.sy_probe_view'::regclass AND attnum > 0 ORDER BY attnum)",
+                                              kMakeView.size()));
   std::vector<std::string> columns;
   for (int i = 0; i < rows.rows(); ++i) columns.push_back(rows.str(i, 0));
   return columns;
 }
 
 absl::Status Probe::Plans(const std::string& statement) {
-  return Try("", "EXPLAIN " + statement).status();
+  return Try("", absl::StrCat(Sv(kExplain), statement), kExplain.size()).status();
 }
 
 bool Probe::CanIndex(const std::string& alias, const std::string& expression) {
@@ -101,6 +123,28 @@ absl::StatusOr<std::vector<Probe::Function>> Probe::Describe(
                          .may_read_tables = rows.boolean(i, 3)});
   }
   return described;
+}
+
+absl::StatusOr<std::vector<std::string>> Probe::Names(const std::string& query) {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("", query));
+  std::vector<std::string> names;
+  for (int i = 0; i < rows.rows(); ++i) names.push_back(rows.str(i, 0));
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> Probe::FunctionNames() {
+  return Names("SELECT DISTINCT proname FROM pg_proc WHERE pg_function_is_visible(oid)");
+}
+
+absl::StatusOr<std::vector<std::string>> Probe::TableNames() {
+  return Names(R"(
+    SELECT CASE WHEN c.relnamespace = pg_my_temp_schema() THEN c.relname::text
+                ELSE n.nspname || '.' || c.relname END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm')
+      AND (c.relnamespace = pg_my_temp_schema()
+           OR n.nspname !~ '^(pg_|information_schema$|switchyard)')
+    ORDER BY 1 LIMIT 10000)");
 }
 
 }  // namespace switchyard::mapping

@@ -24,11 +24,13 @@ class Probe {
 
   // Begins the transaction and makes the source's user types in pg_temp.
   absl::Status Begin(const std::vector<UserType>& types);
-  // An empty table of this name and these columns.
+  // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
   absl::Status AddTable(const std::string& alias, const Table& table);
 
-  // What `select` reads of the tables added. InvalidArgument with Postgres' own words when it
-  // can't be planned.
+  // What the database says against a statement is InvalidArgument with its own words, and with the
+  // error's fields (pg::StatusErrorFields), whose position counts in the text given here.
+
+  // What `select` reads of the tables added.
   absl::StatusOr<Reads> ReadsOf(const std::string& select);
   // Output column names of a select.
   absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
@@ -45,9 +47,15 @@ class Probe {
   };
   absl::StatusOr<std::vector<Function>> Describe(const std::set<FunctionRef>& functions);
 
+  // Every function and every table this session sees, to suggest in place of one it doesn't.
+  absl::StatusOr<std::vector<std::string>> FunctionNames();
+  absl::StatusOr<std::vector<std::string>> TableNames();
+
  private:
-  // Runs `body`'s statements under a savepoint that is rolled back.
-  absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query);
+  // Runs both under a savepoint that is rolled back. `shift` characters of the statements are not
+  // the caller's.
+  absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query, int shift = 0);
+  absl::StatusOr<std::vector<std::string>> Names(const std::string& query);
 
   pg::Session& session_;
 };

@@ -35,17 +35,17 @@ class ReadGatherer {
       }
       return absl::OkStatus();
     }
-    RETURN_IF_ERROR(NoteReads(*draft, "select", draft->select));
+    RETURN_IF_ERROR(NoteReads(*draft, draft->select));
     for (const spec::FromRule& rule : draft->from) {
-      RETURN_IF_ERROR(NoteReads(*draft, "from " + rule.table.ToString(), TouchProbe(*draft, rule)));
+      RETURN_IF_ERROR(NoteReads(*draft, TouchSelect(*draft, rule)));
       NoteIndex(rule);
     }
     return absl::OkStatus();
   }
 
-  absl::Status NoteReads(const Draft& draft, const string& what, const string& sql) {
+  absl::Status NoteReads(const Draft& draft, const string& sql) {
     const absl::StatusOr<Probe::Reads> reads = c_.probe.ReadsOf(sql);
-    if (!reads.ok()) return c_.SqlFault(draft, what, reads.status());
+    if (!reads.ok()) return Annotate(reads.status(), draft.display);
     for (Source& source : c_.sources) {
       const auto it = reads->find(source.alias);
       const bool listed = std::ranges::any_of(draft.from, [&](const spec::FromRule& rule) {
@@ -58,21 +58,6 @@ class ReadGatherer {
       source.used.insert(it->second.begin(), it->second.end());
     }
     return absl::OkStatus();
-  }
-
-  // The rule as one select with the scope's columns, over the stand-in tables.
-  string TouchProbe(const Draft& draft, const spec::FromRule& rule) const {
-    const string rows =
-        (rule.table.schema.empty() ? QuoteIdentifier(rule.table.name)
-                                   : QuoteQualified(rule.table.schema, rule.table.name)) +
-        " AS " + QuoteIdentifier(rule.table.name);
-    vector<string> names;
-    for (size_t i = 0; i < draft.scope.size(); ++i) names.push_back("s" + std::to_string(i));
-    const string values =
-        LooksLikeQuery(rule.touches)
-            ? "SELECT sy_q.* FROM " + rows + " CROSS JOIN LATERAL (" + rule.touches + "\n) AS sy_q"
-            : "SELECT " + rule.touches + " FROM " + rows;
-    return "SELECT * FROM (" + values + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")";
   }
 
   // The restricted select looks rows up by what `from` says: that wants an index on the mirror,
@@ -93,26 +78,48 @@ class ReadGatherer {
 
 }  // namespace
 
-absl::Status OrderMappings(Compilation* compilation) {
+std::pair<string, string> TouchFrame(const spec::FromRule& rule) {
+  const string rows =
+      (rule.table.schema.empty() ? QuoteIdentifier(rule.table.name)
+                                 : QuoteQualified(rule.table.schema, rule.table.name)) +
+      " AS " + QuoteIdentifier(rule.table.name);
+  if (!LooksLikeQuery(rule.touches)) return {"SELECT ", "\nFROM " + rows};
+  return {"SELECT sy_q.* FROM " + rows + " CROSS JOIN LATERAL (", "\n) AS sy_q"};
+}
+
+string TouchSelect(const Draft& draft, const spec::FromRule& rule) {
+  const auto [before, after] = TouchFrame(rule);
+  vector<string> names;
+  for (size_t i = 0; i < draft.scope.size(); ++i) names.push_back("s" + std::to_string(i));
+  return "SELECT * FROM (" + before + rule.touches + after + "\n) AS sy_r(" +
+         absl::StrJoin(names, ", ") + ")";
+}
+
+void OrderMappings(Compilation* compilation) {
   vector<Draft>& drafts = compilation->drafts;
   vector<vector<int>> needs(drafts.size());
   for (size_t i = 0; i < drafts.size(); ++i) {
     for (size_t j = 0; j < drafts.size(); ++j) {
-      if (drafts[i].reads_targets.contains(drafts[j].target->Display())) {
+      if (drafts[i].reads_targets.contains(drafts[j].display)) {
         needs[i].push_back(static_cast<int>(j));
       }
     }
   }
   const std::optional<vector<int>> order = TopologicalOrder(needs);
   if (!order) {
-    return absl::InvalidArgumentError(
-        "the mappings read each other's tables in a circle; a table of NEW can only be derived "
-        "from tables that come before it");
+    const vector<int> circle = FindCircle(needs);
+    vector<string> names;
+    for (const int i : circle) names.push_back(drafts[i].display);
+    names.push_back(names.front());
+    return compilation->Fault(
+        *drafts[circle.front()].spec, "table",
+        absl::StrCat("the mappings read each other's tables in a circle (",
+                     absl::StrJoin(names, " reads "),
+                     "); a table of NEW can only be derived from tables that come before it"));
   }
   vector<Draft> ordered;
   for (const int i : *order) ordered.push_back(std::move(drafts[i]));
   drafts = std::move(ordered);
-  return absl::OkStatus();
 }
 
 absl::Status GatherReads(Compilation* compilation) { return ReadGatherer(*compilation).Run(); }

@@ -2,6 +2,7 @@
 
 #include <pg_query.h>
 
+#include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -81,16 +82,31 @@ std::string NamePart(const Json& node) {
   return it == node.end() ? std::string() : Text(*it, "sval");
 }
 
+size_t Location(const Json& node) {
+  const auto it = node.find("location");
+  return it == node.end() ? 0 : it->get<size_t>();
+}
+
 void Collect(const Json& node, bool in_subquery, Facts* facts);
+
+// Keeps the first place a name stands at; the tree is not walked in the order of the text.
+template <typename Name>
+void AddName(Name name, std::set<Name>* names) {
+  const auto [it, is_new] = names->insert(name);
+  if (is_new || it->offset <= name.offset) return;
+  names->erase(it);
+  names->insert(std::move(name));
+}
 
 void CollectNode(const std::string& kind, const Json& body, bool in_subquery, Facts* facts) {
   if (kind == "RangeVar") {
-    facts->relations.insert({Text(body, "schemaname"), Text(body, "relname")});
+    AddName(RelationRef{{Text(body, "schemaname"), Text(body, "relname"), Location(body)}},
+            &facts->relations);
   } else if (kind == "FuncCall") {
     const Json& name = body["funcname"];
-    FunctionRef function{.name = NamePart(name.back())};
+    FunctionRef function{{.name = NamePart(name.back()), .offset = Location(body)}};
     if (name.size() > 1) function.schema = NamePart(name[name.size() - 2]);
-    facts->functions.insert(std::move(function));
+    AddName(std::move(function), &facts->functions);
   } else if (kind == "SQLValueFunction") {
     facts->value_functions.insert(Text(body, "op"));
   } else if (kind == "ColumnRef" && !in_subquery) {
@@ -152,11 +168,6 @@ std::string PlainColumn(const Json& value) {
   return NamePart((*reference)["fields"].back());
 }
 
-size_t Location(const Json& node) {
-  const auto it = node.find("location");
-  return it == node.end() ? 0 : it->get<size_t>();
-}
-
 std::string Trimmed(std::string_view text) {
   while (!text.empty() && (std::isspace(static_cast<unsigned char>(text.back())) != 0)) {
     text.remove_suffix(1);
@@ -200,9 +211,16 @@ std::vector<OutputColumn> Outputs(const std::string& canonical, const Json& sele
   return outputs;
 }
 
-}  // namespace
-
-namespace {
+// The same names, as they stand in a text that was wrapped for the parser.
+template <typename Name>
+std::set<Name> Shifted(const std::set<Name>& names, size_t by) {
+  std::set<Name> shifted;
+  for (Name name : names) {
+    name.offset -= std::min(name.offset, by);
+    shifted.insert(std::move(name));
+  }
+  return shifted;
+}
 
 void CollectUnqualified(const Json& node, const std::set<std::string>& ctes,
                         std::set<size_t>* offsets) {
@@ -271,7 +289,8 @@ absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
 }
 
 absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
-  const std::string wrapped = absl::StrCat("SELECT (", Sv(sql), "\n)");
+  constexpr std::string_view kWrap = "SELECT (";
+  const std::string wrapped = absl::StrCat(Sv(kWrap), Sv(sql), "\n)");
   ASSIGN_OR_RETURN(const Json select, ParseOneSelect(wrapped));
   const Json& targets = select["targetList"];
   if (select.contains("fromClause") || targets.size() != 1) {
@@ -281,8 +300,8 @@ absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
   Collect(targets, false, &facts);
   DropCteNames(&facts);
   ExpressionShape shape;
-  shape.relations = std::move(facts.relations);
-  shape.functions = std::move(facts.functions);
+  shape.relations = Shifted(facts.relations, kWrap.size());
+  shape.functions = Shifted(facts.functions, kWrap.size());
   shape.value_functions = std::move(facts.value_functions);
   shape.columns = std::move(facts.columns);
   shape.has_subquery = facts.has_subquery;

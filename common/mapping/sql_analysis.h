@@ -6,28 +6,34 @@
 // Errors are InvalidArgument with the parser's message and the character offset it points to.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/base/status.h"
 
 namespace switchyard::mapping {
 
-// A relation as named in FROM; schema empty when unqualified. Names of CTEs are left out.
-struct RelationRef {
+// A name as written; schema empty when unqualified. `offset` is where it first stands in the SQL
+// analysed, in bytes, and no part of what it is.
+struct SqlName {
   std::string schema;
   std::string name;
-  friend auto operator<=>(const RelationRef&, const RelationRef&) = default;
+  size_t offset = 0;
+  friend auto operator<=>(const SqlName& a, const SqlName& b) {
+    return std::tie(a.schema, a.name) <=> std::tie(b.schema, b.name);
+  }
+  friend bool operator==(const SqlName& a, const SqlName& b) { return (a <=> b) == 0; }
 };
 
-// A function as called; schema empty when unqualified.
-struct FunctionRef {
-  std::string schema;
-  std::string name;
-  friend auto operator<=>(const FunctionRef&, const FunctionRef&) = default;
-};
+// A relation named in FROM. Names of CTEs are left out.
+struct RelationRef : SqlName {};
+// A function that is called.
+struct FunctionRef : SqlName {};
 
 // One output column of a plain single-table select.
 struct OutputColumn {

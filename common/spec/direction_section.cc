@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -20,37 +21,41 @@ namespace {
 
 constexpr size_t kSelectBytesMax = size_t{1} << 20;
 
-using NamedTexts = std::vector<std::pair<std::string, std::string>>;
-
-void ReadSet(Reader& in, const Node& node, NamedTexts* out) {
+void ReadSet(Reader& in, const Node& node, Mapping* out) {
   in.Entries(node, "set", [&](const Node& key, const Node& value) {
     std::string column;
     std::string sql;
     const bool named = in.Identifier(key, "a column of set", &column);
-    if (in.Expression(value, absl::StrCat("set.", key.text), &sql) && named) {
-      out->emplace_back(std::move(column), std::move(sql));
+    const std::string what = absl::StrCat("set.", key.text);
+    if (in.Expression(value, what, &sql) && named) {
+      out->places[what] = in.PlaceOf(value);
+      out->set.emplace_back(std::move(column), std::move(sql));
     }
   });
 }
 
-void ReadRename(Reader& in, const Node& node, NamedTexts* out) {
+void ReadRename(Reader& in, const Node& node, Mapping* out) {
   in.Entries(node, "rename", [&](const Node& key, const Node& value) {
     std::string from;
     std::string to;
     const bool named = in.Identifier(key, "a column of rename", &from);
-    if (in.Identifier(value, absl::StrCat("rename.", key.text), &to) && named) {
-      out->emplace_back(std::move(from), std::move(to));
+    const std::string what = absl::StrCat("rename.", key.text);
+    if (in.Identifier(value, what, &to) && named) {
+      out->places[what] = in.PlaceOf(key);
+      out->rename.emplace_back(std::move(from), std::move(to));
     }
   });
 }
 
-void ReadNames(Reader& in, const Node& node, std::string_view what, std::vector<std::string>* out) {
+void ReadNames(Reader& in, const Node& node, std::string_view what, std::vector<std::string>* out,
+               std::map<std::string, Place>* places) {
   in.List(node, what, [&](const Node& item) {
     std::string name;
     if (!in.Identifier(item, absl::StrCat("an entry of ", Sv(what)), &name)) return;
     if (std::find(out->begin(), out->end(), name) != out->end()) {
       return in.AddFault(item, absl::StrCat("\"", name, "\" stands in ", Sv(what), " twice"));
     }
+    (*places)[absl::StrCat(Sv(what), ".", name)] = in.PlaceOf(item);
     out->push_back(std::move(name));
   });
 }
@@ -59,6 +64,7 @@ void ReadFrom(Reader& in, const Node& node, std::vector<FromRule>* out) {
   in.Entries(node, "from", [&](const Node& key, const Node& value) {
     FromRule rule;
     rule.at = in.At(key);
+    rule.place = in.PlaceOf(value);
     const bool named = in.Table(key, "a table of from", &rule.table);
     if (in.ExpressionOrQuery(value, absl::StrCat("from.", key.text), &rule.touches) && named) {
       out->push_back(std::move(rule));
@@ -66,10 +72,12 @@ void ReadFrom(Reader& in, const Node& node, std::vector<FromRule>* out) {
   });
 }
 
-void ReadStatic(Reader& in, const Node& node, std::vector<TableName>* out) {
+void ReadStatic(Reader& in, const Node& node, Mapping* out) {
   in.List(node, "static", [&](const Node& item) {
     TableName table;
-    if (in.Table(item, "an entry of static", &table)) out->push_back(std::move(table));
+    if (!in.Table(item, "an entry of static", &table)) return;
+    out->places["static." + table.ToString()] = in.PlaceOf(item);
+    out->static_tables.push_back(std::move(table));
   });
 }
 
@@ -86,6 +94,12 @@ void ReadSelectFile(Reader& in, const Node& node, const std::string& path, Mappi
     return in.AddFaultIn(path, PositionOf(*sql, problem->offset), problem->message);
   }
   out->select = WithoutSemicolon(*sql);
+  Place& place = out->places["select"];
+  place = {.file = path, .anchors = {{.offset = 0, .at = {1, 1}}}};
+  for (size_t i = 1; i < sql->size(); ++i) {
+    if ((*sql)[i - 1] != '\n') continue;
+    place.anchors.push_back({.offset = i, .at = {place.anchors.back().at.line + 1, 1}});
+  }
 }
 
 void ReadSelect(Reader& in, const Node& node, const std::string& folder, Mapping* out) {
@@ -97,7 +111,7 @@ void ReadSelect(Reader& in, const Node& node, const std::string& folder, Mapping
                        "select must be a file ending in .sql, or SQL that begins with "
                        "SELECT or WITH");
   }
-  in.Query(node, "select", &out->select);
+  if (in.Query(node, "select", &out->select)) out->places["select"] = in.PlaceOf(node);
 }
 
 // Which keys go together.
@@ -166,6 +180,7 @@ Mapping ReadMapping(Reader& in, const Node& node, const std::string& folder) {
       node, "a mapping",
       {{"table",
         [&](const Node& n) {
+          mapping.places["table"] = in.PlaceOf(n);
           if (!in.Table(n, "table", &mapping.target) || !mapping.target.schema.empty()) return;
           in.AddFault(n, absl::StrCat("table ", mapping.target.ToString(),
                                       " has no schema; the tables a mapping fills are always "
@@ -173,16 +188,28 @@ Mapping ReadMapping(Reader& in, const Node& node, const std::string& folder) {
                                       mapping.target.ToString()));
         },
         kRequired},
-       {"copy", [&](const Node& n) { in.Table(n, "copy", &mapping.copy.emplace()); }},
-       {"set", [&](const Node& n) { ReadSet(in, n, &mapping.set); }},
-       {"rename", [&](const Node& n) { ReadRename(in, n, &mapping.rename); }},
-       {"drop", [&](const Node& n) { ReadNames(in, n, "drop", &mapping.drop); }},
-       {"where", [&](const Node& n) { in.Expression(n, "where", &mapping.where); }},
+       {"copy",
+        [&](const Node& n) {
+          mapping.places["copy"] = in.PlaceOf(n);
+          in.Table(n, "copy", &mapping.copy.emplace());
+        }},
+       {"set", [&](const Node& n) { ReadSet(in, n, &mapping); }},
+       {"rename", [&](const Node& n) { ReadRename(in, n, &mapping); }},
+       {"drop", [&](const Node& n) { ReadNames(in, n, "drop", &mapping.drop, &mapping.places); }},
+       {"where",
+        [&](const Node& n) {
+          mapping.places["where"] = in.PlaceOf(n);
+          in.Expression(n, "where", &mapping.where);
+        }},
        {"select", [&](const Node& n) { ReadSelect(in, n, folder, &mapping); }},
        {"from", [&](const Node& n) { ReadFrom(in, n, &mapping.from); }},
-       {"scope", [&](const Node& n) { ReadNames(in, n, "scope", &mapping.scope); }},
-       {"static", [&](const Node& n) { ReadStatic(in, n, &mapping.static_tables); }},
-       {"owns", [&](const Node& n) { in.Expression(n, "owns", &mapping.owns); }}});
+       {"scope",
+        [&](const Node& n) { ReadNames(in, n, "scope", &mapping.scope, &mapping.places); }},
+       {"static", [&](const Node& n) { ReadStatic(in, n, &mapping); }},
+       {"owns", [&](const Node& n) {
+          mapping.places["owns"] = in.PlaceOf(n);
+          in.Expression(n, "owns", &mapping.owns);
+        }}});
   if (node.kind == Node::Kind::kMap) CheckForm(in, node, present);
   CheckColumns(in, present, mapping);
   return mapping;
@@ -256,7 +283,8 @@ void ReadMirrorIndexes(Reader& in, const Node& node, Direction* out) {
     in.List(value, absl::StrCat("mirror_indexes.", key.text), [&](const Node& item) {
       std::string sql;
       if (in.Expression(item, "an entry of mirror_indexes", &sql)) {
-        out->mirror_indexes.emplace_back(table, std::move(sql));
+        out->mirror_indexes.push_back(
+            {.table = table, .sql = std::move(sql), .place = in.PlaceOf(item)});
       }
     });
   });

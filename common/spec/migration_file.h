@@ -48,6 +48,7 @@ struct FromRule {
   TableName table;      // unqualified: OLD's table (or alias); qualified: a table of NEW
   std::string touches;  // SQL over the changed row: an expression, or a query ("SELECT ...")
   Position at;
+  Place place;  // of `touches`
 };
 
 // One mapping: fills one table of NEW.
@@ -67,6 +68,16 @@ struct Mapping {
   std::vector<std::string> scope;        // columns of NEW; empty: its primary key
   std::vector<TableName> static_tables;  // tables a select may read that never change
   std::string owns;  // SQL condition over NEW's rows this mapping owns; empty: all
+  // Of the values above: "table", "copy", "where", "select", "owns", and with a part's name
+  // "set.COLUMN", "rename.COLUMN", "drop.COLUMN", "scope.COLUMN", "static.TABLE" (ToString()).
+  std::map<std::string, Place> places;
+};
+
+// A further index of a mirrored table.
+struct MirrorIndex {
+  TableName table;
+  std::string sql;  // expression over its columns
+  Place place;      // of `sql`
 };
 
 // Ids allotted before the selects run: id_map(kind, old_id, new_id).
@@ -83,9 +94,8 @@ struct Direction {
   std::vector<IdMapRule> id_maps;
   // OLD tables and columns ("table" or "table.column") that are knowingly not carried.
   std::vector<std::string> ignore;
-  // Further indexes of mirrored tables, for queries under `from` and selects to look up by: OLD's
-  // table and an expression over its columns.
-  std::vector<std::pair<TableName, std::string>> mirror_indexes;
+  // For queries under `from` and selects to look up by.
+  std::vector<MirrorIndex> mirror_indexes;
   // Alias -> OLD's schema-qualified table, where two OLD schemas share a name.
   std::map<std::string, TableName> aliases;
 };

@@ -16,6 +16,7 @@ namespace switchyard::spec {
 namespace {
 
 constexpr size_t kNameBytesMax = 63;
+constexpr size_t kWordAnchorsMax = size_t{16} << 10;  // bytes of a value
 
 std::string_view KindName(Node::Kind kind) {
   switch (kind) {
@@ -250,6 +251,20 @@ bool Reader::Query(const Node& node, std::string_view what, std::string* out) {
 
 bool Reader::ExpressionOrQuery(const Node& node, std::string_view what, std::string* out) {
   return Sql(node, what, StartsQuery(node.text), out);
+}
+
+Place Reader::PlaceOf(const Node& node) const {
+  Place place{.anchors = {{.offset = 0, .at = At(node)}}};
+  if (node.kind != Node::Kind::kScalar) return place;
+  place.anchors[0].at = document_.At(document_.OffsetInScalar(node, 0));
+  // YAML may fold lines anywhere between two words; long texts are written as blocks, line by line.
+  const bool by_word = node.text.size() <= kWordAnchorsMax;
+  for (size_t i = 1; i < node.text.size(); ++i) {
+    const char before = node.text[i - 1];
+    if (before != '\n' && !(by_word && before == ' ')) continue;
+    place.anchors.push_back({.offset = i, .at = document_.At(document_.OffsetInScalar(node, i))});
+  }
+  return place;
 }
 
 void Reader::AddFault(const Node& node, std::string message) {

@@ -88,6 +88,8 @@ class Reader {
   bool ExpressionOrQuery(const Node& node, std::string_view what, std::string* out);
 
   Position At(const Node& node) const { return document_.At(node.offset); }
+  // Of a scalar's value, or where any other node stands.
+  Place PlaceOf(const Node& node) const;
   void AddFault(const Node& node, std::string message);
   // In another file, such as a select's.
   void AddFaultIn(const std::string& file, Position at, std::string message);

@@ -54,11 +54,11 @@ TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
   EXPECT_NE(result.exit_code, 0);
   EXPECT_THAT(
       result.output,
-      HasSubstr("check.yaml:4:11: the source has no table customer; did you mean customers?"));
+      HasSubstr("check.yaml:4:38: the source has no table customer; did you mean customers?"));
   EXPECT_THAT(
       result.output,
       HasSubstr(
-          "check.yaml:4:11: the target has no table public.user; did you mean public.users?"));
+          "check.yaml:4:19: the target has no table public.user; did you mean public.users?"));
 }
 
 TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
@@ -79,7 +79,7 @@ TEST_F(CliCheckTest, FindsWhatDoesNotFitBetweenTheMappingAndTheTables) {
       "  - {table: public.users, copy: customers, set: {id: nosuch}}\n",
       OldDsn(), NewDsn());
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.output, HasSubstr("check.yaml:5:5: "));
+  EXPECT_THAT(result.output, HasSubstr("check.yaml:5:54: set.id of public.users: "));
   EXPECT_THAT(result.output, HasSubstr("nosuch"));
 }
 

@@ -5,7 +5,7 @@
 
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/install.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/mapping/compile_fixture.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::mapping {
@@ -16,60 +16,8 @@ using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::MiniPostgres;
 
-class CompilerTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    absl::StatusOr<std::unique_ptr<MiniPostgres>> started = MiniPostgres::Start();
-    ASSERT_OK(started);
-    server_ = started->release();
-  }
-  static void TearDownTestSuite() { delete server_; }
-
-  void SetUp() override {
-    ASSERT_OK(server_->Execute("postgres", "DROP DATABASE IF EXISTS old_db"));
-    ASSERT_OK(server_->Execute("postgres", "DROP DATABASE IF EXISTS new_db"));
-    ASSERT_OK(server_->CreateDatabase("old_db"));
-    ASSERT_OK(server_->CreateDatabase("new_db"));
-  }
-
-  // Both schemas, then the forward section of a migration file.
-  absl::StatusOr<Plan> CompileFile(const std::string& old_sql, const std::string& new_sql,
-                                   const std::string& forward) {
-    RETURN_IF_ERROR(server_->Execute("old_db", old_sql));
-    RETURN_IF_ERROR(server_->Execute("new_db", new_sql));
-    ASSIGN_OR_RETURN(
-        file_,
-        spec::ParseMigrationFile(
-            "migration: test\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\nforward:\n" +
-                forward,
-            "test.yaml"));
-    return CompileParsed();
-  }
-
-  absl::StatusOr<Plan> CompileParsed() {
-    ASSIGN_OR_RETURN(auto old_session, server_->Connect("old_db"));
-    ASSIGN_OR_RETURN(new_session_, server_->Connect("new_db"));
-    ASSIGN_OR_RETURN(old_catalog_, LoadCatalog(*old_session, SourceTables(file_.forward), {}));
-    ASSIGN_OR_RETURN(new_catalog_, LoadCatalog(*new_session_, TargetTables(file_.forward), {}));
-    faults_.clear();
-    return Compile({.direction = &file_.forward,
-                    .source = &old_catalog_,
-                    .target = &new_catalog_,
-                    .schemas = file_.schemas},
-                   *new_session_, &faults_);
-  }
-
-  static MiniPostgres* server_;
-  spec::MigrationFile file_;
-  Catalog old_catalog_;
-  Catalog new_catalog_;
-  std::unique_ptr<pg::Session> new_session_;
-  std::vector<CompileFault> faults_;
-};
-
-MiniPostgres* CompilerTest::server_ = nullptr;
+class CompilerTest : public CompileFixture {};
 
 constexpr char kOldUsers[] =
     "CREATE TABLE customers (id int PRIMARY KEY, email text, name text, age int)";

@@ -58,10 +58,12 @@ TEST(MigrationFileTest, ReadsEveryKeyOfAWholeFile) {
   ASSERT_EQ(file.forward.aliases.size(), 1u);
   EXPECT_EQ(file.forward.aliases.at("crm_users"), (TableName{"crm", "users"}));
   EXPECT_THAT(file.forward.ignore, ElementsAre("audit_log", "customers.legacy_flag"));
-  EXPECT_THAT(file.forward.mirror_indexes,
-              ElementsAre(Pair(TableName{"", "customers"}, "lower(email)"),
-                          Pair(TableName{"", "customers"}, "region"),
-                          Pair(TableName{"", "studio_owners"}, "lower(email)")));
+  std::vector<std::pair<std::string, std::string>> indexes;
+  for (const MirrorIndex& index : file.forward.mirror_indexes) {
+    indexes.emplace_back(index.table.ToString(), index.sql);
+  }
+  EXPECT_THAT(indexes, ElementsAre(Pair("customers", "lower(email)"), Pair("customers", "region"),
+                                   Pair("studio_owners", "lower(email)")));
   ASSERT_EQ(file.forward.id_maps.size(), 1u);
   EXPECT_EQ(file.forward.id_maps[0].kind, "user");
   EXPECT_EQ(file.forward.id_maps[0].new_id, "gen_random_uuid()");
@@ -377,6 +379,35 @@ TEST(MigrationFileTest, SurvivesRandomMutations) {
       EXPECT_FALSE(fault.message.empty());
     }
   }
+}
+
+TEST(MigrationFileTest, RemembersWhereEachPieceOfSqlStands) {
+  const std::string text =
+      "migration: m\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\nforward:\n"
+      "  - table: public.a\n"
+      "    copy: t\n"
+      "    set: {b: \"'\u00e9' || x\", c: y}\n"
+      "  - table: public.b\n"
+      "    from: {t: lower(id)}\n"
+      "    select: |\n"
+      "      SELECT id,\n"
+      "             wrong\n"
+      "      FROM t\n"
+      "  - table: public.c\n"
+      "    from: {t: id}\n"
+      "    select: SELECT id,\n"
+      "            wrong FROM t\n";
+  ASSERT_OK_AND_ASSIGN(const MigrationFile file, ParseMigrationFile(text, "m.yaml"));
+  const auto at = [](const std::string& sql, const Place& place, const std::string& word) {
+    return place.At(sql, sql.find(word));
+  };
+  const std::vector<Mapping>& mappings = file.forward.mappings;
+  EXPECT_EQ(mappings[0].places.at("copy").Begin(), (Position{7, 11}));
+  EXPECT_EQ(at(mappings[0].set[0].second, mappings[0].places.at("set.b"), "x"), (Position{8, 22}));
+  EXPECT_EQ(mappings[0].places.at("set.c").Begin(), (Position{8, 29}));
+  EXPECT_EQ(at("lower(id)", mappings[1].from[0].place, "id"), (Position{10, 21}));
+  EXPECT_EQ(at(mappings[1].select, mappings[1].places.at("select"), "wrong"), (Position{13, 14}));
+  EXPECT_EQ(at(mappings[2].select, mappings[2].places.at("select"), "wrong"), (Position{18, 13}));
 }
 
 }  // namespace

@@ -1,0 +1,238 @@
+// What `check` refuses in a mapping: one case for each way to be wrong. The forward section begins
+// on line 6 of the file.
+#include <fstream>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "tests/mapping/compile_fixture.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr char kOld[] =
+    "CREATE TABLE customers (id int PRIMARY KEY, email text, name text, age int NOT NULL);"
+    "CREATE TABLE orders (id int PRIMARY KEY, customer int, total numeric);"
+    "CREATE TABLE notes (body text);"
+    "CREATE VIEW adults AS SELECT * FROM customers WHERE age > 17";
+constexpr char kNew[] =
+    "CREATE TABLE people (id int PRIMARY KEY, email text, name text, age int NOT NULL);"
+    "CREATE TABLE totals (id int PRIMARY KEY, region text, total numeric);"
+    "CREATE TABLE doubled (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);"
+    "CREATE TABLE lookup (code text PRIMARY KEY, label text);"
+    "CREATE TABLE loose (v int);"
+    "CREATE FUNCTION peek(int) RETURNS text STABLE LANGUAGE sql AS "
+    "'SELECT label FROM lookup LIMIT 1'";
+
+struct Case {
+  std::string name;
+  std::string forward;
+  // Beginning of each fault, in order: "line:column: text".
+  std::vector<std::string> faults;
+};
+
+class FaultsTest : public CompileFixture, public ::testing::WithParamInterface<Case> {
+ protected:
+  absl::StatusOr<Plan> CompileHere(const std::string& forward) {
+    return CompileFile(kOld, kNew, forward);
+  }
+  std::vector<std::string> Told() const {
+    std::vector<std::string> told;
+    for (const CompileFault& fault : faults_) {
+      told.push_back(absl::StrFormat("%s%d:%d: %s", fault.file.empty() ? "" : fault.file + ":",
+                                     fault.at.line, fault.at.column, fault.message));
+    }
+    return told;
+  }
+};
+
+TEST_P(FaultsTest, NamesThePlaceTheReasonAndWhatIsNear) {
+  const absl::StatusOr<Plan> plan = CompileHere(GetParam().forward);
+  EXPECT_THAT(plan, testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  std::vector<std::string> told = Told();
+  ASSERT_THAT(told, SizeIs(GetParam().faults.size())) << absl::StrJoin(told, "\n");
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_TRUE(told[i].find(GetParam().faults[i]) == 0)
+        << told[i] << "\n  should begin: " << GetParam().faults[i];
+  }
+}
+
+const std::string kPeople = "  - {table: public.people, copy: customers";
+
+const Case kCases[] = {
+    {"MissingSourceTable",
+     "  - {table: public.people, copy: custmers}\n",
+     {"6:34: the source has no table custmers; did you mean customers?"}},
+    {"MissingTargetTable",
+     "  - {table: public.peple, copy: customers}\n",
+     {"6:13: the target has no table public.peple"}},
+    {"ASourceThatIsAView",
+     "  - {table: public.people, copy: adults}\n",
+     {"6:34: public.adults is not a table"}},
+    {"ASourceWithoutKey",
+     "  - table: public.totals\n    from: {notes: 1}\n"
+     "    select: SELECT 1 AS id, count(*) AS total FROM notes\n",
+     {"7:12: public.notes has no primary key"}},
+    {"ATargetWithoutKey",
+     "  - {table: public.loose, copy: customers, drop: [id, email, name, age], set: {v: age}}\n",
+     {"6:13: public.loose has no primary key"}},
+    {"UnknownColumnUnderDropAndRename",
+     kPeople + ", drop: [emial], rename: {nmae: name}}\n",
+     {"6:52: customers has no column emial; did you mean email?",
+      "6:69: customers has no column nmae; did you mean name?"}},
+    {"UnknownColumnUnderSet",
+     kPeople + ", set: {emial: lower(email)}}\n",
+     {"6:58: public.people has no column emial; did you mean email?"}},
+    {"AColumnThatNewDoesNotHave",
+     "  - {table: public.totals, copy: orders, drop: [id], set: {id: id}}\n",
+     {"6:34: orders.customer has no column of that name in public.totals: list it under drop"}},
+    {"TwoColumnsIntoOne",
+     kPeople + ", rename: {name: email}}\n",
+     {"6:54: public.people.email is filled twice: from customers.email and from customers.name"}},
+    {"TwoOutputsIntoOne",
+     "  - table: public.totals\n    from: {orders: id}\n"
+     "    select: SELECT o.id, o.id AS region, o.total AS region FROM orders o\n",
+     {"8:13: select of public.totals: column \"region\" specified more than once"}},
+    {"AColumnThatMustBeFilled",
+     kPeople + ", drop: [age]}\n",
+     {"6:13: public.people.age is NOT NULL without a default, and the mapping does not fill it"}},
+    {"AKeyThatIsNotFilled",
+     "  - table: public.totals\n    from: {orders: id}\n"
+     "    select: SELECT total FROM orders\n",
+     {"6:12: public.totals.id is part of the key but the mapping does not fill it"}},
+    {"AGeneratedColumn",
+     "  - table: public.doubled\n    from: {orders: id}\n"
+     "    select: SELECT id, 2 * id AS twice FROM orders\n",
+     {"8:13: public.doubled.twice is generated; leave it out"}},
+    {"TypesThatDoNotFit",
+     "  - table: public.people\n    copy: customers\n    set:\n      age: name\n      email: age\n"
+     "      name: ARRAY[name]\n",
+     {"9:12: public.people: column \"age\" is of type integer but expression is of type text"}},
+    {"EveryTypeThatDoesNotFit",
+     "  - table: public.people\n    from: {customers: id}\n"
+     "    select: SELECT c.name AS age, c.email AS id FROM customers c\n",
+     {"8:13: public.people: column \"age\" is of type integer but expression is of type text",
+      "8:13: public.people: column \"id\" is of type integer but expression is of type text"}},
+    {"AnUnknownColumnInAnExpression",
+     kPeople + ", set: {email: lower(emial)}}\n",
+     {"6:64: set.email of public.people: column \"emial\" does not exist; did you mean "
+      "customers.email?"}},
+    {"AnUnknownFunction",
+     kPeople + ", set: {email: lowr(email)}}\n",
+     {"6:58: set.email of public.people: function lowr(text) does not exist; did you mean lower?"}},
+    {"EveryExpressionIsTried",
+     kPeople + ", set: {email: a1, name: b1}, where: c1}\n",
+     {"6:58: set.email of public.people: column \"a1\" does not exist",
+      "6:68: set.name of public.people: column \"b1\" does not exist",
+      "6:80: where of public.people: column \"c1\" does not exist"}},
+    {"AConditionThatIsNone",
+     kPeople + ", where: age}\n",
+     {"6:52: where of public.people: argument of WHERE must be type boolean"}},
+    {"OwnsOfAnUnknownColumn",
+     kPeople + ", owns: agee > 3}\n",
+     {"6:51: owns of public.people: column \"agee\" does not exist; did you mean people.age?"}},
+    {"ASelectOfAnUnknownColumn",
+     "  - table: public.totals\n    from: {orders: id}\n    select: |\n      SELECT o.id,\n"
+     "             o.totl AS total\n      FROM orders o\n",
+     {"10:14: select of public.totals: column o.totl does not exist; did you mean o.total?"}},
+    {"ASelectThatReadsATableNotListed",
+     "  - table: public.totals\n    from: {customers: id}\n    select: SELECT c.id, (SELECT "
+     "sum(total)"
+     " FROM orders o WHERE o.customer = c.id) AS total FROM customers c\n",
+     {"8:50: select of public.totals: it reads orders, which stands neither under from nor under "
+      "static: say which rows its changes touch"}},
+    {"ASelectThatMisspellsATableListed",
+     "  - table: public.totals\n    from: {orders: id}\n    select: SELECT id, total FROM oders\n",
+     {"8:35: select of public.totals: it reads oders, which stands neither under from nor under "
+      "static; did you mean orders?"}},
+    {"ALookupThatIsNotThere",
+     "  - table: public.totals\n    from: {orders: id}\n    static: [public.lokup]\n"
+     "    select: SELECT o.id, l.label AS region FROM orders o JOIN public.lokup l ON true\n",
+     {"9:63: select of public.totals: relation \"public.lokup\" does not exist; did you mean "
+      "public.lookup?"}},
+    {"ACopyThatReadsAnotherTable",
+     kPeople + ", where: EXISTS (SELECT FROM orders)}\n",
+     {"6:72: where of public.people: it reads orders, which stands neither under from nor under "
+      "static: a copy reads its own table only; make it a select"}},
+    {"AVolatileFunction",
+     kPeople + ", set: {email: 'coalesce(email, random()::text)'}}\n",
+     {"6:75: set.email of public.people: random() is volatile"}},
+    {"TheTimeOfDay",
+     kPeople + ", set: {name: CURRENT_DATE::text}}\n",
+     {"6:57: set.name of public.people: it asks for the current time"}},
+    {"AFunctionThatReadsTables",
+     "  - table: public.totals\n    from: {orders: id}\n"
+     "    select: SELECT id, peek(id) AS region FROM orders\n",
+     {"8:24: select of public.totals: peek() is not IMMUTABLE, so it may read tables"}},
+    {"AFunctionUnderFrom",
+     "  - table: public.totals\n    from: {orders: random()::int}\n"
+     "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
+     {"7:20: from.orders of public.totals: random() is volatile"}},
+    {"AnAggregateInACopy",
+     kPeople + ", set: {name: max(name)}}\n",
+     {"6:57: set.name of public.people: aggregates and set-returning functions need a select"}},
+    {"AScopeThatIsNoColumn",
+     "  - table: public.totals\n    from: {orders: id}\n    scope: totl\n"
+     "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
+     {"8:12: scope totl is not among the columns the mapping fills; did you mean total?"}},
+    {"AScopeThatMayBeNull",
+     "  - table: public.totals\n    from: {customers: email}\n    scope: region\n"
+     "    select: SELECT min(id) AS id, email AS region FROM customers GROUP BY email\n",
+     {"8:12: scope region can be NULL in public.totals"}},
+    {"ARuleWithTooFewValues",
+     "  - table: public.totals\n    from: {orders: id}\n    scope: [id, total]\n"
+     "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
+     {"7:20: from.orders of public.totals: it gives 1 values, but the scope is id, total",
+      "8:17: scope total can be NULL"}},
+    {"ARuleOfAnotherType",
+     "  - table: public.totals\n    from: {customers: email}\n"
+     "    select: SELECT id, count(*) AS total FROM customers GROUP BY id\n",
+     {"7:23: from.customers of public.totals: column \"id\" is of type integer but expression is "
+      "of type text"}},
+    {"ARuleOfAnUnknownColumn",
+     "  - table: public.totals\n    from: {orders: ordr_id}\n"
+     "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
+     {"7:20: from.orders of public.totals: column \"ordr_id\" does not exist"}},
+    {"ARuleOfATableNobodyFills",
+     "  - table: public.totals\n    from: {orders: id, public.peple: id}\n"
+     "    select: SELECT o.id FROM orders o JOIN public.people p USING (id)\n"
+     "  - {table: public.people, copy: customers}\n",
+     {"7:24: public.peple stands under from, but no mapping fills it; did you mean public.people?",
+      "8:44: select of public.totals: it reads public.people, which stands neither under from nor "
+      "under static; did you mean public.peple?"}},
+    {"ACircle",
+     "  - table: public.people\n    from: {customers: id, public.totals: id}\n"
+     "    select: SELECT c.* FROM customers c JOIN public.totals t USING (id)\n"
+     "  - table: public.totals\n    from: {orders: id, public.people: id}\n"
+     "    select: SELECT o.id FROM orders o JOIN public.people p USING (id)\n",
+     {"6:12: the mappings read each other's tables in a circle (public.people reads public.totals "
+      "reads public.people)"}},
+    {"EveryMappingIsLookedThrough",
+     "  - {table: public.peple, copy: custmers}\n"
+     "  - table: public.totals\n    from: {oders: id}\n    select: SELECT id FROM oders\n"
+     "  - {table: public.people, copy: customers, set: {email: nosuch, age: random()::int}}\n",
+     {"6:13: the target has no table public.peple",
+      "6:33: the source has no table custmers; did you mean customers?",
+      "8:12: the source has no table oders; did you mean orders?",
+      "10:58: set.email of public.people: column \"nosuch\" does not exist",
+      "10:71: set.age of public.people: random() is volatile"}},
+};
+
+TEST_F(FaultsTest, NamesThePlaceInTheFileOfASelect) {
+  const std::string path = ::testing::TempDir() + "totals.sql";
+  std::ofstream(path)
+      << "-- Sums.\nSELECT o.id,\n       upper(o.\u00e9, o.totl) AS total\nFROM orders o;\n";
+  EXPECT_THAT(CompileHere("  - {table: public.totals, from: {orders: id}, select: " + path + "}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("o.\u00e9")));
+  ASSERT_THAT(Told(), SizeIs(1));
+  EXPECT_THAT(Told()[0], ::testing::StartsWith(path + ":3:14: select of public.totals: column o."));
+}
+
+INSTANTIATE_TEST_SUITE_P(EachWayToBeWrong, FaultsTest, ::testing::ValuesIn(kCases),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace switchyard::mapping
