@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kPendingWait = absl::Milliseconds(20);
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
+constexpr absl::Duration kVisibleWithin = absl::Seconds(10);
+constexpr absl::Duration kVisiblePause = absl::Milliseconds(1);
 // Frames between two looks at everything that is not a frame.
 constexpr int kFramesPerRound = 256;
 
@@ -355,7 +357,25 @@ void StreamRun::StartHelpers(const event::v1::Hello& hello, uint64_t epoch) {
   copier_->Start();
 }
 
+// A transaction streams as soon as its commit is in the WAL, a moment before it ends for others:
+// the catalogue may not show yet what it created or attached.
+absl::Status StreamRun::AwaitVisible() {
+  const absl::Time deadline = absl::Now() + kVisibleWithin;
+  while (true) {
+    ASSIGN_OR_RETURN(const pg::Result running, session_->Query(R"(
+      SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1::xid AND granted)",
+                                                               {std::to_string(xid_)}));
+    if (running.rows() == 0) return absl::OkStatus();
+    if (absl::Now() > deadline) {
+      return absl::UnavailableError(absl::StrFormat(
+          "transaction %d is committed but does not end: a synchronous standby may be away", xid_));
+    }
+    if (!cancel_.WaitFor(kVisiblePause)) return cancel_.status();
+  }
+}
+
 absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
+  RETURN_IF_ERROR(AwaitVisible());
   ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
     SELECT r.oid, s.nspname, r.relname
     FROM pg_class c
@@ -423,6 +443,7 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
   if (!decoded.ok()) {
     return Annotate(decoded, absl::StrCat("message at ", frame.start.ToString()));
   }
+  if (message_.type == PgoutputMessage::Type::kBegin) xid_ = message_.begin.xid;
   return publisher_->Publish(message_);
 }
 

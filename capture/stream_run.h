@@ -62,6 +62,7 @@ class StreamRun {
   // Takes an epoch, writes its Hello and starts monitor and copier.
   absl::Status BeginEpoch();
   void StartHelpers(const event::v1::Hello& hello, uint64_t epoch);
+  absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
 
   absl::Status Loop();
@@ -88,6 +89,7 @@ class StreamRun {
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Copier> copier_;
   PgoutputMessage message_;
+  uint32_t xid_ = 0;  // of the transaction being read
   Lsn noted_position_;
   // Of the runs before this one.
   const uint64_t transactions_before_;

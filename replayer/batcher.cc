@@ -1,6 +1,7 @@
 #include "replayer/batcher.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -259,7 +260,10 @@ absl::Status Batcher::OnRelation(const event::v1::Relation& relation, bool keep)
   known.tuple_size = relation.columns_size();
   for (size_t s = 0; s < plan_.sources.size(); ++s) {
     const auto& ids = plan_.sources[s].relation_ids;
-    if (std::find(ids.begin(), ids.end(), relation.relation_id()) != ids.end()) {
+    // A partition born since the plan was made is known by its root.
+    if (std::find(ids.begin(), ids.end(), relation.relation_id()) != ids.end() ||
+        (relation.root_relation_id() != 0 &&
+         relation.root_relation_id() == plan_.sources[s].relation_id)) {
       known.source = static_cast<int>(s);
     }
   }
@@ -406,21 +410,35 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   if (!open_) return absl::DataLossError("a truncate outside any transaction");
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
-  for (const uint32_t id : truncate.relation_ids()) {
+  const std::set<uint32_t> ids(truncate.relation_ids().begin(), truncate.relation_ids().end());
+  std::set<int> emptied;
+  for (const uint32_t id : ids) {
     const auto it = relations_.find(id);
     if (it == relations_.end() || it->second.source < 0) continue;
     const auto point = options_.copy_points.find(id);
     if (point != options_.copy_points.end() && open_lsn_ < point->second) continue;
-    const mapping::SourcePlan& source = plan_.sources[it->second.source];
-    if (source.relation_ids.size() > 1) {
+    const int index = it->second.source;
+    const mapping::SourcePlan& source = plan_.sources[index];
+    if (!EmptiesAll(index, ids)) {
       return absl::FailedPreconditionError(absl::StrFormat(
           "a partition of %s.%s was truncated: which of its rows went can't be told from the log. "
           "Run: switchyard recopy FILE %s",
           source.schema, source.name, source.name));
     }
-    open_changes_.push_back({.source = it->second.source, .kind = RawChange::Kind::kTruncate});
+    if (!emptied.insert(index).second) continue;
+    open_changes_.push_back({.source = index, .kind = RawChange::Kind::kTruncate});
   }
   return absl::OkStatus();
+}
+
+// Whether these are the table, or all of its partitions that are known.
+bool Batcher::EmptiesAll(int source, const std::set<uint32_t>& ids) const {
+  const std::vector<uint32_t>& planned = plan_.sources[source].relation_ids;
+  return std::all_of(planned.begin(), planned.end(),
+                     [&](uint32_t id) { return ids.contains(id); }) &&
+         std::all_of(relations_.begin(), relations_.end(), [&](const auto& known) {
+           return known.second.source != source || ids.contains(known.first);
+         });
 }
 
 absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,7 @@ class Batcher {
   absl::StatusOr<bool> CheckHead(uint32_t format, uint64_t epoch, int64_t next_offset) const;
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
+  bool EmptiesAll(int source, const std::set<uint32_t>& ids) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
   absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
   void Merge(const RawChange& change);

@@ -163,6 +163,23 @@ TEST_F(BatcherTest, ATruncateLeavesWhatComesAfterIt) {
             "t: emptied; o: emptied");
 }
 
+// Promise 1: a partition that the plan does not know is its root's.
+TEST_F(BatcherTest, PartitionsAreTheirRoots) {
+  constexpr uint32_t kLeaf = 70;
+  constexpr uint32_t kBorn = 71;
+  plan_.sources[0].relation_ids = {kLeaf};  // kTable is the root
+  for (const uint32_t id : {kLeaf, kBorn}) {
+    event::v1::Relation leaf = RelationOf(id);
+    leaf.set_root_relation_id(kTable);
+    log_.Relation(leaf);
+  }
+  EXPECT_EQ(Collapsed({Delete("1", kLeaf), Insert("1", "moved", "B", kBorn)}),
+            "t: U[1](1 moved B)");
+  EXPECT_EQ(Collapsed({Truncate({kTable, kLeaf, kBorn})}), "t: emptied");
+  log_.Transaction(500, {Truncate({kLeaf})});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("recopy FILE t")));
+}
+
 TEST_F(BatcherTest, TablesAreCollapsedApart) {
   EXPECT_EQ(Collapsed({Insert("1", "a"), Delete("1", kOtherTable), Delete("2"),
                        Insert("9", "not mapped", "B", kUnmapped)}),
