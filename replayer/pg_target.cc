@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
       {"random_page_cost", "1.1"},
       {"jit", "off"},
       {"work_mem", "64MB"},
-      {"temp_buffers", "64MB"},
+      {"temp_buffers", "32MB"},
   };
   if (options.replica_role) {
     session_options.settings.push_back({"session_replication_role", "replica"});
@@ -218,6 +218,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
     if (careful) RETURN_IF_ERROR(quarantine_->Retry(0).status());
     RETURN_IF_ERROR(MovePosition(batch));
   }
+  RETURN_IF_ERROR(writer_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
   SY_FAULT_POINT("replayer.after_commit");
@@ -309,8 +310,8 @@ absl::Status PgTarget::TouchMapping(const Batch& batch, int mapping, bool before
   for (const mapping::TouchRule& rule : plan_.mappings[mapping].keyed.touches) {
     for (const TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
-      RETURN_IF_ERROR(
-          Annotate(writer_->Touch(rule, before, table.truncated), plan_.mappings[mapping].display));
+      RETURN_IF_ERROR(Annotate(writer_->Touch(mapping, rule, before, table.truncated),
+                               plan_.mappings[mapping].display));
       touched_.insert(mapping);
     }
   }
@@ -321,8 +322,8 @@ absl::Status PgTarget::TouchReaders(int upstream, bool before, bool everything) 
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     for (const mapping::TouchRule& rule : plan_.mappings[m].keyed.touches) {
       if (rule.upstream != upstream) continue;
-      RETURN_IF_ERROR(
-          Annotate(writer_->Touch(rule, before, everything), plan_.mappings[m].display));
+      RETURN_IF_ERROR(Annotate(writer_->Touch(static_cast<int>(m), rule, before, everything),
+                               plan_.mappings[m].display));
       touched_.insert(static_cast<int>(m));
     }
   }
@@ -407,7 +408,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(result, quarantine_->Retry(id));
-    return absl::OkStatus();
+    return writer_->EmptyUsed();
   }));
   RETURN_IF_ERROR(quarantine_->Load());
   return result;
@@ -416,9 +417,9 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
 absl::Status PgTarget::TouchWhole(int mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
   const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
-  RETURN_IF_ERROR(in(writer_->Run(plan.keyed.touch_own)));
+  RETURN_IF_ERROR(in(writer_->TouchOwn(mapping)));
   for (const mapping::TouchRule& rule : plan.keyed.touches) {
-    RETURN_IF_ERROR(in(writer_->Touch(rule, true, true)));
+    RETURN_IF_ERROR(in(writer_->Touch(mapping, rule, true, true)));
   }
   touched_.insert(mapping);
   return absl::OkStatus();
@@ -446,6 +447,7 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
       if (!touched_.contains(static_cast<int>(m))) continue;
       RETURN_IF_ERROR(RecomputeMapping(here, static_cast<int>(m), careful));
     }
+    RETURN_IF_ERROR(writer_->EmptyUsed());
     return session_->Commit();
   };
   const absl::Status status = body();

@@ -277,6 +277,7 @@ absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping) {
     }
   }
   const std::string number = std::to_string(id);
+  writer_.UseStage(source);
   const absl::Status status = InSavepoint([&]() -> absl::Status {
     RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + Temp(plan.stage)));
     RETURN_IF_ERROR(

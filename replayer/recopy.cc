@@ -257,7 +257,7 @@ absl::Status Recopy::RollForward(const Job& job) {
         RETURN_IF_ERROR(target_.writer().Stage(table, false));
         RETURN_IF_ERROR(target_.writer().Write(table, write, false));
       }
-      return absl::OkStatus();
+      return target_.writer().EmptyUsed();
     });
   };
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
@@ -299,6 +299,9 @@ absl::Status Recopy::Finish(const Job& job, const std::string& state, const std:
         .status();
   }));
   RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
+  for (const auto& [id, leaf] : job.leaves) {
+    RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));
+  }
   jobs_.erase(job.source);
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -15,6 +16,10 @@ using mapping::TableWrite;
 namespace {
 
 constexpr size_t kSendBytes = size_t{256} << 10;
+// A DELETE costs by the row; a TRUNCATE about a millisecond, and it has the statements that read
+// the table planned again.
+constexpr int64_t kTruncateRows = 2'000;
+constexpr int64_t kDirtyRowsMax = 10'000;
 
 // Inserts need no stage when every table they reach takes the source's text as it is, and nothing
 // else looks at the staged rows.
@@ -101,6 +106,8 @@ absl::Status TableWriter::Stage(const TableChanges& table, bool direct) {
   if (direct && table.count(Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
     return absl::OkStatus();
   }
+  UseStage(table.source);
+  staged_rows_ += static_cast<int64_t>(table.changes.size());
   RETURN_IF_ERROR(session_.BeginCopyIn(source.stage_copy));
   buffer_.clear();
   for (size_t i = 0; i < table.changes.size(); ++i) {
@@ -172,14 +179,22 @@ absl::Status TableWriter::WriteStaged(const TableWrite& write) {
 }
 
 absl::Status TableWriter::Exchange(const TableWrite& write) {
+  used_.insert(write.gone_table);
   for (const std::string& sql : write.exchange) {
     RETURN_IF_ERROR(Annotate(Run(sql), write.display));
   }
   return absl::OkStatus();
 }
 
-absl::Status TableWriter::Touch(const mapping::TouchRule& rule, bool before, bool everything) {
+absl::Status TableWriter::Touch(int mapping, const mapping::TouchRule& rule, bool before,
+                                bool everything) {
+  UseMapping(mapping);
   return Run(!before ? rule.after : everything ? rule.all : rule.before);
+}
+
+absl::Status TableWriter::TouchOwn(int mapping) {
+  UseMapping(mapping);
+  return Run(plan_.mappings[mapping].keyed.touch_own);
 }
 
 absl::Status TableWriter::Recompute(int mapping, bool exchange,
@@ -208,7 +223,34 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange,
   return in(Run(keyed.upsert));
 }
 
+void TableWriter::UseStage(int source) { used_.insert(plan_.sources[source].stage); }
+
+void TableWriter::UseMapping(int mapping) {
+  const std::vector<std::string>& tables = plan_.mappings[mapping].keyed.temp_tables;
+  used_.insert(tables.begin(), tables.end());
+}
+
+absl::Status TableWriter::EmptyUsed() {
+  std::vector<std::string> full;
+  for (const std::string& table : used_) {
+    const std::string quoted = "pg_temp." + QuoteIdentifier(table);
+    int64_t& dirty = dirty_[table];
+    if (staged_rows_ > kTruncateRows || dirty > kDirtyRowsMax) {
+      full.push_back(quoted);
+      dirty = 0;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const pg::Result deleted, session_.QueryPrepared("DELETE FROM " + quoted));
+    dirty += std::max(deleted.affected(), staged_rows_);
+  }
+  used_.clear();
+  staged_rows_ = 0;
+  return full.empty() ? absl::OkStatus()
+                      : session_.Execute("TRUNCATE " + absl::StrJoin(full, ", "));
+}
+
 absl::Status TableWriter::CleanRecompute(int mapping) {
+  UseMapping(mapping);
   for (const std::string& sql : plan_.mappings[mapping].keyed.clean) RETURN_IF_ERROR(Run(sql));
   return absl::OkStatus();
 }

@@ -4,9 +4,11 @@
 // Thread-compatible; the session and the plan must outlive it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
@@ -37,12 +39,18 @@ class TableWriter {
   absl::Status Exchange(const mapping::TableWrite& write);
 
   // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
-  absl::Status Touch(const mapping::TouchRule& rule, bool before, bool everything);
+  absl::Status Touch(int mapping, const mapping::TouchRule& rule, bool before, bool everything);
+  // Every scope that the mapping's target holds.
+  absl::Status TouchOwn(int mapping);
 
   // Recomputes the scopes in the mapping's touched table. `readers` runs between the delta and the
   // write. With `exchange`, for unique values handed over.
   absl::Status Recompute(int mapping, bool exchange, absl::FunctionRef<absl::Status()> readers);
   absl::Status CleanRecompute(int mapping);
+  // Somebody else writes to the stage of this source.
+  void UseStage(int source);
+  // Empties the temporary tables used since the last call. Before every commit.
+  absl::Status EmptyUsed();
 
   // Prepared; the empty text is no statement.
   absl::Status Run(const std::string& sql, const std::vector<pg::Param>& params = {});
@@ -62,7 +70,13 @@ class TableWriter {
   const mapping::Plan& plan_;
   std::vector<bool> direct_;
   std::string buffer_;
+  void UseMapping(int mapping);
+
   int64_t missed_rows_ = 0;
+  std::set<std::string> used_;  // temporary tables, in this transaction
+  int64_t staged_rows_ = 0;     // in this transaction
+  // Rows deleted from a temporary table since it was last truncated: they still take space.
+  absl::flat_hash_map<std::string, int64_t> dirty_;
 };
 
 // SQLSTATE 21000 and classes 22 and 23: the row is at fault, not the system.

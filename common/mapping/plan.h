@@ -95,7 +95,10 @@ struct KeyedPlan {
   std::vector<TouchRule> touches;
   std::string touch_own;      // every scope the target holds now
   std::string touched_table;  // temporary: the scope columns
+  // Made once per session; emptied before each commit that used them. Not ON COMMIT DELETE ROWS:
+  // every commit would truncate all there are, 40 ms for eight mappings.
   std::vector<std::string> temp_ddl;
+  std::vector<std::string> temp_tables;
   // Recompute of the scopes in touched_table, in this order. `compute` and `changes` join what the
   // batch left in temporary tables, so they want hash joins; the others only look up by index.
   std::string compute;                // the new rows, into a temporary table

@@ -194,9 +194,8 @@ class RowLocalBuilder {
     write->gone_table = "sy_gone_" + target_.temp_suffix;
     const string gone = Temp(write->gone_table);
     write->gone_table_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(write->gone_table) +
-                            " ON COMMIT DELETE ROWS AS SELECT NULL::int AS sy__ord, " +
-                            JoinQuoted(target_.insertable) + " FROM " + target_.target +
-                            " WITH NO DATA";
+                            " AS SELECT NULL::int AS sy__ord, " + JoinQuoted(target_.insertable) +
+                            " FROM " + target_.target + " WITH NO DATA";
     write->exchange.push_back(
         "WITH sy_gone AS (DELETE FROM " + target_.target +
         " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
@@ -255,8 +254,8 @@ void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
   const string gone = Temp("sy_gone_" + target.temp_suffix);
   const string fresh = Temp("sy_new_" + target.temp_suffix);
   plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier("sy_gone_" + target.temp_suffix) +
-                           " ON COMMIT DELETE ROWS AS SELECT " + JoinQuoted(target.insertable) +
-                           " FROM " + target.target + " WITH NO DATA");
+                           " AS SELECT " + JoinQuoted(target.insertable) + " FROM " +
+                           target.target + " WITH NO DATA");
   const string keep = " RETURNING " + JoinQuoted(target.insertable, "sy_t.") + ") INSERT INTO " +
                       gone + " SELECT " + JoinQuoted(target.insertable) + " FROM sy_gone";
   plan->exchange = {
@@ -289,12 +288,11 @@ void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
   const string old_name = "sy_old_" + target.temp_suffix;
   const string changed_name = "sy_chg_" + target.temp_suffix;
   const string columns = JoinQuoted(target.columns);
-  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(old_name) +
-                           " ON COMMIT DELETE ROWS AS SELECT " + columns + " FROM " +
-                           target.target + " WITH NO DATA");
+  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(old_name) + " AS SELECT " +
+                           columns + " FROM " + target.target + " WITH NO DATA");
   plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(changed_name) +
-                           " ON COMMIT DELETE ROWS AS SELECT true AS sy__before, " + columns +
-                           " FROM " + target.target + " WITH NO DATA");
+                           " AS SELECT true AS sy__before, " + columns + " FROM " + target.target +
+                           " WITH NO DATA");
   const string insert_old =
       "INSERT INTO " + Temp(old_name) + " SELECT " + JoinQuoted(target.columns, "sy_t.") + " FROM ";
   plan->remember = {insert_old + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t"),
@@ -310,6 +308,8 @@ void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
            SameImage(target.columns, "sy_a", "sy_b") + ")";
   };
   plan->changes = {changed("true", Temp(old_name), fresh), changed("false", fresh, Temp(old_name))};
+  plan->temp_tables.push_back(old_name);
+  plan->temp_tables.push_back(changed_name);
   plan->clean.push_back("DELETE FROM " + Temp(old_name));
   plan->clean.push_back("DELETE FROM " + Temp(changed_name));
 }
@@ -355,7 +355,7 @@ void BuildStage(int index, SourcePlan* source) {
   for (const StageColumn& column : source->columns) {
     source->stage_ddl += ", " + QuoteIdentifier(column.name) + " " + column.type;
   }
-  source->stage_ddl += ") ON COMMIT DELETE ROWS";
+  source->stage_ddl += ")";
   source->stage_copy = "COPY " + Temp(source->stage) + " FROM STDIN";
 }
 
@@ -368,16 +368,17 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   const string fresh = Temp(fresh_name);
   KeyedPlan plan;
   plan.scope_columns = target.scope;
+  for (const char* kind : {"sy_touched_", "sy_new_", "sy_slice_", "sy_gone_"}) {
+    plan.temp_tables.push_back(kind + target.temp_suffix);
+  }
   plan.touched_table = "sy_touched_" + target.temp_suffix;
   const string touched = Temp(plan.touched_table);
   plan.touch_own = "INSERT INTO " + touched + " SELECT DISTINCT " + JoinQuoted(target.scope) +
-                   " FROM " + target.target +
-                   (target.owns.empty() ? "" : " WHERE " + target.owns);
+                   " FROM " + target.target + (target.owns.empty() ? "" : " WHERE " + target.owns);
   plan.temp_ddl = {
-      "CREATE TEMP TABLE " + QuoteIdentifier(plan.touched_table) +
-          " ON COMMIT DELETE ROWS AS SELECT " + JoinQuoted(target.scope) + " FROM " +
-          target.target + " WITH NO DATA",
-      "CREATE TEMP TABLE " + QuoteIdentifier(fresh_name) + " ON COMMIT DELETE ROWS AS SELECT " +
+      "CREATE TEMP TABLE " + QuoteIdentifier(plan.touched_table) + " AS SELECT " +
+          JoinQuoted(target.scope) + " FROM " + target.target + " WITH NO DATA",
+      "CREATE TEMP TABLE " + QuoteIdentifier(fresh_name) + " AS SELECT " +
           JoinQuoted(target.columns) + " FROM " + target.target + " WITH NO DATA",
   };
   plan.compute = "INSERT INTO " + fresh + " (" + JoinQuoted(target.columns) + ") SELECT " +
@@ -390,8 +391,8 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.slice_table = "sy_slice_" + target.temp_suffix;
   const string slice = Temp(plan.slice_table);
   plan.temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan.slice_table) +
-                          " ON COMMIT DELETE ROWS AS SELECT NULL::bigint AS sy__n, " +
-                          JoinQuoted(target.scope) + " FROM " + target.target + " WITH NO DATA");
+                          " AS SELECT NULL::bigint AS sy__n, " + JoinQuoted(target.scope) +
+                          " FROM " + target.target + " WITH NO DATA");
   plan.slice_fill = "INSERT INTO " + slice + " SELECT row_number() OVER (), sy_d.* FROM (SELECT " +
                     "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
   plan.slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +
