@@ -64,7 +64,8 @@ absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                            .target = &target,
                            .schemas = file.schemas,
                            .source_names = source_names,
-                           .target_names = std::move(target_names)},
+                           .target_names = std::move(target_names),
+                           .check_restrictions = true},
                           new_session, faults);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/mapping/compilation.h"
+#include "common/mapping/restriction.h"
 
 namespace switchyard::mapping {
 
@@ -15,7 +16,11 @@ absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
   OrderMappings(&compilation);
   if (!compilation.faults.empty()) return compilation.Refused();
   RETURN_IF_ERROR(GatherReads(&compilation));
-  return BuildPlan(&compilation);
+  absl::StatusOr<Plan> plan = BuildPlan(&compilation);
+  if (!plan.ok() || !input.check_restrictions) return plan;
+  RETURN_IF_ERROR(CheckRestrictions(&compilation, *plan));
+  if (!compilation.faults.empty()) return compilation.Refused();
+  return plan;
 }
 
 const SourcePlan* Plan::FindRelation(uint32_t relation_id) const {

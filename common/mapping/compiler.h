@@ -29,6 +29,8 @@ struct CompileInput {
   std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
   // Further tables there are on either side, to suggest in place of one that is not there.
   std::vector<std::string> source_names, target_names;
+  // Also refuse what would have to scan a big table for every batch (EXPLAIN).
+  bool check_restrictions = false;
 };
 
 struct CompileFault {

@@ -115,7 +115,8 @@ struct KeyedPlan {
   std::string slice_take;  // numbers in ($1, $2] back into touched_table
   std::string scope_json;  // scope number $1 as jsonb
   std::string populate;    // the whole table, after the copy
-  std::string explain;     // of the restricted select, for check
+  // The restricted select, {select} in place of its view: check asks how it would run.
+  std::string explain;
 };
 
 struct MappingPlan {

@@ -48,12 +48,39 @@ absl::Status Probe::AddTable(const std::string& alias, const Table& table) {
   for (const Column& column : table.columns) {
     columns.push_back(QuoteIdentifier(column.name) + " " + InTemp(column.mirror_type));
   }
-  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_table"));
-  const absl::Status made = session_.Execute(absl::StrCat(
-      "CREATE TEMP TABLE ", QuoteIdentifier(alias), " (", absl::StrJoin(columns, ", "), ")"));
-  RETURN_IF_ERROR(session_.Execute(absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_table; ",
-                                                "RELEASE SAVEPOINT sy_table")));
+  return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
+                          absl::StrJoin(columns, ", "), ")"));
+}
+
+absl::Status Probe::Run(const std::string& statement) {
+  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_run"));
+  const absl::Status made = session_.Execute(statement);
+  if (!made.ok() && !session_.alive()) return made;
+  RETURN_IF_ERROR(session_.Execute(
+      absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_run; ", "RELEASE SAVEPOINT sy_run")));
   return made.ok() ? made : SaidAgainstIt(made, 0);
+}
+
+absl::StatusOr<std::string> Probe::Explain(const std::vector<std::string>& setup,
+                                           const std::string& statement) {
+  // Empty tables look small: a plan that reads one once and keeps it would look cheap.
+  ASSIGN_OR_RETURN(
+      const pg::Result plan,
+      Try(absl::StrCat("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;"
+                       "SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;",
+                       absl::StrJoin(setup, ";")),
+          absl::StrCat("EXPLAIN (FORMAT JSON, VERBOSE) ", statement)));
+  return plan.str(0, 0);
+}
+
+absl::StatusOr<std::map<std::string, int64_t>> Probe::RowEstimates() {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("", R"(
+    SELECT n.nspname || '.' || c.relname, c.reltuples::bigint
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm') AND c.reltuples > 0)"));
+  std::map<std::string, int64_t> estimates;
+  for (int i = 0; i < rows.rows(); ++i) estimates[rows.str(i, 0)] = rows.i64(i, 1);
+  return estimates;
 }
 
 absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query,

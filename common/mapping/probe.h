@@ -2,6 +2,7 @@
 // for the source's tables, and everything happens in one transaction that is rolled back.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -46,6 +47,15 @@ class Probe {
     bool may_read_tables = false;  // not immutable and neither core nor of an extension
   };
   absl::StatusOr<std::vector<Function>> Describe(const std::set<FunctionRef>& functions);
+
+  // Runs a statement that stays, inside the transaction; nothing of it stays when it fails.
+  absl::Status Run(const std::string& statement);
+  // EXPLAIN (FORMAT JSON, VERBOSE) of `statement` after `setup`, which does not stay, with every
+  // way of reading that is not by index discouraged.
+  absl::StatusOr<std::string> Explain(const std::vector<std::string>& setup,
+                                      const std::string& statement);
+  // Of every table that was ever analysed, by schema.name.
+  absl::StatusOr<std::map<std::string, int64_t>> RowEstimates();
 
   // Every function and every table this session sees, to suggest in place of one it doesn't.
   absl::StatusOr<std::vector<std::string>> FunctionNames();

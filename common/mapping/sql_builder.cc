@@ -410,8 +410,8 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.populate = "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
                   ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_v.") +
                   " FROM " + target.view + " AS sy_v";
-  plan.explain = "EXPLAIN (FORMAT JSON) SELECT " + JoinQuoted(target.columns, "sy_v.") + " FROM " +
-                 target.view + " AS sy_v WHERE " + InTouched(target, "sy_v");
+  plan.explain = "SELECT " + JoinQuoted(target.columns, "sy_v.") +
+                 " FROM ({select}\n) AS sy_v WHERE " + InTouched(target, "sy_v");
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "common/mapping/compiler.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/studio_example.h"
@@ -64,6 +65,34 @@ TEST(StudioMappingTest, GeneratesTheSameRowsEachTime) {
     if (run == 0) first = digest;
     EXPECT_EQ(digest, first);
   }
+}
+
+// What `check` asks of every mapping, on tables that are said to be large.
+TEST(StudioMappingTest, EveryBatchIsFoundByIndex) {
+  ASSERT_OK_AND_ASSIGN(auto example, StudioExample::Start({.scale = 1}));
+  ASSERT_OK(example->old_db().Execute("studio",
+                                      "ANALYZE; UPDATE pg_class SET reltuples = 1e6 WHERE relkind "
+                                      "= 'r' AND relnamespace = 'public'::regnamespace"));
+  ASSERT_OK_AND_ASSIGN(spec::MigrationFile file,
+                       spec::LoadMigrationFile(example->migration_file()));
+  ASSERT_OK_AND_ASSIGN(const auto old_session, example->old_db().Connect("studio"));
+  ASSERT_OK_AND_ASSIGN(const auto new_session, example->new_db().Connect("studio"));
+  ASSERT_OK_AND_ASSIGN(const mapping::Catalog source,
+                       mapping::LoadCatalog(*old_session, mapping::SourceTables(file.forward), {}));
+  ASSERT_OK_AND_ASSIGN(const mapping::Catalog target,
+                       mapping::LoadCatalog(*new_session, mapping::TargetTables(file.forward), {}));
+  const auto compiled = [&] {
+    return mapping::Compile({.direction = &file.forward,
+                             .source = &source,
+                             .target = &target,
+                             .schemas = file.schemas,
+                             .check_restrictions = true},
+                            *new_session, nullptr);
+  };
+  EXPECT_OK(compiled());
+  file.forward.mirror_indexes.clear();
+  EXPECT_THAT(compiled(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                   ::testing::HasSubstr("{bookings: ['customer_id']}")));
 }
 
 }  // namespace

@@ -56,11 +56,13 @@ class CompileFixture : public ::testing::Test {
                     .target = &new_catalog_,
                     .schemas = file_.schemas,
                     .source_names = {"customers", "orders"},
-                    .target_names = {"public.people", "public.totals"}},
+                    .target_names = {"public.people", "public.totals"},
+                    .check_restrictions = check_restrictions_},
                    *new_session_, &faults_);
   }
 
   static inline testing::MiniPostgres* server_ = nullptr;
+  bool check_restrictions_ = false;
   spec::MigrationFile file_;
   Catalog old_catalog_;
   Catalog new_catalog_;
