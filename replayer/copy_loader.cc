@@ -313,6 +313,9 @@ absl::Status CopyLoader::Finish() {
     RETURN_IF_ERROR(
         session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
                         "SET LOCAL random_page_cost = 4; SET LOCAL work_mem = '256MB'"));
+    for (const mapping::IdAllotment& ids : plan_.ids) {
+      RETURN_IF_ERROR(Annotate(session.Execute(ids.all), "ids of kind " + ids.kind));
+    }
     for (const mapping::MappingPlan& mapping : plan_.mappings) {
       if (mapping.row_local) {
         RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));

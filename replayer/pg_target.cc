@@ -194,6 +194,10 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
     if (source.mirrored) RETURN_IF_ERROR(WriteMirror(table, source.mirror));
   }
+  for (const mapping::IdAllotment& ids : plan_.ids) {
+    const bool changed = std::ranges::count(batch.tables, ids.source, &TableChanges::source) > 0;
+    if (changed) RETURN_IF_ERROR(Annotate(writer_->Run(ids.changed), "ids of kind " + ids.kind));
+  }
   SY_FAULT_POINT("replayer.after_mirror");
   // Rows as they are now: of a chunk here, while its stage lasts; else before each recompute, when
   // the tables that the rules read from other mappings are up to date too.
@@ -461,6 +465,10 @@ absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status(
   return Rederive(/*careful=*/false, [&]() -> absl::Status {
     RETURN_IF_ERROR(TouchReadersOfSource(source));
     RETURN_IF_ERROR(swap());
+    for (const mapping::IdAllotment& ids : plan_.ids) {
+      if (ids.source != source) continue;
+      RETURN_IF_ERROR(Annotate(writer_->Run(ids.all), "ids of kind " + ids.kind));
+    }
     return TouchReadersOfSource(source);
   });
 }

@@ -21,7 +21,9 @@ class Analysis {
 
   absl::Status Run() {
     RETURN_IF_ERROR(c_.probe.Begin(c_.input.source->types));
+    RETURN_IF_ERROR(c_.probe.AddOwnTables());
     for (Source& source : c_.sources) RETURN_IF_ERROR(AddStandIn(&source));
+    RETURN_IF_ERROR(AnalyseIds(&c_));
     for (Draft& draft : c_.drafts) RETURN_IF_ERROR(Analyse(&draft));
     return absl::OkStatus();
   }

@@ -118,6 +118,10 @@ std::vector<std::string> KeyOf(const Table& table, bool deferrable_too);
 void ReadDeclarations(Compilation* compilation);
 // analysis.cc: what the SQL of each mapping reads and gives. Begins the probe.
 absl::Status AnalyseMappings(Compilation* compilation);
+// ids.cc: what is declared under `ids`, its sources' reads, and its statements.
+absl::Status AnalyseIds(Compilation* compilation);
+absl::Status GatherIdReads(Compilation* compilation);
+std::vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan);
 // reads.cc: the order of the mappings, and which columns of which sources they read.
 void OrderMappings(Compilation* compilation);
 absl::Status GatherReads(Compilation* compilation);

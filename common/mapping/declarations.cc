@@ -23,6 +23,7 @@ class Declarations {
 
  private:
   void AddSources() {
+    for (const spec::IdMapRule& rule : c_.direction.id_maps) c_.AddSource(rule.table, rule.at);
     for (const spec::Mapping& mapping : c_.direction.mappings) {
       const auto place = [&](const string& key) {
         const auto at = mapping.places.find(key);

@@ -3,7 +3,7 @@
 // How a batch is applied, inside one transaction of the target:
 //   1. stage     each source table's collapsed changes go by COPY into a temporary table
 //   2. before    scopes touched by the rows as they were (from the mirror, before its update)
-//   3. mirror    the mirror tables take the changes
+//   3. mirror    the mirror tables take the changes; ids are allotted to rows that need one
 //   4. after     scopes touched by the rows as they are now
 //   5. mappings  in graph order: row-local ones write from the stage; keyed ones recompute the
 //                touched scopes
@@ -142,8 +142,17 @@ struct PlanPart {
   friend bool operator==(const PlanPart&, const PlanPart&) = default;
 };
 
+// Pairs of switchyard.id_map for the rows of one source that have none yet, from its mirror.
+struct IdAllotment {
+  std::string kind;
+  int source = -1;      // index into Plan::sources
+  std::string changed;  // for the rows in the stage, after the mirror took them
+  std::string all;      // for every row, after a copy
+};
+
 struct Plan {
   std::vector<SourcePlan> sources;
+  std::vector<IdAllotment> ids;             // run before the mappings
   std::vector<MappingPlan> mappings;        // graph order: upstream first
   std::vector<std::string> type_ddl;        // OLD's user types in kMirrorSchema
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads

@@ -42,6 +42,7 @@ class PlanBuilder {
     for (size_t i = 0; i < c_.drafts.size(); ++i) {
       plan.mappings.push_back(BuildMapping(static_cast<int>(i), plan, &keyed, &local));
     }
+    plan.ids = BuildIds(c_, plan);
     plan.parts = PartsOf(c_, plan);
     plan.fingerprint = FingerprintOf(plan.parts);
     return plan;

@@ -13,7 +13,7 @@ string Meant(const Compilation& compilation, const spec::TableName& name) {
   return table == nullptr ? name.ToString() : name.ToString() + "=" + table->Display();
 }
 
-PlanPart SourcePart(const Source& source, const SourcePlan& plan) {
+PlanPart SourcePart(const Compilation& compilation, const Source& source, const SourcePlan& plan) {
   Fingerprint fingerprint;
   // A table dropped and made again under its name is another table.
   fingerprint.Add(std::to_string(plan.relation_id)).Add(plan.alias).AddAll(source.key);
@@ -22,6 +22,11 @@ PlanPart SourcePart(const Source& source, const SourcePlan& plan) {
     fingerprint.Add(column->name).Add(column->type).Add(column->collation);
   }
   fingerprint.Add(source.mirrored ? "mirrored" : "").AddAll(plan.mirror_columns);
+  // Another rule wants pairs for rows that are there already: the table is copied again.
+  for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
+    if (compilation.ResolveSource(rule.table) != source.table) continue;
+    fingerprint.Add("ids").Add(rule.kind).Add(rule.old_id).Add(rule.new_id);
+  }
   return {.kind = PlanPart::Kind::kSource,
           .name = source.table->Display(),
           .fingerprint = fingerprint.Hex()};
@@ -52,7 +57,7 @@ PlanPart MappingPart(const Compilation& compilation, const Draft& draft) {
 std::vector<PlanPart> PartsOf(const Compilation& compilation, const Plan& plan) {
   std::vector<PlanPart> parts;
   for (size_t i = 0; i < compilation.sources.size(); ++i) {
-    parts.push_back(SourcePart(compilation.sources[i], plan.sources[i]));
+    parts.push_back(SourcePart(compilation, compilation.sources[i], plan.sources[i]));
   }
   for (const Draft& draft : compilation.drafts) parts.push_back(MappingPart(compilation, draft));
   return parts;

@@ -3,6 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/mapping/install.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -41,6 +42,15 @@ absl::Status Probe::Begin(const std::vector<UserType>& types) {
                              absl::StrCat("type ", type.schema, ".", type.name)));
   }
   return absl::OkStatus();
+}
+
+absl::Status Probe::AddOwnTables() {
+  ASSIGN_OR_RETURN(const pg::Result there,
+                   session_.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL"));
+  if (there.boolean(0, 0)) return absl::OkStatus();
+  // Without the right to make them, SQL that uses them is refused; check names the missing right.
+  const absl::Status made = Run(TargetSetupSql());
+  return absl::IsInvalidArgument(made) ? absl::OkStatus() : made;
 }
 
 absl::Status Probe::AddTable(const std::string& alias, const Table& table) {

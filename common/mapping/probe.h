@@ -25,6 +25,8 @@ class Probe {
 
   // Begins the transaction and makes the source's user types in pg_temp.
   absl::Status Begin(const std::vector<UserType>& types);
+  // Switchyard's own functions and tables, where they are not installed yet and may be.
+  absl::Status AddOwnTables();
   // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
   absl::Status AddTable(const std::string& alias, const Table& table);
 

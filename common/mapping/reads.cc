@@ -20,6 +20,7 @@ class ReadGatherer {
   explicit ReadGatherer(Compilation& compilation) : c_(compilation) {}
 
   absl::Status Run() {
+    RETURN_IF_ERROR(GatherIdReads(&c_));
     for (Draft& draft : c_.drafts) RETURN_IF_ERROR(GatherReads(&draft));
     return absl::OkStatus();
   }

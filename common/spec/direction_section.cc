@@ -241,12 +241,21 @@ void ReadIds(Reader& in, const Node& node, std::vector<IdMapRule>* out) {
   in.List(node, "ids", [&](const Node& item) {
     IdMapRule rule;
     rule.at = in.At(item);
-    in.Map(
-        item, "an entry of ids",
-        {{"kind", [&](const Node& n) { in.Identifier(n, "kind", &rule.kind); }, kRequired},
-         {"table", [&](const Node& n) { in.Table(n, "table", &rule.table); }, kRequired},
-         {"old_id", [&](const Node& n) { in.Expression(n, "old_id", &rule.old_id); }, kRequired},
-         {"new_id", [&](const Node& n) { in.Expression(n, "new_id", &rule.new_id); }, kRequired}});
+    in.Map(item, "an entry of ids",
+           {{"kind", [&](const Node& n) { in.Identifier(n, "kind", &rule.kind); }, kRequired},
+            {"table", [&](const Node& n) { in.Table(n, "table", &rule.table); }, kRequired},
+            {"old_id",
+             [&](const Node& n) {
+               rule.old_place = in.PlaceOf(n);
+               in.Expression(n, "old_id", &rule.old_id);
+             },
+             kRequired},
+            {"new_id",
+             [&](const Node& n) {
+               rule.new_place = in.PlaceOf(n);
+               in.Expression(n, "new_id", &rule.new_id);
+             },
+             kRequired}});
     const auto same = std::find_if(out->begin(), out->end(), [&](const IdMapRule& other) {
       return other.kind == rule.kind && other.table == rule.table && !rule.kind.empty();
     });

@@ -87,6 +87,7 @@ struct IdMapRule {
   std::string old_id;  // SQL expression over its row, text
   std::string new_id;  // SQL expression giving a uuid for a new pair; may be random
   Position at;
+  Place old_place, new_place;  // of the two expressions
 };
 
 struct Direction {

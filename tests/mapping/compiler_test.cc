@@ -250,6 +250,24 @@ TEST_F(CompilerTest, AnInstallKeepsTheFingerprintOfEveryPart) {
   EXPECT_EQ(parts.size(), 2u);
 }
 
+// The first check comes before anything of Switchyard's is on the target.
+TEST_F(CompilerTest, KnowsItsOwnFunctionsAndTablesBeforeTheyAreInstalled) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(kOldUsers, "CREATE TABLE people (id uuid PRIMARY KEY, other uuid)",
+                  "  ids:\n    - {kind: u, table: customers, old_id: id, new_id: "
+                  "gen_random_uuid()}\n  tables:\n"
+                  "  - table: public.people\n    from: {customers: \"switchyard.uuid_of('u', "
+                  "id::text)\"}\n"
+                  "    select: SELECT switchyard.uuid_of('u', c.id::text) AS id, m.new_id AS other "
+                  "FROM customers c JOIN switchyard.id_map m ON m.old_id = c.id::text\n"));
+  EXPECT_EQ(plan.ids.size(), 1u);
+  EXPECT_TRUE(plan.sources[0].mirrored);
+  ASSERT_OK_AND_ASSIGN(const std::string left,
+                       server_->Scalar("new_db", "SELECT to_regnamespace('switchyard') IS NULL"));
+  EXPECT_EQ(left, "t");
+}
+
 TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
   ASSERT_OK_AND_ASSIGN(
       const Plan plan,

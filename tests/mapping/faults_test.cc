@@ -210,6 +210,23 @@ const Case kCases[] = {
      "    select: SELECT o.id FROM orders o JOIN public.people p USING (id)\n",
      {"6:12: the mappings read each other's tables in a circle (public.people reads public.totals "
       "reads public.people)"}},
+    {"IdsOfAMissingTable",
+     "  ids:\n    - {kind: user, table: custmers, old_id: id, new_id: gen_random_uuid()}\n"
+     "  tables:\n" +
+         kPeople + "}\n",
+     {"7:7: the source has no table custmers; did you mean customers?"}},
+    {"IdsThatCanNotBe",
+     "  ids:\n"
+     "    - {kind: a, table: customers, old_id: idd, new_id: gen_random_uuid()}\n"
+     "    - {kind: b, table: customers, old_id: id, new_id: name}\n"
+     "    - {kind: c, table: customers, old_id: random(), new_id: gen_random_uuid()}\n"
+     "    - {kind: d, table: customers, old_id: id, new_id: (SELECT max(id) FROM orders)}\n"
+     "  tables:\n" +
+         kPeople + "}\n",
+     {"7:43: old_id of ids a: column \"idd\" does not exist; did you mean customers.id?",
+      "8:55: new_id of ids b: column \"new_id\" is of type uuid but expression is of type text",
+      "9:43: old_id of ids c: random() is volatile",
+      "10:76: new_id of ids d: it reads orders; an id comes from the row of its own table alone"}},
     {"EveryMappingIsLookedThrough",
      "  - {table: public.peple, copy: custmers}\n"
      "  - table: public.totals\n    from: {oders: id}\n    select: SELECT id FROM oders\n"
