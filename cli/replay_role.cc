@@ -22,10 +22,13 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
                     eventlog::EventLog& log, const Cancel& cancel) {
   const mapping::StreamRole role = mapping::ForwardRole(file);
   ASSIGN_OR_RETURN(const std::string dsn, role.target.Dsn());
+  std::vector<std::pair<std::string, std::string>> after_copy;
+  for (const spec::SchemaStep& step : file.after_copy) after_copy.emplace_back(step.path, step.sql);
   replayer::Replayer replayer(
       {.target = {.dsn = dsn, .stream = role.stream, .quarantine_max = file.replay.quarantine_max},
        .change_topic = role.change_topic,
        .copy_topic = role.copy_topic,
+       .after_copy = std::move(after_copy),
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
        .seed = static_cast<uint64_t>(getpid())},

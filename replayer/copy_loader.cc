@@ -326,6 +326,10 @@ absl::Status CopyLoader::Finish() {
       RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
       SY_FAULT_POINT("replayer.deriving");
     }
+    for (const auto& [name, sql] : options_.after_copy) {
+      LogInfo("replayer", "schema step after the copy", {{"step", name}});
+      RETURN_IF_ERROR(Annotate(session.Execute(sql), "after_copy " + name));
+    }
     // Position p: every commit <= p is applied. A copy at L holds the commits below L.
     return session
         .Query(

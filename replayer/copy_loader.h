@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -22,6 +23,8 @@ namespace switchyard::replayer {
 
 struct CopyLoaderOptions {
   std::string stream;
+  // Run by Finish once the derived tables are full: a name for people, and the SQL.
+  std::vector<std::pair<std::string, std::string>> after_copy;
   int64_t transaction_bytes_max = int64_t{32} << 20;
 };
 

@@ -98,7 +98,8 @@ absl::Status Replayer::RunOnce() {
 }
 
 absl::Status Replayer::Copy() {
-  CopyLoader loader(target_, plan_, {.stream = options_.target.stream});
+  CopyLoader loader(target_, plan_,
+                    {.stream = options_.target.stream, .after_copy = options_.after_copy});
   RETURN_IF_ERROR(loader.Start());
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.next_offset()));
   std::vector<eventlog::LogRecord> records;

@@ -30,6 +30,8 @@ struct ReplayerOptions {
   PgTargetOptions target;
   std::string change_topic;
   std::string copy_topic;
+  // See CopyLoaderOptions.
+  std::vector<std::pair<std::string, std::string>> after_copy;
   int64_t batch_rows_max = 20'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.

@@ -13,10 +13,13 @@
 #include "common/spec/document.h"
 #include "common/spec/log_section.h"
 #include "common/spec/reader.h"
+#include "common/spec/sql_syntax.h"
 #include "common/spec/text_file.h"
 
 namespace switchyard::spec {
 namespace {
+
+constexpr size_t kStepBytesMax = size_t{1} << 20;
 
 // The slot is called switchyard_<migration>_forward, and a slot's name holds at most 63 bytes.
 constexpr size_t kMigrationNameMax = 40;
@@ -109,6 +112,22 @@ void ReadSetup(Reader& in, const Node& node, const std::string& folder,
   });
 }
 
+void ReadAfterCopy(Reader& in, const Node& node, const std::string& folder,
+                   std::vector<SchemaStep>* out) {
+  in.List(node, "after_copy", [&](const Node& item) {
+    SchemaStep step;
+    if (!in.String(item, "an entry of after_copy", &step.path)) return;
+    step.path = ResolvePath(folder, step.path);
+    absl::StatusOr<std::string> sql = ReadTextFile(step.path, kStepBytesMax);
+    if (!sql.ok()) return in.AddFault(item, absl::StrCat("after_copy: ", sql.status().message()));
+    step.sql = *std::move(sql);
+    if (const std::optional<SqlProblem> problem = CheckScript(step.sql)) {
+      return in.AddFaultIn(step.path, PositionOf(step.sql, problem->offset), problem->message);
+    }
+    out->push_back(std::move(step));
+  });
+}
+
 void ReadCapture(Reader& in, const Node& node, CaptureSettings* out) {
   constexpr absl::Duration kMin = absl::Milliseconds(100);
   constexpr absl::Duration kMax = absl::Minutes(10);
@@ -166,6 +185,7 @@ void ReadFile(Reader& in, const Node& root, const std::string& folder, Migration
        {"schemas", [&](const Node& n) { ReadSchemas(in, n, &out->schemas); }},
        {"aliases", [&](const Node& n) { ReadAliases(in, n, "aliases", &out->forward); }},
        {"setup", [&](const Node& n) { ReadSetup(in, n, folder, &out->setup); }},
+       {"after_copy", [&](const Node& n) { ReadAfterCopy(in, n, folder, &out->after_copy); }},
        {"forward", [&](const Node& n) { ReadDirection(in, n, "forward", folder, &out->forward); },
         kRequired},
        {"reverse",

@@ -114,6 +114,12 @@ struct ReplaySettings {
   int64_t quarantine_max = 1'000;
 };
 
+// SQL that run executes on NEW when the copy is loaded: secondary indexes, foreign keys.
+struct SchemaStep {
+  std::string path;
+  std::string sql;
+};
+
 struct MigrationFile {
   std::string path;
   std::string name;  // "shop": [a-z][a-z0-9_]{0,39}; names slots, publications, topics
@@ -122,6 +128,7 @@ struct MigrationFile {
   LogSection log;
   std::vector<std::string> schemas;  // OLD schemas that unqualified names mean; default public
   std::vector<std::string> setup;    // SQL files run on NEW, in order, by a person (not by run)
+  std::vector<SchemaStep> after_copy;
   Direction forward;
   std::optional<Direction> reverse;  // from NEW to OLD; same shape
   CaptureSettings capture;

@@ -166,6 +166,28 @@ std::optional<SqlProblem> CheckQuery(std::string_view sql) {
   return RefuseParameters(parsed.tree);
 }
 
+std::optional<SqlProblem> CheckScript(std::string_view sql) {
+  const Parsed parsed = Parse(std::string(sql));
+  if (parsed.problem.has_value()) return parsed.problem;
+  const auto stmts = parsed.tree.find("stmts");
+  if (stmts == parsed.tree.end() || stmts->empty()) return SqlProblem{"it holds no statement", 0};
+  static constexpr std::array<std::string_view, 3> kOutside = {"TransactionStmt", "VacuumStmt",
+                                                               "CreatedbStmt"};
+  for (const json& entry : *stmts) {
+    const json& statement = entry.at("stmt");
+    size_t at = entry.value("stmt_location", size_t{0});
+    at += at < sql.size() ? sql.size() - at - SkipBlanks(sql.substr(at)).size() : 0;
+    const bool outside = std::ranges::any_of(
+        kOutside, [&](std::string_view kind) { return statement.contains(std::string(kind)); });
+    const auto index = statement.find("IndexStmt");
+    if (outside || (index != statement.end() && index->value("concurrent", false))) {
+      return SqlProblem{"it runs inside a transaction: no BEGIN, COMMIT, VACUUM or CONCURRENTLY",
+                        at};
+    }
+  }
+  return std::nullopt;
+}
+
 bool StartsQuery(std::string_view sql) {
   const std::string_view rest = SkipBlanks(sql);
   size_t end = 0;

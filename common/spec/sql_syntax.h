@@ -26,6 +26,10 @@ std::optional<SqlProblem> CheckExpression(std::string_view sql);
 // data-modifying WITH, no parameters. A semicolon may follow it. Nothing when it is fine.
 std::optional<SqlProblem> CheckQuery(std::string_view sql);
 
+// Any number of statements that may run inside one transaction: none that begins or ends one, and
+// no CONCURRENTLY, VACUUM or the like. Nothing when it is fine.
+std::optional<SqlProblem> CheckScript(std::string_view sql);
+
 // True when the first word makes it a query of its own: SELECT, WITH, VALUES, TABLE. Leading
 // blanks and comments are skipped.
 bool StartsQuery(std::string_view sql);

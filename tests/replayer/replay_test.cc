@@ -24,6 +24,20 @@ TEST_F(ReplayTest, CopiesAndThenFollowsInsertsUpdatesAndDeletes) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+TEST_F(ReplayTest, SchemaStepsRunWhenTheCopyIsLoadedAndBeforeTheFirstChange) {
+  options_.after_copy = {
+      {"first.sql", "CREATE INDEX t_n ON t (n); CREATE TABLE counted AS SELECT count(*) FROM t"},
+      {"second.sql", "ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0)"}};
+  ASSERT_OK(Start(kTable, kTable, kCopyT,
+                  "INSERT INTO t SELECT i, 'v', i FROM generate_series(1, 250) i"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1000, 'later', 1000)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+  EXPECT_EQ(New("SELECT count FROM counted"), "250");
+  EXPECT_EQ(New("SELECT count(*) FROM pg_class WHERE relname = 't_n'"), "1");
+  EXPECT_EQ(New("SELECT count(*) FROM pg_constraint WHERE conname = 'positive'"), "1");
+}
+
 // Promise 2: unique values may change hands inside one transaction or one batch.
 TEST_F(ReplayTest, UniqueValuesMayBeHandedFromRowToRow) {
   ASSERT_OK(Start(kTable, kTable, kCopyT,

@@ -381,6 +381,26 @@ TEST(MigrationFileTest, SurvivesRandomMutations) {
   }
 }
 
+TEST(MigrationFileTest, ReadsTheStepsAfterTheCopyAndRefusesWhatNeedsATransactionOfItsOwn) {
+  const std::string folder = ::testing::TempDir();
+  std::ofstream(folder + "good.sql") << "CREATE INDEX ON users (email);\nALTER TABLE users ADD "
+                                        "FOREIGN KEY (studio) REFERENCES studios;\n";
+  std::ofstream(folder + "bad.sql") << "SELECT 1;\n  CREATE INDEX CONCURRENTLY ON users (email);\n";
+  const auto parse = [&](const std::string& steps) {
+    return ParseMigrationFile(
+        "migration: m\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\n"
+        "after_copy: [" +
+            steps + "]\nforward: [{table: public.a, copy: t}]\n",
+        folder + "m.yaml");
+  };
+  ASSERT_OK_AND_ASSIGN(const MigrationFile file, parse("good.sql"));
+  ASSERT_EQ(file.after_copy.size(), 1u);
+  EXPECT_THAT(file.after_copy[0].sql, HasSubstr("FOREIGN KEY"));
+  const auto refused = parse("bad.sql, none.sql");
+  EXPECT_THAT(refused.status().message(), HasSubstr("bad.sql:2:3: it runs inside a transaction"));
+  EXPECT_THAT(refused.status().message(), HasSubstr("after_copy: "));
+}
+
 TEST(MigrationFileTest, RemembersWhereEachPieceOfSqlStands) {
   const std::string text =
       "migration: m\nold: {dsn_env: A}\nnew: {dsn_env: B}\nlog: {sqlite: x}\nforward:\n"
