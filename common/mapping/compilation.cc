@@ -130,8 +130,10 @@ absl::Status Compilation::Refused() {
     return std::tie(fault.file, fault.at, fault.message);
   };
   std::ranges::sort(faults, {}, place);
-  const auto repeated = std::ranges::unique(faults, {}, place);
-  faults.erase(repeated.begin(), repeated.end());
+  const auto repeated = std::unique(
+      faults.begin(), faults.end(),
+      [&](const CompileFault& a, const CompileFault& b) { return place(a) == place(b); });
+  faults.erase(repeated, faults.end());
   vector<string> lines;
   for (const CompileFault& fault : faults) lines.push_back(fault.message);
   return absl::InvalidArgumentError(Sv(absl::StrJoin(lines, "\n")));
