@@ -165,7 +165,10 @@ absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& wri
   if (table.count(Op::kDelete) > 0) RETURN_IF_ERROR(run(write.remove, Op::kDelete));
   if (table.count(Op::kMove) > 0) RETURN_IF_ERROR(run(write.move, Op::kMove));
   if (table.count(Op::kUpdate) > 0) {
-    RETURN_IF_ERROR(run(table.has_absent ? write.update_absent : write.update, Op::kUpdate));
+    // One that leaves equal rows alone does not tell how many were there.
+    RETURN_IF_ERROR(table.has_absent           ? run(write.update_absent, Op::kUpdate)
+                    : write.update_skips_equal ? in(Run(write.update))
+                                               : run(write.update, Op::kUpdate));
   }
   if (table.count(Op::kInsert) == 0) return absl::OkStatus();
   return in(direct ? CopyInserts(table, write) : Run(write.insert));
@@ -220,7 +223,8 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange,
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(in(Run(keyed.remove)));
-  return in(Run(keyed.upsert));
+  RETURN_IF_ERROR(in(Run(keyed.update)));
+  return in(Run(keyed.insert));
 }
 
 void TableWriter::UseStage(int source) { used_.insert(plan_.sources[source].stage); }

@@ -30,9 +30,8 @@ bool Cancel::WaitFor(absl::Duration duration) const {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return true;
     pollfd poll_fd = {.fd = fd_, .events = POLLIN, .revents = 0};
-    const int64_t wait_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(absl::Ceil(
-        left, absl::Milliseconds(1))), 1, 60'000);
-    poll(&poll_fd, 1, static_cast<int>(wait_ms));
+    const timespec wait = absl::ToTimespec(std::min(left, absl::Seconds(60)));
+    ppoll(&poll_fd, 1, &wait, nullptr);
   }
   return false;
 }

@@ -45,7 +45,8 @@ struct Draft {
   std::vector<std::string> columns;  // of the target, in assignment order
   std::vector<std::string> scope;
   std::vector<spec::FromRule> from;
-  std::set<std::string> reads_targets;  // display names of mapped NEW tables it reads
+  std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
+  std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
   // A table it names is not there: its SQL can't be tried.
   bool blind = false;
   // The database refused a piece of its SQL, or `blind`: what is made of the pieces would only

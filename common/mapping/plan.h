@@ -34,13 +34,14 @@ struct StageColumn {
 
 // Writes one table from one stage. Statements take no parameters.
 struct TableWrite {
-  std::string target;         // quoted, qualified
-  std::string display;        // for people
-  std::string remove;         // op D
-  std::string update;         // op U; for batches without absent values
-  std::string update_absent;  // op U, leaving absent values alone
-  std::string move;           // op K
-  std::string insert;         // op I
+  std::string target;               // quoted, qualified
+  std::string display;              // for people
+  std::string remove;               // op D
+  std::string update;               // op U; for batches without absent values
+  bool update_skips_equal = false;  // `update` leaves rows alone that have these values already
+  std::string update_absent;        // op U, leaving absent values alone
+  std::string move;                 // op K
+  std::string insert;               // op I
   // COPY <target> (...) FROM STDIN taking the source columns `copy_columns` (indices into
   // SourcePlan::columns) unread; empty when the mapping computes anything.
   std::string copy_in;
@@ -105,8 +106,10 @@ struct KeyedPlan {
   std::vector<std::string> remember;  // the old rows; only when another mapping reads this table
   std::vector<std::string> changes;   // rows that differ, old and new; likewise
   std::string remove;
-  std::string upsert;
-  // remove and upsert by taking rows out and putting them back: for unique values handed over.
+  std::string update;
+  std::string insert;
+  // remove, update and insert by taking rows out and putting them back: for unique values handed
+  // over.
   std::vector<std::string> exchange;
   std::vector<std::string> clean;  // empties the temporary tables between slices
   // Numbered distinct scopes, for recomputing piece by piece.

@@ -157,8 +157,8 @@ class PlanBuilder {
     const KeyedTarget& target = (*keyed)[index];
     out.keyed = BuildKeyed(target);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
-    for (const spec::FromRule& rule : draft.from) {
-      AddTouches(rule, index, plan, *keyed, *local, &out);
+    for (size_t i = 0; i < draft.from.size(); ++i) {
+      AddTouches(draft.from[i], draft.from_reads_key_only[i], index, plan, *keyed, *local, &out);
     }
     return out;
   }
@@ -199,7 +199,7 @@ class PlanBuilder {
     return target;
   }
 
-  void AddTouches(const spec::FromRule& written, int index, const Plan& plan,
+  void AddTouches(const spec::FromRule& written, bool reads_key_only, int index, const Plan& plan,
                   const vector<KeyedTarget>& keyed, const vector<RowLocalTarget>& local,
                   MappingPlan* out) {
     const KeyedTarget& target = keyed[index];
@@ -212,8 +212,8 @@ class PlanBuilder {
     if (rule.table.schema.empty()) {
       for (size_t s = 0; s < plan.sources.size(); ++s) {
         if (plan.sources[s].alias != rule.table.name) continue;
-        out->keyed.touches.push_back(
-            BuildSourceTouch(plan.sources[s], static_cast<int>(s), rule.touches, target));
+        out->keyed.touches.push_back(BuildSourceTouch(plan.sources[s], static_cast<int>(s),
+                                                      rule.touches, reads_key_only, target));
         out->reads_sources.push_back(c_.sources[s].table->Display());
       }
       return;

@@ -39,9 +39,25 @@ class ReadGatherer {
     RETURN_IF_ERROR(NoteReads(*draft, draft->select));
     for (const spec::FromRule& rule : draft->from) {
       RETURN_IF_ERROR(NoteReads(*draft, TouchSelect(*draft, rule)));
+      ASSIGN_OR_RETURN(const bool key_only, ReadsKeyOnly(*draft, rule));
+      draft->from_reads_key_only.push_back(key_only);
       NoteIndex(rule);
     }
     return absl::OkStatus();
+  }
+
+  // The rule is an expression over the identity of its source: no change of a row moves it.
+  absl::StatusOr<bool> ReadsKeyOnly(const Draft& draft, const spec::FromRule& rule) {
+    if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return false;
+    ASSIGN_OR_RETURN(const Probe::Reads reads, c_.probe.ReadsOf(TouchSelect(draft, rule)));
+    for (const Source& source : c_.sources) {
+      const auto it = reads.find(source.alias);
+      if (source.alias != rule.table.name || it == reads.end()) continue;
+      return reads.size() == 1 && std::ranges::all_of(it->second, [&](const string& column) {
+               return std::ranges::count(source.key, column) > 0;
+             });
+    }
+    return false;
   }
 
   absl::Status NoteReads(const Draft& draft, const string& sql) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -76,6 +77,7 @@ class RowLocalBuilder {
                    KeyMatch("sy_t");
     write.update = Update(false);
     write.update_absent = has_absent_ ? Update(true) : write.update;
+    write.update_skips_equal = SkipsEqual();
     write.move = Move();
     write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
     AddCopyIn(&write);
@@ -127,7 +129,30 @@ class RowLocalBuilder {
     if (sets.empty()) return "";
     return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
            Values(false) + (absent ? ", sy__absent" : "") + " FROM " +
-           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t");
+           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+           (!absent && SkipsEqual() ? " AND (" + Different() + ")" : "");
+  }
+
+  // The target takes some of the columns only, as they are: often none of those has changed.
+  bool SkipsEqual() const {
+    std::set<int> taken;
+    for (const Assignment& a : target_.assignments) {
+      if (a.plain < 0) return false;
+      taken.insert(a.plain);
+    }
+    return taken.size() < source_.columns.size();
+  }
+
+  // By their texts: two types may differ, and be without an operator for equality.
+  string Different() const {
+    vector<string> tests;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      if (target_.assignments[i].in_key) continue;
+      tests.push_back("sy_t." + QuoteIdentifier(target_.assignments[i].column) +
+                      "::text COLLATE \"C\" IS DISTINCT FROM sy_s.sy__v" + std::to_string(i) +
+                      "::text COLLATE \"C\"");
+    }
+    return absl::StrJoin(tests, " OR ");
   }
 
   string Move() const {
@@ -314,19 +339,30 @@ void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
   plan->clean.push_back("DELETE FROM " + Temp(changed_name));
 }
 
-string Upsert(const KeyedTarget& target, const string& fresh) {
+// Rows that are there and differ.
+string UpdateFrom(const KeyedTarget& target, const string& fresh) {
   vector<string> sets;
   for (const string& column : target.columns) {
-    if (Contains(target.key, column) || Contains(target.identity_always, column)) continue;
-    sets.push_back(QuoteIdentifier(column) + " = excluded." + QuoteIdentifier(column));
+    if (Contains(target.identity_always, column)) continue;
+    // The key as well: equal keys need not be identical.
+    sets.push_back(QuoteIdentifier(column) + " = sy_n." + QuoteIdentifier(column));
   }
-  // Rows that are equal already are left out first: ON CONFLICT would lock, and so rewrite, them.
-  return "INSERT INTO " + target.target + " AS sy_t (" + JoinQuoted(target.columns) +
+  if (sets.empty()) return "";
+  // Columns in `owns` stand alone; here they would be those of either table.
+  const string owned =
+      target.owns.empty() ? "" : " AND (SELECT " + target.owns + " FROM (SELECT sy_t.*) AS sy_w)";
+  return "UPDATE " + target.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") + " FROM " +
+         fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") + " AND NOT (" +
+         SameImage(target.columns, "sy_t", "sy_n") + ")" + owned;
+}
+
+// Rows that are not there. Where a row that the mapping does not own has the key, the database
+// refuses it.
+string InsertFrom(const KeyedTarget& target, const string& fresh) {
+  return "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_n.") + " FROM " +
          fresh + " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + target.target + " AS sy_o WHERE " +
-         KeyEqual(target.key, "sy_o", "sy_n") + " AND " +
-         SameImage(target.columns, "sy_o", "sy_n") + ") ON CONFLICT (" + JoinQuoted(target.key) +
-         ") DO " + (sets.empty() ? "NOTHING" : "UPDATE SET " + absl::StrJoin(sets, ", "));
+         KeyEqual(target.key, "sy_o", "sy_n") + Owned(target) + ")";
 }
 
 string TouchInsert(const KeyedTarget& target, const string& touches, const string& rows) {
@@ -384,10 +420,22 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.compute = "INSERT INTO " + fresh + " (" + JoinQuoted(target.columns) + ") SELECT " +
                  JoinQuoted(target.columns, "sy_v.") + " FROM " + target.view + " AS sy_v WHERE " +
                  InTouched(target, "sy_v");
-  plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t") +
+  const bool scope_is_key = target.scope.size() == 1 && target.key == target.scope;
+  // A scope has one row: those that have none any more are found without a look at the target.
+  const string vanished = scope_is_key
+                              ? "ARRAY(SELECT " + QuoteIdentifier(target.scope[0]) + " FROM " +
+                                    touched + " EXCEPT SELECT " + QuoteIdentifier(target.scope[0]) +
+                                    " FROM " + fresh + ")"
+                              : "";
+  plan.remove =
+      scope_is_key
+          ? "DELETE FROM " + target.target + " AS sy_t WHERE sy_t." +
+                QuoteIdentifier(target.scope[0]) + " = ANY(" + vanished + ")" + Owned(target)
+          : "DELETE FROM " + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t") +
                 Owned(target) + " AND (" + JoinQuoted(target.key, "sy_t.") + ") NOT IN (SELECT " +
                 JoinQuoted(target.key) + " FROM " + fresh + ")";
-  plan.upsert = Upsert(target, fresh);
+  plan.update = UpdateFrom(target, fresh);
+  plan.insert = InsertFrom(target, fresh);
   plan.slice_table = "sy_slice_" + target.temp_suffix;
   const string slice = Temp(plan.slice_table);
   plan.temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan.slice_table) +
@@ -416,9 +464,15 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
 }
 
 TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const string& touches,
-                           const KeyedTarget& target) {
+                           bool reads_key_only, const KeyedTarget& target) {
   const string alias = QuoteIdentifier(source.alias);
   const string mirror = source.mirror.target + " AS " + alias;
+  if (reads_key_only) {  // the stage has it all
+    return {.source = source_index,
+            .before = TouchInsert(target, touches, OldKeyRow(source, source.alias, "'U','K','D'")),
+            .after = TouchInsert(target, touches, NewRow(source, source.alias, "'I','K'")),
+            .all = TouchInsert(target, touches, mirror)};
+  }
   const auto joined = [&](const string& ops, bool old_key) {
     return "(SELECT " +
            Each(source.key.size(), ", ",

@@ -47,8 +47,9 @@ struct KeyedTarget {
 KeyedPlan BuildKeyed(const KeyedTarget& target);
 
 // `touches` as written (expressions or a query) to INSERTs into the keyed mapping's touched table.
+// `reads_key_only`: `touches` is an expression over identity columns and nothing else.
 TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const std::string& touches,
-                           const KeyedTarget& target);
+                           bool reads_key_only, const KeyedTarget& target);
 // The upstream is keyed: its changed rows stand in its temporary tables under its own name.
 TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const std::string& upstream_alias,
                                   int upstream_index, const std::string& touches,
