@@ -162,6 +162,11 @@ absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& wri
     return in(RunCounted(sql, table.count(op), write));
   };
   if (table.truncated) RETURN_IF_ERROR(in(Run(write.clear)));
+  if ((write.exchange_moves && table.count(Op::kMove) > 0) ||
+      (write.exchange_updates && table.count(Op::kUpdate) > 0)) {
+    RETURN_IF_ERROR(Exchange(write));
+    return direct ? in(CopyInserts(table, write)) : absl::OkStatus();
+  }
   if (table.count(Op::kDelete) > 0) RETURN_IF_ERROR(run(write.remove, Op::kDelete));
   if (table.count(Op::kMove) > 0) RETURN_IF_ERROR(run(write.move, Op::kMove));
   if (table.count(Op::kUpdate) > 0) {
@@ -175,6 +180,7 @@ absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& wri
 }
 
 absl::Status TableWriter::WriteStaged(const TableWrite& write) {
+  if (write.exchange_moves || write.exchange_updates) return Exchange(write);
   for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
     RETURN_IF_ERROR(Annotate(Run(*sql), write.display));
   }
@@ -218,7 +224,7 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange,
     RETURN_IF_ERROR(session_.Execute(kIndex));
     RETURN_IF_ERROR(readers());
   }
-  if (exchange) {
+  if (exchange || keyed.only_exchange) {
     for (const std::string& sql : keyed.exchange) RETURN_IF_ERROR(in(Run(sql)));
     return absl::OkStatus();
   }

@@ -50,6 +50,9 @@ struct TableWrite {
   // The same effect as remove, move, update_absent and insert together, by taking every touched
   // row out and putting it back: for unique values handed from one row to another.
   std::vector<std::string> exchange;
+  // Postgres lets no UPDATE set a GENERATED ALWAYS identity: a batch with such ops must exchange.
+  bool exchange_moves = false;
+  bool exchange_updates = false;
   std::string gone_table;  // temporary table `exchange` uses; made with the stages
   std::string gone_table_ddl;
   // Everything this write owns goes (TRUNCATE of the source, or a copy started again).
@@ -111,6 +114,7 @@ struct KeyedPlan {
   // remove, update and insert by taking rows out and putting them back: for unique values handed
   // over.
   std::vector<std::string> exchange;
+  bool only_exchange = false;      // as TableWrite::exchange_updates
   std::vector<std::string> clean;  // empties the temporary tables between slices
   // Numbered distinct scopes, for recomputing piece by piece.
   std::string slice_table;

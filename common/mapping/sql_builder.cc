@@ -67,6 +67,7 @@ class RowLocalBuilder {
     for (const Assignment& a : target.assignments) {
       if (a.in_key) keys_.push_back(&a);
       has_absent_ |= a.plain >= 0 && source.columns[a.plain].toastable;
+      (a.in_key ? identity_key_ : identity_value_) |= a.identity_always;
     }
   }
 
@@ -82,6 +83,8 @@ class RowLocalBuilder {
     write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
     AddCopyIn(&write);
     AddExchange(&write);
+    write.exchange_moves = identity_key_ || identity_value_;
+    write.exchange_updates = identity_value_;
     write.clear =
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
@@ -243,6 +246,8 @@ class RowLocalBuilder {
   const RowLocalTarget& target_;
   vector<const Assignment*> keys_;
   bool has_absent_ = false;
+  bool identity_key_ = false;
+  bool identity_value_ = false;
 };
 
 string ScopeArray(const KeyedTarget& target, size_t i) {
@@ -460,6 +465,9 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
                   " FROM " + target.view + " AS sy_v";
   plan.explain = "SELECT " + JoinQuoted(target.columns, "sy_v.") +
                  " FROM ({select}\n) AS sy_v WHERE " + InTouched(target, "sy_v");
+  for (const string& column : target.identity_always) {
+    plan.only_exchange |= !Contains(target.key, column);
+  }
   return plan;
 }
 
