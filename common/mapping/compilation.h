@@ -126,6 +126,8 @@ std::vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& pl
 // reads.cc: the order of the mappings, and which columns of which sources they read.
 void OrderMappings(Compilation* compilation);
 absl::Status GatherReads(Compilation* compilation);
+// limits.cc: what Postgres allows. After GatherReads.
+void CheckLimits(Compilation* compilation);
 // plan_builder.cc: the plan, once nothing is wrong.
 absl::StatusOr<Plan> BuildPlan(Compilation* compilation);
 // plan_parts.cc: fingerprints. `plan` has its sources.

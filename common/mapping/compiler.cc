@@ -16,6 +16,8 @@ absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
   OrderMappings(&compilation);
   if (!compilation.faults.empty()) return compilation.Refused();
   RETURN_IF_ERROR(GatherReads(&compilation));
+  CheckLimits(&compilation);
+  if (!compilation.faults.empty()) return compilation.Refused();
   absl::StatusOr<Plan> plan = BuildPlan(&compilation);
   if (!plan.ok() || !input.check_restrictions) return plan;
   RETURN_IF_ERROR(CheckRestrictions(&compilation, *plan));
