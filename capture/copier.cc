@@ -20,13 +20,23 @@ absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session
                                                             const std::string& stream,
                                                             uint32_t relation_id) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    WITH asked AS (
+      SELECT relation_id, schema_name, table_name FROM switchyard.capture_table
+      WHERE stream = $1 AND $2::oid IN (relation_id, root_id) AND kind <> 'p'
+      UNION ALL  -- partitions born since the tables were last looked at
+      SELECT c.oid, s.nspname, c.relname
+      FROM pg_partition_tree($2::oid::regclass) p
+      JOIN pg_class c ON c.oid = p.relid
+      JOIN pg_namespace s ON s.oid = c.relnamespace
+      WHERE p.isleaf AND NOT EXISTS (SELECT FROM switchyard.capture_table
+                                     WHERE stream = $1 AND relation_id = c.oid)
+        AND EXISTS (SELECT FROM switchyard.capture_table WHERE stream = $1 AND relation_id = $2::oid))
     SELECT t.relation_id, t.schema_name, t.table_name, coalesce(c.reltuples::bigint, -1),
            -- Sizes as of the last ANALYZE: asking for the real ones would wait for locks.
            8192 * (coalesce(c.relpages, 0) + coalesce(x.relpages, 0))::bigint
-    FROM switchyard.capture_table t
+    FROM asked t
     LEFT JOIN pg_class c ON c.oid = t.relation_id
-    LEFT JOIN pg_class x ON x.oid = c.reltoastrelid AND x.oid <> 0
-    WHERE t.stream = $1 AND $2::oid IN (t.relation_id, t.root_id) AND t.kind <> 'p')",
+    LEFT JOIN pg_class x ON x.oid = c.reltoastrelid AND x.oid <> 0)",
                                                         {stream, std::to_string(relation_id)}));
   std::vector<mapping::Table> tables;
   for (int i = 0; i < rows.rows(); ++i) {

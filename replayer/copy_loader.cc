@@ -60,10 +60,23 @@ absl::Status CopyLoader::Start() {
     table.rows = rows.i64(i, 4);
     table.bytes = rows.i64(i, 5);
   }
+  ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
+  for (const event::v1::Relation& relation : relations) {
+    roots_[relation.relation_id()] = relation.root_relation_id();
+  }
   return state.state == "new" ? target_.SetState("copying") : absl::OkStatus();
 }
 
+const SourcePlan* CopyLoader::SourceOf(uint32_t relation_id) const {
+  const auto root = roots_.find(relation_id);
+  return plan_.FindRelation(relation_id, root == roots_.end() ? 0 : root->second);
+}
+
 bool CopyLoader::complete() const {
+  // Partitions born since the plan was made; capture puts the points of all leaves first.
+  for (const auto& [id, table] : progress_) {
+    if (!table.done && SourceOf(id) != nullptr) return false;
+  }
   for (const SourcePlan& source : plan_.sources) {
     for (const uint32_t id : source.relation_ids) {
       const auto it = progress_.find(id);
@@ -139,7 +152,8 @@ absl::Status CopyLoader::Commit() {
 
 absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   const uint32_t id = point.relation_id();
-  if (plan_.FindRelation(id) == nullptr) return absl::OkStatus();
+  roots_[id] = point.relation().root_relation_id();
+  if (SourceOf(id) == nullptr) return absl::OkStatus();
   TableProgress& table = progress_[id];
   if (point.generation() < table.generation) return absl::OkStatus();
   if (table.rows > 0 && point.generation() > table.generation) {
@@ -172,7 +186,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
 }
 
 absl::Status CopyLoader::OpenRoute(uint32_t id, const event::v1::Relation& relation) {
-  const SourcePlan* source = plan_.FindRelation(id);
+  const SourcePlan* source = SourceOf(id);
   Route route{.source = static_cast<int>(source - plan_.sources.data())};
   std::vector<const TableWrite*> writes;
   if (source->mirrored) writes.push_back(&source->mirror);
@@ -209,12 +223,17 @@ absl::Status CopyLoader::OpenRoute(uint32_t id, const event::v1::Relation& relat
 
 absl::Status CopyLoader::Discard(uint32_t id) {
   // Rows of one leaf can't be told from another's: capture starts all leaves of a table again.
-  const SourcePlan& source = *plan_.FindRelation(id);
+  const SourcePlan& source = *SourceOf(id);
   const int index = static_cast<int>(&source - plan_.sources.data());
-  for (const uint32_t leaf : source.relation_ids) progress_[leaf].rows = 0;
+  std::vector<uint32_t> leaves;
+  for (auto& [leaf, progress] : progress_) {
+    if (SourceOf(leaf) != &source) continue;
+    progress.rows = 0;
+    leaves.push_back(leaf);
+  }
   LogWarn("replayer", "copy of a table starts again",
           {{"stream", options_.stream}, {"table", source.name}});
-  for (const uint32_t leaf : source.relation_ids) {
+  for (const uint32_t leaf : leaves) {
     if (waiting_.erase(leaf) == 0) continue;
     RETURN_IF_ERROR(target_.session().Execute("TRUNCATE pg_temp." + routes_[leaf].load_table));
   }
@@ -228,7 +247,7 @@ absl::Status CopyLoader::Discard(uint32_t id) {
 absl::Status CopyLoader::OnChunk(const event::v1::CopyChunk& chunk) {
   const uint32_t id = chunk.relation_id();
   const auto table = progress_.find(id);
-  if (plan_.FindRelation(id) == nullptr || table == progress_.end() ||
+  if (SourceOf(id) == nullptr || table == progress_.end() ||
       chunk.generation() < table->second.generation) {
     return absl::OkStatus();  // not mapped, or of a copy that was started again
   }
@@ -269,7 +288,7 @@ absl::Status CopyLoader::InsertLoaded() {
 
 absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   const auto table = progress_.find(end.relation_id());
-  if (plan_.FindRelation(end.relation_id()) == nullptr || table == progress_.end() ||
+  if (SourceOf(end.relation_id()) == nullptr || table == progress_.end() ||
       end.generation() < table->second.generation) {
     return absl::OkStatus();
   }
@@ -278,7 +297,7 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
         "the copy of %s has %d rows on the log, %d were read from the source. Copy everything "
         "again: switchyard recopy "
         "FILE --all",
-        plan_.FindRelation(end.relation_id())->name, table->second.rows, end.rows()));
+        SourceOf(end.relation_id())->name, table->second.rows, end.rows()));
   }
   table->second.done = true;
   changed_.insert(end.relation_id());
@@ -304,7 +323,7 @@ absl::Status CopyLoader::Finish() {
   Lsn first;
   Lsn last;
   for (const auto& [id, table] : progress_) {
-    if (plan_.FindRelation(id) == nullptr) continue;
+    if (SourceOf(id) == nullptr) continue;
     if (!first.valid() || table.lsn < first) first = table.lsn;
     last = std::max(last, table.lsn);
   }

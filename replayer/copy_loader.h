@@ -57,6 +57,7 @@ class CopyLoader {
     int64_t bytes = 0;
   };
 
+  const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
@@ -65,6 +66,8 @@ class CopyLoader {
   absl::Status Discard(uint32_t relation_id);
   absl::Status InsertLoaded();
   absl::Status SaveProgress(uint32_t relation_id);
+
+  std::map<uint32_t, uint32_t> roots_;  // by relation: its partitioned root, 0 if none
 
   // How the chunks of one relation reach their tables.
   struct Route {

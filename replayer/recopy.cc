@@ -101,7 +101,8 @@ absl::Status Recopy::Add(const Event& event) {
 }
 
 absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
-  const SourcePlan* source = plan_.FindRelation(point.relation_id());
+  const SourcePlan* source =
+      plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
   const int index = static_cast<int>(source - plan_.sources.data());
   pg::Session& session = target_.session();
@@ -138,15 +139,22 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
                                       ") ON COMMIT DELETE ROWS"));
 }
 
+Recopy::Job* Recopy::JobOf(uint32_t relation_id) {
+  for (auto& [source, job] : jobs_) {
+    if (job.leaves.contains(relation_id)) return &job;
+  }
+  return nullptr;
+}
+
 absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
-  const SourcePlan* source = plan_.FindRelation(chunk.relation_id());
-  if (source == nullptr) return absl::OkStatus();
-  const auto job = jobs_.find(static_cast<int>(source - plan_.sources.data()));
-  if (job == jobs_.end()) return absl::OkStatus();
-  Leaf& leaf = job->second.leaves[chunk.relation_id()];
+  Job* job = JobOf(chunk.relation_id());
+  if (job == nullptr) return absl::OkStatus();
+  Leaf& leaf = job->leaves[chunk.relation_id()];
   if (chunk.generation() != leaf.generation) return absl::OkStatus();
   std::vector<std::string> columns;
-  for (const mapping::StageColumn& column : source->columns) columns.push_back(column.name);
+  for (const mapping::StageColumn& column : plan_.sources[job->source].columns) {
+    columns.push_back(column.name);
+  }
   pg::Session& session = target_.session();
   const std::string load = "pg_temp." + LoadTable(chunk.relation_id());
   return session.InTransaction([&]() -> absl::Status {
@@ -154,35 +162,32 @@ absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
     RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
     ASSIGN_OR_RETURN(const int64_t rows, session.EndCopyIn());
     leaf.rows += rows;
-    return session.Execute(absl::StrCat("INSERT INTO pg_temp.", job->second.side, " (",
+    return session.Execute(absl::StrCat("INSERT INTO pg_temp.", job->side, " (",
                                         mapping::JoinQuoted(columns), ") SELECT ",
                                         mapping::JoinQuoted(columns), " FROM ", load));
   });
 }
 
 absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
-  const SourcePlan* source = plan_.FindRelation(end.relation_id());
-  if (source == nullptr) return absl::OkStatus();
-  const auto job = jobs_.find(static_cast<int>(source - plan_.sources.data()));
-  if (job == jobs_.end()) return absl::OkStatus();
-  Leaf& leaf = job->second.leaves[end.relation_id()];
+  Job* job = JobOf(end.relation_id());
+  if (job == nullptr) return absl::OkStatus();
+  Leaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
   if (leaf.rows != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(absl::StrFormat(
         "the re-copy of %s has %d rows on the log, %d were read from the source. Ask for it again",
-        source->name, leaf.rows, end.rows()));
+        plan_.sources[job->source].name, leaf.rows, end.rows()));
   }
   leaf.done = true;
   return absl::OkStatus();
 }
 
 absl::Status Recopy::SwapIfComplete(Job& job) {
-  const SourcePlan& source = plan_.sources[job.source];
+  // Capture puts the points of all leaves there are before the first row of any.
   Lsn last;
-  for (const uint32_t id : source.relation_ids) {
-    const auto leaf = job.leaves.find(id);
-    if (leaf == job.leaves.end() || !leaf->second.done) return absl::OkStatus();
-    last = std::max(last, leaf->second.lsn);
+  for (const auto& [id, leaf] : job.leaves) {
+    if (!leaf.done) return absl::OkStatus();
+    last = std::max(last, leaf.lsn);
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
   if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {

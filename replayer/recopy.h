@@ -61,6 +61,7 @@ class Recopy {
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
+  Job* JobOf(uint32_t relation_id);  // null: nobody asked for it
   absl::Status SwapIfComplete(Job& job);
   absl::Status Swap(Job& job);
   absl::Status RollForward(const Job& job);

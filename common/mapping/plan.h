@@ -171,6 +171,8 @@ struct Plan {
   std::string fingerprint;
 
   const SourcePlan* FindRelation(uint32_t relation_id) const;
+  // The same, or that of its root (0: none): a partition born since the plan was made.
+  const SourcePlan* FindRelation(uint32_t relation_id, uint32_t root_id) const;
 };
 
 }  // namespace switchyard::mapping

@@ -135,6 +135,13 @@ TEST_F(TableShapesTest, PartitionsArriveThroughTheirRoot) {
       all);
   EXPECT_EQ(All(*new_, "SELECT * FROM by_age ORDER BY 1"),
             All(*old_, "SELECT at / 100, count(*), max(v) FROM p GROUP BY 1 ORDER BY 1"));
+  // The partition that the plan does not know is copied again with the others.
+  ASSERT_OK(new_->Execute("DELETE FROM p WHERE id = 33; UPDATE p SET v = 'wrong' WHERE id = 40"));
+  const auto recopy =
+      RunSwitchyard({"recopy", file_, "p", "--wait", "60s"}, pipeline_->environment());
+  ASSERT_OK(recopy);
+  EXPECT_EQ(recopy->exit_code, 0) << recopy->output;
+  ExpectSame("UPDATE p SET v = v || '?' WHERE id = 40", all);
   ExpectSame("BEGIN; TRUNCATE p; INSERT INTO p VALUES (1, 1, 'after'); COMMIT", all);
   EXPECT_EQ(All(*new_, "SELECT * FROM by_age"), "0|1|after");
 }

@@ -29,7 +29,6 @@ constexpr uint32_t kTables[] = {kTable, kOtherTable};
 struct Row {
   Field v;
   Field big;
-  friend bool operator==(const Row&, const Row&) = default;
 };
 using Table = std::map<std::string, Row>;
 using State = std::map<uint32_t, Table>;
