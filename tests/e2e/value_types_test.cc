@@ -95,8 +95,8 @@ constexpr const char* kKeysWhileStreaming[] = {
     "  WHERE v = (SELECT v FROM v_X WHERE n = 2)"
     "    AND NOT EXISTS (SELECT FROM k_X k WHERE k.v = (SELECT v FROM v_X WHERE n = 1));",
     "DELETE FROM k_X WHERE v = (SELECT v FROM v_X WHERE n = 4);",
-    "INSERT INTO k_X SELECT v, 'inserted' FROM v_X WHERE n > 0 AND length(v::text) < 500"
-    "  ON CONFLICT DO NOTHING;"};
+    ("INSERT INTO k_X SELECT v, 'inserted' FROM v_X WHERE n > 0 AND length(v::text) < 500"
+     "  ON CONFLICT DO NOTHING;")};
 
 // Text by the output function: a cast to text would strip the blanks of a char(n).
 constexpr char kValues[] =

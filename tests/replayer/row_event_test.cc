@@ -85,9 +85,9 @@ TEST(RowEventTest, SkipsFieldsOfANewerWriter) {
   const std::string unknown(
       "\xa0\x06\x05\xa1\x06\x01\x02\x03\x04\x05\x06\x07\x08\xa2\x06\x02zz\xa5\x06\x01\x02\x03\x04",
       24);
+  const std::string bytes = unknown + event.SerializeAsString() + unknown;
   RowView row;
-  ASSERT_OK_AND_ASSIGN(const bool is_row,
-                       ParseRowEvent(unknown + event.SerializeAsString() + unknown, &row));
+  ASSERT_OK_AND_ASSIGN(const bool is_row, ParseRowEvent(bytes, &row));
   EXPECT_TRUE(is_row);
   EXPECT_THAT(row.new_tuple.values, ElementsAre("x"));
 }
