@@ -290,9 +290,13 @@ TEST_F(CaptureCopyTest, APreparedTransactionIsNamedAndWaitedFor) {
   config.slot_timeout = absl::Milliseconds(300);
   ::testing::internal::CaptureStderr();
   running_ = std::make_unique<testing::RunningCapture>(config, *log_);
-  // Given up and tried again, each time without a slot left behind.
-  AwaitScalar("SELECT count(*) FROM switchyard.capture_stream WHERE state = 'creating'", "1");
-  absl::SleepFor(absl::Milliseconds(700));
+  // Given up and tried again, on another connection, each time without a slot left behind.
+  const std::string waiting =
+      "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'";
+  AwaitScalar(waiting, "1");
+  const std::string first =
+      Scalar("SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE backend_type = 'walsender'");
+  AwaitScalar(waiting + " AND pid <> " + first, "1");
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(said, HasSubstr("forgotten"));
   EXPECT_EQ(running_->stats().epoch, 0u);
