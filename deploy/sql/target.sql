@@ -20,7 +20,6 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   covered_lsn pg_lsn NOT NULL DEFAULT '0/0',
   log_offset bigint NOT NULL DEFAULT 0,   -- next record of the change topic
   copy_offset bigint NOT NULL DEFAULT 0,  -- next record of the copy topic
-  log_id text NOT NULL DEFAULT '',        -- incarnation of the change topic
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
   commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
