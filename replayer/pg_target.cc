@@ -18,6 +18,7 @@ using mapping::MappingPlan;
 namespace {
 
 constexpr int kLockWaitMilliseconds = 300;
+constexpr char kCheckAtOnce[] = "SET CONSTRAINTS ALL IMMEDIATE";
 
 absl::StatusOr<Lsn> LsnAt(const pg::Result& rows, int column) {
   return rows.is_null(0, column) ? absl::StatusOr<Lsn>(Lsn()) : Lsn::Parse(rows.text(0, column));
@@ -187,6 +188,8 @@ absl::Status PgTarget::WriteMirror(const TableChanges& table, const mapping::Tab
 absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(BeginChecked(batch));
+  // A row is to be refused where it is written, not at the end of the transaction.
+  if (careful && !continues) RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
   SY_FAULT_POINT("replayer.after_begin");
   RETURN_IF_ERROR(StageAll(batch, !careful));
   RETURN_IF_ERROR(TouchSources(batch, true));
@@ -411,6 +414,7 @@ absl::Status PgTarget::StoreRelation(uint32_t relation_id, const std::string& de
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
     ASSIGN_OR_RETURN(result, quarantine_->Retry(id));
     return writer_->EmptyUsed();
   }));
@@ -446,6 +450,7 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(here));
+    if (careful) RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
     RETURN_IF_ERROR(change());
     for (size_t m = 0; m < plan_.mappings.size(); ++m) {
       if (!touched_.contains(static_cast<int>(m))) continue;

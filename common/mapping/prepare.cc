@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "common/mapping/compiler.h"
 #include "common/mapping/install.h"
+#include "common/mapping/target_setup.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -92,6 +93,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   if (!source) {
     ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
   }
+  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, *role.direction));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, *source, *target));
   RETURN_IF_ERROR(
       InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));

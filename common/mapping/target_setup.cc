@@ -55,6 +55,7 @@ class Verifier {
   absl::Status CheckServer();
   absl::Status CheckOwnSchemas();
   absl::Status CheckTables(const std::vector<const Table*>& tables, bool written);
+  absl::Status CheckDeferrable(const Catalog& target, const std::vector<const Table*>& tables);
 
  private:
   void Add(std::string problem, std::string remedy) {
@@ -161,6 +162,55 @@ absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool
   return absl::OkStatus();
 }
 
+// A deferrable constraint is checked again by a trigger, which the replica role leaves out.
+absl::Status Verifier::CheckDeferrable(const Catalog& target,
+                                       const std::vector<const Table*>& tables) {
+  std::vector<uint32_t> named;
+  std::vector<uint32_t> all;
+  for (const Table* table : tables) {
+    named.push_back(table->oid);
+    all.push_back(table->oid);
+    all.insert(all.end(), table->leaves.begin(), table->leaves.end());
+  }
+  const auto array = [](const std::vector<uint32_t>& oids) {
+    return absl::StrCat("{", absl::StrJoin(oids, ","), "}");
+  };
+  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
+    SELECT c.conrelid, c.conname, c.conparentid <> 0,
+           regexp_replace(pg_get_constraintdef(c.oid), ' DEFERRABLE( INITIALLY DEFERRED)?$', ''),
+           CASE WHEN t.relkind = 'r' THEN g.tgname END
+    FROM pg_constraint c
+    JOIN pg_class t ON t.oid = c.conrelid
+    LEFT JOIN pg_trigger g ON g.tgconstraint = c.oid AND g.tgrelid = t.oid AND g.tgisinternal
+    WHERE c.contype IN ('p', 'u', 'x') AND c.condeferrable AND c.conrelid = ANY($1::oid[])
+      AND (c.conparentid = 0 OR c.conrelid = ANY($2::oid[]))
+      -- A partition made later has a recheck of its own, silent again.
+      AND (t.relkind = 'p' OR g.tgenabled NOT IN ('A', 'R'))
+    ORDER BY c.conrelid, c.conname)",
+                                                         {array(all), array(named)}));
+  for (int i = 0; i < rows.rows(); ++i) {
+    const Table* table = target.FindOid(static_cast<uint32_t>(rows.i64(i, 0)));
+    const std::string name = QuoteIdentifier(rows.text(i, 1));
+    std::string remedy;
+    if (!rows.boolean(i, 2)) {
+      absl::StrAppendFormat(&remedy,
+                            "ALTER TABLE %1$s DROP CONSTRAINT %2$s, ADD CONSTRAINT %2$s %3$s;",
+                            table->Quoted(), name, rows.str(i, 3));
+    }
+    if (!rows.is_null(i, 4)) {
+      absl::StrAppendFormat(&remedy, "%sALTER TABLE %s ENABLE ALWAYS TRIGGER %s;  -- a superuser",
+                            remedy.empty() ? "" : "\n-- or: ", table->Quoted(),
+                            QuoteIdentifier(rows.text(i, 4)));
+    }
+    Add(absl::StrFormat("constraint %s of %s is DEFERRABLE: its recheck is a trigger that "
+                        "session_replication_role = replica leaves out, so rows that break it "
+                        "would be written and nobody told",
+                        name, table->Display()),
+        std::move(remedy));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<spec::TableName> LookupTables(const spec::Direction& direction) {
@@ -223,7 +273,24 @@ absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
   RETURN_IF_ERROR(verifier.CheckOwnSchemas());
   RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, TargetTables(direction)), true));
   RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
+  RETURN_IF_ERROR(verifier.CheckDeferrable(target, NamedTables(target, TargetTables(direction))));
   return faults;
+}
+
+absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::Direction& direction) {
+  std::vector<spec::TableName> names = TargetTables(direction);
+  for (spec::TableName& name : LookupTables(direction)) names.push_back(std::move(name));
+  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, names, {}));
+  ASSIGN_OR_RETURN(const std::vector<TargetFault> faults, VerifyTarget(session, direction, target));
+  if (faults.empty()) return absl::OkStatus();
+  std::string text = faults.size() == 1
+                         ? "the target is not ready: "
+                         : absl::StrFormat("the target is not ready, in %d ways:\n", faults.size());
+  for (const TargetFault& fault : faults) {
+    absl::StrAppend(&text, fault.problem, "; next: ", fault.remedy,
+                    &fault == &faults.back() ? "" : "\n");
+  }
+  return absl::FailedPreconditionError(text);
 }
 
 }  // namespace switchyard::mapping

@@ -1,4 +1,5 @@
-// What the target of a stream needs, printed for its owner and verified by `check`.
+// What the target of a stream needs, printed for its owner, verified by `check` and by every role
+// that starts to apply.
 //
 //   std::string sql = TargetOwnerSql(options, target_catalog, lookups);   // check
 //   --print-setup-new ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, target_catalog));
@@ -41,5 +42,8 @@ struct TargetFault {
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
                                                       const Catalog& target);
+
+// The same for a role that starts: FailedPrecondition with every fault and its remedy.
+absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::Direction& direction);
 
 }  // namespace switchyard::mapping

@@ -47,6 +47,54 @@ TEST_F(CliRunTest, CheckNamesEachGrantThatIsMissing) {
   }
 }
 
+// Its recheck is a trigger that session_replication_role = replica leaves out.
+TEST_F(CliRunTest, ADeferrableConstraintOfNewIsRefusedUntilItsRecheckIsAlwaysRun) {
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    ALTER TABLE orders ADD CONSTRAINT "one each" UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED;
+    ALTER TABLE people ADD COLUMN span int4range,
+      ADD CONSTRAINT apart EXCLUDE USING gist (span WITH &&) DEFERRABLE)"));
+  Prepare();
+  const ProgramResult check = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(check.exit_code, 1);
+  const std::string trigger = New(R"(
+    SELECT tgname FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND tgconstraint <> 0)");
+  EXPECT_THAT(check.output,
+              HasSubstr("new: constraint \"one each\" of public.orders is DEFERRABLE"));
+  EXPECT_THAT(check.output, HasSubstr("new: constraint \"apart\" of public.people is DEFERRABLE"));
+  EXPECT_THAT(check.output, HasSubstr("DROP CONSTRAINT \"one each\", ADD CONSTRAINT \"one each\" "
+                                      "UNIQUE (amount);"));
+  const std::string always =
+      "ALTER TABLE \"public\".\"orders\" ENABLE ALWAYS TRIGGER \"" + trigger + "\";";
+  EXPECT_THAT(check.output, HasSubstr(always));
+  const ProgramResult run = RunCli({"run", file_}, Roles());
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.output, HasSubstr("constraint \"one each\" of public.orders is DEFERRABLE"));
+  ASSERT_OK(postgres_->Execute("new_db",
+                               always + "ALTER TABLE people DROP CONSTRAINT apart, "
+                                        "ADD CONSTRAINT apart EXCLUDE USING gist (span WITH &&)"));
+  const ProgramResult mended = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(mended.exit_code, 0) << mended.output;
+}
+
+// A partition made later would bring a recheck that is silent again.
+TEST_F(CliRunTest, ADeferrableConstraintOfAPartitionedTableIsRefused) {
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    DROP TABLE orders;
+    CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL, UNIQUE (id, amount) DEFERRABLE)
+      PARTITION BY RANGE (id);
+    CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (10000);
+    ALTER TABLE orders_1 ADD CONSTRAINT own UNIQUE (amount) DEFERRABLE)"));
+  Prepare();
+  const ProgramResult check = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(check.exit_code, 1);
+  EXPECT_THAT(check.output,
+              HasSubstr("new: constraint \"orders_id_amount_key\" of public.orders is DEFERRABLE"));
+  EXPECT_THAT(check.output,
+              HasSubstr("ADD CONSTRAINT \"orders_id_amount_key\" UNIQUE (id, amount);"));
+  EXPECT_THAT(check.output, HasSubstr("new: constraint \"own\" of public.orders_1 is DEFERRABLE"));
+  EXPECT_THAT(check.output, HasSubstr("2 faults"));
+}
+
 TEST_F(CliRunTest, RunEndsAtOnceWithEverythingThatOldLacks) {
   const ProgramResult run = RunCli({"run", file_}, {{"OLD_DSN", postgres_->dsn("old_db")},
                                                     {"NEW_DSN", postgres_->dsn("new_db")}});

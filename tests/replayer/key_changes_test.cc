@@ -225,18 +225,45 @@ TEST_P(KeyChangesTest, TablesReferToEachOtherInACircle) {
           "DELETE FROM a WHERE id <= 5"});
 }
 
+// The rechecks that would else be left out under session_replication_role = replica.
+constexpr char kAlwaysRecheck[] = R"(
+  DO $$ DECLARE g record; BEGIN
+    FOR g IN SELECT tgrelid::regclass AS tab, tgname FROM pg_trigger t
+             JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.proname = 'unique_key_recheck' LOOP
+      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g.tab, g.tgname);
+    END LOOP; END $$;)";
+
 // NEW may put off what OLD checks at once; its rows are the same.
 TEST_P(KeyChangesTest, NewMayDeferItsConstraints) {
   StartWith(kFamily, kFamilyTables, kFamilyRows,
-            "ALTER TABLE parent DROP CONSTRAINT parent_name_key, "
-            "  ADD UNIQUE (name) DEFERRABLE INITIALLY DEFERRED;"
-            "ALTER TABLE child ALTER CONSTRAINT child_parent_id_fkey DEFERRABLE INITIALLY DEFERRED,"
-            "  ADD UNIQUE (id, parent_id) DEFERRABLE");
+            absl::StrCat("ALTER TABLE parent DROP CONSTRAINT parent_name_key, "
+                         "  ADD UNIQUE (name) DEFERRABLE INITIALLY DEFERRED;"
+                         "ALTER TABLE child ALTER CONSTRAINT child_parent_id_fkey "
+                         "  DEFERRABLE INITIALLY DEFERRED, ADD UNIQUE (id, parent_id) DEFERRABLE;",
+                         kAlwaysRecheck));
   Change({"UPDATE parent SET name = 'swapping' WHERE id = 1",
           "UPDATE parent SET name = 'p1' WHERE id = 2",
           "UPDATE parent SET name = 'p2' WHERE id = 1"});
   Change({"DELETE FROM parent WHERE id = 3", "INSERT INTO parent VALUES (3, 'p3')",
           "INSERT INTO child VALUES (100, 3, 'new')"});
+}
+
+// What NEW checks at the end only is refused there for the one row that breaks it.
+TEST_P(KeyChangesTest, ARowThatBreaksADeferredConstraintGoesToQuarantineAlone) {
+  StartWith(
+      "CREATE TABLE t (id int PRIMARY KEY, n int)", {{"t"}},
+      "INSERT INTO t SELECT i, i FROM generate_series(1, 9) i",
+      absl::StrCat("ALTER TABLE t ADD UNIQUE (n) DEFERRABLE INITIALLY DEFERRED;", kAlwaysRecheck));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO t VALUES (10, 10); INSERT INTO t VALUES (11, 1);"
+            "UPDATE t SET n = 20 WHERE id = 2; COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT string_agg(id || ':' || n, ' ' ORDER BY id) FROM t WHERE n < 3 OR n > 9"),
+            "1:1 2:20 10:10");
+  EXPECT_EQ(New("SELECT scope->>'id', sqlstate FROM switchyard.quarantine"), "11|23505");
+  ASSERT_OK(OnOld("UPDATE t SET n = 11 WHERE id = 11"));  // and it is mended by its next change
+  ASSERT_OK(CatchUp());
+  ExpectEqual("the row was mended");
 }
 
 std::string NameOf(const ::testing::TestParamInfo<std::tuple<Form, Arrival>>& param) {
