@@ -110,6 +110,9 @@ struct Batch {
   // Relation events seen, serialized, by relation id: kept in the target.
   std::vector<std::pair<uint32_t, std::string>> relations;
 
+  // Sources of which a partition was emptied, by index: see BatcherOptions::copied_again.
+  std::vector<int> in_doubt;
+
   bool chunk = false;      // piece of a transaction that is not yet complete
   bool continues = false;  // begins with the rest of a transaction that came in chunks
   bool aborted = false;    // the chunks before belong to a transaction that never completed

@@ -355,8 +355,9 @@ absl::Status Batcher::OnRow(const RowView& row) {
   }
   const Relation& relation = it->second;
   if (relation.source < 0) return absl::OkStatus();
-  const auto point = options_.copy_points.find(row.relation_id);
-  if (point != options_.copy_points.end() && open_lsn_ < point->second) return absl::OkStatus();
+  if (InCopy(row.relation_id) || options_.in_doubt.contains(relation.source)) {
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(relation.fit);
 
   RawChange change{.source = relation.source};
@@ -415,20 +416,36 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   for (const uint32_t id : ids) {
     const auto it = relations_.find(id);
     if (it == relations_.end() || it->second.source < 0) continue;
-    const auto point = options_.copy_points.find(id);
-    if (point != options_.copy_points.end() && open_lsn_ < point->second) continue;
+    if (InCopy(id)) continue;
     const int index = it->second.source;
-    const mapping::SourcePlan& source = plan_.sources[index];
     if (!EmptiesAll(index, ids)) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "a partition of %s.%s was truncated: which of its rows went can't be told from the log. "
-          "Run: switchyard recopy FILE %s",
-          source.schema, source.name, source.name));
+      RETURN_IF_ERROR(OnPartitionEmptied(index));
+      continue;
     }
-    if (!emptied.insert(index).second) continue;
+    if (options_.in_doubt.contains(index) || !emptied.insert(index).second) continue;
     open_changes_.push_back({.source = index, .kind = RawChange::Kind::kTruncate});
   }
   return absl::OkStatus();
+}
+
+// Whether the copy of the table holds the transaction being read.
+bool Batcher::InCopy(uint32_t relation_id) const {
+  const auto point = options_.copy_points.find(relation_id);
+  return open_lsn_ < (point == options_.copy_points.end() ? options_.copied_before : point->second);
+}
+
+absl::Status Batcher::OnPartitionEmptied(int source) {
+  if (options_.copied_again.contains(source)) {
+    options_.in_doubt.insert(source);
+    new_doubts_.insert(source);  // told again should this transaction come again
+    return absl::OkStatus();
+  }
+  lost_partition_ = true;
+  const mapping::SourcePlan& table = plan_.sources[source];
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the log. "
+      "Run: switchyard recopy FILE %1$s.%2$s",
+      table.schema, table.name));
 }
 
 // Whether these are the table, or all of its partitions that are known.
@@ -559,6 +576,8 @@ Batch Batcher::Cut(bool chunk) {
   batch.rows = rows_ - static_cast<int64_t>(open_changes_.size());
   batch.first_lsn = first_lsn_;
   batch.relations = std::exchange(new_relations_, {});
+  batch.in_doubt.assign(new_doubts_.begin(), new_doubts_.end());
+  new_doubts_.clear();
   batch.arenas = std::exchange(old_arenas_, {});
   batch.arenas.push_back(arena_);
   // The transaction being read keeps what it has in the old arena.

@@ -42,6 +42,13 @@ struct BatcherOptions {
   int64_t batch_bytes_max = int64_t{16} << 20;
   // Row events of a table below its copy point are in the copy already.
   std::map<uint32_t, Lsn> copy_points;
+  // The same for tables without a point of their own: partitions that went before the copy.
+  Lsn copied_before;
+  // Sources, by index, that are being copied again. The TRUNCATE of one of their partitions, whose
+  // rows the log can't tell, puts them in doubt; without a copy under way it ends the stream.
+  std::set<int> copied_again;
+  // Sources in doubt: their changes are left out, for the copy will bring them.
+  std::set<int> in_doubt;
   // No transaction with a commit LSN >= this is begun.
   std::optional<Lsn> hold_lsn;
 };
@@ -65,6 +72,8 @@ class Batcher {
   bool full() const;
   // A transaction at or past hold_lsn was met: nothing further will become complete.
   bool held() const { return held_; }
+  // Why Add failed: a partition was emptied while nothing copies its table again.
+  bool lost_partition() const { return lost_partition_; }
   Batch Take();
 
  private:
@@ -82,6 +91,8 @@ class Batcher {
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
   bool EmptiesAll(int source, const std::set<uint32_t>& ids) const;
+  absl::Status OnPartitionEmptied(int source);
+  bool InCopy(uint32_t relation_id) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
   absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
   void Merge(const RawChange& change);
@@ -101,6 +112,9 @@ class Batcher {
 
   std::map<uint32_t, Relation> relations_;
   std::vector<std::pair<uint32_t, std::string>> new_relations_;
+
+  bool lost_partition_ = false;
+  std::set<int> new_doubts_;  // not yet told with a batch
 
   // The transaction being read.
   bool open_ = false;

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
+#include "replayer/doubt.h"
 
 namespace switchyard::replayer {
 
@@ -214,6 +215,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
     }
   }
   RETURN_IF_ERROR(StoreRelations(batch));
+  RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch.in_doubt));
   if (batch.chunk || continues) {
     for (const TableChanges& table : batch.tables) {
       RETURN_IF_ERROR(writer_->ClearStage(table.source));

@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/sql_builder.h"
 #include "replayer/batcher.h"
+#include "replayer/doubt.h"
 
 namespace switchyard::replayer {
 
@@ -193,22 +194,37 @@ absl::Status Recopy::SwapIfComplete(Job& job) {
   if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
     return absl::OkStatus();
   }
-  const absl::Status swapped = Swap(job);
-  if (!swapped.ok() && !IsRefusedRow(swapped)) return swapped;
-  const std::string result = swapped.ok() ? "swapped in at " + target_.position().lsn.ToString()
-                                          : "the target refuses a row, the table is as it was: " +
-                                                std::string(StdSv(swapped.message()));
-  return Finish(job, swapped.ok() ? "done" : "failed", result);
+  ASSIGN_OR_RETURN(const std::optional<Position> from, AskedAt(job));
+  // Swapped in before a restart, which reads the copy topic again for another table.
+  if (!from) return Drop(job);
+  const absl::Status swapped = Swap(job, *from);
+  if (swapped.ok()) {
+    return Finish(job, "done", "swapped in at " + target_.position().lsn.ToString());
+  }
+  if (!job.outdated && !IsRefusedRow(swapped)) return swapped;
+  const std::string why =
+      absl::StrCat(job.outdated ? "outdated, the table is as it was: "
+                                : "the target refuses a row, the table is as it was: ",
+                   swapped.message());
+  RETURN_IF_ERROR(Finish(job, "failed", why));
+  return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 
-absl::Status Recopy::Swap(Job& job) {
+absl::Status Recopy::Swap(Job& job, const Position& from) {
   const SourcePlan& source = plan_.sources[job.source];
-  RETURN_IF_ERROR(RollForward(job));
+  RETURN_IF_ERROR(RollForward(job, from));
   RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job.side));
   return target_.ReplaceSource(job.source, [&]() -> absl::Status {
     if (source.mirrored) RETURN_IF_ERROR(SwapTable(job, source.mirror));
     for (const mapping::MappingPlan& mapping : plan_.mappings) {
-      if (mapping.source == job.source) RETURN_IF_ERROR(SwapTable(job, mapping.write));
+      if (mapping.source != job.source) continue;
+      RETURN_IF_ERROR(SwapTable(job, mapping.write));
+      // What waited there is in the table now, as the copy has it.
+      RETURN_IF_ERROR(target_.session()
+                          .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND "
+                                 "target = $2 AND operation <> 'recompute'",
+                                 {options_.stream, mapping.display})
+                          .status());
     }
     return absl::OkStatus();
   });
@@ -228,25 +244,29 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 
-// Applies to the side table what the change topic holds between the copy and the position.
-absl::Status Recopy::RollForward(const Job& job) {
+absl::StatusOr<std::optional<Position>> Recopy::AskedAt(const Job& job) {
+  const SourcePlan& source = plan_.sources[job.source];
   ASSIGN_OR_RETURN(
       const pg::Result from,
       target_.session().Query(
           "SELECT epoch, lsn, log_offset FROM switchyard.request WHERE stream = $1 AND "
-          "kind = 'recopy' AND state = 'open' ORDER BY log_offset LIMIT 1",
-          {options_.stream}));
-  if (from.rows() == 0) {
-    return absl::FailedPreconditionError(
-        "a re-copy came that nobody asked for on the target; ask with: switchyard recopy FILE "
-        "TABLE");
-  }
+          "kind = 'recopy' AND state = 'open' AND argument IN ($2, $3) ORDER BY log_offset LIMIT 1",
+          {options_.stream, source.name, source.schema + "." + source.name}));
+  if (from.rows() == 0) return std::nullopt;
   Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)), .next_offset = from.i64(0, 2)};
   ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
+  return position;
+}
+
+// Applies to the side table what the change topic holds between the copy and the position.
+absl::Status Recopy::RollForward(Job& job, Position position) {
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
   BatcherOptions options;
-  for (const auto& [id, leaf] : job.leaves) options.copy_points[id] = leaf.lsn;
+  for (const auto& [id, leaf] : job.leaves) {
+    options.copy_points[id] = leaf.lsn;
+    options.copied_before = std::max(options.copied_before, leaf.lsn);
+  }
   Batcher batcher(only, position, options);
   ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
   for (const event::v1::Relation& relation : relations) {
@@ -275,7 +295,9 @@ absl::Status Recopy::RollForward(const Job& job) {
         next = record.offset;
         break;
       }
-      RETURN_IF_ERROR(batcher.Add(record.payload, record.offset + 1));
+      const absl::Status added = batcher.Add(record.payload, record.offset + 1);
+      job.outdated = batcher.lost_partition();
+      RETURN_IF_ERROR(added);
       while (batcher.full()) RETURN_IF_ERROR(apply(batcher.Take()));
       next = record.offset + 1;
     }
@@ -297,12 +319,25 @@ absl::Status Recopy::Finish(const Job& job, const std::string& state, const std:
                 "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
                 {options_.stream, state, result, source.name, source.schema + "." + source.name})
             .status());
-    if (jobs_.size() > 1) return absl::OkStatus();
-    return session
-        .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
-               {options_.stream, std::to_string(next_offset_)})
-        .status();
+    if (state == "done") {
+      ASSIGN_OR_RETURN(const bool released, EndDoubt(session, source, options_.stream));
+      released_ |= released;
+    }
+    return absl::OkStatus();
   }));
+  return Drop(job);
+}
+
+absl::Status Recopy::Drop(const Job& job) {
+  pg::Session& session = target_.session();
+  // The copies of other tables would have to be read again from before this one.
+  if (jobs_.size() == 1) {
+    RETURN_IF_ERROR(
+        session
+            .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
+                   {options_.stream, std::to_string(next_offset_)})
+            .status());
+  }
   RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
   for (const auto& [id, leaf] : job.leaves) {
     RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -44,6 +45,10 @@ class Recopy {
   // The change topic must be kept from here on; nullopt when no re-copy is open.
   absl::StatusOr<std::optional<int64_t>> KeepFrom();
 
+  // A table is no longer in doubt (doubt.h): the log is to be read again from the position, with
+  // its changes. True once for each.
+  bool TakeReleased() { return std::exchange(released_, false); }
+
  private:
   struct Leaf {
     uint64_t generation = 0;
@@ -54,7 +59,8 @@ class Recopy {
   struct Job {
     int source = 0;
     std::map<uint32_t, Leaf> leaves;
-    std::string side;  // temporary table, shaped like the source's stage
+    std::string side;       // temporary table, shaped like the source's stage
+    bool outdated = false;  // a partition was emptied after the copy
   };
 
   absl::Status Add(const event::v1::Event& event);
@@ -63,10 +69,13 @@ class Recopy {
   absl::Status OnEnd(const event::v1::CopyEnd& end);
   Job* JobOf(uint32_t relation_id);  // null: nobody asked for it
   absl::Status SwapIfComplete(Job& job);
-  absl::Status Swap(Job& job);
-  absl::Status RollForward(const Job& job);
+  absl::Status Swap(Job& job, const Position& from);
+  // Where the stream stood when this table was first asked for; nullopt: nobody did.
+  absl::StatusOr<std::optional<Position>> AskedAt(const Job& job);
+  absl::Status RollForward(Job& job, Position position);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
   absl::Status Finish(const Job& job, const std::string& state, const std::string& result);
+  absl::Status Drop(const Job& job);
 
   PgTarget& target_;
   const mapping::Plan& plan_;
@@ -75,6 +84,7 @@ class Recopy {
   std::unique_ptr<eventlog::LogReader> reader_;
   int64_t next_offset_ = 0;
   std::map<int, Job> jobs_;  // by source
+  bool released_ = false;
 };
 
 }  // namespace switchyard::replayer

@@ -14,6 +14,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
 #include "replayer/copy_loader.h"
+#include "replayer/doubt.h"
 #include "replayer/pipeline.h"
 
 namespace switchyard::replayer {
@@ -123,19 +124,25 @@ absl::Status Replayer::Stream() {
   while (true) {
     ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
     RETURN_IF_ERROR(StreamFrom(state));
+    if (std::exchange(read_again_, false)) continue;
     RETURN_IF_ERROR(AwaitRelease());
   }
 }
 
-// Until the hold is reached (OK) or something fails.
+// Until the hold is reached or the log is to be read again (both OK), or something fails.
 absl::Status Replayer::StreamFrom(const StreamState& state) {
   copy_lsn_ = state.copy_lsn;
   catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
   ASSIGN_OR_RETURN(resume_, LoadResume());
+  ASSIGN_OR_RETURN(const Doubts doubts,
+                   LoadDoubts(target_.session(), plan_, options_.target.stream));
+  in_doubt_ = !doubts.in_doubt.empty();
   RETURN_IF_ERROR(target_.SetState(consistent() ? "streaming" : "catching_up"));
   PipelineOptions pipeline_options{.position = state.position};
   pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
                               .batch_bytes_max = options_.batch_bytes_max,
+                              .copied_again = doubts.copied_again,
+                              .in_doubt = doubts.in_doubt,
                               .hold_lsn = state.hold_lsn};
   ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.LoadCopyPoints());
   ASSIGN_OR_RETURN(pipeline_options.relations, target_.LoadRelations());
@@ -156,6 +163,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
     if (batch) RETURN_IF_ERROR(ApplyOne(*batch));
     if (!batch && pipeline.ended()) return pipeline.status();
     RETURN_IF_ERROR(Chores());
+    if (read_again_) return absl::OkStatus();
   }
 }
 
@@ -179,6 +187,7 @@ absl::Status Replayer::ApplyOne(const Batch& batch) {
     status = target_.Apply(batch, true);
   }
   RETURN_IF_ERROR(status);
+  in_doubt_ |= !batch.in_doubt.empty();
   if (batch.chunk) return status;
   careful_ = false;
   if (catching_up_ && target_.position().lsn.value() + 1 >= copy_lsn_.value()) {
@@ -232,6 +241,7 @@ absl::Status Replayer::Chores() {
   RETURN_IF_ERROR(HandleRequests());
   if (!catching_up_) {
     RETURN_IF_ERROR(recopy_->Step());
+    read_again_ |= recopy_->TakeReleased();
     if (resume_) RETURN_IF_ERROR(StepResume());
   }
   ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());

@@ -60,7 +60,7 @@ class Replayer {
   absl::Status Stream();
   absl::Status StreamFrom(const StreamState& state);
   absl::Status ApplyOne(const Batch& batch);
-  bool consistent() const { return !catching_up_ && !resume_.has_value(); }
+  bool consistent() const { return !catching_up_ && !resume_.has_value() && !in_doubt_; }
   absl::Status NoteConsistency();
   absl::Status Chores();
   absl::Status HandleRequests();
@@ -79,6 +79,8 @@ class Replayer {
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
   bool catching_up_ = false;  // behind the largest copy point
   Lsn copy_lsn_;
+  bool in_doubt_ = false;    // see doubt.h
+  bool read_again_ = false;  // from the position: a table is no longer in doubt
   std::optional<OpenResume> resume_;
   bool announced_standby_ = false;
   absl::Time next_chores_;

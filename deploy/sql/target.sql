@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS switchyard.quarantine (
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream text NOT NULL,
-  kind text NOT NULL,         -- recopy, quarantine_retry, resume
+  kind text NOT NULL,         -- recopy, quarantine_retry, resume; in_doubt: a table to be copied again
   argument text NOT NULL DEFAULT '',
   state text NOT NULL DEFAULT 'open',  -- open, done, failed
   result text NOT NULL DEFAULT '',

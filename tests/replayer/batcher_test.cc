@@ -61,7 +61,7 @@ class BatcherTest : public ::testing::Test {
   }
 
   mapping::Plan plan_ = TwoTables();
-  const BatcherOptions options_;
+  BatcherOptions options_;
   Log log_;
   std::unique_ptr<Batcher> batcher_;
   size_t read_ = 0;
@@ -177,7 +177,25 @@ TEST_F(BatcherTest, PartitionsAreTheirRoots) {
             "t: U[1](1 moved B)");
   EXPECT_EQ(Collapsed({Truncate({kTable, kLeaf, kBorn})}), "t: emptied");
   log_.Transaction(500, {Truncate({kLeaf})});
-  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("recopy FILE t")));
+  EXPECT_THAT(Read(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("recopy FILE public.t")));
+}
+
+TEST_F(BatcherTest, APartitionEmptiedWhileItsTableIsCopiedAgainLeavesItsChangesToTheCopy) {
+  constexpr uint32_t kLeaf = 70;
+  constexpr uint32_t kOther = 71;
+  plan_.sources[0].relation_ids = {kLeaf, kOther};
+  options_.copied_again = {0};
+  for (const uint32_t id : {kLeaf, kOther}) log_.Relation(RelationOf(id));
+  log_.Transaction(100, {Insert("1", "a", "B", kLeaf), Truncate({kLeaf}),
+                         Insert("2", "b", "B", kOther), Delete("1", kOtherTable)});
+  log_.Transaction(200, {Truncate({kLeaf, kOther}), Insert("3", "c", "B", kLeaf)});
+  ASSERT_OK(Read());
+  const Batch batch = batcher_->Take();
+  EXPECT_EQ(Text(batch, plan_), "t: I(1 a B); o: D[1]");
+  EXPECT_EQ(batch.in_doubt, std::vector<int>{0});
+  EXPECT_EQ(batch.lsn, Lsn(200));
+  EXPECT_FALSE(batcher_->lost_partition());
 }
 
 TEST_F(BatcherTest, TablesAreCollapsedApart) {

@@ -349,6 +349,56 @@ TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn)
   EXPECT_EQ(New("SELECT name FROM users WHERE email = '10@x'"), "goes on");
 }
 
+// A re-copy that is older than the last TRUNCATE of a partition can't tell its rows either.
+TEST_F(ReplayTest, ATableStaysInDoubtUntilACopyIsYoungerThanTheTruncate) {
+  constexpr char kPartitioned[] =
+      "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+      "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);"
+      "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200)";
+  constexpr char kRows[] = "SELECT id, v FROM p ORDER BY id";
+  ASSERT_OK(Start(kPartitioned, kPartitioned, "  - {table: public.p, copy: p}\n",
+                  "INSERT INTO p SELECT i, 'v' FROM generate_series(1, 199) i"));
+  ASSERT_OK(CatchUp());
+  const auto ask = [&] {
+    return OnNew(
+        "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+        "SELECT name, 'recopy', 'p', epoch, lsn, log_offset FROM switchyard.stream");
+  };
+  const auto copy = [&]() -> absl::Status {
+    RETURN_IF_ERROR(capture_->Recopy("p1"));
+    return capture_->Recopy("p2");
+  };
+  const auto stops = [&](const std::string& why) {
+    ASSERT_OK(AwaitState("stopped"));
+    EXPECT_THAT(StopReplayer(),
+                testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(why)));
+  };
+  ASSERT_OK(OnOld("TRUNCATE p1; INSERT INTO p VALUES (1, 'again')"));
+  ASSERT_OK(capture_->Pump());
+  stops("a partition of public.p was truncated");
+  ASSERT_OK(ask());
+  ASSERT_OK(copy());
+  ASSERT_OK(OnOld("TRUNCATE p2; INSERT INTO p VALUES (150, 'again')"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'catching_up'"));
+  ASSERT_OK(StartReplayer());
+  stops("public.p holds rows that may be gone from the source");
+  EXPECT_THAT(New("SELECT state, result FROM switchyard.request WHERE kind = 'recopy'"),
+              HasSubstr("failed|outdated"));
+  EXPECT_EQ(New("SELECT count(*) FROM p"), "199");  // as it was
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'catching_up'"));
+  ASSERT_OK(StartReplayer());
+  stops("switchyard recopy FILE public.p");  // at once: its changes would wait for ever
+  ASSERT_OK(ask());
+  ASSERT_OK(copy());
+  ASSERT_OK(OnOld("INSERT INTO p VALUES (2, 'later'); UPDATE p SET v = 'x' WHERE id = 150"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kRows), Old(kRows));
+}
+
 TEST_F(ReplayTest, KeysThatAreEqualButNotIdenticalAreOneRow) {
   constexpr char kNumeric[] = "CREATE TABLE t (id numeric PRIMARY KEY, v text, n int)";
   ASSERT_OK(Start(kNumeric, kNumeric, kCopyT, "INSERT INTO t VALUES (1.0, 'a', 1)"));
