@@ -224,7 +224,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   if (batch.chunk) return absl::OkStatus();
   if (continues) {
     // What one chunk could not place, a later one may have made room for.
-    if (careful) RETURN_IF_ERROR(quarantine_->Retry(0).status());
+    if (careful) RETURN_IF_ERROR(RetryInOrder(0, batch.lsn).status());
     RETURN_IF_ERROR(MovePosition(batch));
   }
   RETURN_IF_ERROR(writer_->EmptyUsed());
@@ -345,7 +345,9 @@ absl::Status PgTarget::WriteRowLocal(const Batch& batch, int mapping, bool caref
     if (table.source != plan.source) continue;
     RETURN_IF_ERROR(TouchReaders(mapping, true, table.truncated));
     if (careful || quarantine_->active(mapping)) {
-      RETURN_IF_ERROR(quarantine_->WriteCarefully(table, mapping, batch.lsn));
+      RETURN_IF_ERROR(quarantine_->WriteCarefully(table, mapping, batch.lsn, [&](bool before) {
+        return TouchReaders(mapping, before, false);
+      }));
     } else {
       RETURN_IF_ERROR(writer_->Write(table, plan.write, Direct(table, careful)));
     }
@@ -413,11 +415,32 @@ absl::Status PgTarget::StoreRelation(uint32_t relation_id, const std::string& de
       .status();
 }
 
+// What an entry brings into a table of NEW feeds the mappings after it that read that table.
+absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn lsn) {
+  const Batch here{.lsn = lsn};
+  Quarantine::RetryResult result;
+  touched_.clear();
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    const int mapping = static_cast<int>(m);
+    if (touched_.contains(mapping)) {
+      RETURN_IF_ERROR(RecomputeMapping(here, mapping, /*careful=*/true));
+    }
+    ASSIGN_OR_RETURN(const Quarantine::RetryResult part,
+                     quarantine_->Retry(id, mapping, [&](bool before) {
+                       return TouchReaders(mapping, before, false);
+                     }));
+    result.applied += part.applied;
+    result.left += part.left;
+  }
+  touched_.clear();
+  return result;
+}
+
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
-    ASSIGN_OR_RETURN(result, quarantine_->Retry(id));
+    ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     return writer_->EmptyUsed();
   }));
   RETURN_IF_ERROR(quarantine_->Load());

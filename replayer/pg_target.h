@@ -120,6 +120,7 @@ class PgTarget {
   absl::Status WriteRowLocal(const Batch& batch, int mapping, bool careful);
   absl::Status RecomputeMapping(const Batch& batch, int mapping, bool careful);
   absl::Status RecomputeInSlices(int mapping, int64_t scopes);
+  absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::Status StoreRelations(const Batch& batch);
   bool Direct(const TableChanges& table, bool careful) const;
 

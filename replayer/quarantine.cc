@@ -136,7 +136,8 @@ absl::Status Quarantine::Bisect(int64_t low, int64_t high,
   return Bisect(middle, high, attempt, refusals);
 }
 
-absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn) {
+absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn,
+                                        Feed feed) {
   const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
   if (table.truncated) {
     RETURN_IF_ERROR(writer_.Run(write.clear));
@@ -145,7 +146,7 @@ absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, 
                     {options_.stream, writer_.plan().mappings[mapping].display}));
   }
   RETURN_IF_ERROR(HoldStage(table.source));
-  if (active(mapping)) RETURN_IF_ERROR(FoldKnown(table.source, mapping, lsn));
+  if (active(mapping)) RETURN_IF_ERROR(FoldKnown(table.source, mapping, lsn, feed));
   absl::Status status = WriteOrExchange(write);
   if (status.ok()) return RestoreStage(table.source);
   if (!IsRefusedRow(status)) return status;
@@ -222,7 +223,7 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
       .status();
 }
 
-absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
+absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) {
   const SourcePlan& plan = writer_.plan().sources[source];
   const std::string& target = writer_.plan().mappings[mapping].display;
   // An insert followed by a delete leaves nothing to do; the entry goes when it is tried.
@@ -255,12 +256,12 @@ absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
       "pg_temp.sy_rest; INSERT INTO pg_temp.sy_rest SELECT sy__ord FROM ",
       Temp(plan.stage))));
   for (int i = 0; i < folded.rows(); ++i) {
-    RETURN_IF_ERROR(TryEntry(folded.i64(i, 0), source, mapping).status());
+    RETURN_IF_ERROR(TryEntry(folded.i64(i, 0), source, mapping, feed).status());
   }
   return TakeHeld(source, "sy__ord IN (SELECT sy__ord FROM pg_temp.sy_rest)");
 }
 
-absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping) {
+absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping, Feed feed) {
   const SourcePlan& plan = writer_.plan().sources[source];
   std::vector<std::string> keys;
   std::vector<std::string> values;
@@ -292,7 +293,9 @@ absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping) {
                     " FROM switchyard.quarantine WHERE id = $1::bigint AND operation <> 'nothing'"),
                 {number})
             .status());
+    RETURN_IF_ERROR(feed(true));
     RETURN_IF_ERROR(WriteOrExchange(writer_.plan().mappings[mapping].write));
+    RETURN_IF_ERROR(feed(false));
     return writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint", {number});
   });
   if (status.ok()) return true;
@@ -408,33 +411,33 @@ absl::StatusOr<bool> Quarantine::TryScope(int64_t id, int mapping) {
   return true;
 }
 
-absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id) {
+absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mapping, Feed feed) {
+  const MappingPlan& plan = writer_.plan().mappings[mapping];
   ASSIGN_OR_RETURN(const pg::Result entries,
                    writer_.session().Query(
-                       "SELECT id, target, lsn FROM switchyard.quarantine WHERE stream = $1 AND "
-                       "($2::bigint = 0 OR id = $2::bigint) ORDER BY id",
-                       {options_.stream, std::to_string(id)}));
+                       "SELECT id, lsn FROM switchyard.quarantine WHERE stream = $1 AND target = "
+                       "$2 AND ($3::bigint = 0 OR id = $3::bigint) ORDER BY id",
+                       {options_.stream, plan.display, std::to_string(id)}));
+  const auto readers = [&]() -> absl::Status {
+    RETURN_IF_ERROR(feed(true));
+    return feed(false);
+  };
   RetryResult result;
   for (int i = 0; i < entries.rows(); ++i) {
-    for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
-      const MappingPlan& plan = writer_.plan().mappings[m];
-      if (plan.display != entries.text(i, 1)) continue;
-      const int mapping = static_cast<int>(m);
-      if (plan.row_local) {
-        ASSIGN_OR_RETURN(const bool applied, TryEntry(entries.i64(i, 0), plan.source, mapping));
-        (applied ? result.applied : result.left) += 1;
-        RETURN_IF_ERROR(writer_.ClearStage(plan.source));
-      } else {
-        RETURN_IF_ERROR(TryScope(entries.i64(i, 0), mapping).status());
-        ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(entries.text(i, 2)));
-        RETURN_IF_ERROR(RecomputeCarefully(mapping, lsn, [] { return absl::OkStatus(); }));
-        ASSIGN_OR_RETURN(const pg::Result left,
-                         writer_.session().Query(
-                             "SELECT count(*) FROM switchyard.quarantine WHERE id = $1::bigint",
-                             {entries.str(i, 0)}));
-        (left.i64(0, 0) == 0 ? result.applied : result.left) += 1;
-        RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
-      }
+    if (plan.row_local) {
+      ASSIGN_OR_RETURN(const bool applied, TryEntry(entries.i64(i, 0), plan.source, mapping, feed));
+      (applied ? result.applied : result.left) += 1;
+      RETURN_IF_ERROR(writer_.ClearStage(plan.source));
+    } else {
+      RETURN_IF_ERROR(TryScope(entries.i64(i, 0), mapping).status());
+      ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(entries.text(i, 1)));
+      RETURN_IF_ERROR(RecomputeCarefully(mapping, lsn, readers));
+      ASSIGN_OR_RETURN(const pg::Result left,
+                       writer_.session().Query(
+                           "SELECT count(*) FROM switchyard.quarantine WHERE id = $1::bigint",
+                           {entries.str(i, 0)}));
+      (left.i64(0, 0) == 0 ? result.applied : result.left) += 1;
+      RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
     }
   }
   return result;

@@ -30,9 +30,13 @@ class Quarantine {
   // Whether the mapping has entries, so that its rows must go the careful way.
   bool active(int mapping) const { return active_.contains(mapping); }
 
+  // Called with the stage of an entry, before and after it is written: what reads the table of
+  // NEW is touched then.
+  using Feed = absl::FunctionRef<absl::Status(bool before)>;
+
   // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
   // rest is written. FailedPrecondition when there are more than entries_max.
-  absl::Status WriteCarefully(const TableChanges& table, int mapping, Lsn lsn);
+  absl::Status WriteCarefully(const TableChanges& table, int mapping, Lsn lsn, Feed feed);
 
   // The touched scopes of a keyed mapping, likewise.
   absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);
@@ -41,8 +45,9 @@ class Quarantine {
     int64_t applied = 0;
     int64_t left = 0;
   };
-  // Applies the folded state of every entry of the stream, or of the one with this id (> 0).
-  absl::StatusOr<RetryResult> Retry(int64_t id);
+  // Applies the folded state of every entry of the mapping, or of the one with this id (> 0).
+  // Leaves nothing in the mapping's own temporary tables.
+  absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
 
  private:
   struct Refusal {
@@ -55,14 +60,14 @@ class Quarantine {
   absl::Status RestoreStage(int source);
   absl::Status TakeHeld(int source, const std::string& condition);
   absl::Status WriteOrExchange(const mapping::TableWrite& write);
-  absl::Status FoldKnown(int source, int mapping, Lsn lsn);
+  absl::Status FoldKnown(int source, int mapping, Lsn lsn, Feed feed);
   absl::Status Bisect(int64_t low, int64_t high,
                       absl::FunctionRef<absl::Status(int64_t low, int64_t high)> attempt,
                       std::vector<Refusal>* refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
   absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
   // Applies one entry; true when the table took it and the entry is gone.
-  absl::StatusOr<bool> TryEntry(int64_t id, int source, int mapping);
+  absl::StatusOr<bool> TryEntry(int64_t id, int source, int mapping, Feed feed);
   absl::StatusOr<bool> TryScope(int64_t id, int mapping);
   absl::Status CheckBound();
 
