@@ -2,6 +2,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_run_fixture.h"
+#include "tests/support/oracle.h"
 
 namespace switchyard::testing {
 namespace {
@@ -73,6 +74,62 @@ TEST_F(CliRecopyTest, AsksForWhatIsThere) {
   const ProgramResult again = RunCli({"recopy", file_, "orders"}, Roles());
   EXPECT_EQ(again.exit_code, 1);
   EXPECT_THAT(again.output, HasSubstr("is asked for already"));
+}
+
+// Ids that were given to the world are kept, whatever is copied again.
+TEST_F(CliRecopyTest, AllottedIdsOutliveEveryCopy) {
+  constexpr char kForward[] = R"(
+migration: shop
+old: {dsn_env: OLD_DSN}
+new: {dsn_env: NEW_DSN}
+forward:
+  ids: [{kind: user, table: customers, old_id: id, new_id: gen_random_uuid()}]
+  tables:
+    - table: public.users
+      scope: old_id
+      from: {customers: id}
+      select: |
+        SELECT m.new_id AS id, c.id AS old_id, c.email FROM customers c
+        JOIN switchyard.id_map m ON m.kind = 'user' AND m.old_id = c.id::text
+)";
+  std::ofstream(file_) << kForward;
+  ASSERT_OK(postgres_->Execute(
+      "new_db",
+      "CREATE TABLE users (id uuid PRIMARY KEY, old_id int NOT NULL UNIQUE, email text)"));
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  const auto ids = [&] {
+    return New(
+        "SELECT string_agg(old_id || ' ' || id, E'\n' ORDER BY old_id) FROM users "
+        "WHERE old_id <= 3");
+  };
+  const auto expect_right = [&] {
+    ASSERT_OK_AND_ASSIGN(const spec::MigrationFile file, spec::LoadMigrationFile(file_));
+    ASSERT_OK_AND_ASSIGN(const auto tables, CompareWithMapping({.old_dsn = postgres_->dsn("old_db"),
+                                                                .new_dsn = postgres_->dsn("new_db"),
+                                                                .file = file}));
+    ASSERT_EQ(tables.size(), 2u);
+    for (const TableComparison& table : tables) EXPECT_TRUE(table.equal()) << table.ToString();
+  };
+  const std::string before = ids();
+  ASSERT_NO_FATAL_FAILURE(expect_right());
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    DELETE FROM switchyard_old.customers; DELETE FROM users WHERE old_id > 1)"));
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    INSERT INTO customers VALUES (4, 'd@x'))"));
+  const ProgramResult recopy = RunCli({"recopy", file_, "customers", "--wait", "30s"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  EXPECT_EQ(ids(), before);
+  ASSERT_NO_FATAL_FAILURE(expect_right());
+  ASSERT_OK(pipeline_->Stop());
+  const ProgramResult anew = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(anew.exit_code, 0) << anew.output;
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(ids(), before);
+  EXPECT_EQ(New("SELECT count(*) FROM users"), "4");
+  ASSERT_NO_FATAL_FAILURE(expect_right());
+  ASSERT_OK(pipeline_->Stop());
 }
 
 // The slot is gone, and with it changes: a named refusal, and the way out of it.

@@ -129,6 +129,42 @@ TEST_F(OracleTest, CountsRowsThatAreThereTwice) {
   EXPECT_THAT(tables[2].examples, ElementsAre("missing: (b@x,)"));
 }
 
+TEST_F(OracleTest, SeesRowsWithoutAnIdAndIdsGivenTwice) {
+  ASSERT_OK(server_->Execute("new", R"(
+    CREATE SCHEMA switchyard;
+    CREATE TABLE switchyard.id_map (kind text, old_id text, new_id uuid);
+    CREATE TABLE users (id uuid, email text);
+    INSERT INTO switchyard.id_map SELECT 'user', i, md5(i::text)::uuid FROM generate_series(1, 4) i;
+    INSERT INTO users SELECT md5(i::text)::uuid, e FROM (VALUES (1, 'A@x'), (2, 'b@x'), (3, 'b@x'))
+      AS v(i, e))"));
+  const std::string file = R"yaml(
+migration: shop
+old: {dsn_env: OLD_DSN}
+new: {dsn_env: NEW_DSN}
+aliases: {crm_people: crm.people}
+forward:
+  ids: [{kind: user, table: crm_people, old_id: id, new_id: gen_random_uuid()}]
+  tables:
+    - table: public.users
+      scope: id
+      from: {crm_people: "SELECT new_id FROM switchyard.id_map"}
+      select: |
+        SELECT m.new_id AS id, p.email FROM crm_people p
+        LEFT JOIN switchyard.id_map m ON m.kind = 'user' AND m.old_id = p.id::text
+)yaml";
+  ASSERT_OK_AND_ASSIGN(const std::vector<TableComparison> equal, Compare(file));
+  ASSERT_EQ(equal.size(), 2u);
+  EXPECT_TRUE(equal[0].equal()) << equal[0].ToString();
+  EXPECT_EQ(equal[1].ToString(), "ids of user  4 rows in NEW, 4 expected, 0 missing, 0 extra: OK");
+  ASSERT_OK(server_->Execute("new", R"(
+    DELETE FROM switchyard.id_map WHERE old_id = '3';
+    UPDATE switchyard.id_map SET new_id = md5('1')::uuid WHERE old_id = '2')"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<TableComparison> different, Compare(file));
+  EXPECT_THAT(
+      different[1].examples,
+      ElementsAre("missing: 3", HasSubstr("extra: 2 c4ca4238-a0b9-2382-0dcc-509a6f75849b")));
+}
+
 TEST_F(OracleTest, LeavesNoDatabaseBehind) {
   ASSERT_OK(Compare());
   ASSERT_OK_AND_ASSIGN(const std::string databases,

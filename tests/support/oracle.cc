@@ -173,6 +173,36 @@ absl::StatusOr<TableComparison> Compare(OracleScratch& scratch, const spec::Mapp
   return out;
 }
 
+// Every row of OLD has its pair, and no id was given twice. Which id is the program's choice; pairs
+// of rows that are gone stay.
+absl::StatusOr<TableComparison> CompareIds(pg::Session& session, const spec::IdMapRule& rule,
+                                           int examples_max) {
+  RETURN_IF_ERROR(session.Execute(absl::StrFormat(
+      "DROP TABLE IF EXISTS oracle_difference; CREATE TEMP TABLE oracle_difference AS "
+      "SELECT old_id AS line, 1 AS surplus FROM "
+      "(SELECT DISTINCT (%s)::text AS old_id FROM %s) wanted WHERE old_id IS NOT NULL AND NOT "
+      "EXISTS (SELECT FROM switchyard.id_map m WHERE m.kind = %s AND m.old_id = wanted.old_id) "
+      "UNION ALL SELECT old_id || ' ' || new_id, -1 FROM switchyard.id_map m WHERE kind = %s AND "
+      "EXISTS (SELECT FROM switchyard.id_map n WHERE n.kind = m.kind AND n.new_id = m.new_id AND "
+      "n.old_id < m.old_id)",
+      rule.old_id, QuoteIdentifier(rule.table.name), QuoteLiteral(rule.kind),
+      QuoteLiteral(rule.kind))));
+  ASSIGN_OR_RETURN(
+      const pg::Result counts,
+      session.Query("SELECT (SELECT count(*) FROM switchyard.id_map WHERE kind = $1), "
+                    "count(*) FILTER (WHERE surplus > 0), count(*) FILTER (WHERE surplus < 0) "
+                    "FROM oracle_difference",
+                    {rule.kind}));
+  TableComparison out{.table = "ids of " + rule.kind,
+                      .rows_in_new = counts.i64(0, 0),
+                      .missing = counts.i64(0, 1),
+                      .extra = counts.i64(0, 2)};
+  out.rows_expected = out.rows_in_new + out.missing - out.extra;
+  RETURN_IF_ERROR(AddExamples(session, "missing", "surplus > 0", examples_max, &out));
+  RETURN_IF_ERROR(AddExamples(session, "extra", "surplus < 0", examples_max, &out));
+  return out;
+}
+
 }  // namespace
 
 std::string TableComparison::ToString() const {
@@ -204,6 +234,10 @@ absl::StatusOr<std::vector<TableComparison>> CompareWithMapping(const OracleOpti
   for (const spec::Mapping& mapping : options.file.forward.mappings) {
     ASSIGN_OR_RETURN(TableComparison result,
                      Compare(*scratch, mapping, columns[&mapping], options.examples_max));
+    results.push_back(std::move(result));
+  }
+  for (const spec::IdMapRule& rule : options.file.forward.id_maps) {
+    ASSIGN_OR_RETURN(TableComparison result, CompareIds(session, rule, options.examples_max));
     results.push_back(std::move(result));
   }
   return results;

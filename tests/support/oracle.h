@@ -46,7 +46,9 @@ struct TableComparison {
   std::string ToString() const;
 };
 
-// One entry per mapping of the forward direction, in the order of the file.
+// One entry per mapping of the forward direction, in the order of the file; then one per rule under
+// `ids`: rows of OLD without a pair are missing, pairs with an id of another one are extra. The ids
+// themselves are taken from NEW.
 // InvalidArgument: the mappings read each other in a circle. Otherwise what the databases say.
 absl::StatusOr<std::vector<TableComparison>> CompareWithMapping(const OracleOptions& options,
                                                                 const Cancel& cancel = Cancel());

@@ -169,11 +169,11 @@ absl::Status OracleScratch::CopyHelpers() {
   }
   ASSIGN_OR_RETURN(pg::Result id_map,
                    new_session_->Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL"));
-  if (id_map.boolean(0, 0)) {
-    RETURN_IF_ERROR(
-        session_->Execute("CREATE TABLE switchyard.id_map (kind text, old_id text, new_id uuid)"));
-    RETURN_IF_ERROR(CopyTable("switchyard.id_map"));
-  }
+  RETURN_IF_ERROR(
+      session_->Execute("CREATE TABLE switchyard.id_map (kind text, old_id text, new_id uuid);"
+                        "CREATE INDEX ON switchyard.id_map (kind, old_id);"
+                        "CREATE INDEX ON switchyard.id_map (kind, new_id)"));
+  if (id_map.boolean(0, 0)) RETURN_IF_ERROR(CopyTable("switchyard.id_map"));
   std::set<spec::TableName> lookups;
   for (const spec::Mapping& mapping : options_.file.forward.mappings) {
     for (const spec::TableName& table : mapping.static_tables) {
