@@ -81,6 +81,7 @@ absl::StatusOr<uint64_t> CopyWriter::Append(Event* event) {
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(status_);
   absl::StatusOr<uint64_t> sequence = writer_->Append({}, payload);
+  if (!event->has_copy_chunk()) writer_->Nudge();
   status_ = sequence.status();
   return sequence;
 }

@@ -28,6 +28,7 @@ constexpr int64_t kFloodFramesPerMs = 20;
 constexpr absl::Duration kFloodWindow = absl::Milliseconds(1);
 constexpr absl::Duration kFloodPause = absl::Microseconds(250);
 constexpr absl::Duration kFloodWait = absl::Milliseconds(1);
+constexpr absl::Duration kFloodGather = absl::Milliseconds(5);
 
 constexpr char kSlotInUse[] = "55006";
 constexpr char kNoSuchSlot[] = "42704";
@@ -412,6 +413,7 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
 absl::Status StreamRun::Loop() {
   Pace pace(kFloodWindow, kFloodFramesPerMs);
   int frames = 0;
+  absl::Time gathering_until = absl::InfinitePast();
   while (true) {
     ASSIGN_OR_RETURN(auto frame, stream_->Read(absl::ZeroDuration()));
     if (!frame.has_value() && pace.flood()) {
@@ -420,13 +422,20 @@ absl::Status StreamRun::Loop() {
     }
     const bool drained = !frame.has_value();
     if (drained || frames == kFramesPerRound) {
-      if (drained) writer_->Nudge();  // nothing more to gather: what is there should not wait
       RETURN_IF_ERROR(Housekeep());
       pace.Count(frames, absl::Now());
       frames = 0;
     }
     if (drained) {
-      ASSIGN_OR_RETURN(frame, stream_->Read(publisher_->pending() ? kPendingWait : kIdleWait));
+      const absl::Time now = absl::Now();
+      absl::Duration wait = publisher_->pending() ? kPendingWait : kIdleWait;
+      if (pace.flood() && now < gathering_until) {
+        wait = gathering_until - now;
+      } else {
+        writer_->Nudge();  // nothing more to gather: what is there should not wait
+        gathering_until = now + kFloodGather;
+      }
+      ASSIGN_OR_RETURN(frame, stream_->Read(wait));
       if (!frame.has_value()) continue;
     }
     RETURN_IF_ERROR(Handle(*frame));

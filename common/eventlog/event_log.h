@@ -51,8 +51,8 @@ class LogWriter {
   // kPayloadBytesMax. Cancelled when it would have to wait and shutdown was requested.
   virtual absl::StatusOr<uint64_t> Append(std::string_view key, std::string_view payload) = 0;
 
-  // Hints that nothing more comes for now: what is queued should be written without waiting for
-  // a fuller batch.
+  // Says that nothing more comes for now: what is queued is written without waiting for a fuller
+  // batch. Without it, or Flush, the last records may wait for those that follow.
   virtual void Nudge() = 0;
 
   // Waits until everything appended is durable. DeadlineExceeded, Cancelled, or the delivery error.

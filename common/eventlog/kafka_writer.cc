@@ -20,17 +20,21 @@ constexpr size_t kPartBytes = 900'000;
 // What librdkafka keeps beside a message's own bytes while it is under way.
 constexpr size_t kMessageOverheadBytes = 256;
 constexpr size_t kInFlightMax = 32 << 20;
+// What is gathered for one request. A broker spends about as much on a request as on a thousand
+// small messages, and librdkafka, left to gather by itself, polls without rest while it does.
+constexpr size_t kGatherBytes = 512 << 10;
+constexpr size_t kGatherMessages = 5000;
 constexpr absl::Duration kStuckAfter = absl::Seconds(5);
 constexpr int kPollMs = 1000;
 
-// Measured on one broker beside the producer: one request under way at a time gathers what comes
-// meanwhile into the next, which costs the broker half of what five do and loses no throughput
-// (400,000 records/s of 150 bytes); a single transaction is through in 1.5 ms. lz4 costs nothing
-// in sum (the broker copies less) and writes a fifth to the disk.
+// Measured on one broker beside the producer. With less than a millisecond of linger librdkafka
+// polls without a pause until it is over, or until the broker answers when max.in.flight is
+// reached: a third of the producer's CPU, and no faster (a transaction is through in 1.7 ms either
+// way). lz4 saves the broker a third of its CPU.
 KafkaProperties Defaults() {
   return {
-      {"linger.ms", "0.2"},
-      {"max.in.flight", "1"},
+      {"linger.ms", "1"},
+      {"max.in.flight", "5"},
       {"compression.type", "lz4"},
       {"batch.size", "1000000"},
       {"batch.num.messages", "10000"},
@@ -106,12 +110,40 @@ absl::Status KafkaWriter::Produce(std::string_view key, std::string_view payload
     RETURN_IF_ERROR(WaitForRoom());
   }
   bytes_in_flight_.fetch_add(bytes, std::memory_order_relaxed);
+  gathered_bytes_.append(key).append(payload);
+  gathered_.push_back({.key_size = key.size(), .payload_size = payload.size(), .ends = ends});
+  const bool full = gathered_bytes_.size() >= kGatherBytes || gathered_.size() >= kGatherMessages;
+  return full ? HandOver() : absl::OkStatus();
+}
+
+// Gives what was gathered to librdkafka.
+absl::Status KafkaWriter::HandOver() {
   uint64_t number = 0;
   {
     MutexLock lock(&mu_);
     number = first_sent_ + sent_.size();
-    sent_.push_back({.ends = ends, .bytes = bytes});
+    for (const Gathered& one : gathered_) {
+      sent_.push_back(
+          {.ends = one.ends, .bytes = one.key_size + one.payload_size + kMessageOverheadBytes});
+    }
   }
+  absl::Status status;
+  const char* at = gathered_bytes_.data();
+  for (const Gathered& one : gathered_) {
+    status = HandOver({at, one.key_size}, {at + one.key_size, one.payload_size}, number++);
+    if (!status.ok()) break;
+    at += one.key_size + one.payload_size;
+  }
+  gathered_.clear();
+  gathered_bytes_.clear();
+  if (status.ok()) return status;
+  MutexLock lock(&mu_);
+  End(status);  // never a later message without this one
+  return status_;
+}
+
+absl::Status KafkaWriter::HandOver(std::string_view key, std::string_view payload,
+                                   uint64_t number) {
   // An empty payload is not a missing one.
   void* data = const_cast<char*>(payload.empty() ? "" : payload.data());
   // librdkafka hands this back in the delivery report; it is never followed.
@@ -121,10 +153,8 @@ absl::Status KafkaWriter::Produce(std::string_view key, std::string_view payload
                           key_data, key.size(), tag) != 0) {
     const rd_kafka_resp_err_t code = rd_kafka_last_error();
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      const absl::Status status = KafkaError(code, "writing to Kafka topic " + topic_);
-      MutexLock lock(&mu_);
-      End(absl::FailedPreconditionError(status.message()));
-      return status_;
+      return absl::FailedPreconditionError(
+          KafkaError(code, "writing to Kafka topic " + topic_).message());
     }
     // Only when the user made librdkafka's queue smaller than our bound.
     if (!cancel_.WaitFor(absl::Milliseconds(1))) return cancel_.status();
@@ -133,13 +163,16 @@ absl::Status KafkaWriter::Produce(std::string_view key, std::string_view payload
 }
 
 absl::Status KafkaWriter::WaitForRoom() {
+  RETURN_IF_ERROR(HandOver());
   RETURN_IF_ERROR(
       progress_.Await([this] { return bytes_in_flight_.load() < kInFlightMax || ended_.load(); },
                       absl::InfiniteFuture(), cancel_));
   return status();
 }
 
-void KafkaWriter::Nudge() {}
+void KafkaWriter::Nudge() {
+  [[maybe_unused]] const absl::Status handed = HandOver();  // the next call says so, and status()
+}
 
 absl::Status KafkaWriter::Flush(absl::Duration timeout) {
   Nudge();

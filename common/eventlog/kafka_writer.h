@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/base/cancel.h"
 #include "common/base/mutex.h"
@@ -37,6 +38,12 @@ class KafkaWriter : public LogWriter {
   bool keeps_keys() const override { return true; }
 
  private:
+  // A message that waits in gathered_bytes_, its key first.
+  struct Gathered {
+    size_t key_size = 0;
+    size_t payload_size = 0;
+    uint64_t ends = 0;
+  };
   // A message handed to librdkafka, in the order of handing over.
   struct Sent {
     uint64_t ends = 0;  // sequence number of the record that ends with it, 0 if none does
@@ -48,6 +55,8 @@ class KafkaWriter : public LogWriter {
               const Cancel& cancel);
 
   absl::Status Produce(std::string_view key, std::string_view payload, uint64_t ends);
+  absl::Status HandOver();
+  absl::Status HandOver(std::string_view key, std::string_view payload, uint64_t number);
   absl::Status WaitForRoom();
   void TakeDeliveries();
   void Delivered(rd_kafka_event_t* event);
@@ -64,8 +73,12 @@ class KafkaWriter : public LogWriter {
   const KafkaPtr<rd_kafka_topic_t> handle_;
   const KafkaPtr<rd_kafka_queue_t> main_queue_;
 
-  uint64_t sequence_ = 0;  // of the appending thread
-  std::string piece_;      // the same
+  // Of the appending thread.
+  uint64_t sequence_ = 0;
+  std::string piece_;
+  std::vector<Gathered> gathered_;
+  std::string gathered_bytes_;
+
   std::atomic<uint64_t> durable_sequence_ = 0;
   std::atomic<bool> ended_ = false;  // status_ is not OK
   std::atomic<size_t> bytes_in_flight_ = 0;
