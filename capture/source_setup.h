@@ -32,6 +32,8 @@ StreamNames NamesOf(std::string_view migration, std::string_view direction);
 struct SourceOptions {
   StreamNames names;
   std::string role = "switchyard_capture";  // who captures
+  // False: the catalogue may lack tables of the migration, and the names may be empty.
+  bool whole = true;
 };
 
 // Something that keeps a source from being captured.

@@ -45,13 +45,15 @@ ExitCode CodeFor(const ops::CheckReport& report) {
 absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& context) {
   ops::CheckReport report = {.path = options.path, .offline = options.offline};
   std::vector<spec::Fault> file_faults;
+  spec::MigrationFile partial;
   const absl::StatusOr<spec::MigrationFile> file =
-      spec::LoadMigrationFile(options.path, &file_faults);
+      spec::LoadMigrationFile(options.path, &file_faults, &partial);
   if (!file.ok() && file_faults.empty()) return file.status();
   for (const spec::Fault& fault : file_faults) report.faults.push_back(FromFileFault(fault));
-  if (file.ok()) {
-    report.migration = file->name;
-    if (!options.offline) RETURN_IF_ERROR(CheckDatabases(*file, context.cancel, &report));
+  if (file.ok()) report.migration = file->name;
+  if (!options.offline) {
+    RETURN_IF_ERROR(
+        CheckDatabases(file.ok() ? *file : partial, file.ok(), context.cancel, &report));
   }
   context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
   return CodeFor(report);

@@ -9,7 +9,8 @@ namespace switchyard::cli {
 
 // Adds every fault found to `report`; an error only when the check itself had to stop (Cancelled,
 // or a connection lost on the way).
-absl::Status CheckDatabases(const spec::MigrationFile& file, const Cancel& cancel,
+// `whole`: false for a file with faults, of which only what could be read is there.
+absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const Cancel& cancel,
                             ops::CheckReport* report);
 
 }  // namespace switchyard::cli

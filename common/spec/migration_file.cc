@@ -218,19 +218,20 @@ std::string Fault::ToString() const {
   return absl::StrFormat("%s:%d:%d: %s", file, at.line, at.column, message);
 }
 
-absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path,
-                                                std::vector<Fault>* faults) {
+absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path, std::vector<Fault>* faults,
+                                                MigrationFile* partial) {
   absl::StatusOr<std::string> text = ReadTextFile(path, kDocumentBytesMax);
   if (absl::IsInvalidArgument(text.status())) {
     return FaultsToStatus({{.file = path, .message = std::string(text.status().message())}}, path,
                           faults);
   }
   if (!text.ok()) return text.status();
-  return ParseMigrationFile(*text, path, faults);
+  return ParseMigrationFile(*text, path, faults, partial);
 }
 
 absl::StatusOr<MigrationFile> ParseMigrationFile(const std::string& text, const std::string& path,
-                                                 std::vector<Fault>* faults) {
+                                                 std::vector<Fault>* faults,
+                                                 MigrationFile* partial) {
   std::vector<Fault> found;
   Document document;
   DocumentProblem problem;
@@ -242,8 +243,9 @@ absl::StatusOr<MigrationFile> ParseMigrationFile(const std::string& text, const 
   file.path = path;
   Reader in(document, path, &found);
   ReadFile(in, document.root, std::filesystem::path(path).parent_path().string(), &file);
-  if (!found.empty()) return FaultsToStatus(std::move(found), path, faults);
-  return file;
+  if (found.empty()) return file;
+  if (partial != nullptr) *partial = std::move(file);
+  return FaultsToStatus(std::move(found), path, faults);
 }
 
 }  // namespace switchyard::spec

@@ -144,11 +144,14 @@ struct Fault {
 };
 
 // The file, or all of its faults. `faults` is filled on InvalidArgument (the status message joins
-// them by newlines). NotFound when the file is not there.
+// them by newlines), and `partial` then with what could be read all the same. NotFound when the
+// file is not there.
 absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path,
-                                                std::vector<Fault>* faults = nullptr);
+                                                std::vector<Fault>* faults = nullptr,
+                                                MigrationFile* partial = nullptr);
 // The same from memory; `path` is used for messages and to find select files.
 absl::StatusOr<MigrationFile> ParseMigrationFile(const std::string& text, const std::string& path,
-                                                 std::vector<Fault>* faults = nullptr);
+                                                 std::vector<Fault>* faults = nullptr,
+                                                 MigrationFile* partial = nullptr);
 
 }  // namespace switchyard::spec

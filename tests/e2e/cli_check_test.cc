@@ -1,3 +1,4 @@
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
@@ -130,6 +131,42 @@ TEST_F(CliCheckTest, ReportsFaultsOfTheFileWithoutAskingADatabase) {
   EXPECT_THAT(result.output, HasSubstr("check.yaml:1:1: the migration file has no \"old\""));
   EXPECT_THAT(result.output, HasSubstr("check.yaml:2:1: unknown key \"forwad\""));
   EXPECT_THAT(result.output, HasSubstr("3 faults"));
+}
+
+// What does not hang on the mapping is said in the same run as the file's own faults.
+TEST_F(CliCheckTest, ReportsFaultsOfBothDatabasesBesideThoseOfTheFile) {
+  constexpr char kBroken[] =
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
+      "forward:\n  - {table: public.users, cpoy: customers}\n"
+      "  - {table: public.things, copy: nowhere, where: '1 ='}\n"
+      "  - {table: public.users, copy: customers, owns: 'id < 0'}\n";
+  ASSERT_OK(postgres_->CreateDatabase("bare_db"));
+  ASSERT_OK(postgres_->Execute("bare_db",
+                               "CREATE UNLOGGED TABLE customers (id int PRIMARY KEY);"
+                               "CREATE ROLE weak LOGIN; GRANT CONNECT ON DATABASE new_db TO weak"));
+  const std::string weak = absl::StrReplaceAll(NewDsn(), {{"user=postgres", ""}}) + " user=weak";
+  const ProgramResult result = Check(kBroken, postgres_->dsn("bare_db"), weak);
+  EXPECT_EQ(result.exit_code, 2);
+  for (const char* expected :
+       {"check.yaml:5:27: unknown key \"cpoy\"", "check.yaml:6:54: where: ",
+        "old: table public.customers is unlogged", "old: the source has no switchyard.capture_",
+        "old: there is no publication \"switchyard_shop_forward\"\n    run, as its owner",
+        "new: role \"weak\" may not set session_replication_role",
+        "new: role \"weak\" may not write table public.users", "OLD: database bare_db, Postgres ",
+        "once the file has no fault"}) {
+    EXPECT_THAT(result.output, HasSubstr(expected));
+  }
+  EXPECT_THAT(result.output, Not(HasSubstr("nowhere")));
+  const ProgramResult same = Check(kBroken, OldDsn(), OldDsn());
+  EXPECT_THAT(same.output, HasSubstr("old and new are the same database"));
+  const ProgramResult down = Check(kBroken, "host=127.0.0.1 port=1", NewDsn());
+  EXPECT_EQ(down.exit_code, 2);
+  EXPECT_THAT(down.output, HasSubstr("old: "));
+  EXPECT_THAT(down.output, HasSubstr("Connection refused"));
+  const ProgramResult nameless = Check(std::string(kBroken).substr(sizeof "migration: shop"),
+                                       postgres_->dsn("bare_db"), NewDsn());
+  EXPECT_THAT(nameless.output, HasSubstr("old: table public.customers is unlogged"));
+  EXPECT_THAT(nameless.output, Not(HasSubstr("publication")));
 }
 
 TEST(CliTest, TakesGlobalOptionsBeforeAndAfterTheSubcommand) {
