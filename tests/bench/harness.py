@@ -35,12 +35,13 @@ def stop(*processes):
 
 
 class Cluster:
-    """A throw-away Postgres on a Unix socket."""
+    """A throw-away Postgres, used through its Unix socket where the client can."""
 
     def __init__(self, folder, name):
         self.bin = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
         self.socket = os.path.join(folder, name)
         self.data = os.path.join(self.socket, "data")
+        self.port = free_ports(1)[0]
         self.connections = {}
         os.mkdir(self.socket)
         self.user = []
@@ -51,7 +52,7 @@ class Cluster:
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync",
                  "-E", "UTF8", "--locale", "C.UTF-8")
         settings = {
-            "listen_addresses": "''", "unix_socket_directories": f"'{self.socket}'",
+            "listen_addresses": "'127.0.0.1'", "port": str(self.port), "unix_socket_directories": f"'{self.socket}'",
             "wal_level": "logical", "shared_buffers": "512MB", "max_wal_size": "8GB",
             "max_replication_slots": "20", "max_wal_senders": "20",
             "checkpoint_timeout": "30min", "logical_decoding_work_mem": "64MB",
@@ -79,7 +80,7 @@ class Cluster:
                               check=True, **options)
 
     def dsn(self, database="postgres"):
-        return f"host={self.socket} user=postgres dbname={database}"
+        return f"host={self.socket} port={self.port} user=postgres dbname={database}"
 
     def connect(self, database):
         connection = psycopg2.connect(self.dsn(database))
@@ -142,7 +143,10 @@ class Broker:
             return probe.connect_ex(("127.0.0.1", self.ports[0])) == 0
 
     def log_section(self):
-        return f'{{kafka: {{bootstrap.servers: "127.0.0.1:{self.ports[0]}", single_broker: true}}}}'
+        return f'{{kafka: {{bootstrap.servers: "{self.address()}", single_broker: true}}}}'
+
+    def address(self):
+        return f"127.0.0.1:{self.ports[0]}"
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
