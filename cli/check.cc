@@ -6,8 +6,11 @@
 #include <string>
 
 #include "cli/check_databases.h"
+#include "cli/event_log.h"
 #include "cli/setup_sql.h"
 #include "common/base/strings.h"
+#include "common/eventlog/check_log.h"
+#include "common/mapping/prepare.h"
 #include "common/ops/check_report.h"
 #include "common/spec/migration_file.h"
 
@@ -31,6 +34,30 @@ ops::CheckFault FromFileFault(const spec::Fault& fault) {
           .kind = ops::CheckFault::Kind::kMistake};
 }
 
+// What the roles would refuse of the log. A file with faults may not say where it is.
+absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
+                      ops::CheckReport* report) {
+  const spec::LogSection& log = file.log;
+  if (file.name.empty() || (log.sqlite_path.empty() && log.kafka.empty())) return absl::OkStatus();
+  std::vector<absl::Status> faults;
+  if (const absl::StatusOr<eventlog::LogOptions> options = LogOptionsOf(file); options.ok()) {
+    const mapping::StreamRole role = mapping::ForwardRole(file);
+    faults = eventlog::CheckEventLog(*options, {role.change_topic, role.copy_topic}, cancel);
+  } else {
+    faults.push_back(options.status());
+  }
+  RETURN_IF_ERROR(cancel.status());
+  for (const absl::Status& fault : faults) {
+    using Kind = ops::CheckFault::Kind;
+    report->faults.push_back({.where = ops::CheckFault::Where::kLog,
+                              .message = std::string(StdSv(fault.message())),
+                              .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
+                                      : absl::IsUnavailable(fault)   ? Kind::kUnreachable
+                                                                     : Kind::kNotReady});
+  }
+  return absl::OkStatus();
+}
+
 // A mistake goes before a database that can't be asked, and that before what a
 // database still lacks: the first is mended first.
 ExitCode CodeFor(const ops::CheckReport& report) {
@@ -52,8 +79,9 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
   for (const spec::Fault& fault : file_faults) report.faults.push_back(FromFileFault(fault));
   if (file.ok()) report.migration = file->name;
   if (!options.offline) {
-    RETURN_IF_ERROR(
-        CheckDatabases(file.ok() ? *file : partial, file.ok(), context.cancel, &report));
+    const spec::MigrationFile& read = file.ok() ? *file : partial;
+    RETURN_IF_ERROR(CheckDatabases(read, file.ok(), context.cancel, &report));
+    RETURN_IF_ERROR(CheckLog(read, context.cancel, &report));
   }
   context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
   return CodeFor(report);
@@ -75,11 +103,12 @@ absl::StatusOr<ExitCode> PrintSetup(const CheckOptions& options, const Context& 
 }  // namespace
 
 void AddCheck(CLI::App& app, Chosen* chosen) {
-  CLI::App* command =
-      app.add_subcommand("check", "Find every fault of the migration file and of both databases");
+  CLI::App* command = app.add_subcommand(
+      "check", "Find every fault of the migration file, of both databases and of the log");
   auto options = std::make_shared<CheckOptions>();
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
-  command->add_flag("--offline", options->offline, "Check the file only, ask no database");
+  command->add_flag("--offline", options->offline,
+                    "Check the file only, ask neither database nor log");
   command->add_flag("--print-setup", options->print_setup,
                     "Print the SQL that OLD's owner runs once: schema, role, grants, publication");
   command

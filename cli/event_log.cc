@@ -6,8 +6,7 @@
 
 namespace switchyard::cli {
 
-absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,
-                                                            const Cancel& cancel) {
+absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& file) {
   eventlog::LogOptions options = {.sqlite_path = file.log.sqlite_path,
                                   .kafka = file.log.kafka,
                                   .single_broker = file.log.single_broker};
@@ -19,6 +18,12 @@ absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::Migratio
     }
     options.kafka.emplace_back(property, value);
   }
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,
+                                                            const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const eventlog::LogOptions options, LogOptionsOf(file));
   return eventlog::OpenEventLog(options, cancel);
 }
 

@@ -9,6 +9,9 @@
 
 namespace switchyard::cli {
 
+// InvalidArgument: an environment variable that holds a property is not set.
+absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& file);
+
 // InvalidArgument: an environment variable that holds a property is not set. Other codes as
 // eventlog::OpenEventLog. `cancel` must outlive the log.
 absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,

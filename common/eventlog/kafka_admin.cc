@@ -146,7 +146,7 @@ absl::StatusOr<KafkaTopicSettings> KafkaAdmin::Metadata(const std::string& topic
 
 absl::StatusOr<KafkaPtr<rd_kafka_event_t>> KafkaAdmin::Await(
     rd_kafka_admin_op_t operation, std::string_view doing,
-    absl::FunctionRef<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)> start) {
+    absl::FunctionRef<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)> start) {
   const KafkaPtr<rd_kafka_AdminOptions_t> options(
       rd_kafka_AdminOptions_new(client_.get(), operation));
   std::array<char, 256> error{};
@@ -167,15 +167,29 @@ absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
   absl::Status known = Metadata(topic).status();
   if (known.ok()) return CheckSettings(topic);
   if (!absl::IsNotFound(known)) return known;
+  RETURN_IF_ERROR(Make(topic, /*only_ask=*/false));
+  RETURN_IF_ERROR(AwaitVisible(topic));
+  return CheckSettings(topic);
+}
+
+absl::Status KafkaAdmin::CheckTopic(const std::string& topic) {
+  const absl::Status known = Metadata(topic).status();
+  if (known.ok()) return CheckSettings(topic);
+  return absl::IsNotFound(known) ? Make(topic, /*only_ask=*/true) : known;
+}
+
+absl::Status KafkaAdmin::Make(const std::string& topic, bool only_ask) {
   const std::string doing = "making Kafka topic " + topic;
   const KafkaPtr<rd_kafka_NewTopic_t> wanted = NewTopic(topic, single_broker_);
   if (wanted == nullptr) return absl::InvalidArgumentError(doing + ": not a topic name");
   rd_kafka_NewTopic_t* topics[] = {wanted.get()};
-  ASSIGN_OR_RETURN(
-      const auto event,
-      Await(RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](const auto* options, auto* answers) {
-        rd_kafka_CreateTopics(client_.get(), topics, 1, options, answers);
-      }));
+  ASSIGN_OR_RETURN(const auto event,
+                   Await(RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, [&](auto* options, auto* answers) {
+                     std::array<char, 256> error{};
+                     rd_kafka_AdminOptions_set_validate_only(options, only_ask ? 1 : 0,
+                                                             error.data(), error.size());
+                     rd_kafka_CreateTopics(client_.get(), topics, 1, options, answers);
+                   }));
   size_t count = 0;
   const rd_kafka_topic_result_t** results =
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
@@ -190,8 +204,7 @@ absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
     const char* detail = rd_kafka_topic_result_error_string(results[0]);
     return KafkaError(code, doing, detail == nullptr ? "" : detail);
   }
-  RETURN_IF_ERROR(AwaitVisible(topic));
-  return CheckSettings(topic);
+  return absl::OkStatus();
 }
 
 // Brokers learn of a new topic one after the other.

@@ -35,6 +35,8 @@ class KafkaAdmin {
   // when it refuses; Cancelled on shutdown.
 
   absl::Status CreateTopic(const std::string& topic);
+  // What CreateTopic would say, without making it.
+  absl::Status CheckTopic(const std::string& topic);
   // NotFound when there is no such topic.
   absl::StatusOr<TopicInfo> Describe(const std::string& topic);
   // NotFound when there is no such topic.
@@ -47,11 +49,12 @@ class KafkaAdmin {
   // Partitions and replication factor; NotFound when there is no such topic.
   absl::StatusOr<KafkaTopicSettings> Metadata(const std::string& topic);
   absl::Status CheckSettings(const std::string& topic);
+  absl::Status Make(const std::string& topic, bool only_ask);
   absl::Status AwaitVisible(const std::string& topic);
   // Starts an operation that answers on the queue it is given, and waits for the answer.
   absl::StatusOr<KafkaPtr<rd_kafka_event_t>> Await(
       rd_kafka_admin_op_t operation, std::string_view doing,
-      absl::FunctionRef<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)> start);
+      absl::FunctionRef<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)> start);
   // `status`, or the authentication error behind it.
   absl::Status Explain(const absl::Status& status);
 

@@ -135,13 +135,37 @@ void RemoveDatabase(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) fs::remove(path + suffix, ignored);
 }
 
-absl::Status MakeLogFile(const std::string& path) {
+absl::Status CheckFolderOf(const std::string& path) {
+  const fs::path parent = fs::path(path).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  const auto refuse = [&](const std::string& why) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("log file %s: its folder %s %s", path, folder, why));
+  };
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) {
+    return refuse(errno == ENOENT ? "does not exist. Make it, or mend log.sqlite"
+                                  : std::string("can't be opened: ") + std::strerror(errno));
+  }
+  if (!S_ISDIR(info.st_mode)) return refuse("is no folder");
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return absl::OkStatus();
+  return refuse(std::string("can't be written to, and SQLite keeps files beside the log: ") +
+                std::strerror(errno));
+}
+
+absl::Status RefuseLoneWal(const std::string& path) {
   if (access((path + "-wal").c_str(), F_OK) == 0) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "%s-wal exists, but %s does not: the log file was moved away. Put it back, or remove "
         "the -wal file to start a new log",
         path, path));
   }
+  return absl::OkStatus();
+}
+
+absl::Status MakeLogFile(const std::string& path) {
+  RETURN_IF_ERROR(CheckFolderOf(path));
+  RETURN_IF_ERROR(RefuseLoneWal(path));
   const std::string fresh = path + ".new-" + RandomUuid();
   absl::Status made = WriteNewLog(fresh);
   // Another process may make the same log at this moment: then its file stands.
@@ -163,6 +187,18 @@ absl::Status PrepareLogFile(const std::string& path) {
   if (stat(path.c_str(), &info) == 0) return CheckLogFile(path);
   if (errno != ENOENT) return ErrnoStatus(path, "be opened");
   return MakeLogFile(path);
+}
+
+absl::Status CheckLogPath(const std::string& path) {
+  struct stat info {};
+  const bool there = stat(path.c_str(), &info) == 0;
+  if (!there && errno != ENOENT && errno != ENOTDIR) return ErrnoStatus(path, "be opened");
+  RETURN_IF_ERROR(there ? CheckLogFile(path) : RefuseLoneWal(path));
+  RETURN_IF_ERROR(CheckFolderOf(path));
+  if (!there || faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0) {
+    return absl::OkStatus();
+  }
+  return ErrnoStatus(path, "be written to");
 }
 
 absl::StatusOr<FileIdentity> IdentityOf(const std::string& path) {

@@ -32,6 +32,9 @@ inline constexpr int kLogPageBytes = 16384;
 // permission. DataLoss: shorter than a header. Unavailable: no space.
 absl::Status PrepareLogFile(const std::string& path);
 
+// Whether PrepareLogFile would find or make a log there that can be written. Changes nothing.
+absl::Status CheckLogPath(const std::string& path);
+
 // Which file a path names: an open connection does not notice when it is removed or replaced.
 struct FileIdentity {
   dev_t device = 0;

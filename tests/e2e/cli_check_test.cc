@@ -1,4 +1,9 @@
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/eventlog/event_log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
@@ -167,6 +172,37 @@ TEST_F(CliCheckTest, ReportsFaultsOfBothDatabasesBesideThoseOfTheFile) {
                                        postgres_->dsn("bare_db"), NewDsn());
   EXPECT_THAT(nameless.output, HasSubstr("old: table public.customers is unlogged"));
   EXPECT_THAT(nameless.output, Not(HasSubstr("publication")));
+}
+
+// As `run` would say it, and nothing is made.
+TEST_F(CliCheckTest, ReportsWhatKeepsTheLogFromBeingUsed) {
+  ASSERT_OK_AND_ASSIGN(const std::string folder, MakeTempFolder("check_log"));
+  const auto check = [&](const std::string& log) {
+    return Check(absl::StrCat(kFile, "log: {", log, "}\n"), OldDsn(), NewDsn()).output;
+  };
+  EXPECT_THAT(check("sqlite: " + folder + "/fine.db"), Not(HasSubstr("log: ")));
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_THAT(check("sqlite: " + folder + "/none/x.db"),
+              HasSubstr("log: log file " + folder + "/none/x.db: its folder " + folder +
+                        "/none does not exist"));
+  std::ofstream(folder + "/foreign.db") << "a diary";
+  EXPECT_THAT(check("sqlite: " + folder + "/foreign.db"), HasSubstr("is not a log file"));
+  EXPECT_THAT(check("sqlite: " + folder + "/foreign.db/x.db"), HasSubstr("is no folder"));
+  std::ofstream(folder + "/empty.db") << "";
+  EXPECT_THAT(check("sqlite: " + folder + "/empty.db"), HasSubstr("is empty"));
+  const Cancel cancel;
+  ASSERT_OK(eventlog::OpenEventLog({.sqlite_path = folder + "/newer.db"}, cancel));
+  std::fstream(folder + "/newer.db").seekp(63).put(9);
+  EXPECT_THAT(check("sqlite: " + folder + "/newer.db"), HasSubstr("has format version 9"));
+  EXPECT_THAT(check("kafka: {bootstrap.servers: 'h:1', env: {sasl.password: SY_NOT_SET}}"),
+              HasSubstr("log: the environment variable SY_NOT_SET is not set"));
+  const ProgramResult down =
+      Check(absl::StrCat(kFile, "log: {kafka: {bootstrap.servers: '127.0.0.1:1'}}\n"), OldDsn(),
+            NewDsn(), {"--json"});
+  EXPECT_EQ(down.exit_code, 3);
+  EXPECT_THAT(down.output, HasSubstr("\"where\": \"log\""));
+  EXPECT_THAT(down.output, HasSubstr("Connection refused"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(CliTest, TakesGlobalOptionsBeforeAndAfterTheSubcommand) {

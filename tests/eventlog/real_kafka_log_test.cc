@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/eventlog/check_log.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/record_key.h"
 #include "gmock/gmock.h"
@@ -152,6 +153,25 @@ TEST_F(RealKafkaTest, WantsReplicasUnlessToldThatThereIsOneBroker) {
   EXPECT_THAT(strict->CreateTopic(topic_), StatusIs(absl::StatusCode::kFailedPrecondition,
                                                     AllOf(HasSubstr("the replication factor is 1"),
                                                           HasSubstr("min.insync.replicas is 1"))));
+}
+
+TEST_F(RealKafkaTest, IsCheckedWithoutMakingATopic) {
+  const LogOptions single = {.kafka = {{"bootstrap.servers", Broker().bootstrap_servers()}},
+                             .single_broker = true};
+  LogOptions strict = single;
+  strict.single_broker = false;
+  const std::string compacted = UniqueTopic("check-compacted");
+  ASSERT_OK(Broker().CreateTopic(compacted, 1, {{"cleanup.policy", "compact"}}));
+  EXPECT_THAT(CheckEventLog(single, {topic_}, cancel_), ::testing::IsEmpty());
+  const auto refused = [](const std::string& text) {
+    return StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(text));
+  };
+  EXPECT_THAT(CheckEventLog(strict, {topic_, compacted}, cancel_),
+              ::testing::ElementsAre(refused("the log needs 3 brokers"),
+                                     refused("cleanup.policy is compact")));
+  EXPECT_THAT(log_->Describe(topic_), StatusIs(absl::StatusCode::kNotFound, HasSubstr(topic_)));
+  ASSERT_OK(log_->CreateTopic(topic_));
+  EXPECT_THAT(CheckEventLog(single, {topic_}, cancel_), ::testing::IsEmpty());
 }
 
 // Promise 1.
