@@ -11,6 +11,7 @@
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
 #include "common/base/strings.h"
+#include "common/mapping/after_copy_rights.h"
 #include "common/mapping/catalog.h"
 #include "common/mapping/install.h"
 #include "common/mapping/target_setup.h"
@@ -148,8 +149,12 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
 absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
                          ops::CheckReport* report) {
   if (new_side.session == nullptr) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> faults,
+  ASSIGN_OR_RETURN(std::vector<mapping::TargetFault> faults,
                    mapping::VerifyTarget(*new_side.session, file.forward, new_side.catalog));
+  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> more,
+                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy,
+                                            capture::NamesOf(file.name, "forward").stream));
+  faults.insert(faults.end(), more.begin(), more.end());
   for (const mapping::TargetFault& fault : faults) {
     report->faults.push_back(
         {.where = Where::kNew, .message = fault.problem, .remedy = fault.remedy});

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/mapping/after_copy_rights.h"
 #include "common/mapping/compiler.h"
 #include "common/mapping/install.h"
 #include "common/mapping/target_setup.h"
@@ -46,6 +47,19 @@ absl::Status RefuseSameDatabase(const Catalog& source, const Catalog& target) {
   return absl::FailedPreconditionError(absl::StrFormat(
       "source and target are the same database (%s of system %d): NEW must be another database",
       source.database, source.system_identifier));
+}
+
+// As `check` would say it.
+absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile& file,
+                                 const StreamRole& role) {
+  std::vector<spec::TableName> names = TargetTables(*role.direction);
+  for (spec::TableName& name : LookupTables(*role.direction)) names.push_back(std::move(name));
+  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, names, {}));
+  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *role.direction, target));
+  ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
+                   VerifyAfterCopy(session, file.after_copy, role.stream));
+  faults.insert(faults.end(), more.begin(), more.end());
+  return FaultsToStatus(faults);
 }
 
 absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRole& role,
@@ -93,7 +107,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   if (!source) {
     ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
   }
-  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, *role.direction));
+  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, role));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, *source, *target));
   RETURN_IF_ERROR(
       InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));

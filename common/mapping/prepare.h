@@ -38,8 +38,8 @@ struct PrepareOptions {
   bool refresh = false;
 };
 
-// InvalidArgument: faults in the mapping, one a line. FailedPrecondition: see RefuseUnreadyTarget
-// and InstallTarget.
+// InvalidArgument: faults in the mapping, one a line. FailedPrecondition: see VerifyTarget,
+// VerifyAfterCopy and InstallTarget.
 absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
                                                const StreamRole& role,
                                                const PrepareOptions& options, const Cancel& cancel);

@@ -277,11 +277,7 @@ absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
   return faults;
 }
 
-absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::Direction& direction) {
-  std::vector<spec::TableName> names = TargetTables(direction);
-  for (spec::TableName& name : LookupTables(direction)) names.push_back(std::move(name));
-  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, names, {}));
-  ASSIGN_OR_RETURN(const std::vector<TargetFault> faults, VerifyTarget(session, direction, target));
+absl::Status FaultsToStatus(const std::vector<TargetFault>& faults) {
   if (faults.empty()) return absl::OkStatus();
   std::string text = faults.size() == 1
                          ? "the target is not ready: "

@@ -43,7 +43,7 @@ absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
                                                       const Catalog& target);
 
-// The same for a role that starts: FailedPrecondition with every fault and its remedy.
-absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::Direction& direction);
+// OK, or FailedPrecondition with every fault and its remedy.
+absl::Status FaultsToStatus(const std::vector<TargetFault>& faults);
 
 }  // namespace switchyard::mapping

@@ -95,6 +95,56 @@ TEST_F(CliRunTest, ADeferrableConstraintOfAPartitionedTableIsRefused) {
   EXPECT_THAT(check.output, HasSubstr("2 faults"));
 }
 
+// Found before a copy of hours, not after it.
+TEST_F(CliRunTest, CheckNamesWhatTheStepsAfterTheCopyLack) {
+  std::ofstream(folder_ + "/steps.sql") << R"(
+    CREATE INDEX amounts ON orders (amount);
+    ALTER TABLE public.orders ADD CONSTRAINT positive CHECK (amount > 0);
+    ALTER TABLE orders ADD FOREIGN KEY (amount) REFERENCES lookup.numbers (n);
+    ALTER TABLE people ADD CONSTRAINT later UNIQUE (members, email) DEFERRABLE;
+    ALTER TABLE made_by_a_step ADD COLUMN x int;)";
+  std::ofstream(file_, std::ios::app) << "after_copy: [steps.sql]\n";
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    CREATE TABLE lookup.numbers AS SELECT n FROM generate_series(1, 1000) n;
+    ALTER TABLE lookup.numbers ADD PRIMARY KEY (n);
+    CREATE ROLE shop_owner; ALTER TABLE orders OWNER TO shop_owner)"));
+  Prepare();
+  const ProgramResult check = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(check.exit_code, 1);
+  const std::string steps = "new: after_copy: " + folder_ + "/steps.sql ";
+  for (const std::string& expected :
+       {steps + "indexes \"orders\", which belongs to shop_owner, not to role switchyard_replay\n"
+                "    ALTER TABLE \"orders\" OWNER TO switchyard_replay;\n"
+                "    -- or: GRANT shop_owner TO switchyard_replay;\n",
+        steps + "makes an index in schema public, where role switchyard_replay may create nothing",
+        steps + "alters \"public\".\"orders\", which belongs to shop_owner",
+        steps + "makes a foreign key to \"lookup\".\"numbers\", which role switchyard_replay may "
+                "not refer to\n    GRANT REFERENCES ON \"lookup\".\"numbers\"",
+        steps + "alters \"people\", which belongs to postgres",
+        steps + "adds a DEFERRABLE constraint to \"people\""}) {
+    EXPECT_THAT(check.output, HasSubstr(expected));
+  }
+  const ProgramResult run = RunCli({"run", file_}, Roles());
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.output, HasSubstr("ALTER TABLE \"orders\" OWNER TO switchyard_replay"));
+  std::ofstream(folder_ + "/steps.sql") << R"(
+    CREATE INDEX amounts ON orders (amount);
+    ALTER TABLE orders ADD FOREIGN KEY (amount) REFERENCES lookup.numbers (n);)";
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    GRANT shop_owner TO switchyard_replay; GRANT CREATE ON SCHEMA public TO switchyard_replay;
+    GRANT USAGE ON SCHEMA lookup TO shop_owner;
+    GRANT CREATE ON SCHEMA public TO shop_owner;
+    GRANT REFERENCES ON lookup.numbers TO switchyard_replay;
+    GRANT SELECT ON lookup.numbers TO switchyard_replay)"));
+  const ProgramResult mended = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(mended.exit_code, 0) << mended.output;
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM pg_class WHERE relname = 'amounts'"), "1");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 TEST_F(CliRunTest, RunEndsAtOnceWithEverythingThatOldLacks) {
   const ProgramResult run = RunCli({"run", file_}, {{"OLD_DSN", postgres_->dsn("old_db")},
                                                     {"NEW_DSN", postgres_->dsn("new_db")}});
