@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -169,10 +170,32 @@ absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
     if (!absl::IsInvalidArgument(one)) return one;
     named = true;
     c_.Fault(*draft.spec, KeyOfColumn(draft, column),
-             absl::StrCat(draft.display, ": ", one.message()));
+             absl::StrCat(draft.display, ": ", one.message(), CastHint(draft, one)));
   }
   if (!named) c_.Fault(*draft.spec, "table", absl::StrCat(draft.display, ": ", whole.message()));
   return absl::OkStatus();
+}
+
+// OLD's types are made again for the mirror, so that one of NEW is another, even under its name.
+string SqlChecks::CastHint(const Draft& draft, const absl::Status& mismatch) const {
+  const pg::ErrorFields fields = pg::StatusErrorFields(mismatch);
+  static constexpr std::string_view kGives = " but expression is of type ";
+  const size_t gives = fields.primary.find(kGives);
+  const vector<string> quoted = absl::StrSplit(fields.primary, absl::MaxSplits('"', 2));
+  if (fields.sqlstate != "42804" || gives == string::npos || quoted.size() < 3) return "";
+  const Column* column = draft.target->FindColumn(quoted[1]);
+  string given = fields.primary.substr(gives + kGives.size());
+  if (given.ends_with("[]")) given.resize(given.size() - 2);
+  for (const UserType& type : c_.input.source->types) {
+    if (column == nullptr ||
+        (given != type.mirror_name && given != QuoteIdentifier(type.mirror_name) &&
+         given != absl::StrCat("pg_temp.", type.mirror_name))) {
+      continue;
+    }
+    return absl::StrFormat(". That is the source's own %s; put ::text::%s behind what gives it",
+                           QuoteQualified(type.schema, type.name), column->type);
+  }
+  return "";
 }
 
 absl::Status SqlChecks::Scope(const Draft& draft) {
@@ -259,7 +282,7 @@ absl::Status SqlChecks::RuleValues(Draft* draft, const spec::FromRule& rule,
       absl::StrCat("INSERT INTO ", draft->target->Quoted(), " (", JoinQuoted(draft->scope),
                    ") OVERRIDING SYSTEM VALUE ", TouchSelect(*draft, rule)));
   if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
-  c_.Fault(piece, 0, std::string(StdSv(fits.message())));
+  c_.Fault(piece, 0, absl::StrCat(fits.message(), CastHint(*draft, fits)));
   return absl::OkStatus();
 }
 

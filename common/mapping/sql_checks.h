@@ -36,6 +36,7 @@ class SqlChecks {
  private:
   void RequireColumns(const Draft& draft);
   absl::Status Types(const Draft& draft, const std::string& select);
+  std::string CastHint(const Draft& draft, const absl::Status& mismatch) const;
   absl::Status RuleSql(Draft* draft, const spec::FromRule& rule);
   absl::Status RuleValues(Draft* draft, const spec::FromRule& rule, const SqlPiece& piece);
   // The key under which the file fills a column.

@@ -238,6 +238,42 @@ const Case kCases[] = {
       "10:71: set.age of public.people: random() is volatile"}},
 };
 
+// OLD's types stand in the mirror under their names, and are others than NEW's.
+TEST_F(FaultsTest, GivesTheCastToATypeOfTheSameName) {
+  constexpr char kTypes[] =
+      "CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE TYPE \"A pair\" AS (a int, b text);";
+  const std::string columns = "(id int PRIMARY KEY, m mood, p \"A pair\", ms mood[])";
+  const auto compile = [&](const std::string& values, const std::string& touched) {
+    return CompileFile(
+        absl::StrCat(kTypes, "CREATE TABLE t ", columns),
+        absl::StrCat(kTypes, "CREATE TABLE u ", columns,
+                     "; CREATE TABLE by_mood (m mood PRIMARY KEY, n bigint)"),
+        absl::StrCat("  - table: public.u\n    from: {t: id}\n    select: SELECT DISTINCT ", values,
+                     " FROM t\n  - table: public.by_mood\n    from: {t: \"", touched,
+                     "\"}\n    select: SELECT m::text::public.mood AS m, count(*) AS n FROM t "
+                     "GROUP BY 1\n"));
+  };
+  EXPECT_THAT(compile("id, m, p, ms", "m"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  const std::string told = absl::StrJoin(Told(), "\n");
+  for (const char* hint :
+       {"That is the source's own \"public\".\"mood\"; put ::text::public.mood behind what gives "
+        "it",
+        "put ::text::public.mood[] behind", "put ::text::public.\"A pair\" behind",
+        "10:16: from.t of public.by_mood: column \"m\" is of type "}) {
+    EXPECT_THAT(told, HasSubstr(hint));
+  }
+  SetUp();
+  EXPECT_OK(
+      compile("id, m::text::public.mood AS m, p::text::public.\"A pair\" AS p, "
+              "ms::text::public.mood[] AS ms",
+              "m::text::public.mood"));
+  SetUp();  // another mismatch has no such hint
+  EXPECT_THAT(compile("id, id AS m", "m::text::public.mood"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("type integer")));
+  EXPECT_THAT(absl::StrJoin(Told(), "\n"), ::testing::Not(HasSubstr("source's own")));
+}
+
 TEST_F(FaultsTest, NamesThePlaceInTheFileOfASelect) {
   const std::string path = ::testing::TempDir() + "totals.sql";
   std::ofstream(path)
