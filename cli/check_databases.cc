@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
+#include "cli/check_write_mode.h"
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
 #include "common/base/strings.h"
@@ -142,6 +143,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
                               .kind = CheckFault::Kind::kMistake});
   }
   if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
+  RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
   return CheckTargetsEmpty(file, *plan, *new_side.session, report);
 }
 

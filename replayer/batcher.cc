@@ -520,7 +520,8 @@ void Batcher::MergeOpen() {
 
 bool Batcher::full() const {
   return force_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
-         bytes_ >= options_.batch_bytes_max;
+         bytes_ >= options_.batch_bytes_max ||
+         (complete_ > 0 && position_.lsn <= options_.alone_until);
 }
 
 Batch Batcher::Take() {

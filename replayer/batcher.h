@@ -51,6 +51,8 @@ struct BatcherOptions {
   std::set<int> in_doubt;
   // No transaction with a commit LSN >= this is begun.
   std::optional<Lsn> hold_lsn;
+  // Transactions up to here are batches by themselves.
+  Lsn alone_until;
 };
 
 class Batcher {

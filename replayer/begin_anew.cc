@@ -1,9 +1,12 @@
 #include "replayer/begin_anew.h"
 
+#include <ranges>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
+#include "common/mapping/write_order.h"
+#include "replayer/held_copy.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -23,12 +26,17 @@ constexpr char kDropMirrorTypes[] = R"(
     END LOOP;
   END $$)";
 
+// Children first, and what refers in a circle at the commit: where foreign keys hold.
 absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
-  for (auto mapping = plan.mappings.rbegin(); mapping != plan.mappings.rend(); ++mapping) {
-    const std::string owned = mapping->owns.empty() ? "" : " WHERE " + mapping->owns;
-    RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping->target + owned),
-                             "emptying " + mapping->display));
+  ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
+  RETURN_IF_ERROR(session.Execute("SET CONSTRAINTS ALL DEFERRED"));
+  for (const int m : std::views::reverse(mapping::OrderWrites(plan, rules).order)) {
+    const mapping::MappingPlan& mapping = plan.mappings[m];
+    const std::string owned = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+    RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping.target + owned),
+                             "emptying " + mapping.display));
   }
+  RETURN_IF_ERROR(DropHeld(session, plan));
   for (const mapping::SourcePlan& source : plan.sources) {
     const std::string mirror = QuoteQualified(mapping::kMirrorSchema, source.alias);
     RETURN_IF_ERROR(Annotate(session.Execute("DROP TABLE IF EXISTS " + mirror + " CASCADE"),

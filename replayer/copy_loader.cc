@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
 #include "common/mapping/sql_builder.h"
+#include "replayer/held_copy.h"
 
 namespace switchyard::replayer {
 
@@ -36,6 +37,14 @@ std::vector<std::string> DirectColumns(const SourcePlan& source, const TableWrit
     }
   }
   return columns.size() == write.copy_columns.size() ? columns : std::vector<std::string>();
+}
+
+// What to know of a copy that does not fit together.
+std::string FirstAndLast(Lsn first, Lsn last) {
+  if (first == last) return "the copy";
+  return absl::StrCat("the copy (its tables are of ", first.ToString(), " to ", last.ToString(),
+                      ": where foreign keys hold, copy all at once, with switchyard recopy FILE "
+                      "--all)");
 }
 
 }  // namespace
@@ -188,15 +197,19 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
 absl::Status CopyLoader::OpenRoute(uint32_t id, const event::v1::Relation& relation) {
   const SourcePlan* source = SourceOf(id);
   Route route{.source = static_cast<int>(source - plan_.sources.data())};
-  std::vector<const TableWrite*> writes;
-  if (source->mirrored) writes.push_back(&source->mirror);
-  for (const mapping::MappingPlan& mapping : plan_.mappings) {
-    if (mapping.source == route.source) writes.push_back(&mapping.write);
+  std::vector<TableWrite> writes;
+  if (source->mirrored) writes.push_back(source->mirror);
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    if (plan_.mappings[m].source != route.source) continue;
+    const bool held =
+        target_.ordered() != nullptr && target_.ordered()->refers(static_cast<int>(m));
+    if (held) RETURN_IF_ERROR(MakeHeldTable(target_.session(), plan_, m));
+    writes.push_back(held ? IntoHeld(plan_, m) : plan_.mappings[m].write);
   }
   if (writes.size() == 1) {
-    const std::vector<std::string> columns = DirectColumns(*source, *writes[0], relation);
+    const std::vector<std::string> columns = DirectColumns(*source, writes[0], relation);
     if (!columns.empty()) {
-      route.direct = absl::StrCat("COPY ", writes[0]->target, " (", mapping::JoinQuoted(columns),
+      route.direct = absl::StrCat("COPY ", writes[0].target, " (", mapping::JoinQuoted(columns),
                                   ") FROM STDIN");
     }
   }
@@ -213,8 +226,8 @@ absl::Status CopyLoader::OpenRoute(uint32_t id, const event::v1::Relation& relat
         "DROP TABLE IF EXISTS pg_temp.", route.load_table, "; CREATE TEMP TABLE ", route.load_table,
         " (", absl::StrJoin(columns, ", "), ") ON COMMIT DELETE ROWS")));
     route.load_copy = absl::StrCat("COPY pg_temp.", route.load_table, " FROM STDIN");
-    for (const TableWrite* write : writes) {
-      route.load_inserts.push_back(mapping::BuildLoad(*write, "pg_temp." + route.load_table));
+    for (const TableWrite& write : writes) {
+      route.load_inserts.push_back(mapping::BuildLoad(write, "pg_temp." + route.load_table));
     }
   }
   routes_[id] = std::move(route);
@@ -238,8 +251,10 @@ absl::Status CopyLoader::Discard(uint32_t id) {
     RETURN_IF_ERROR(target_.session().Execute("TRUNCATE pg_temp." + routes_[leaf].load_table));
   }
   if (source.mirrored) RETURN_IF_ERROR(target_.session().Execute(source.mirror.clear));
-  for (const mapping::MappingPlan& mapping : plan_.mappings) {
-    if (mapping.source == index) RETURN_IF_ERROR(target_.session().Execute(mapping.write.clear));
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    if (plan_.mappings[m].source != index) continue;
+    RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
+    RETURN_IF_ERROR(ClearHeld(target_.session(), m));
   }
   return absl::OkStatus();
 }
@@ -316,6 +331,25 @@ absl::Status CopyLoader::SaveProgress(uint32_t id) {
       .status();
 }
 
+// In the caller's transaction: what waited for other tables, and what is computed from the copy.
+absl::Status CopyLoader::Derive() {
+  pg::Session& session = target_.session();
+  RETURN_IF_ERROR(target_.BeginWrites(/*careful=*/false));
+  for (const int m : target_.order()) {
+    const mapping::MappingPlan& mapping = plan_.mappings[m];
+    if (mapping.row_local) {
+      RETURN_IF_ERROR(MoveHeld(session, plan_, static_cast<size_t>(m)));
+      RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
+      continue;
+    }
+    LogInfo("replayer", "deriving a table", {{"table", mapping.display}});
+    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.populate), mapping.display));
+    RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
+    SY_FAULT_POINT("replayer.deriving");
+  }
+  return target_.FinishWrites();
+}
+
 absl::Status CopyLoader::Finish() {
   RETURN_IF_ERROR(Commit());
   pg::Session& session = target_.session();
@@ -335,16 +369,7 @@ absl::Status CopyLoader::Finish() {
     for (const mapping::IdAllotment& ids : plan_.ids) {
       RETURN_IF_ERROR(Annotate(session.Execute(ids.all), "ids of kind " + ids.kind));
     }
-    for (const mapping::MappingPlan& mapping : plan_.mappings) {
-      if (mapping.row_local) {
-        RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
-        continue;
-      }
-      LogInfo("replayer", "deriving a table", {{"table", mapping.display}});
-      RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.populate), mapping.display));
-      RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
-      SY_FAULT_POINT("replayer.deriving");
-    }
+    RETURN_IF_ERROR(Annotate(Derive(), FirstAndLast(first, last)));
     for (const auto& [name, sql] : options_.after_copy) {
       LogInfo("replayer", "schema step after the copy", {{"step", name}});
       RETURN_IF_ERROR(Annotate(session.Execute(sql), "after_copy " + name));

@@ -65,6 +65,7 @@ class CopyLoader {
   absl::Status OpenRoute(uint32_t relation_id, const event::v1::Relation& relation);
   absl::Status Discard(uint32_t relation_id);
   absl::Status InsertLoaded();
+  absl::Status Derive();
   absl::Status SaveProgress(uint32_t relation_id);
 
   std::map<uint32_t, uint32_t> roots_;  // by relation: its partitioned root, 0 if none

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <ranges>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -38,6 +40,7 @@ PgTarget::~PgTarget() { Close(); }
 
 void PgTarget::Close() {
   quarantine_.reset();
+  ordered_.reset();
   writer_.reset();
   session_.reset();
   position_.reset();
@@ -46,7 +49,7 @@ void PgTarget::Close() {
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
-                                                             const Cancel& cancel) {
+                                                             const Cancel& cancel, bool* silent) {
   pg::SessionOptions session_options{.dsn = options.dsn, .application_name = "switchyard replay"};
   session_options.settings = {
       {"synchronous_commit", options.synchronous_commit ? "on" : "off"},
@@ -58,10 +61,12 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
       {"work_mem", "64MB"},
       {"temp_buffers", "32MB"},
   };
-  if (options.replica_role) {
-    session_options.settings.push_back({"session_replication_role", "replica"});
-  }
   ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
+  bool silenced = false;
+  if (options.replica_role) {
+    ASSIGN_OR_RETURN(silenced, SilenceTriggers(*session));
+  }
+  if (silent != nullptr) *silent = silenced;
   // The server may take a moment to end a session that was closed: this one's own, before a
   // restart.
   RETURN_IF_ERROR(session->Execute(absl::StrCat("SET lock_timeout = ", kLockWaitMilliseconds)));
@@ -79,14 +84,60 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
 
 absl::Status PgTarget::Open() {
   Close();
-  ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_));
+  ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
   writer_ = std::make_unique<TableWriter>(*session_, plan_);
   RETURN_IF_ERROR(writer_->CreateTemporaryTables());
+  RETURN_IF_ERROR(LoadOrder());
   quarantine_ = std::make_unique<Quarantine>(
       *writer_,
       QuarantineOptions{.stream = options_.stream, .entries_max = options_.quarantine_max});
   RETURN_IF_ERROR(quarantine_->Load());
   return ReloadPosition();
+}
+
+absl::Status PgTarget::LoadOrder() {
+  order_.resize(plan_.mappings.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  if (silent_) return absl::OkStatus();
+  writer_->set_ordered(nullptr);
+  ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*writer_));
+  writer_->set_ordered(ordered_.get());
+  order_ = ordered_->order();
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::BeginWrites(bool careful) {
+  if (ordered_ != nullptr) return ordered_->Begin(careful);
+  return careful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
+}
+
+absl::Status PgTarget::RemoveFirst(const Batch& batch, bool careful) {
+  if (ordered_ == nullptr) return absl::OkStatus();
+  for (const int mapping : std::views::reverse(order_)) {
+    const bool row_local = plan_.mappings[mapping].row_local;
+    // Chunks, and more scopes than one recompute takes, do without.
+    if (!row_local && (in_transaction_ || batch.rows > options_.scopes_per_recompute ||
+                       !touched_.contains(mapping) || !ordered_->RemovesFirst(mapping))) {
+      continue;
+    }
+    const auto remove = [&]() -> absl::Status {
+      if (row_local) return ordered_->RemoveFirst(mapping, batch);
+      RETURN_IF_ERROR(TouchMapping(batch, mapping, false));
+      return ordered_->RemoveFirst(mapping);
+    };
+    if (!careful) {
+      RETURN_IF_ERROR(remove());
+      continue;
+    }
+    // Whoever is refused here is met again where it is written.
+    const absl::Status removed = quarantine_->InSavepoint(remove);
+    if (!removed.ok() && !IsRefusedRow(removed)) return removed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::FinishWrites() {
+  return ordered_ == nullptr ? absl::OkStatus() : ordered_->Finish();
 }
 
 absl::Status PgTarget::ReloadPosition() {
@@ -190,7 +241,8 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(BeginChecked(batch));
   // A row is to be refused where it is written, not at the end of the transaction.
-  if (careful && !continues) RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
+  if (!continues) RETURN_IF_ERROR(BeginWrites(careful));
+  quarantine_->set_stores(careful || ordered_ == nullptr || batch.transactions < 2);
   SY_FAULT_POINT("replayer.after_begin");
   RETURN_IF_ERROR(StageAll(batch, !careful));
   RETURN_IF_ERROR(TouchSources(batch, true));
@@ -206,9 +258,9 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   // Rows as they are now: of a chunk here, while its stage lasts; else before each recompute, when
   // the tables that the rules read from other mappings are up to date too.
   if (batch.chunk) RETURN_IF_ERROR(TouchSources(batch, false));
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    const int mapping = static_cast<int>(m);
-    if (plan_.mappings[m].row_local) {
+  RETURN_IF_ERROR(RemoveFirst(batch, careful));
+  for (const int mapping : order_) {
+    if (plan_.mappings[mapping].row_local) {
       RETURN_IF_ERROR(WriteRowLocal(batch, mapping, careful));
     } else if (!batch.chunk && touched_.contains(mapping)) {
       RETURN_IF_ERROR(RecomputeMapping(batch, mapping, careful));
@@ -221,12 +273,16 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
       RETURN_IF_ERROR(writer_->ClearStage(table.source));
     }
   }
-  if (batch.chunk) return absl::OkStatus();
+  if (batch.chunk) {
+    if (ordered_ != nullptr) ordered_->EndChunk();
+    return absl::OkStatus();
+  }
   if (continues) {
     // What one chunk could not place, a later one may have made room for.
     if (careful) RETURN_IF_ERROR(RetryInOrder(0, batch.lsn).status());
     RETURN_IF_ERROR(MovePosition(batch));
   }
+  RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(writer_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
@@ -294,9 +350,10 @@ absl::Status PgTarget::WhyNotMoved() {
 bool PgTarget::Direct(const TableChanges& table, bool careful) const {
   if (careful || !writer_->inserts_go_direct(table.source)) return false;
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    if (plan_.mappings[m].source == table.source && quarantine_->active(static_cast<int>(m))) {
-      return false;
-    }
+    const int mapping = static_cast<int>(m);
+    if (plan_.mappings[m].source != table.source) continue;
+    if (quarantine_->active(mapping)) return false;
+    if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return false;
   }
   return true;
 }
@@ -420,8 +477,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
   const Batch here{.lsn = lsn};
   Quarantine::RetryResult result;
   touched_.clear();
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    const int mapping = static_cast<int>(m);
+  for (const int mapping : order_) {
     if (touched_.contains(mapping)) {
       RETURN_IF_ERROR(RecomputeMapping(here, mapping, /*careful=*/true));
     }
@@ -439,8 +495,10 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
+    RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
+    quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
+    RETURN_IF_ERROR(FinishWrites());
     return writer_->EmptyUsed();
   }));
   RETURN_IF_ERROR(quarantine_->Load());
@@ -475,12 +533,14 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(here));
-    if (careful) RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
+    RETURN_IF_ERROR(BeginWrites(careful));
+    quarantine_->set_stores(true);
     RETURN_IF_ERROR(change());
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-      if (!touched_.contains(static_cast<int>(m))) continue;
-      RETURN_IF_ERROR(RecomputeMapping(here, static_cast<int>(m), careful));
+    for (const int mapping : order_) {
+      if (!touched_.contains(mapping)) continue;
+      RETURN_IF_ERROR(RecomputeMapping(here, mapping, careful));
     }
+    RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(writer_->EmptyUsed());
     return session_->Commit();
   };

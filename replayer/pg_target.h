@@ -22,6 +22,7 @@
 #include "proto/event.pb.h"
 #include "replayer/batch.h"
 #include "replayer/batcher.h"
+#include "replayer/ordered_writer.h"
 #include "replayer/quarantine.h"
 #include "replayer/table_writer.h"
 
@@ -31,7 +32,8 @@ struct PgTargetOptions {
   std::string dsn;
   std::string stream;
   // session_replication_role = replica: the target's triggers and foreign keys stay silent. Needs
-  // GRANT SET ON PARAMETER session_replication_role (Postgres 15), or a superuser.
+  // GRANT SET ON PARAMETER session_replication_role (Postgres 15), or a superuser. A role without
+  // writes in foreign-key order (ordered_writer.h).
   bool replica_role = true;
   // Off is safe (see above) and faster; on where somebody waits for what was applied.
   bool synchronous_commit = false;
@@ -39,10 +41,12 @@ struct PgTargetOptions {
   int64_t scopes_per_recompute = 20'000;
 };
 
-// A session that holds the stream's lock until it ends: as a replayer's, or in place of one.
+// A session that holds the stream's lock until it ends: as a replayer's, or in place of one. Where
+// allowed, triggers and foreign keys are silent in it; `silent`, unless null, tells.
 // AlreadyExists: a replayer has it.
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
-                                                             const Cancel& cancel);
+                                                             const Cancel& cancel,
+                                                             bool* silent = nullptr);
 
 // A row of switchyard.stream.
 struct StreamState {
@@ -67,6 +71,8 @@ class PgTarget {
   void Close();
   // After something else than Apply moved the stream's position on this session: the copy.
   absl::Status ReloadPosition();
+  // Reads the target's foreign keys again, where they hold: schema steps may have made some.
+  absl::Status LoadOrder();
 
   absl::StatusOr<StreamState> LoadState();
   // The Relation events kept with the position.
@@ -91,6 +97,13 @@ class PgTarget {
   // Derives these tables of the target (schema.name) anew, with what is derived from them. Scopes
   // that the target refuses go into quarantine.
   absl::Status RecomputeWhole(const std::vector<std::string>& tables);
+
+  // Around the writes of every transaction: what NEW looks at, and when.
+  absl::Status BeginWrites(bool careful);
+  absl::Status FinishWrites();
+  // In which order mappings are written; with an OrderedWriter where foreign keys hold.
+  const std::vector<int>& order() const { return order_; }
+  OrderedWriter* ordered() { return ordered_.get(); }
 
   // Whether everything applied so far has been flushed by the server: then the log before the
   // position that was current at the last call may be trimmed.
@@ -123,12 +136,16 @@ class PgTarget {
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::Status StoreRelations(const Batch& batch);
   bool Direct(const TableChanges& table, bool careful) const;
+  absl::Status RemoveFirst(const Batch& batch, bool careful);
 
   const PgTargetOptions options_;
   const mapping::Plan& plan_;
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> session_;
   std::unique_ptr<TableWriter> writer_;
+  std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
+  bool silent_ = false;
+  std::vector<int> order_;  // of the mappings
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<Position> position_;  // as committed
   bool in_transaction_ = false;       // chunks of a large transaction are in

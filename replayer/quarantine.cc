@@ -140,7 +140,7 @@ absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, 
                                         Feed feed) {
   const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
   if (table.truncated) {
-    RETURN_IF_ERROR(writer_.Run(write.clear));
+    RETURN_IF_ERROR(writer_.Clear(write));
     RETURN_IF_ERROR(
         writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
                     {options_.stream, writer_.plan().mappings[mapping].display}));
@@ -190,6 +190,7 @@ absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, 
 }
 
 absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal) {
+  if (!stores_) return refusal.error;
   const SourcePlan& plan = writer_.plan().sources[source];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);
@@ -366,6 +367,7 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
 }
 
 absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {
+  if (!stores_) return refusal.error;
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);

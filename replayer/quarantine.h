@@ -30,6 +30,10 @@ class Quarantine {
   // Whether the mapping has entries, so that its rows must go the careful way.
   bool active(int mapping) const { return active_.contains(mapping); }
 
+  // With false, a row or scope that is refused is no entry: its refusal is returned. Inside a batch
+  // that will be tried in another way.
+  void set_stores(bool stores) { stores_ = stores; }
+
   // Called with the stage of an entry, before and after it is written: what reads the table of
   // NEW is touched then.
   using Feed = absl::FunctionRef<absl::Status(bool before)>;
@@ -40,6 +44,9 @@ class Quarantine {
 
   // The touched scopes of a keyed mapping, likewise.
   absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);
+
+  // Undoes what `body` did when it fails, and returns its status.
+  absl::Status InSavepoint(absl::FunctionRef<absl::Status()> body);
 
   struct RetryResult {
     int64_t applied = 0;
@@ -55,7 +62,6 @@ class Quarantine {
     absl::Status error;
   };
 
-  absl::Status InSavepoint(absl::FunctionRef<absl::Status()> body);
   absl::Status HoldStage(int source);
   absl::Status RestoreStage(int source);
   absl::Status TakeHeld(int source, const std::string& condition);
@@ -74,6 +80,7 @@ class Quarantine {
   TableWriter& writer_;
   const QuarantineOptions options_;
   std::set<int> active_;
+  bool stores_ = true;
 };
 
 }  // namespace switchyard::replayer

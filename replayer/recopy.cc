@@ -237,7 +237,12 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   // Two whole tables are compared: by hash, not row by row.
   RETURN_IF_ERROR(
       session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"));
-  for (const std::string* sql : {&write.swap_remove, &write.swap_upsert}) {
+  // Where foreign keys hold, rows may have to wait until nothing refers to them.
+  const int late = target_.ordered() == nullptr ? -1 : target_.ordered()->LateMapping(write);
+  if (late >= 0) RETURN_IF_ERROR(target_.ordered()->NoteSwap(late, side));
+  const std::string none;
+  for (const std::string* sql : {late < 0 ? &write.swap_remove : &none, &write.swap_upsert}) {
+    if (sql->empty()) continue;
     part.load = *sql;
     RETURN_IF_ERROR(Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display));
   }

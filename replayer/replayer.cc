@@ -94,6 +94,7 @@ absl::Status Replayer::RunOnce() {
   if (!copied) {
     RETURN_IF_ERROR(Copy());
     RETURN_IF_ERROR(target_.ReloadPosition());  // the copy gave it
+    RETURN_IF_ERROR(target_.LoadOrder());
   }
   return Stream();
 }
@@ -143,7 +144,8 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
                               .batch_bytes_max = options_.batch_bytes_max,
                               .copied_again = doubts.copied_again,
                               .in_doubt = doubts.in_doubt,
-                              .hold_lsn = state.hold_lsn};
+                              .hold_lsn = state.hold_lsn,
+                              .alone_until = alone_until_};
   ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.LoadCopyPoints());
   ASSIGN_OR_RETURN(pipeline_options.relations, target_.LoadRelations());
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
@@ -176,6 +178,14 @@ absl::Status Replayer::ApplyOne(const Batch& batch) {
             {"transactions", std::to_string(batch.transactions)},
             {"rows", std::to_string(batch.rows)},
             {"ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(absl::Now() - began))}});
+  // Where foreign keys hold, unique values may have passed on in an order that only single
+  // transactions allow.
+  if (IsRefusedRow(status) && !careful_ && target_.ordered() != nullptr && batch.transactions > 1) {
+    alone_until_ = batch.lsn;
+    return absl::AbortedError(
+        absl::StrFormat("a row was refused (%s): %d transactions are applied again, one by one",
+                        std::string(StdSv(status.message())), batch.transactions));
+  }
   if (!status.ok() && IsRefusedRow(status) && !careful_) {
     LogWarn("replayer", "the target refuses a row; looking for it",
             {{"stream", options_.target.stream}, {"error", std::string(StdSv(status.message()))}});

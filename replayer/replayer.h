@@ -76,6 +76,7 @@ class Replayer {
   const Cancel& cancel_;
   PgTarget target_;
   std::unique_ptr<Recopy> recopy_;  // of the session that streams
+  Lsn alone_until_;       // transactions up to here go one by one: merged, a row was refused
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
   bool catching_up_ = false;  // behind the largest copy point
   Lsn copy_lsn_;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "replayer/ordered_writer.h"
 
 namespace switchyard::replayer {
 
@@ -20,6 +21,9 @@ constexpr size_t kSendBytes = size_t{256} << 10;
 // the table planned again.
 constexpr int64_t kTruncateRows = 2'000;
 constexpr int64_t kDirtyRowsMax = 10'000;
+
+constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
+constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 // Inserts need no stage when every table they reach takes the source's text as it is, and nothing
 // else looks at the staged rows.
@@ -156,30 +160,49 @@ absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected,
   return absl::OkStatus();
 }
 
+absl::Status TableWriter::Remove(const TableChanges& table, const TableWrite& write) {
+  return Annotate(RunCounted(write.remove, table.count(Op::kDelete), write), write.display);
+}
+
+absl::Status TableWriter::Update(const TableChanges& table, const TableWrite& write) {
+  const int64_t count = table.count(Op::kUpdate);
+  if (count == 0) return absl::OkStatus();
+  const std::string& sql = table.has_absent ? write.update_absent : write.update;
+  // One that leaves equal rows alone does not tell how many were there.
+  const bool counts = table.has_absent || !write.update_skips_equal;
+  return Annotate(counts ? RunCounted(sql, count, write) : Run(sql), write.display);
+}
+
 absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& write, bool direct) {
+  if (const int late = Late(write); late >= 0) return ordered_->Write(late, table, direct);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
-  const auto run = [&](const std::string& sql, Op op) {
-    return in(RunCounted(sql, table.count(op), write));
-  };
   if (table.truncated) RETURN_IF_ERROR(in(Run(write.clear)));
   if ((write.exchange_moves && table.count(Op::kMove) > 0) ||
       (write.exchange_updates && table.count(Op::kUpdate) > 0)) {
     RETURN_IF_ERROR(Exchange(write));
     return direct ? in(CopyInserts(table, write)) : absl::OkStatus();
   }
-  if (table.count(Op::kDelete) > 0) RETURN_IF_ERROR(run(write.remove, Op::kDelete));
-  if (table.count(Op::kMove) > 0) RETURN_IF_ERROR(run(write.move, Op::kMove));
-  if (table.count(Op::kUpdate) > 0) {
-    // One that leaves equal rows alone does not tell how many were there.
-    RETURN_IF_ERROR(table.has_absent           ? run(write.update_absent, Op::kUpdate)
-                    : write.update_skips_equal ? in(Run(write.update))
-                                               : run(write.update, Op::kUpdate));
+  const bool removed = ordered_ != nullptr && ordered_->removed(write);
+  if (table.count(Op::kDelete) > 0 && !removed) RETURN_IF_ERROR(Remove(table, write));
+  if (table.count(Op::kMove) > 0) {
+    RETURN_IF_ERROR(in(RunCounted(write.move, table.count(Op::kMove), write)));
   }
+  RETURN_IF_ERROR(Update(table, write));
   if (table.count(Op::kInsert) == 0) return absl::OkStatus();
   return in(direct ? CopyInserts(table, write) : Run(write.insert));
 }
 
+absl::Status TableWriter::Clear(const TableWrite& write) {
+  const int late = Late(write);
+  return Annotate(late >= 0 ? ordered_->NoteAll(late) : Run(write.clear), write.display);
+}
+
+int TableWriter::Late(const TableWrite& write) const {
+  return ordered_ == nullptr ? -1 : ordered_->LateMapping(write);
+}
+
 absl::Status TableWriter::WriteStaged(const TableWrite& write) {
+  if (const int late = Late(write); late >= 0) return ordered_->WriteStaged(late);
   if (write.exchange_moves || write.exchange_updates) return Exchange(write);
   for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
     RETURN_IF_ERROR(Annotate(Run(*sql), write.display));
@@ -188,6 +211,7 @@ absl::Status TableWriter::WriteStaged(const TableWrite& write) {
 }
 
 absl::Status TableWriter::Exchange(const TableWrite& write) {
+  if (const int late = Late(write); late >= 0) return ordered_->Exchange(late);
   used_.insert(write.gone_table);
   for (const std::string& sql : write.exchange) {
     RETURN_IF_ERROR(Annotate(Run(sql), write.display));
@@ -206,23 +230,29 @@ absl::Status TableWriter::TouchOwn(int mapping) {
   return Run(plan_.mappings[mapping].keyed.touch_own);
 }
 
+absl::Status TableWriter::Compute(int mapping) {
+  RETURN_IF_ERROR(session_.Execute(kHash));
+  RETURN_IF_ERROR(
+      Annotate(Run(plan_.mappings[mapping].keyed.compute), plan_.mappings[mapping].display));
+  return session_.Execute(kIndex);
+}
+
 absl::Status TableWriter::Recompute(int mapping, bool exchange,
                                     absl::FunctionRef<absl::Status()> readers) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const auto in = [&](const absl::Status& status) {
     return Annotate(status, plan_.mappings[mapping].display);
   };
-  constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
-  constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
-  RETURN_IF_ERROR(session_.Execute(kHash));
-  RETURN_IF_ERROR(in(Run(keyed.compute)));
-  RETURN_IF_ERROR(session_.Execute(kIndex));
+  RETURN_IF_ERROR(Compute(mapping));
   if (!keyed.remember.empty()) {
     for (const std::string& sql : keyed.remember) RETURN_IF_ERROR(in(Run(sql)));
     RETURN_IF_ERROR(session_.Execute(kHash));
     for (const std::string& sql : keyed.changes) RETURN_IF_ERROR(in(Run(sql)));
     RETURN_IF_ERROR(session_.Execute(kIndex));
     RETURN_IF_ERROR(readers());
+  }
+  if (ordered_ != nullptr && ordered_->late(mapping)) {
+    return ordered_->Recompute(mapping, exchange);
   }
   if (exchange || keyed.only_exchange) {
     for (const std::string& sql : keyed.exchange) RETURN_IF_ERROR(in(Run(sql)));

@@ -17,9 +17,15 @@
 
 namespace switchyard::replayer {
 
+class OrderedWriter;
+
 class TableWriter {
  public:
   TableWriter(pg::Session& session, const mapping::Plan& plan);
+
+  // Where the target's foreign keys hold; must outlive the writer's use. Null: they are silent.
+  void set_ordered(OrderedWriter* ordered) { ordered_ = ordered; }
+  OrderedWriter* ordered() const { return ordered_; }
 
   // Makes the session's temporary tables.
   absl::Status CreateTemporaryTables();
@@ -33,6 +39,15 @@ class TableWriter {
 
   // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
   absl::Status Write(const TableChanges& table, const mapping::TableWrite& write, bool direct);
+  // Everything owned goes (TRUNCATE of the source).
+  absl::Status Clear(const mapping::TableWrite& write);
+  // Its parts, for an OrderedWriter.
+  absl::Status Remove(const TableChanges& table, const mapping::TableWrite& write);
+  absl::Status Update(const TableChanges& table, const mapping::TableWrite& write);
+  absl::Status CopyInserts(const TableChanges& table, const mapping::TableWrite& write);
+  // A statement that should touch `expected` rows; fewer are counted and warned of.
+  absl::Status RunCounted(const std::string& sql, int64_t expected,
+                          const mapping::TableWrite& write);
   // The same for whatever the stage holds, without knowing how much of each kind.
   absl::Status WriteStaged(const mapping::TableWrite& write);
   // The same effect where rows hand unique values to each other. Everything must be staged.
@@ -46,9 +61,12 @@ class TableWriter {
   // Recomputes the scopes in the mapping's touched table. `readers` runs between the delta and the
   // write. With `exchange`, for unique values handed over.
   absl::Status Recompute(int mapping, bool exchange, absl::FunctionRef<absl::Status()> readers);
+  // Its first step: the touched scopes' rows as they should be.
+  absl::Status Compute(int mapping);
   absl::Status CleanRecompute(int mapping);
-  // Somebody else writes to the stage of this source.
+  // Somebody else writes to the stage of this source, or to this temporary table.
   void UseStage(int source);
+  void UseTable(const std::string& temporary) { used_.insert(temporary); }
   // Empties the temporary tables used since the last call. Before every commit.
   absl::Status EmptyUsed();
 
@@ -60,9 +78,8 @@ class TableWriter {
   const mapping::Plan& plan() const { return plan_; }
 
  private:
-  absl::Status RunCounted(const std::string& sql, int64_t expected,
-                          const mapping::TableWrite& write);
-  absl::Status CopyInserts(const TableChanges& table, const mapping::TableWrite& write);
+  // As OrderedWriter::LateMapping.
+  int Late(const mapping::TableWrite& write) const;
   void AppendStageLine(const mapping::SourcePlan& source, const Change& change, int ord);
   absl::Status SendBuffer(bool at_least_some);
 
@@ -72,6 +89,7 @@ class TableWriter {
   std::string buffer_;
   void UseMapping(int mapping);
 
+  OrderedWriter* ordered_ = nullptr;
   int64_t missed_rows_ = 0;
   std::set<std::string> used_;  // temporary tables, in this transaction
   int64_t staged_rows_ = 0;     // in this transaction

@@ -108,6 +108,7 @@ struct KeyedPlan {
   std::string compute;                // the new rows, into a temporary table
   std::vector<std::string> remember;  // the old rows; only when another mapping reads this table
   std::vector<std::string> changes;   // rows that differ, old and new; likewise
+  std::string vanished;               // condition over sy_t, the target's rows: those that go
   std::string remove;
   std::string update;
   std::string insert;
@@ -126,13 +127,37 @@ struct KeyedPlan {
   std::string explain;
 };
 
+// What a mapping runs where NEW's foreign keys hold and rows of other tables refer to its own: the
+// rows that go are noted, and removed once nothing refers to them any more (ordered_sql.h).
+struct OrderedSql {
+  std::string gone_table;  // temporary: keys of the rows noted
+  std::string gone_ddl;
+  std::string note;  // rows that the stage or the recompute leaves out
+  std::string keep;  // those that are there again are no longer to go
+  // The same effect as its update and insert in one statement, at whose end the database looks at
+  // what refers to the rows: for unique values handed over. With the noted rows taken out in it.
+  std::string exchange;
+  std::string exchange_all;
+  // Row-local only.
+  std::string note_all;      // everything owned (TRUNCATE of the source)
+  std::string note_swap;     // rows that are not in {load}
+  std::string take_moved;    // rows whose key changes, into TableWrite::gone_table
+  std::string take_all;      // updated ones too, for `exchange`
+  std::string moved_update;  // from there over rows that were noted ...
+  std::string moved_insert;  // ... and where there are none
+  std::string fresh_update;  // op I, likewise
+  std::string fresh_insert;
+};
+
 struct MappingPlan {
   std::string display;  // NEW's table, schema.name
   std::string target;   // quoted
   bool row_local = false;
-  int source = -1;                         // row_local: index into Plan::sources
-  TableWrite write;                        // row_local
-  KeyedPlan keyed;                         // otherwise
+  int source = -1;   // row_local: index into Plan::sources
+  TableWrite write;  // row_local
+  KeyedPlan keyed;   // otherwise
+  OrderedSql ordered;
+  std::vector<std::string> key;            // of NEW's table
   std::vector<std::string> columns;        // of NEW, filled by it
   std::string owns;                        // condition over NEW's rows; empty: all of them
   std::vector<std::string> reads_sources;  // display names, for plan

@@ -4,6 +4,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/compilation.h"
 #include "common/mapping/fingerprint.h"
+#include "common/mapping/ordered_sql.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
@@ -143,6 +144,7 @@ class PlanBuilder {
                     .target = draft.target->Quoted(),
                     .row_local = draft.row_local,
                     .source = draft.row_local ? draft.source : -1,
+                    .key = draft.key,
                     .columns = draft.columns,
                     .owns = draft.spec->owns,
                     .why_keyed = draft.why_keyed};
@@ -150,12 +152,14 @@ class PlanBuilder {
     if (draft.row_local) {
       (*local)[index] = LocalTarget(&draft, plan.sources[draft.source], suffix);
       out.write = BuildTableWrite(plan.sources[draft.source], (*local)[index]);
+      out.ordered = BuildOrderedWrite(plan.sources[draft.source], (*local)[index], out.write);
       out.reads_sources.push_back(c_.sources[draft.source].table->Display());
       return out;
     }
     (*keyed)[index] = MakeKeyedTarget(draft, index, suffix);
     const KeyedTarget& target = (*keyed)[index];
     out.keyed = BuildKeyed(target);
+    out.ordered = BuildOrderedKeyed(target, out.keyed);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
     for (size_t i = 0; i < draft.from.size(); ++i) {
       AddTouches(draft.from[i], draft.from_reads_key_only[i], index, plan, *keyed, *local, &out);

@@ -1,13 +1,13 @@
 #include "common/mapping/sql_builder.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_analysis.h"
+#include "common/mapping/sql_pieces.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -15,35 +15,8 @@ namespace {
 using std::string;
 using std::vector;
 
-// Joins what `make` says of 0 .. count-1.
-string Each(size_t count, std::string_view separator, const std::function<string(size_t)>& make) {
-  string out;
-  for (size_t i = 0; i < count; ++i) {
-    if (i > 0) out += separator;
-    out += make(i);
-  }
-  return out;
-}
-
 bool Contains(const vector<string>& names, const string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-string Temp(const string& name) { return "pg_temp." + QuoteIdentifier(name); }
-
-// The source's row as it was, identity columns only, under its alias: what key expressions need.
-string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops) {
-  const string keys = Each(source.key.size(), ", ", [&](size_t i) {
-    return "sy__k" + std::to_string(i) + " AS " +
-           QuoteIdentifier(source.columns[source.key[i]].name);
-  });
-  return "(SELECT sy__ord, sy__op, " + keys + " FROM " + Temp(source.stage) + " WHERE sy__op IN (" +
-         ops + ")) AS " + QuoteIdentifier(alias);
-}
-
-string NewRow(const SourcePlan& source, const string& alias, const string& ops) {
-  return Temp(source.stage) + " AS " + QuoteIdentifier(alias) + " WHERE " + QuoteIdentifier(alias) +
-         ".sy__op IN (" + ops + ")";
 }
 
 // Where the stage says "absent" for the toastable source column an assignment copies.
@@ -52,12 +25,6 @@ string AbsentTest(const SourcePlan& source, const Assignment& assignment, const 
   int place = 1;
   for (int i = 0; i < assignment.plain; ++i) place += source.columns[i].toastable ? 1 : 0;
   return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
-}
-
-string SameImage(const vector<string>& columns, const string& a, const string& b) {
-  // As records: between two bare ROW()s the operator would be looked up column by column.
-  return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +
-         JoinQuoted(columns, b + ".") + ")::record";
 }
 
 class RowLocalBuilder {
@@ -269,13 +236,6 @@ string InTouched(const KeyedTarget& target, const string& row) {
   return test;
 }
 
-string KeyEqual(const vector<string>& key, const string& a, const string& b) {
-  return Each(key.size(), " AND ", [&](size_t i) {
-    const string column = QuoteIdentifier(key[i]);
-    return a + "." + column + " = " + b + "." + column;
-  });
-}
-
 string Owned(const KeyedTarget& target) {
   return target.owns.empty() ? "" : " AND (" + target.owns + ")";
 }
@@ -432,13 +392,12 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
                                     touched + " EXCEPT SELECT " + QuoteIdentifier(target.scope[0]) +
                                     " FROM " + fresh + ")"
                               : "";
-  plan.remove =
+  plan.vanished =
       scope_is_key
-          ? "DELETE FROM " + target.target + " AS sy_t WHERE sy_t." +
-                QuoteIdentifier(target.scope[0]) + " = ANY(" + vanished + ")" + Owned(target)
-          : "DELETE FROM " + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t") +
-                Owned(target) + " AND (" + JoinQuoted(target.key, "sy_t.") + ") NOT IN (SELECT " +
-                JoinQuoted(target.key) + " FROM " + fresh + ")";
+          ? "sy_t." + QuoteIdentifier(target.scope[0]) + " = ANY(" + vanished + ")" + Owned(target)
+          : InTouched(target, "sy_t") + Owned(target) + " AND (" + JoinQuoted(target.key, "sy_t.") +
+                ") NOT IN (SELECT " + JoinQuoted(target.key) + " FROM " + fresh + ")";
+  plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + plan.vanished;
   plan.update = UpdateFrom(target, fresh);
   plan.insert = InsertFrom(target, fresh);
   plan.slice_table = "sy_slice_" + target.temp_suffix;

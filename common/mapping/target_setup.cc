@@ -64,37 +64,26 @@ class Verifier {
 
   pg::Session& session_;
   std::vector<TargetFault>* const faults_;
-  std::string role_;  // quoted
+  std::string role_;          // quoted
+  bool may_silence_ = false;  // set session_replication_role
 };
 
 absl::Status Verifier::CheckServer() {
-  const bool rights = session_.server_version() >= kParameterRights;
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session_.Query(absl::StrFormat(
-          R"(
-    SELECT current_user, %s, has_database_privilege(current_database(), 'TEMP'),
-           pg_is_in_recovery(), pg_encoding_to_char(d.encoding), current_database()
-    FROM pg_roles r, pg_database d
-    WHERE r.rolname = current_user AND d.datname = current_database())",
-          rights ? "has_parameter_privilege('session_replication_role', 'SET')" : "r.rolsuper")));
+  ASSIGN_OR_RETURN(may_silence_, MaySilence(session_));
+  ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+    SELECT current_user, has_database_privilege(current_database(), 'TEMP'), pg_is_in_recovery(),
+           pg_encoding_to_char(d.encoding), current_database()
+    FROM pg_database d WHERE d.datname = current_database())"));
   role_ = QuoteIdentifier(row.text(0, 0));
   if (!row.boolean(0, 1)) {
-    Add(absl::StrFormat("role %s may not set session_replication_role, which keeps NEW's triggers "
-                        "and foreign keys silent",
-                        role_),
-        rights ? absl::StrFormat("GRANT SET ON PARAMETER session_replication_role TO %s;", role_)
-               : absl::StrFormat("ALTER ROLE %s SUPERUSER;  -- or PostgreSQL 15", role_));
-  }
-  if (!row.boolean(0, 2)) {
     Add(absl::StrFormat("role %s may not make temporary tables", role_),
-        absl::StrFormat("GRANT TEMPORARY ON DATABASE %s TO %s;", QuoteIdentifier(row.text(0, 5)),
+        absl::StrFormat("GRANT TEMPORARY ON DATABASE %s TO %s;", QuoteIdentifier(row.text(0, 4)),
                         role_));
   }
-  if (row.boolean(0, 3)) Add("the target is a standby", "connect to its primary");
-  if (row.text(0, 4) != "UTF8") {
+  if (row.boolean(0, 2)) Add("the target is a standby", "connect to its primary");
+  if (row.text(0, 3) != "UTF8") {
     Add(absl::StrFormat("the database's encoding is %s; values of OLD may not fit in it",
-                        row.text(0, 4)),
+                        row.text(0, 3)),
         "make NEW a database with encoding UTF8");
   }
   return absl::OkStatus();
@@ -165,6 +154,7 @@ absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool
 // A deferrable constraint is checked again by a trigger, which the replica role leaves out.
 absl::Status Verifier::CheckDeferrable(const Catalog& target,
                                        const std::vector<const Table*>& tables) {
+  if (!may_silence_) return absl::OkStatus();
   std::vector<uint32_t> named;
   std::vector<uint32_t> all;
   for (const Table* table : tables) {
@@ -223,6 +213,16 @@ std::vector<spec::TableName> LookupTables(const spec::Direction& direction) {
   return {lookups.begin(), lookups.end()};
 }
 
+absl::StatusOr<bool> MaySilence(pg::Session& session) {
+  const bool rights = session.server_version() >= kParameterRights;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query(rights ? "SELECT has_parameter_privilege("
+                                          "'session_replication_role', 'SET')"
+                                        : "SELECT rolsuper FROM pg_roles WHERE "
+                                          "rolname = current_user"));
+  return row.boolean(0, 0);
+}
+
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
                            const Catalog& target) {
   const std::string role = QuoteIdentifier(options.role);
@@ -244,12 +244,13 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
       "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
       "GRANT USAGE, CREATE ON SCHEMA switchyard, switchyard_old TO %1$s;\n"
       "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA switchyard TO %1$s;\n"
-      "-- NEW's triggers and foreign keys stay silent while rows that OLD has checked are "
-      "written.\n",
+      "-- Optional. With it NEW's triggers and foreign keys stay silent while rows that OLD has\n"
+      "-- checked are written. Without it they fire and hold: rows are written parents first, and\n"
+      "-- `switchyard check` names what can't be written in any order.\n",
       role, QuoteIdentifier(target.database));
   absl::StrAppend(&sql, target.server_version >= kParameterRights
                             ? "GRANT SET ON PARAMETER session_replication_role TO " + role + ";\n"
-                            : "ALTER ROLE " + role + " SUPERUSER;\n");
+                            : "-- ALTER ROLE " + role + " SUPERUSER;  -- before PostgreSQL 15\n");
   if (!schemas.empty()) {
     absl::StrAppend(&sql, "GRANT USAGE ON SCHEMA ", absl::StrJoin(schemas, ", "), " TO ", role,
                     ";\n");

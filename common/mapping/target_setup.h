@@ -27,6 +27,10 @@ struct TargetOptions {
 // Tables of the target that selects read and nobody fills: `static` ones with a schema.
 std::vector<spec::TableName> LookupTables(const spec::Direction& direction);
 
+// Whether the session's role may set session_replication_role, which keeps the target's triggers
+// and foreign keys silent. Without it they hold: see write_order.h.
+absl::StatusOr<bool> MaySilence(pg::Session& session);
+
 // The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
 // filled and the lookups.
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,

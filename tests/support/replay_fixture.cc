@@ -119,6 +119,18 @@ absl::Status ReplayFixture::AwaitState(const std::string& state) {
   return absl::DeadlineExceededError(absl::StrCat("the stream is ", seen, ", not ", state));
 }
 
+absl::Status ReplayFixture::AwaitNew(const std::string& sql, const std::string& value) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  Cancel never;
+  std::string seen;
+  while (absl::Now() < deadline) {
+    seen = New(sql);
+    if (seen == value) return absl::OkStatus();
+    never.WaitFor(absl::Milliseconds(5));
+  }
+  return absl::DeadlineExceededError(absl::StrCat(sql, " gives ", seen, ", not ", value));
+}
+
 std::string ReplayFixture::All(pg::Session& session, const std::string& sql) {
   const absl::StatusOr<pg::Result> rows = session.Query(sql);
   if (!rows.ok()) return "error: " + std::string(rows.status().message());

@@ -39,6 +39,7 @@ class ReplayFixture : public ::testing::Test {
   absl::Status OnNew(const std::string& sql) { return new_->Execute(sql); }
   // Publishes what OLD has committed and waits until NEW stands there.
   absl::Status CatchUp();
+  absl::Status AwaitNew(const std::string& sql, const std::string& value);
   absl::Status AwaitState(const std::string& state);
   // First column of the first row; rows joined by newlines, columns by '|'.
   std::string New(const std::string& sql);

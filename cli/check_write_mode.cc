@@ -1,0 +1,72 @@
+#include "cli/check_write_mode.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/target_setup.h"
+#include "common/mapping/write_order.h"
+
+namespace switchyard::cli {
+namespace {
+
+std::string Named(const std::string& what, const std::vector<std::string>& names) {
+  return names.empty() ? "" : absl::StrCat("; ", what, ": ", absl::StrJoin(names, ", "));
+}
+
+// Those that are looked at when a table of the plan is written.
+std::vector<std::string> Keys(const mapping::TargetRules& rules) {
+  std::vector<std::string> names;
+  for (const mapping::Reference& key : rules.references) {
+    names.push_back(absl::StrCat(key.child, ": ", key.name));
+  }
+  return names;
+}
+
+void ReportSilent(const mapping::TargetRules& rules, ops::CheckReport* report) {
+  std::vector<std::string> silent;
+  for (const std::string& trigger : rules.triggers) {
+    if (std::ranges::count(rules.replica_triggers, trigger) == 0) silent.push_back(trigger);
+  }
+  report->facts.push_back(
+      absl::StrCat("NEW: written with session_replication_role = replica",
+                   Named("foreign keys that are not looked at", Keys(rules)),
+                   Named("triggers that do not fire", silent),
+                   Named("triggers that fire all the same", rules.replica_triggers)));
+}
+
+void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
+                 ops::CheckReport* report) {
+  const mapping::WriteOrder order = mapping::OrderWrites(plan, rules);
+  std::vector<std::string> tables;
+  for (const int mapping : order.order) tables.push_back(plan.mappings[mapping].display);
+  report->facts.push_back(absl::StrCat(
+      "NEW: written in the order of its foreign keys, since this role may not set "
+      "session_replication_role: ",
+      absl::StrJoin(tables, ", "), "; what goes, the other way round",
+      Named("foreign keys that hold", Keys(rules)), Named("triggers that fire", rules.triggers)));
+  for (const auto& [problem, remedy] : order.problems) {
+    report->faults.push_back(
+        {.where = ops::CheckFault::Where::kNew, .message = problem, .remedy = remedy});
+  }
+  for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
+}
+
+}  // namespace
+
+absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
+                            ops::CheckReport* report) {
+  ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
+  ASSIGN_OR_RETURN(const bool silent, mapping::MaySilence(session));
+  if (silent) {
+    ReportSilent(rules, report);
+  } else {
+    ReportOrder(plan, rules, report);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::cli

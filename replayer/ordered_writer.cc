@@ -1,0 +1,338 @@
+#include "replayer/ordered_writer.h"
+
+#include <algorithm>
+#include <ranges>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql_pieces.h"
+
+namespace switchyard::replayer {
+
+using mapping::KeyEqual;
+using mapping::MappingPlan;
+using mapping::OrderedSql;
+using mapping::Reference;
+using mapping::Temp;
+
+namespace {
+
+// "c"."fk" = t."id" AND ...
+std::string RefersTo(const Reference& key, const std::string& child, const std::string& parent) {
+  return mapping::Each(key.columns.size(), " AND ", [&](size_t i) {
+    return child + "." + QuoteIdentifier(key.columns[i]) + " = " + parent + "." +
+           QuoteIdentifier(key.referenced[i]);
+  });
+}
+
+absl::Status Refused(const mapping::WriteOrder& order) {
+  if (order.problems.empty()) return absl::OkStatus();
+  std::string text =
+      "this role may not set session_replication_role, and NEW's tables can't be written in an "
+      "order that its foreign keys allow:";
+  for (const auto& [problem, remedy] : order.problems) {
+    absl::StrAppend(&text, "\n", problem, ". To mend it: ", remedy);
+  }
+  return absl::FailedPreconditionError(text);
+}
+
+}  // namespace
+
+absl::StatusOr<bool> SilenceTriggers(pg::Session& session) {
+  const absl::Status set = session.Execute("SET session_replication_role = replica");
+  if (set.ok()) return true;
+  if (pg::StatusSqlState(set) == "42501") return false;
+  return set;
+}
+
+OrderedWriter::OrderedWriter(TableWriter& writer, mapping::TargetRules rules,
+                             mapping::WriteOrder order)
+    : writer_(writer),
+      plan_(writer.plan()),
+      rules_(std::move(rules)),
+      order_(std::move(order)),
+      remove_unreferenced_(plan_.mappings.size()),
+      remove_late_(plan_.mappings.size()) {
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    const MappingPlan& plan = plan_.mappings[m];
+    remove_late_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
+                      Temp(plan.ordered.gone_table) + " AS sy_l WHERE " +
+                      KeyEqual(plan.key, "sy_t", "sy_l");
+    remove_unreferenced_[m] = remove_late_[m];
+    for (const int k : order_.targets[m].references) {
+      const Reference& key = rules_.references[k];
+      absl::StrAppend(&remove_unreferenced_[m], " AND NOT EXISTS (SELECT FROM ", key.child_quoted,
+                      " AS sy_c WHERE ", RefersTo(key, "sy_c", "sy_t"));
+      if (key.child == key.parent) {  // a row may refer to itself
+        absl::StrAppend(&remove_unreferenced_[m], " AND NOT (", KeyEqual(plan.key, "sy_c", "sy_t"),
+                        ")");
+      }
+      absl::StrAppend(&remove_unreferenced_[m], ")");
+    }
+  }
+}
+
+absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& writer) {
+  ASSIGN_OR_RETURN(mapping::TargetRules rules,
+                   mapping::LoadTargetRules(writer.session(), writer.plan()));
+  mapping::WriteOrder order = mapping::OrderWrites(writer.plan(), rules);
+  RETURN_IF_ERROR(Refused(order));
+  std::string ddl;
+  for (size_t m = 0; m < order.targets.size(); ++m) {
+    if (order.targets[m].late) {
+      absl::StrAppend(&ddl, writer.plan().mappings[m].ordered.gone_ddl, ";\n");
+    }
+  }
+  // Made before, after the copy: IF NOT EXISTS would say so each time.
+  RETURN_IF_ERROR(Annotate(writer.session().Execute("SET client_min_messages = warning;\n" + ddl),
+                           "temporary tables"));
+  return std::unique_ptr<OrderedWriter>(
+      new OrderedWriter(writer, std::move(rules), std::move(order)));
+}
+
+absl::Status OrderedWriter::Begin(bool careful) {
+  pending_.clear();
+  carried_.clear();
+  noted_.clear();
+  removed_.clear();
+  if (!careful) return writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED");
+  std::string sql = "SET CONSTRAINTS ALL IMMEDIATE";
+  if (!order_.wait.empty()) {
+    absl::StrAppend(&sql, "; SET CONSTRAINTS ", absl::StrJoin(order_.wait, ", "), " DEFERRED");
+  }
+  return writer_.session().Execute(sql);
+}
+
+int OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    if (&plan_.mappings[m].write == &write && order_.targets[m].late) return static_cast<int>(m);
+  }
+  return -1;
+}
+
+bool OrderedWriter::MayMeetOld(int mapping, const TableChanges& table) const {
+  return order_.targets[mapping].late &&
+         (table.truncated || table.count(Op::kMove) > 0 || carried_.contains(mapping));
+}
+
+absl::Status OrderedWriter::RunAll(int mapping,
+                                   std::initializer_list<const std::string*> statements) {
+  for (const std::string* sql : statements) {
+    RETURN_IF_ERROR(Annotate(writer_.Run(*sql), plan_.mappings[mapping].display));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OrderedWriter::Note(int mapping, const std::string& sql) {
+  writer_.UseTable(plan_.mappings[mapping].ordered.gone_table);
+  pending_.insert(mapping);
+  return RunAll(mapping, {&sql});
+}
+
+// Of a tree of rows the outermost go first, until none is left that nothing refers to.
+absl::Status OrderedWriter::RemoveUnreferenced(int mapping) {
+  if (!pending_.contains(mapping)) return absl::OkStatus();
+  int64_t removed = 0;
+  do {
+    ASSIGN_OR_RETURN(const pg::Result result,
+                     writer_.session().QueryPrepared(remove_unreferenced_[mapping]));
+    removed = result.affected();
+  } while (removed > 0 && order_.targets[mapping].insert_first);
+  return absl::OkStatus();
+}
+
+bool OrderedWriter::Read(int mapping) const {
+  return std::ranges::any_of(plan_.mappings, [&](const MappingPlan& other) {
+    return std::ranges::count(other.keyed.touches, mapping, &mapping::TouchRule::upstream) > 0;
+  });
+}
+
+absl::Status OrderedWriter::RemoveFirst(int mapping, const Batch& batch) {
+  noted_.erase(mapping);
+  const MappingPlan& plan = plan_.mappings[mapping];
+  removed_.erase(&plan.write);
+  if (Read(mapping)) return absl::OkStatus();
+  for (const TableChanges& table : batch.tables) {
+    if (table.source != plan.source || table.truncated) continue;
+    if (late(mapping)) {
+      if (table.count(Op::kDelete) + table.count(Op::kMove) == 0) continue;
+      RETURN_IF_ERROR(Note(mapping, plan.ordered.note));
+      RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+      noted_.insert(mapping);
+    } else if (!order_.targets[mapping].referenced && table.count(Op::kDelete) > 0) {
+      RETURN_IF_ERROR(writer_.Remove(table, plan.write));
+      removed_.insert(&plan.write);
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool OrderedWriter::RemovesFirst(int mapping) const {
+  const mapping::WriteOrder::Target& target = order_.targets[mapping];
+  return target.blocks && !plan_.mappings[mapping].row_local && !Read(mapping) &&
+         (target.late || !target.referenced) &&
+         std::ranges::all_of(plan_.mappings[mapping].keyed.touches,
+                             [](const mapping::TouchRule& rule) { return rule.upstream < 0; });
+}
+
+absl::Status OrderedWriter::RemoveFirst(int mapping) {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  RETURN_IF_ERROR(writer_.Compute(mapping));
+  if (late(mapping)) {
+    RETURN_IF_ERROR(Note(mapping, plan.ordered.note));
+    RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+  } else {
+    RETURN_IF_ERROR(RunAll(mapping, {&plan.keyed.remove}));
+  }
+  // Computed once more when its turn comes: in the careful pass, piece by piece.
+  const std::string empty = "DELETE FROM " + Temp("sy_new_m" + std::to_string(mapping));
+  return RunAll(mapping, {&empty});
+}
+
+absl::Status OrderedWriter::Write(int mapping, const TableChanges& table, bool direct) {
+  const mapping::TableWrite& write = plan_.mappings[mapping].write;
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  const Staged staged{.fresh = table.count(Op::kInsert) > 0,
+                      .moved = table.count(Op::kMove) > 0,
+                      .overlap = MayMeetOld(mapping, table)};
+  if (table.truncated) RETURN_IF_ERROR(NoteAll(mapping));
+  if (table.count(Op::kDelete) + table.count(Op::kMove) > 0 && !noted_.contains(mapping)) {
+    RETURN_IF_ERROR(Note(mapping, sql.note));
+  }
+  if (staged.moved) {
+    writer_.UseTable(write.gone_table);
+    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(Op::kMove), write));
+    RETURN_IF_ERROR(RunAll(mapping, {&write.exchange[1]}));
+  }
+  RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+  const auto update = [&]() -> absl::Status {
+    RETURN_IF_ERROR(writer_.Update(table, write));
+    if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_update}));
+    return staged.overlap && staged.fresh ? RunAll(mapping, {&sql.fresh_update}) : absl::OkStatus();
+  };
+  const bool insert_first = order_.targets[mapping].insert_first;
+  if (!insert_first) RETURN_IF_ERROR(update());
+  RETURN_IF_ERROR(Insert(mapping, staged, direct ? &table : nullptr));
+  if (insert_first) RETURN_IF_ERROR(update());
+  if (staged.overlap) RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
+  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  return staged.moved ? RunAll(mapping, {&empty}) : absl::OkStatus();
+}
+
+absl::Status OrderedWriter::Insert(int mapping, const Staged& staged, const TableChanges* direct) {
+  const mapping::TableWrite& write = plan_.mappings[mapping].write;
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_insert}));
+  if (!staged.fresh) return absl::OkStatus();
+  if (staged.overlap) return RunAll(mapping, {&sql.fresh_insert});
+  if (direct != nullptr) return Annotate(writer_.CopyInserts(*direct, write), write.display);
+  return RunAll(mapping, {&write.insert});
+}
+
+absl::Status OrderedWriter::WriteStaged(int mapping) {
+  const mapping::TableWrite& write = plan_.mappings[mapping].write;
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  RETURN_IF_ERROR(Note(mapping, sql.note));
+  writer_.UseTable(write.gone_table);
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_moved, &write.exchange[1]}));
+  RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  if (order_.targets[mapping].insert_first) {
+    return RunAll(mapping, {&sql.moved_insert, &sql.fresh_insert, &write.update_absent,
+                            &sql.moved_update, &sql.fresh_update, &sql.keep, &empty});
+  }
+  return RunAll(mapping, {&write.update_absent, &sql.moved_update, &sql.fresh_update,
+                          &sql.moved_insert, &sql.fresh_insert, &sql.keep, &empty});
+}
+
+absl::Status OrderedWriter::Exchange(int mapping) {
+  const mapping::TableWrite& write = plan_.mappings[mapping].write;
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  RETURN_IF_ERROR(Note(mapping, sql.note));
+  writer_.UseTable(write.gone_table);
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all, &write.exchange[1]}));
+  RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+  const bool all = order_.targets[mapping].exchange_all;
+  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange, &sql.keep, &empty});
+}
+
+absl::Status OrderedWriter::Recompute(int mapping, bool exchange) {
+  const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  const mapping::WriteOrder::Target& target = order_.targets[mapping];
+  RETURN_IF_ERROR(Note(mapping, sql.note));
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
+  RETURN_IF_ERROR(RemoveUnreferenced(mapping));
+  if (exchange) return RunAll(mapping, {target.exchange_all ? &sql.exchange_all : &sql.exchange});
+  if (target.insert_first) return RunAll(mapping, {&keyed.insert, &keyed.update});
+  return RunAll(mapping, {&keyed.update, &keyed.insert});
+}
+
+absl::Status OrderedWriter::NoteAll(int mapping) {
+  return Note(mapping, plan_.mappings[mapping].ordered.note_all);
+}
+
+absl::Status OrderedWriter::NoteSwap(int mapping, const std::string& load) {
+  RETURN_IF_ERROR(Note(
+      mapping, absl::StrReplaceAll(plan_.mappings[mapping].ordered.note_swap, {{"{load}", load}})));
+  return RemoveUnreferenced(mapping);
+}
+
+// Rows of the child that stay and refer to a noted row.
+std::string OrderedWriter::ChildrenOf(int mapping, int reference) const {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  const Reference& key = rules_.references[reference];
+  std::string sql =
+      absl::StrCat("SELECT count(*) FROM ", Temp(plan.ordered.gone_table), " AS sy_l JOIN ",
+                   plan.target, " AS sy_t ON ", KeyEqual(plan.key, "sy_t", "sy_l"), " JOIN ",
+                   key.child_quoted, " AS sy_c ON ", RefersTo(key, "sy_c", "sy_t"), " WHERE true");
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    const MappingPlan& child = plan_.mappings[m];
+    if (child.display != key.child || !order_.targets[m].late) continue;
+    absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.gone_table),
+                    " AS sy_d WHERE ", KeyEqual(child.key, "sy_d", "sy_c"), ")");
+  }
+  return sql;
+}
+
+// An action would change rows of which the mapping says that they stay as they are.
+absl::Status OrderedWriter::RefuseActions(int mapping) {
+  for (const int k : order_.targets[mapping].references) {
+    const Reference& key = rules_.references[k];
+    if (!key.Acts()) continue;
+    ASSIGN_OR_RETURN(const pg::Result staying,
+                     writer_.session().QueryPrepared(ChildrenOf(mapping, k)));
+    if (staying.i64(0, 0) == 0) continue;
+    const std::string text = absl::StrCat(
+        staying.i64(0, 0), " rows of ", key.child, " stay, by the mapping, but refer to rows of ",
+        key.parent, " that go: foreign key ", key.name,
+        " would delete or change them. Mend the mapping of either table; or, for rows that refer "
+        "to nothing: GRANT SET ON PARAMETER session_replication_role TO ",
+        rules_.role);
+    // As the database would say it of a key without an action.
+    return pg::WithErrorFields(
+        absl::FailedPreconditionError(text),
+        {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OrderedWriter::RemoveLate(int mapping) {
+  RETURN_IF_ERROR(RefuseActions(mapping));
+  return RunAll(mapping, {&remove_late_[mapping]});
+}
+
+absl::Status OrderedWriter::Finish() {
+  for (const int m : std::views::reverse(order_.order)) {
+    if (pending_.contains(m)) RETURN_IF_ERROR(RemoveLate(m));
+  }
+  pending_.clear();
+  // Said here, not by the commit: a refusal can still be looked into.
+  return writer_.session().Execute("SET CONSTRAINTS ALL IMMEDIATE");
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,101 @@
+// Writes a plan's tables where the target's foreign keys hold: for a role that may not set
+// session_replication_role (common/mapping/write_order.h says in which order and why).
+//
+// A TableWriter that has one hands it the tables whose rows go late; the others it writes itself.
+//
+//   ordered->Begin(careful);              // in every transaction of the target, first
+//   ordered->RemoveFirst(batch);          // what nothing refers to any more
+//   for (int mapping : ordered->order()) ...
+//   ordered->Finish();                    // what had to wait, and what the database put off
+//
+// Thread-compatible; writer and plan must outlive it.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/mapping/write_order.h"
+#include "replayer/batch.h"
+#include "replayer/table_writer.h"
+
+namespace switchyard::replayer {
+
+class OrderedWriter {
+ public:
+  // Reads the target's foreign keys and makes temporary tables; may be called again when keys
+  // changed. FailedPrecondition: the tables can't be written in any order, naming each constraint.
+  static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(TableWriter& writer);
+
+  const std::vector<int>& order() const { return order_.order; }
+
+  // `careful`: what can be looked at at once is, so that a refused row is met where it is written.
+  absl::Status Begin(bool careful);
+  // Before anything is written, children first: deletes the rows of this batch that go and to which
+  // none refers, because their unique values may be taken over in it. A row-local mapping that is
+  // read by no other ...
+  absl::Status RemoveFirst(int mapping, const Batch& batch);
+  // ... or a keyed one, with the touched scopes complete.
+  absl::Status RemoveFirst(int mapping);
+  // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose
+  // unique values may pass on, and it reads no other mapping's table.
+  bool RemovesFirst(int mapping) const;
+  // Between the chunks of a transaction.
+  void EndChunk() { carried_ = pending_; }
+  // FailedPrecondition: a row that stays refers to one that goes.
+  absl::Status Finish();
+
+  // The mapping whose table `write` is, when its rows go late; -1 otherwise.
+  int LateMapping(const mapping::TableWrite& write) const;
+  // Its rows refer to rows of a table that is mapped.
+  bool refers(int mapping) const { return order_.targets[mapping].refers; }
+  bool late(int mapping) const { return order_.targets[mapping].late; }
+  // RemoveFirst deleted the rows that the stage says.
+  bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
+  // An insert may meet a row that is still to go: it must be staged.
+  bool MayMeetOld(int mapping, const TableChanges& table) const;
+
+  // As TableWriter's, for late mappings.
+  absl::Status Write(int mapping, const TableChanges& table, bool direct);
+  absl::Status WriteStaged(int mapping);
+  absl::Status Exchange(int mapping);
+  absl::Status Recompute(int mapping, bool exchange);
+  absl::Status NoteAll(int mapping);
+  // The rows of a late mapping that the table `load` does not hold go: now, or when they can.
+  absl::Status NoteSwap(int mapping, const std::string& load);
+
+ private:
+  OrderedWriter(TableWriter& writer, mapping::TargetRules rules, mapping::WriteOrder order);
+
+  struct Staged {
+    bool fresh = true;    // there may be inserts
+    bool moved = true;    // there may be changed keys
+    bool overlap = true;  // new rows may meet rows still to go
+  };
+  bool Read(int mapping) const;  // by another mapping
+  absl::Status Note(int mapping, const std::string& sql);
+  absl::Status RemoveUnreferenced(int mapping);
+  absl::Status RemoveLate(int mapping);
+  absl::Status RefuseActions(int mapping);
+  absl::Status Insert(int mapping, const Staged& staged, const TableChanges* direct);
+  absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
+  std::string ChildrenOf(int mapping, int reference) const;
+
+  TableWriter& writer_;
+  const mapping::Plan& plan_;
+  const mapping::TargetRules rules_;
+  const mapping::WriteOrder order_;
+  std::vector<std::string> remove_unreferenced_;  // by mapping
+  std::vector<std::string> remove_late_;
+  std::set<int> pending_;  // rows are noted, in this transaction
+  std::set<int> carried_;  // likewise, from chunks before this batch
+  std::set<int> noted_;    // by RemoveFirst, from this batch
+  std::set<const mapping::TableWrite*> removed_;
+};
+
+// Whether the session's role may silence triggers and foreign keys; if so, they are.
+absl::StatusOr<bool> SilenceTriggers(pg::Session& session);
+
+}  // namespace switchyard::replayer
