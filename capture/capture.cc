@@ -1,6 +1,7 @@
 #include "capture/capture.h"
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "capture/source_state.h"
 #include "capture/stream_run.h"
 #include "common/base/log.h"
@@ -73,7 +74,10 @@ absl::Status Capture::Recopy(pg::Session& session, const StreamNames& names,
 }
 
 absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names) {
+  // Every table is copied again, so none is suspect any more.
   ASSIGN_OR_RETURN(const pg::Result changed, session.Query(R"(
+    WITH cleared AS (UPDATE switchyard.capture_suspect SET cleared_at = now()
+                     WHERE stream = $1 AND cleared_at IS NULL)
     UPDATE switchyard.capture_stream SET state = 'creating', refusal = NULL, updated_at = now()
     WHERE stream = $1)",
                                                            {names.stream}));
@@ -81,6 +85,21 @@ absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names) 
     return absl::NotFoundError(absl::StrFormat("stream %s was never begun", names.stream));
   }
   return absl::OkStatus();
+}
+
+absl::Status Capture::ForgetSuspects(pg::Session& session, const StreamNames& names,
+                                     const std::vector<spec::TableName>& kept) {
+  std::vector<std::string> tables;
+  for (const spec::TableName& table : kept) {
+    tables.push_back(QuoteLiteral(absl::StrCat(table.schema, ".", table.name)));
+  }
+  return session
+      .Query(absl::StrCat("UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = "
+                          "$1 AND cleared_at IS NULL AND schema_name || '.' || table_name <> "
+                          "ALL(ARRAY[",
+                          absl::StrJoin(tables, ", "), "]::text[])"),
+             {names.stream})
+      .status();
 }
 
 CaptureStats Capture::stats() const {

@@ -82,6 +82,9 @@ class Capture {
   // Lets the next start make a new slot and copy every table, after a refusal that cost changes.
   // The capture must have ended. NotFound when there is no such stream.
   static absl::Status BeginAnew(pg::Session& session, const StreamNames& names);
+  // Tables other than these (with their schemas) are captured no more, so they are not suspect.
+  static absl::Status ForgetSuspects(pg::Session& session, const StreamNames& names,
+                                     const std::vector<spec::TableName>& kept);
 
   CaptureStats stats() const;
 

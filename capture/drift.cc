@@ -130,12 +130,13 @@ void Comparison::Gone(const TableShape& shape) {
   const auto namesake = after_.namesakes.find(shape.Display());
   if (namesake == after_.namesakes.end()) {
     Add(mapped, absl::StrFormat("dropped (it was relation %d)", shape.relation_id),
-        "take it out of the migration file, or begin the stream anew");
+        "take it out of the migration file and run: switchyard resume FILE");
   } else {
     Add(mapped,
         absl::StrFormat("dropped and made again: relation %d became %d, which is another table",
                         shape.relation_id, namesake->second),
-        "begin the stream anew");
+        "run, as its owner, what `switchyard check --print-setup FILE` prints, end capture and "
+        "replay, and begin the stream anew: switchyard recopy FILE --all");
   }
 }
 

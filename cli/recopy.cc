@@ -58,6 +58,10 @@ absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
     found = &table;
   }
   if (found != nullptr) return found;
+  for (const spec::TableName& name : catalog.missing) {
+    if (written != name.ToString() && written != name.name) continue;
+    return absl::FailedPreconditionError(absl::StrCat("OLD has no table ", written, " (any more)"));
+  }
   const std::string nearest = NearestWord(written, known);
   return absl::InvalidArgumentError(
       absl::StrCat("no mapping reads a table ", written, " of OLD",

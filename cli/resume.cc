@@ -115,6 +115,11 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, change));
   RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
   RETURN_IF_ERROR(AskForCopies(*old_session, *new_session, names, compiled.plan));
+  std::vector<spec::TableName> mapped;
+  for (const mapping::SourcePlan& source : compiled.plan.sources) {
+    mapped.push_back({.schema = source.schema, .name = source.name});
+  }
+  RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
   RETURN_IF_ERROR(new_session
                       ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
                               "state = 'stopped' THEN 'catching_up' ELSE state END, "
