@@ -19,7 +19,7 @@ absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, con
 }
 
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
-                    eventlog::EventLog& log, const Cancel& cancel) {
+                    eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain) {
   const mapping::StreamRole role = mapping::ForwardRole(file);
   ASSIGN_OR_RETURN(const std::string dsn, role.target.Dsn());
   std::vector<std::pair<std::string, std::string>> after_copy;
@@ -31,7 +31,8 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
        .after_copy = std::move(after_copy),
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
-       .seed = static_cast<uint64_t>(getpid())},
+       .seed = static_cast<uint64_t>(getpid()),
+       .drain = drain},
       plan, log, cancel);
   return replayer.Run();
 }

@@ -14,9 +14,9 @@ namespace switchyard::cli {
 absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel);
 
 // Applies the log through `plan` until shutdown (Cancelled) or until a person must act
-// (FailedPrecondition, DataLoss).
+// (FailedPrecondition, DataLoss); with `drain` requested, until the log has no more (Cancelled).
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
-                    eventlog::EventLog& log, const Cancel& cancel);
+                    eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain = nullptr);
 
 // Both, one after the other.
 absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,

@@ -17,7 +17,7 @@ absl::Status RunRoles(const std::vector<RoleThread>& roles, const Cancel& cancel
       pthread_setname_np(pthread_self(), roles[i].name.c_str());
       ends[i] = Annotate(roles[i].run(cancel), roles[i].name);
       if (ends[i].ok() || absl::IsCancelled(ends[i])) return;
-      LogError(roles[i].name, "ended; the other roles go on",
+      LogError(roles[i].name, "ended; " + roles[i].then,
                {{"error", std::string(StdSv(ends[i].message()))},
                 {"next", "mend the cause and start the program again; nothing was skipped"}});
     });

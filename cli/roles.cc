@@ -16,14 +16,22 @@ namespace {
 
 using Role = absl::Status (*)(const spec::MigrationFile&, eventlog::EventLog&, const Cancel&);
 
-// What is missing at the very start ends the program; later on each role goes on without the
-// other.
+// What is missing at the very start ends the program. Later on capture goes on without replay, so
+// that OLD keeps no WAL for NEW; replay without capture only as long as the log has something, so
+// that a person who must act finds an ended program, a reason in status and nothing half done.
 absl::Status RunBoth(const spec::MigrationFile& file, eventlog::EventLog& log,
                      const Cancel& cancel) {
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
-  return RunRoles({{"capture", [&](const Cancel& stop) { return RunCaptureRole(file, log, stop); }},
-                   {"replay", [&](const Cancel& stop) { return Replay(file, plan, log, stop); }}},
+  Cancel drain;
+  const auto capture = [&](const Cancel& stop) {
+    const absl::Status ended = RunCaptureRole(file, log, stop);
+    drain.Request();
+    return ended;
+  };
+  const auto replay = [&](const Cancel& stop) { return Replay(file, plan, log, stop, &drain); };
+  return RunRoles({{"capture", capture, "replay applies what the log holds, then the program ends"},
+                   {"replay", replay, "capture goes on"}},
                   cancel);
 }
 
@@ -73,12 +81,14 @@ void AddReplay(CLI::App& app, Chosen* chosen) {
 }
 
 void AddRun(CLI::App& app, Chosen* chosen) {
-  AddRole(app, "run", "Capture and replay in one process, until told to end",
-          "When replay has to stop, capture goes on: the log grows, not OLD's WAL.\n"
-          "Examples:\n"
-          "  switchyard run studio.yaml\n"
-          "  switchyard run studio.yaml & switchyard status studio.yaml --watch",
-          RunBoth, chosen);
+  AddRole(
+      app, "run", "Capture and replay in one process, until told to end",
+      "When replay has to stop, capture goes on: the log grows, not OLD's WAL. When capture has\n"
+      "to stop, replay applies what the log holds, and the program ends.\n"
+      "Examples:\n"
+      "  switchyard run studio.yaml\n"
+      "  switchyard run studio.yaml & switchyard status studio.yaml --watch",
+      RunBoth, chosen);
 }
 
 }  // namespace switchyard::cli

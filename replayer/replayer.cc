@@ -24,6 +24,8 @@ namespace {
 constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
+// Several answers of a broker.
+constexpr absl::Duration kDrainIdle = absl::Seconds(2);
 
 // Failures that starting over from the stored position can mend.
 bool MayPass(const absl::Status& status) {
@@ -39,6 +41,7 @@ Replayer::Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog:
       log_(log),
       cancel_(cancel),
       target_(options_.target, plan, cancel),
+      busy_at_(absl::Now()),
       next_chores_(absl::InfinitePast()),
       next_trim_(absl::InfinitePast()) {}
 
@@ -50,7 +53,9 @@ absl::Status Replayer::Run() {
     const absl::Time started = absl::Now();
     const absl::Status status = RunOnce();
     if (cancel_.requested()) return cancel_.status();
+    if (drained_) return status;
     if (absl::IsAlreadyExists(status)) {
+      RETURN_IF_ERROR(EndIfDrained(true));
       if (!announced_standby_) {
         LogInfo(
             "replayer", "standing by",
@@ -82,6 +87,15 @@ absl::Status Replayer::Stop(const absl::Status& reason) {
   }
   target_.Close();
   return reason;
+}
+
+absl::Status Replayer::EndIfDrained(bool idle) {
+  const absl::Time now = absl::Now();
+  if (!idle || options_.drain == nullptr || !options_.drain->requested()) busy_at_ = now;
+  if (now - busy_at_ < kDrainIdle) return absl::OkStatus();
+  drained_ = true;
+  LogInfo("replayer", "everything on the log is applied", {{"stream", options_.target.stream}});
+  return absl::CancelledError("the log is drained");
 }
 
 absl::Status Replayer::RunOnce() {
@@ -117,6 +131,7 @@ absl::Status Replayer::Copy() {
       RETURN_IF_ERROR(loader.Add(event, record.offset + 1));
     }
     if (records.empty()) RETURN_IF_ERROR(loader.Commit());
+    RETURN_IF_ERROR(EndIfDrained(records.empty()));
   }
   return loader.Finish();
 }
@@ -166,6 +181,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
     if (!batch && pipeline.ended()) return pipeline.status();
     RETURN_IF_ERROR(Chores());
     if (read_again_) return absl::OkStatus();
+    RETURN_IF_ERROR(EndIfDrained(!batch));
   }
 }
 
@@ -307,6 +323,7 @@ absl::Status Replayer::AwaitRelease() {
   while (true) {
     ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
     if (state.hold_lsn != held.hold_lsn) return absl::OkStatus();
+    RETURN_IF_ERROR(EndIfDrained(true));
     if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();
   }
 }

@@ -38,6 +38,9 @@ struct ReplayerOptions {
   absl::Duration trim_interval = absl::Seconds(10);
   absl::Duration standby_interval = absl::Seconds(1);
   uint64_t seed = 1;  // of the backoff's jitter
+  // Once requested, Run ends (Cancelled) as soon as nothing more comes: nobody writes the log any
+  // more. Null: never.
+  const Cancel* drain = nullptr;
 };
 
 class Replayer {
@@ -69,6 +72,8 @@ class Replayer {
   absl::Status TrimFlushed();
   absl::Status AwaitRelease();
   absl::Status Stop(const absl::Status& reason);
+  // After every wait for the log, `idle` when nothing came.
+  absl::Status EndIfDrained(bool idle);
 
   const ReplayerOptions options_;
   const mapping::Plan& plan_;
@@ -84,6 +89,8 @@ class Replayer {
   bool read_again_ = false;  // from the position: a table is no longer in doubt
   std::optional<OpenResume> resume_;
   bool announced_standby_ = false;
+  bool drained_ = false;
+  absl::Time busy_at_;  // something came, or was still to come
   absl::Time next_chores_;
   absl::Time next_trim_;
   // To be trimmed once the target has flushed its WAL up to trim_wal_.

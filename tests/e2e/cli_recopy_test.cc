@@ -76,6 +76,44 @@ TEST_F(CliRecopyTest, AsksForWhatIsThere) {
   EXPECT_THAT(again.output, HasSubstr("is asked for already"));
 }
 
+// Whoever is called at night finds the reason, the next step and an ended program; what had reached
+// the log is in NEW.
+TEST_F(CliRecopyTest, RunEndsWhenTheSlotIsLostOnceTheLogIsApplied) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = -amount"));
+  ASSERT_OK_AND_ASSIGN(const std::string lsn,
+                       postgres_->Scalar("old_db", "SELECT pg_current_wal_insert_lsn()"));
+  ASSERT_OK(Await("captured", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+    RETURN_IF_ERROR(postgres_->Execute("old_db", "SELECT pg_logical_emit_message(true, 'x', '')"));
+    ASSIGN_OR_RETURN(const std::string there,
+                     postgres_->Scalar("old_db", "SELECT bool_or(confirmed_flush_lsn >= '" + lsn +
+                                                     "') FROM pg_replication_slots"));
+    return there == "t";
+  }));
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(
+      postgres_->Execute("old_db", "SELECT pg_drop_replication_slot('switchyard_shop_forward')"));
+  const ProgramResult run = RunCli({"run", file_}, Roles());
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.output, HasSubstr("replication slot switchyard_shop_forward is gone"));
+  EXPECT_THAT(run.output, HasSubstr("switchyard recopy FILE --all"));
+  EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "-5050");
+  const ProgramResult status = RunCli({"status", file_}, Roles());
+  EXPECT_EQ(status.exit_code, 1);
+  EXPECT_THAT(status.output, HasSubstr("shop.forward  stopped"));
+  EXPECT_THAT(status.output,
+              HasSubstr("capture: replication slot switchyard_shop_forward is gone"));
+  const ProgramResult anew = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(anew.exit_code, 0) << anew.output;
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // Ids that were given to the world are kept, whatever is copied again.
 TEST_F(CliRecopyTest, AllottedIdsOutliveEveryCopy) {
   constexpr char kForward[] = R"(
