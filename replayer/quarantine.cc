@@ -69,6 +69,10 @@ std::string ImageJson(const SourcePlan& source) {
 
 }  // namespace
 
+std::string QuarantineTarget(const MappingPlan& mapping) {
+  return mapping.owns.empty() ? mapping.display : mapping.display + " where " + mapping.owns;
+}
+
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
     : writer_(writer), options_(std::move(options)) {}
 
@@ -80,7 +84,7 @@ absl::Status Quarantine::Load() {
                               {options_.stream}));
   for (int i = 0; i < rows.rows(); ++i) {
     for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
-      if (writer_.plan().mappings[m].display == rows.text(i, 0)) {
+      if (QuarantineTarget(writer_.plan().mappings[m]) == rows.text(i, 0)) {
         active_.insert(static_cast<int>(m));
       }
     }
@@ -143,7 +147,7 @@ absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, 
     RETURN_IF_ERROR(writer_.Clear(write));
     RETURN_IF_ERROR(
         writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                    {options_.stream, writer_.plan().mappings[mapping].display}));
+                    {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
   }
   RETURN_IF_ERROR(HoldStage(table.source));
   if (active(mapping)) RETURN_IF_ERROR(FoldKnown(table.source, mapping, lsn, feed));
@@ -219,14 +223,14 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
                                                {"{image}", ImageJson(plan)},
                                                {"{hold}", Hold(plan)}});
   return writer_.session()
-      .Query(sql, {options_.stream, writer_.plan().mappings[mapping].display, lsn.ToString(),
-                   fields.sqlstate, fields.primary, std::to_string(refusal.number)})
+      .Query(sql, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
+                   lsn.ToString(), fields.sqlstate, fields.primary, std::to_string(refusal.number)})
       .status();
 }
 
 absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) {
   const SourcePlan& plan = writer_.plan().sources[source];
-  const std::string& target = writer_.plan().mappings[mapping].display;
+  const std::string target = QuarantineTarget(writer_.plan().mappings[mapping]);
   // An insert followed by a delete leaves nothing to do; the entry goes when it is tried.
   const std::string fold = absl::StrReplaceAll(R"(
     WITH folded AS (
@@ -359,7 +363,7 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
                                             "AND q.scope = jsonb_build_object(",
                                             absl::StrJoin(pairs, ", "), ") AND s.sy__n NOT IN (",
                                             absl::StrJoin(failed, ", "), ")"),
-                               {options_.stream, plan.display})
+                               {options_.stream, QuarantineTarget(plan)})
                         .status());
   }
   for (const Refusal& refusal : refusals) RETURN_IF_ERROR(StoreScope(mapping, lsn, refusal));
@@ -388,8 +392,8 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
           "ON CONFLICT (stream, target, scope) DO UPDATE SET lsn = excluded.lsn, "
           "sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1, "
           "last_seen = clock_timestamp()",
-          {options_.stream, plan.display, scope.str(0, 0), lsn.ToString(), fields.sqlstate,
-           fields.primary})
+          {options_.stream, QuarantineTarget(plan), scope.str(0, 0), lsn.ToString(),
+           fields.sqlstate, fields.primary})
       .status();
 }
 
@@ -419,7 +423,7 @@ absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mappin
                    writer_.session().Query(
                        "SELECT id, lsn FROM switchyard.quarantine WHERE stream = $1 AND target = "
                        "$2 AND ($3::bigint = 0 OR id = $3::bigint) ORDER BY id",
-                       {options_.stream, plan.display, std::to_string(id)}));
+                       {options_.stream, QuarantineTarget(plan), std::to_string(id)}));
   const auto readers = [&]() -> absl::Status {
     RETURN_IF_ERROR(feed(true));
     return feed(false);

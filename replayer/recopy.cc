@@ -11,6 +11,7 @@
 #include "common/mapping/sql_builder.h"
 #include "replayer/batcher.h"
 #include "replayer/doubt.h"
+#include "replayer/quarantine.h"
 
 namespace switchyard::replayer {
 
@@ -223,7 +224,7 @@ absl::Status Recopy::Swap(Job& job, const Position& from) {
       RETURN_IF_ERROR(target_.session()
                           .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND "
                                  "target = $2 AND operation <> 'recompute'",
-                                 {options_.stream, mapping.display})
+                                 {options_.stream, QuarantineTarget(mapping)})
                           .status());
     }
     return absl::OkStatus();

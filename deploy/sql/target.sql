@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS switchyard.copy (
 CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream text NOT NULL,
-  target text NOT NULL,
+  target text NOT NULL,       -- schema.name, with "where" and what `owns` says, if anything
   scope jsonb NOT NULL,
   before jsonb,
   operation text NOT NULL,    -- insert, update, delete, recompute

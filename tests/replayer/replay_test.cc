@@ -328,6 +328,31 @@ TEST_F(ReplayTest, ARetriedRowFeedsTheMappingsThatReadItsTable) {
   EXPECT_EQ(New(kAll), "1|NULL\n2|bad\n7|seven");
 }
 
+// Promise 1: their keys are alike, and an entry of one is none of the other's business.
+TEST_F(ReplayTest, MappingsThatShareATableHaveTheirEntriesApart) {
+  ASSERT_OK(Start(
+      "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text)",
+      "CREATE TABLE t (kind text, id int, v text CONSTRAINT nice CHECK (v <> 'bad'), "
+      "PRIMARY KEY (kind, id))",
+      "  - {table: public.t, copy: a, set: {kind: \"'a'\"}, owns: \"kind = 'a'\"}\n"
+      "  - {table: public.t, copy: b, set: {kind: \"'b'\"}, owns: \"kind = 'b'\"}\n",
+      "INSERT INTO a VALUES (1, 'one'), (2, 'two')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO b VALUES (1, 'bad')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("UPDATE a SET v = 'changed' WHERE id = 1; DELETE FROM a WHERE id = 2"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT kind, id, v FROM t ORDER BY 1, 2"), "a|1|changed");
+  EXPECT_EQ(New("SELECT target, scope, image ->> 'v' FROM switchyard.quarantine"),
+            "public.t where kind = 'b'|{\"id\": \"1\"}|bad");
+  ASSERT_OK(OnOld("TRUNCATE a; INSERT INTO a VALUES (3, 'three')"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "1");
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT nice"));
+  EXPECT_EQ(Retry(), "done|1 applied, 0 left");
+  EXPECT_EQ(New("SELECT kind, id, v FROM t ORDER BY 1, 2"), "a|3|three\nb|1|bad");
+}
+
 TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
   ASSERT_OK(Start(kTable, kTable, kCopyT));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
