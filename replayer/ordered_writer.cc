@@ -96,7 +96,6 @@ absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& 
 absl::Status OrderedWriter::Begin(bool careful) {
   pending_.clear();
   carried_.clear();
-  noted_.clear();
   removed_.clear();
   if (!careful) return writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED");
   std::string sql = "SET CONSTRAINTS ALL IMMEDIATE";
@@ -151,18 +150,16 @@ bool OrderedWriter::Read(int mapping) const {
 }
 
 absl::Status OrderedWriter::RemoveFirst(int mapping, const Batch& batch) {
-  noted_.erase(mapping);
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   if (Read(mapping)) return absl::OkStatus();
   for (const TableChanges& table : batch.tables) {
     if (table.source != plan.source || table.truncated) continue;
+    if (table.count(Op::kDelete) == 0) continue;
     if (late(mapping)) {
-      if (table.count(Op::kDelete) + table.count(Op::kMove) == 0) continue;
-      RETURN_IF_ERROR(Note(mapping, plan.ordered.note));
+      RETURN_IF_ERROR(Note(mapping, plan.ordered.note_deleted));
       RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-      noted_.insert(mapping);
-    } else if (!order_.targets[mapping].referenced && table.count(Op::kDelete) > 0) {
+    } else if (!order_.targets[mapping].referenced) {
       RETURN_IF_ERROR(writer_.Remove(table, plan.write));
       removed_.insert(&plan.write);
     }
@@ -199,7 +196,7 @@ absl::Status OrderedWriter::Write(int mapping, const TableChanges& table, bool d
                       .moved = table.count(Op::kMove) > 0,
                       .overlap = MayMeetOld(mapping, table)};
   if (table.truncated) RETURN_IF_ERROR(NoteAll(mapping));
-  if (table.count(Op::kDelete) + table.count(Op::kMove) > 0 && !noted_.contains(mapping)) {
+  if (table.count(Op::kDelete) + table.count(Op::kMove) > 0) {
     RETURN_IF_ERROR(Note(mapping, sql.note));
   }
   if (staged.moved) {

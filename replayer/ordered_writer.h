@@ -91,7 +91,6 @@ class OrderedWriter {
   std::vector<std::string> remove_late_;
   std::set<int> pending_;  // rows are noted, in this transaction
   std::set<int> carried_;  // likewise, from chunks before this batch
-  std::set<int> noted_;    // by RemoveFirst, from this batch
   std::set<const mapping::TableWrite*> removed_;
 };
 

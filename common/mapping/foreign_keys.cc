@@ -78,15 +78,18 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
 
 absl::Status LoadUnique(pg::Session& session, const std::string& targets, TargetRules* rules) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(absl::StrCat(kTables, R"(
-    SELECT n.display, x.relname, i.indimmediate
+    SELECT n.display, i.indimmediate,
+           CASE WHEN i.indimmediate THEN x.relname
+                ELSE quote_ident(s.nspname) || '.' || quote_ident(x.relname) END
     FROM names n JOIN pg_index i ON i.indrelid = n.oid JOIN pg_class x ON x.oid = i.indexrelid
+    JOIN pg_namespace s ON s.oid = x.relnamespace
     WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
       AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
-    ORDER BY 1, i.indisprimary DESC, 2)"),
+    ORDER BY 1, i.indisprimary DESC, 3)"),
                                                         {targets}));
   for (int i = 0; i < rows.rows(); ++i) {
-    auto& lists = rows.boolean(i, 2) ? rules->unique_at_once : rules->unique_deferrable;
-    lists[rows.str(i, 0)].push_back(rows.str(i, 1));
+    auto& lists = rows.boolean(i, 1) ? rules->unique_at_once : rules->unique_deferrable;
+    lists[rows.str(i, 0)].push_back(rows.str(i, 2));
   }
   return absl::OkStatus();
 }

@@ -39,8 +39,8 @@ struct Reference {
 struct TargetRules {
   std::string role;  // whose session it is, quoted
   std::vector<Reference> references;
-  // By MappingPlan::display: unique and exclusion constraints, and unique indexes, by name; first
-  // of those checked at once, then the deferrable ones.
+  // By MappingPlan::display: unique indexes and exclusion constraints, the primary key first, by
+  // name: those that are checked at once; and the deferrable ones, quoted, with their schema.
   std::map<std::string, std::vector<std::string>> unique_at_once, unique_deferrable;
   // "public.t: touch_updated_at"; those of users, which fire for an ordinary session ...
   std::vector<std::string> triggers;

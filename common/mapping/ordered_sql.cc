@@ -37,6 +37,7 @@ class OrderedWriteBuilder {
     sql.gone_ddl = "CREATE TEMP TABLE IF NOT EXISTS " + QuoteIdentifier(sql.gone_table) +
                    " AS SELECT " + JoinQuoted(key_columns_) + " FROM " + table + " WITH NO DATA";
     sql.note = note + StagedKeys() + " FROM " + OldKeys("'D','K'");
+    sql.note_deleted = note + StagedKeys() + " FROM " + OldKeys("'D'");
     sql.note_all = note + own_keys + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     sql.note_swap = note + own_keys + " WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
                     " FROM {load} AS " + QuoteIdentifier(target_.alias) + ") AS sy_s WHERE " +

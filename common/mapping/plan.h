@@ -139,6 +139,7 @@ struct OrderedSql {
   std::string exchange;
   std::string exchange_all;
   // Row-local only.
+  std::string note_deleted;  // op D alone: what nobody takes values from
   std::string note_all;      // everything owned (TRUNCATE of the source)
   std::string note_swap;     // rows that are not in {load}
   std::string take_moved;    // rows whose key changes, into TableWrite::gone_table

@@ -143,6 +143,11 @@ class Orderer {
       for (const int k : target.references) Wait(Key(k));
       return;
     }
+    // A row that is still to go has its values until then.
+    const auto unique = rules_.unique_deferrable.find(plan_.mappings[mapping].display);
+    if (unique != rules_.unique_deferrable.end()) {
+      order_.wait.insert(order_.wait.end(), unique->second.begin(), unique->second.end());
+    }
     target.exchange_all = std::ranges::all_of(target.references, [&](int k) {
       const Reference& key = Key(k);
       return key.CanWait() || (key.child == key.parent && key.on_delete == 'a');

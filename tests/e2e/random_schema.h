@@ -41,6 +41,17 @@ inline constexpr char kRandomNew[] = R"sql(
     payload jsonb);
 )sql";
 
+// Where the keys hold: with actions, at once or later, to one table and inside one.
+inline constexpr char kRandomNewKeys[] = R"sql(
+  ALTER TABLE lines DROP CONSTRAINT lines_order_id_fkey,
+    ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE;
+  ALTER TABLE order_tags DROP CONSTRAINT order_tags_order_id_fkey,
+    ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE;
+  ALTER TABLE order_totals DROP CONSTRAINT order_totals_order_id_fkey,
+    ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE RESTRICT DEFERRABLE;
+  ALTER TABLE orders DROP CONSTRAINT orders_seq_key, ADD UNIQUE (seq) DEFERRABLE;
+)sql";
+
 inline constexpr char kRandomMigration[] = R"yaml(
 migration: random
 old: {dsn_env: OLD_DSN}

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -225,7 +226,9 @@ class Writer {
   std::mt19937_64 random_;
 };
 
-class RandomTransactionsTest : public ::testing::TestWithParam<uint64_t> {
+enum class Keys { kSilent, kHold };
+
+class RandomTransactionsTest : public ::testing::TestWithParam<std::tuple<uint64_t, Keys>> {
  protected:
   void Start() {
     std::cout << "seed " << seed_ << "; again: SWITCHYARD_RANDOM_SEED=" << seed_ << "\n";
@@ -235,9 +238,14 @@ class RandomTransactionsTest : public ::testing::TestWithParam<uint64_t> {
     ASSERT_OK(old_db_->Execute("postgres", kRandomOld));
     ASSERT_OK(new_db_->Execute("postgres", kRandomNew));
     for (int i = 0; i < kWriters; ++i) writers_.emplace_back(seed_ * kWriters + i);
+    std::string new_dsn = new_db_->dsn();
+    if (std::get<Keys>(GetParam()) == Keys::kHold) {
+      ASSERT_OK(new_db_->Execute("postgres", kRandomNewKeys));
+      ASSERT_OK_AND_ASSIGN(new_dsn, MakeRoleWithoutSilence(file_, old_db_->dsn(), new_db_->dsn()));
+    }
     pipeline_ = std::make_unique<Pipeline>(Pipeline::Options{.migration_file = file_,
                                                              .old_dsn = old_db_->dsn(),
-                                                             .new_dsn = new_db_->dsn(),
+                                                             .new_dsn = new_dsn,
                                                              .stream = "random.forward",
                                                              .log_folder = folder_.path()});
     ASSERT_OK(pipeline_->Prepare());
@@ -274,7 +282,7 @@ class RandomTransactionsTest : public ::testing::TestWithParam<uint64_t> {
     EXPECT_EQ(quarantined, 0);
   }
 
-  const uint64_t seed_ = GetParam();
+  const uint64_t seed_ = std::get<uint64_t>(GetParam());
   const TempDir folder_;
   const std::string file_ = folder_.path() + "/migration.yaml";
   std::unique_ptr<MiniPostgres> old_db_;
@@ -300,7 +308,12 @@ TEST_P(RandomTransactionsTest, NewIsTheMappingOfOld) {
   EXPECT_OK(pipeline_->Stop());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomTransactionsTest, ::testing::ValuesIn(Seeds()));
+INSTANTIATE_TEST_SUITE_P(KeysAreSilent, RandomTransactionsTest,
+                         ::testing::Combine(::testing::ValuesIn(Seeds()),
+                                            ::testing::Values(Keys::kSilent)));
+INSTANTIATE_TEST_SUITE_P(KeysHold, RandomTransactionsTest,
+                         ::testing::Combine(::testing::ValuesIn(Seeds()),
+                                            ::testing::Values(Keys::kHold)));
 
 }  // namespace
 }  // namespace switchyard::testing

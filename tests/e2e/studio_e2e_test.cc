@@ -18,12 +18,18 @@ constexpr char kStream[] = "studio_bookings.forward";
 
 class StudioTest : public ::testing::Test {
  protected:
-  void StartExample(StudioExample::Options options) {
+  // With `keys_hold` by a role that may not silence NEW's foreign keys.
+  void StartExample(StudioExample::Options options, bool keys_hold = false) {
     ASSERT_OK_AND_ASSIGN(example_, StudioExample::Start(std::move(options)));
+    std::string new_dsn = example_->new_dsn();
+    if (keys_hold) {
+      ASSERT_OK_AND_ASSIGN(new_dsn, MakeRoleWithoutSilence(example_->migration_file(),
+                                                           example_->old_dsn(), new_dsn));
+    }
     pipeline_ =
         std::make_unique<Pipeline>(Pipeline::Options{.migration_file = example_->migration_file(),
                                                      .old_dsn = example_->old_dsn(),
-                                                     .new_dsn = example_->new_dsn(),
+                                                     .new_dsn = new_dsn,
                                                      .stream = kStream,
                                                      .log_folder = example_->folder()});
     ASSERT_OK(pipeline_->Prepare());
@@ -159,6 +165,12 @@ TEST_F(StudioTest, NewOnPostgres18FollowsTheOldApplication) {
   if (bin_dir == nullptr) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
   ASSERT_NO_FATAL_FAILURE(
       StartExample({.scale = 5, .nasty = true, .new_db = {.bin_dir = bin_dir}}));
+  ASSERT_NO_FATAL_FAILURE(MigrateUnderWorkload());
+  EXPECT_OK(pipeline_->Stop());
+}
+
+TEST_F(StudioTest, NewFollowsTheOldApplicationWhileItsForeignKeysHold) {
+  ASSERT_NO_FATAL_FAILURE(StartExample({.scale = 10, .nasty = true}, /*keys_hold=*/true));
   ASSERT_NO_FATAL_FAILURE(MigrateUnderWorkload());
   EXPECT_OK(pipeline_->Stop());
 }

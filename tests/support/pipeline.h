@@ -59,6 +59,13 @@ class Pipeline {
   std::map<std::string, std::unique_ptr<SwitchyardProcess>> processes_;
 };
 
+// Makes a role on NEW with the rights that `check --print-setup-new` prints, less that to silence
+// foreign keys and triggers. Both DSNs are their owners'; the result is NEW's DSN for that role.
+// FailedPrecondition: `check` finds fault with it, or says that it may silence them.
+absl::StatusOr<std::string> MakeRoleWithoutSilence(const std::string& migration_file,
+                                                   const std::string& old_dsn,
+                                                   const std::string& new_dsn);
+
 // Waits until `condition` holds, asking about every 20 ms. DeadlineExceeded names `what`.
 absl::Status Await(const std::string& what, absl::Duration deadline,
                    absl::FunctionRef<absl::StatusOr<bool>()> condition);
