@@ -231,11 +231,13 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
 absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) {
   const SourcePlan& plan = writer_.plan().sources[source];
   const std::string target = QuarantineTarget(writer_.plan().mappings[mapping]);
-  // An insert followed by a delete leaves nothing to do; the entry goes when it is tried.
+  // An insert followed by a delete leaves nothing to do; the entry goes when it is tried. A row
+  // that comes where an entry's row is still to be moved away is another one. Until an entry is
+  // tried, its key is out of the way of those that take it.
   const std::string fold = absl::StrReplaceAll(R"(
     WITH folded AS (
       UPDATE switchyard.quarantine q SET
-        scope = CASE WHEN sy_s.sy__op = 'D' THEN coalesce(q.before, q.scope) ELSE {new_key} END,
+        scope = jsonb_build_object('sy__folded', q.id),
         operation = CASE WHEN sy_s.sy__op = 'D' AND q.before IS NULL THEN 'nothing'
                          WHEN sy_s.sy__op = 'D' THEN 'delete'
                          WHEN q.operation = 'delete' THEN 'update'
@@ -245,9 +247,11 @@ absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) 
       FROM {stage} AS sy_s
       WHERE q.stream = $1 AND q.target = $2
         AND q.scope = CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END
-      RETURNING q.id, sy_s.sy__ord),
+        AND (sy_s.sy__op = 'I') = (q.operation = 'delete')
+      RETURNING q.id, sy_s.sy__ord, sy_s.sy__op,
+                CASE WHEN sy_s.sy__op = 'D' THEN {old_key} ELSE {new_key} END AS scope),
     gone AS (DELETE FROM {stage} t USING folded f WHERE t.sy__ord = f.sy__ord)
-    SELECT id FROM folded ORDER BY id)",
+    SELECT id, scope FROM folded ORDER BY sy__op <> 'D', id)",
                                                {{"{old_key}", OldKeyJson(plan)},
                                                 {"{new_key}", NewKeyJson(plan)},
                                                 {"{image}", ImageJson(plan)},
@@ -261,6 +265,9 @@ absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) 
       "pg_temp.sy_rest; INSERT INTO pg_temp.sy_rest SELECT sy__ord FROM ",
       Temp(plan.stage))));
   for (int i = 0; i < folded.rows(); ++i) {
+    RETURN_IF_ERROR(
+        writer_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
+                    {folded.str(i, 0), folded.str(i, 1)}));
     RETURN_IF_ERROR(TryEntry(folded.i64(i, 0), source, mapping, feed).status());
   }
   return TakeHeld(source, "sy__ord IN (SELECT sy__ord FROM pg_temp.sy_rest)");
