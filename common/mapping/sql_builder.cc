@@ -27,6 +27,11 @@ string AbsentTest(const SourcePlan& source, const Assignment& assignment, const 
   return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
 }
 
+// Columns in `owns` stand alone; beside another table they would be those of either.
+string OwnedAmong(const string& owns, const string& row) {
+  return owns.empty() ? "" : " AND (SELECT " + owns + " FROM (SELECT " + row + ".*) AS sy_w)";
+}
+
 class RowLocalBuilder {
  public:
   RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
@@ -179,10 +184,24 @@ class RowLocalBuilder {
                          " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
                          (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
     write->swap_upsert =
-        InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
-        (sets.empty() ? "NOTHING"
-                      : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
-                            SameImage(columns, target_.target, "excluded") + ")");
+        !target_.owns.empty()
+            ? SwapOwned(rows)
+            : InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
+                  (sets.empty() ? "NOTHING"
+                                : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
+                                      SameImage(columns, target_.target, "excluded") + ")");
+  }
+
+  // Where a row outside has the key, the insert is refused.
+  string SwapOwned(const string& rows) const {
+    const string sets = SetList(false, false, "sy_t");
+    const string update = "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " +
+                          KeyValues() + Values(false) + " FROM " + rows + ") AS sy_s WHERE " +
+                          KeyMatch("sy_t") + " AND (" + Different() + ")" +
+                          OwnedAmong(target_.owns, "sy_t") + "; ";
+    return (sets.empty() ? "" : update) + InsertFrom(rows) + " CROSS JOIN LATERAL (SELECT " +
+           KeyValues() + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target +
+           " AS sy_t WHERE " + KeyMatch("sy_t") + " AND (" + target_.owns + "))";
   }
 
   void AddExchange(TableWrite* write) const {
@@ -252,7 +271,8 @@ void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
       "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
           InTouched(target, "sy_t") + Owned(target) + keep,
       "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t USING " + fresh +
-          " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") + keep,
+          " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") +
+          OwnedAmong(target.owns, "sy_t") + keep,
       "DELETE FROM " + gone + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
           " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n") + ")",
       "UPDATE " + gone + " AS sy_g SET " +
@@ -313,12 +333,9 @@ string UpdateFrom(const KeyedTarget& target, const string& fresh) {
     sets.push_back(QuoteIdentifier(column) + " = sy_n." + QuoteIdentifier(column));
   }
   if (sets.empty()) return "";
-  // Columns in `owns` stand alone; here they would be those of either table.
-  const string owned =
-      target.owns.empty() ? "" : " AND (SELECT " + target.owns + " FROM (SELECT sy_t.*) AS sy_w)";
   return "UPDATE " + target.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") + " FROM " +
          fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") + " AND NOT (" +
-         SameImage(target.columns, "sy_t", "sy_n") + ")" + owned;
+         SameImage(target.columns, "sy_t", "sy_n") + ")" + OwnedAmong(target.owns, "sy_t");
 }
 
 // Rows that are not there. Where a row that the mapping does not own has the key, the database
