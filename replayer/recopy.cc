@@ -134,7 +134,8 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
     columns.push_back(QuoteIdentifier(column.name()) + " " +
                       (used == source->columns.end() ? "text" : used->type));
   }
-  job.leaves[point.relation_id()] = {.generation = point.generation(), .lsn = Lsn(point.lsn())};
+  job.leaves[point.relation_id()] = {
+      .generation = point.generation(), .lsn = Lsn(point.lsn()), .shape = point.relation()};
   const std::string load = LoadTable(point.relation_id());
   return session.Execute(absl::StrCat("DROP TABLE IF EXISTS pg_temp.", load, "; CREATE TEMP TABLE ",
                                       load, " (", absl::StrJoin(columns, ", "),
@@ -196,8 +197,12 @@ absl::Status Recopy::SwapIfComplete(Job& job) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::optional<Position> from, AskedAt(job));
-  // Swapped in before a restart, which reads the copy topic again for another table.
-  if (!from) return Drop(job);
+  // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
+  // for a younger one, which the log is kept for.
+  const bool old = from && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
+                     return leaf.second.lsn <= from->lsn;
+                   });
+  if (!from || old) return Drop(job);
   const absl::Status swapped = Swap(job, *from);
   if (swapped.ok()) {
     return Finish(job, "done", "swapped in at " + target_.position().lsn.ToString());
@@ -278,6 +283,8 @@ absl::Status Recopy::RollForward(Job& job, Position position) {
   for (const event::v1::Relation& relation : relations) {
     RETURN_IF_ERROR(batcher.Restore(relation));
   }
+  // Those are as of the position; the first rows to come have the shape that was copied.
+  for (const auto& [id, leaf] : job.leaves) RETURN_IF_ERROR(batcher.Restore(leaf.shape));
 
   const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
   pg::Session& session = target_.session();

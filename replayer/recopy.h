@@ -53,6 +53,7 @@ class Recopy {
   struct Leaf {
     uint64_t generation = 0;
     Lsn lsn;
+    event::v1::Relation shape;
     int64_t rows = 0;
     bool done = false;
   };

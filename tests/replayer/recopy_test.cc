@@ -1,0 +1,74 @@
+// Re-copies of one table against what else happens meanwhile.
+#include <string>
+
+#include "tests/support/replay_fixture.h"
+
+namespace switchyard::replayer {
+namespace {
+
+constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, v text)";
+constexpr char kAll[] = "SELECT id, v FROM t ORDER BY id";
+constexpr char kLast[] = "SELECT state FROM switchyard.request ORDER BY id DESC LIMIT 1";
+
+class RecopyTest : public testing::ReplayFixture {
+ protected:
+  void StartTable() {
+    ASSERT_OK(Start(kTable, kTable, "  - {table: public.t, copy: t}\n",
+                    "INSERT INTO t VALUES (1, 'first'), (2, 'first')"));
+    ASSERT_OK(CatchUp());
+  }
+  absl::Status Ask() {
+    return OnNew(
+        "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+        "SELECT name, 'recopy', 'public.t', epoch, lsn, log_offset FROM switchyard.stream");
+  }
+};
+
+// Promise 3: the end of a re-copy and its offset on the copy topic are two commits.
+TEST_F(RecopyTest, ACopyThatIsReadAgainIsNotTheOneAskedForNow) {
+  StartTable();
+  const std::string before = New("SELECT copy_offset FROM switchyard.stream");
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew(kLast, "done"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET copy_offset = " + before));  // never committed
+  ASSERT_OK(Ask());
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitNew("SELECT copy_offset > " + before + " FROM switchyard.stream", "t"));
+  EXPECT_EQ(New(kAll), Old(kAll));
+  EXPECT_EQ(New(kLast), "open");
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 2"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew(kLast, "done"));
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(RecopyTest, AColumnIsAddedBetweenTheCopyAndTheSwap) {
+  StartTable();
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  const std::string before = New("SELECT copy_offset FROM switchyard.stream");
+  ASSERT_OK(OnOld("UPDATE t SET v = 'shown' WHERE id = 2"));  // its shape comes on the log here
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" +
+                  Old("SELECT pg_current_wal_insert_lsn()") + "'"));
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'narrow' WHERE id = 1"));
+  ASSERT_OK(OnOld("ALTER TABLE t ADD COLUMN extra int"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'wide' WHERE id = 2"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitNew("SELECT v FROM t WHERE id = 2", "shown"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = NULL, copy_offset = " + before));
+  ASSERT_OK(Ask());
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew(kLast, "done"));
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+}  // namespace
+}  // namespace switchyard::replayer
