@@ -310,6 +310,7 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   open_ = true;
   open_lsn_ = lsn;
   open_rows_ = 0;
+  relations_before_open_ = new_relations_.size();
   held_ |= options_.hold_lsn && lsn >= *options_.hold_lsn;
   skipping_ = held_ || lsn <= position_.lsn;
   return absl::OkStatus();
@@ -576,7 +577,12 @@ Batch Batcher::Cut(bool chunk) {
   batch.transactions = complete_;
   batch.rows = rows_ - static_cast<int64_t>(open_changes_.size());
   batch.first_lsn = first_lsn_;
-  batch.relations = std::exchange(new_relations_, {});
+  // A transaction that is read again begins with its tables as they were before it.
+  const bool whole = chunk || !open_;
+  const auto later = whole ? new_relations_.end() : new_relations_.begin() + relations_before_open_;
+  batch.relations.assign(new_relations_.begin(), later);
+  new_relations_.erase(new_relations_.begin(), later);
+  relations_before_open_ = 0;
   batch.in_doubt.assign(new_doubts_.begin(), new_doubts_.end());
   new_doubts_.clear();
   batch.arenas = std::exchange(old_arenas_, {});

@@ -114,6 +114,7 @@ class Batcher {
 
   std::map<uint32_t, Relation> relations_;
   std::vector<std::pair<uint32_t, std::string>> new_relations_;
+  size_t relations_before_open_ = 0;  // those of new_relations_ that the open transaction met
 
   bool lost_partition_ = false;
   std::set<int> new_doubts_;  // not yet told with a batch

@@ -50,6 +50,34 @@ class BatcherStreamTest : public ::testing::Test {
   size_t read_ = 0;
 };
 
+// ---- Shapes of tables.
+
+// Else it could not be read again: its first rows have the shape of before.
+TEST_F(BatcherStreamTest, AShapeThatATransactionMakesIsKeptWithIt) {
+  event::v1::Relation wider = RelationOf(kTable);
+  wider.add_columns()->set_name("added");
+  log_.Hello(1, 0).Transaction(100, {Insert("1", "a")});
+  log_.Begin(200).Append(Insert("2", "narrow"));
+  log_.Relation(wider);
+  ASSERT_OK(Read());
+  const Batch batch = batcher_->Take();
+  EXPECT_EQ(batch.lsn, Lsn(100));
+
+  Open({.epoch = batch.epoch, .lsn = batch.lsn, .next_offset = batch.next_offset});
+  for (const uint32_t id : {kTable, kOtherTable}) ASSERT_OK(batcher_->Restore(RelationOf(id)));
+  for (const auto& [id, text] : batch.relations) {
+    event::v1::Relation relation;
+    ASSERT_TRUE(relation.ParseFromString(text));
+    ASSERT_OK(batcher_->Restore(relation));
+  }
+  read_ = static_cast<size_t>(batch.next_offset);
+  log_.Commit(200, 1);
+  ASSERT_OK(Read());
+  const Batch rest = batcher_->Take();
+  EXPECT_EQ(rest.lsn, Lsn(200));
+  EXPECT_EQ(rest.relations.size(), 1u);
+}
+
 // ---- Epochs.
 
 TEST_F(BatcherStreamTest, AnEpochDropsTheTransactionThatTheOneBeforeLeftOpen) {
