@@ -100,6 +100,8 @@ absl::Status Replayer::EndIfDrained(bool idle) {
 
 absl::Status Replayer::RunOnce() {
   RETURN_IF_ERROR(target_.Open());
+  // A target that crashed may have gone back behind what was to be trimmed.
+  trim_wal_ = Lsn();
   ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
   RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
   RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
