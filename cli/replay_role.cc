@@ -31,6 +31,7 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
        .after_copy = std::move(after_copy),
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
+       .copy_workers = file.replay.copy_workers,
        .seed = static_cast<uint64_t>(getpid()),
        .drain = drain},
       plan, log, cancel);

@@ -47,7 +47,7 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
 
 absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                             const TopicEnds& ends) {
-  for (const char* table : {"copy", "relation", "quarantine"}) {
+  for (const char* table : {"copy", "copy_lane", "relation", "quarantine"}) {
     RETURN_IF_ERROR(
         session
             .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})
@@ -76,6 +76,11 @@ absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan
                        const TopicEnds& ends, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel));
   return session->InTransaction([&]() -> absl::Status {
+    // Waits for what a lane of a killed replayer may still be committing.
+    RETURN_IF_ERROR(session
+                        ->Query("SELECT FROM switchyard.copy_lane WHERE stream = $1 FOR UPDATE",
+                                {options.stream})
+                        .status());
     RETURN_IF_ERROR(EmptyTables(*session, plan));
     return ForgetPosition(*session, options.stream, ends);
   });

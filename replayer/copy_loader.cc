@@ -20,25 +20,6 @@ using mapping::TableWrite;
 
 namespace {
 
-// The target columns of `write` in the order of the copied columns, when it takes exactly those,
-// unread; empty otherwise.
-std::vector<std::string> DirectColumns(const SourcePlan& source, const TableWrite& write,
-                                       const event::v1::Relation& relation) {
-  if (write.copy_in.empty() ||
-      write.copy_columns.size() != static_cast<size_t>(relation.columns_size())) {
-    return {};
-  }
-  std::vector<std::string> columns;
-  for (const event::v1::Column& column : relation.columns()) {
-    for (size_t i = 0; i < write.copy_columns.size(); ++i) {
-      if (source.columns[write.copy_columns[i]].name == column.name()) {
-        columns.push_back(write.copy_targets[i]);
-      }
-    }
-  }
-  return columns.size() == write.copy_columns.size() ? columns : std::vector<std::string>();
-}
-
 // What to know of a copy that does not fit together.
 std::string FirstAndLast(Lsn first, Lsn last) {
   if (first == last) return "the copy";
@@ -55,30 +36,64 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
 absl::Status CopyLoader::Start() {
   ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
   next_offset_ = committed_offset_ = state.copy_offset;
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      target_.session().Query(
-          "SELECT relation_id::bigint, generation, lsn, done, rows, bytes FROM switchyard.copy "
-          "WHERE stream = $1",
-          {options_.stream}));
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   target_.session().Query(
+                       "SELECT relation_id::bigint, generation, lsn, done FROM switchyard.copy "
+                       "WHERE stream = $1",
+                       {options_.stream}));
   for (int i = 0; i < rows.rows(); ++i) {
     TableProgress& table = progress_[static_cast<uint32_t>(rows.i64(i, 0))];
     table.generation = static_cast<uint64_t>(rows.i64(i, 1));
     ASSIGN_OR_RETURN(table.lsn, Lsn::Parse(rows.text(i, 2)));
     table.done = rows.boolean(i, 3);
-    table.rows = rows.i64(i, 4);
-    table.bytes = rows.i64(i, 5);
   }
   ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
   for (const event::v1::Relation& relation : relations) {
-    roots_[relation.relation_id()] = relation.root_relation_id();
+    relations_[relation.relation_id()] = relation;
   }
-  return state.state == "new" ? target_.SetState("copying") : absl::OkStatus();
+  if (state.state == "new") RETURN_IF_ERROR(target_.SetState("copying"));
+  return StartLanes(state.copy_offset);
+}
+
+absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
+  pg::Session& session = target_.session();
+  RETURN_IF_ERROR(
+      session
+          .Query("INSERT INTO switchyard.copy_lane (stream, lane, next_offset) "
+                 "SELECT $1, lane, $3::bigint FROM generate_series(0, $2::int - 1) lane "
+                 "WHERE NOT EXISTS (SELECT FROM switchyard.copy_lane WHERE stream = $1)",
+                 {options_.stream, std::to_string(options_.workers), std::to_string(copy_offset)})
+          .status());
+  CopyLaneOptions lane{.stream = options_.stream,
+                       .transaction_bytes_max = options_.transaction_bytes_max};
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    lane.held.push_back(target_.ordered() != nullptr && plan_.mappings[m].row_local &&
+                        target_.ordered()->refers(static_cast<int>(m)));
+    if (lane.held.back()) RETURN_IF_ERROR(MakeHeldTable(session, plan_, m));
+  }
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session.Query("SELECT lane, next_offset FROM switchyard.copy_lane "
+                                 "WHERE stream = $1 ORDER BY lane",
+                                 {options_.stream}));
+  for (int i = 0; i < rows.rows(); ++i) {
+    lane.lane = i;
+    lane.next_offset = rows.i64(i, 1);
+    ASSIGN_OR_RETURN(auto beside, target_.OpenBeside());
+    lanes_.push_back(std::make_unique<CopyLane>(lane, plan_, std::move(beside)));
+  }
+  return absl::OkStatus();
+}
+
+int64_t CopyLoader::first_offset() const {
+  int64_t first = committed_offset_;
+  for (const auto& lane : lanes_) first = std::min(first, lane->next_offset());
+  return first;
 }
 
 const SourcePlan* CopyLoader::SourceOf(uint32_t relation_id) const {
-  const auto root = roots_.find(relation_id);
-  return plan_.FindRelation(relation_id, root == roots_.end() ? 0 : root->second);
+  const auto relation = relations_.find(relation_id);
+  return plan_.FindRelation(relation_id,
+                            relation == relations_.end() ? 0 : relation->second.root_relation_id());
 }
 
 bool CopyLoader::complete() const {
@@ -95,8 +110,16 @@ bool CopyLoader::complete() const {
   return true;
 }
 
+absl::Status CopyLoader::DrainLanes() {
+  for (const auto& lane : lanes_) lane->RequestFlush();
+  for (const auto& lane : lanes_) RETURN_IF_ERROR(lane->AwaitFlush());
+  return absl::OkStatus();
+}
+
+// With the lanes drained, and until Commit nothing is pushed to them.
 absl::Status CopyLoader::BeginIfNeeded() {
   if (in_transaction_) return absl::OkStatus();
+  RETURN_IF_ERROR(DrainLanes());
   RETURN_IF_ERROR(target_.session().Begin());
   in_transaction_ = true;
   // As with the stream's position: whoever else loaded since loses or wins here, never both.
@@ -105,18 +128,39 @@ absl::Status CopyLoader::BeginIfNeeded() {
       target_.session().QueryPrepared(
           "SELECT 1 FROM switchyard.stream WHERE name = $1 AND copy_offset = $2::bigint FOR UPDATE",
           {options_.stream, std::to_string(committed_offset_)}));
-  if (row.rows() == 1) return absl::OkStatus();
+  if (row.rows() == 1) return CheckLanes();
   return absl::AbortedError(
       "the copy position moved: another replayer, or the target lost its "
       "last commits in a crash");
 }
 
-absl::Status CopyLoader::Add(const Event& event, int64_t next_offset) {
+// Waits for what a lane of a killed replayer may still be committing.
+absl::Status CopyLoader::CheckLanes() {
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   target_.session().QueryPrepared("SELECT next_offset FROM switchyard.copy_lane "
+                                                   "WHERE stream = $1 ORDER BY lane FOR UPDATE",
+                                                   {options_.stream}));
+  bool same = rows.rows() == static_cast<int>(lanes_.size());
+  for (int i = 0; same && i < rows.rows(); ++i) same = rows.i64(i, 0) == lanes_[i]->next_offset();
+  return same ? absl::OkStatus()
+              : absl::AbortedError(
+                    "the place of a lane of the copy moved: another replayer, or "
+                    "the target lost its last commits in a crash");
+}
+
+absl::Status CopyLoader::Add(Event& event, int64_t offset) {
   if (event.format() != 1) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the copy topic holds an event of format %d; this program reads format 1. Upgrade it",
         event.format()));
   }
+  if (event.body_case() != Event::kCopyChunk) return Control(event, offset);
+  RETURN_IF_ERROR(Commit());
+  return OnChunk(*event.mutable_copy_chunk(), offset);
+}
+
+absl::Status CopyLoader::Control(const Event& event, int64_t offset) {
+  if (offset < committed_offset_) return absl::OkStatus();  // read again for a lane's sake
   RETURN_IF_ERROR(BeginIfNeeded());
   switch (event.body_case()) {
     case Event::kHello:
@@ -124,53 +168,52 @@ absl::Status CopyLoader::Add(const Event& event, int64_t next_offset) {
     case Event::kCopyPoint:
       RETURN_IF_ERROR(OnPoint(event.copy_point()));
       break;
-    case Event::kCopyChunk:
-      RETURN_IF_ERROR(OnChunk(event.copy_chunk()));
-      break;
     case Event::kCopyEnd:
       RETURN_IF_ERROR(OnEnd(event.copy_end()));
       break;
     default:
-      return absl::DataLossError(
-          absl::StrFormat("offset %d of the copy topic holds an event that does not belong there",
-                          next_offset - 1));
+      return absl::DataLossError(absl::StrFormat(
+          "offset %d of the copy topic holds an event that does not belong there", offset));
   }
-  next_offset_ = next_offset;
-  return transaction_bytes_ >= options_.transaction_bytes_max ? Commit() : absl::OkStatus();
+  next_offset_ = offset + 1;
+  return absl::OkStatus();
 }
 
 absl::Status CopyLoader::Commit() {
   if (!in_transaction_) return absl::OkStatus();
-  RETURN_IF_ERROR(InsertLoaded());
-  for (const uint32_t id : changed_) RETURN_IF_ERROR(SaveProgress(id));
-  changed_.clear();
   RETURN_IF_ERROR(target_.session()
                       .QueryPrepared("UPDATE switchyard.stream SET copy_offset = $2::bigint, "
                                      "updated_at = clock_timestamp() "
                                      "WHERE name = $1",
                                      {options_.stream, std::to_string(next_offset_)})
                       .status());
+  // What stands before this place is loaded or void, also for a replayer that was given up.
+  RETURN_IF_ERROR(target_.session()
+                      .QueryPrepared("UPDATE switchyard.copy_lane SET next_offset = $2::bigint "
+                                     "WHERE stream = $1",
+                                     {options_.stream, std::to_string(next_offset_)})
+                      .status());
   SY_FAULT_POINT("replayer.before_copy_commit");
   RETURN_IF_ERROR(target_.session().Commit());
   SY_FAULT_POINT("replayer.after_copy_commit");
   in_transaction_ = false;
-  transaction_bytes_ = 0;
   committed_offset_ = next_offset_;
+  for (const auto& lane : lanes_) lane->MoveTo(next_offset_);
   return absl::OkStatus();
 }
 
 absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   const uint32_t id = point.relation_id();
-  roots_[id] = point.relation().root_relation_id();
+  const auto known = progress_.find(id);
+  if (known != progress_.end() && point.generation() < known->second.generation) {
+    return absl::OkStatus();
+  }
+  relations_[id] = point.relation();
   if (SourceOf(id) == nullptr) return absl::OkStatus();
-  TableProgress& table = progress_[id];
-  if (point.generation() < table.generation) return absl::OkStatus();
-  if (table.rows > 0 && point.generation() > table.generation) {
+  if (known != progress_.end() && point.generation() > known->second.generation) {
     RETURN_IF_ERROR(Discard(id));
   }
-  if (point.generation() > table.generation || !table.lsn.valid()) {
-    table = {.generation = point.generation(), .lsn = Lsn(point.lsn())};
-  }
+  progress_[id] = {.generation = point.generation(), .lsn = Lsn(point.lsn())};
   RETURN_IF_ERROR(
       target_.session()
           .Query(
@@ -187,69 +230,18 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
                std::to_string(point.generation()), Lsn(point.lsn()).ToString(),
                std::to_string(point.rows_estimate()), std::to_string(point.bytes_estimate())})
           .status());
-  // The routes must survive a restart in the middle of the table.
   std::string definition;
   point.relation().SerializeToString(&definition);
-  RETURN_IF_ERROR(target_.StoreRelation(id, definition));
-  return OpenRoute(id, point.relation());
+  return target_.StoreRelation(id, definition);
 }
 
-absl::Status CopyLoader::OpenRoute(uint32_t id, const event::v1::Relation& relation) {
-  const SourcePlan* source = SourceOf(id);
-  Route route{.source = static_cast<int>(source - plan_.sources.data())};
-  std::vector<TableWrite> writes;
-  if (source->mirrored) writes.push_back(source->mirror);
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    if (plan_.mappings[m].source != route.source) continue;
-    const bool held =
-        target_.ordered() != nullptr && target_.ordered()->refers(static_cast<int>(m));
-    if (held) RETURN_IF_ERROR(MakeHeldTable(target_.session(), plan_, m));
-    writes.push_back(held ? IntoHeld(plan_, m) : plan_.mappings[m].write);
-  }
-  if (writes.size() == 1) {
-    const std::vector<std::string> columns = DirectColumns(*source, writes[0], relation);
-    if (!columns.empty()) {
-      route.direct = absl::StrCat("COPY ", writes[0].target, " (", mapping::JoinQuoted(columns),
-                                  ") FROM STDIN");
-    }
-  }
-  if (route.direct.empty()) {
-    route.load_table = absl::StrCat("sy_load_", id);
-    std::vector<std::string> columns;
-    for (const event::v1::Column& column : relation.columns()) {
-      const auto used =
-          std::ranges::find(source->columns, column.name(), &mapping::StageColumn::name);
-      columns.push_back(QuoteIdentifier(column.name()) + " " +
-                        (used == source->columns.end() ? "text" : used->type));
-    }
-    RETURN_IF_ERROR(target_.session().Execute(absl::StrCat(
-        "DROP TABLE IF EXISTS pg_temp.", route.load_table, "; CREATE TEMP TABLE ", route.load_table,
-        " (", absl::StrJoin(columns, ", "), ") ON COMMIT DELETE ROWS")));
-    route.load_copy = absl::StrCat("COPY pg_temp.", route.load_table, " FROM STDIN");
-    for (const TableWrite& write : writes) {
-      route.load_inserts.push_back(mapping::BuildLoad(write, "pg_temp." + route.load_table));
-    }
-  }
-  routes_[id] = std::move(route);
-  return absl::OkStatus();
-}
-
+// Rows of one leaf can't be told from another's: capture starts all leaves of a table again, with
+// their points before the first chunk.
 absl::Status CopyLoader::Discard(uint32_t id) {
-  // Rows of one leaf can't be told from another's: capture starts all leaves of a table again.
   const SourcePlan& source = *SourceOf(id);
   const int index = static_cast<int>(&source - plan_.sources.data());
-  std::vector<uint32_t> leaves;
-  for (auto& [leaf, progress] : progress_) {
-    if (SourceOf(leaf) != &source) continue;
-    progress.rows = 0;
-    leaves.push_back(leaf);
-  }
   LogWarn("replayer", "copy of a table starts again",
           {{"stream", options_.stream}, {"table", source.name}});
-  for (const uint32_t leaf : leaves) {
-    if (waiting_.erase(leaf) == 0) continue;
-    RETURN_IF_ERROR(target_.session().Execute("TRUNCATE pg_temp." + routes_[leaf].load_table));
-  }
   if (source.mirrored) RETURN_IF_ERROR(target_.session().Execute(source.mirror.clear));
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     if (plan_.mappings[m].source != index) continue;
@@ -259,46 +251,26 @@ absl::Status CopyLoader::Discard(uint32_t id) {
   return absl::OkStatus();
 }
 
-absl::Status CopyLoader::OnChunk(const event::v1::CopyChunk& chunk) {
+absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
+  CopyLane& lane = *lanes_[static_cast<size_t>(offset) % lanes_.size()];
+  if (offset < lane.next_offset()) return absl::OkStatus();
   const uint32_t id = chunk.relation_id();
+  const SourcePlan* source = SourceOf(id);
   const auto table = progress_.find(id);
-  if (SourceOf(id) == nullptr || table == progress_.end() ||
+  if (source == nullptr || table == progress_.end() ||
       chunk.generation() < table->second.generation) {
     return absl::OkStatus();  // not mapped, or of a copy that was started again
   }
-  if (!routes_.contains(id)) {
-    ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
-    for (const event::v1::Relation& relation : relations) {
-      if (relation.relation_id() == id) RETURN_IF_ERROR(OpenRoute(id, relation));
-    }
-    if (!routes_.contains(id)) {
-      return absl::DataLossError(
-          absl::StrFormat("a copy chunk of relation %d without its point", id));
-    }
+  const auto relation = relations_.find(id);
+  if (relation == relations_.end()) {
+    return absl::DataLossError(
+        absl::StrFormat("a copy chunk of relation %d without its point", id));
   }
-  const Route& route = routes_[id];
-  pg::Session& session = target_.session();
-  RETURN_IF_ERROR(session.BeginCopyIn(route.direct.empty() ? route.load_copy : route.direct));
-  RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
-  absl::StatusOr<int64_t> rows = session.EndCopyIn();
-  RETURN_IF_ERROR(Annotate(rows.status(), "copy of " + plan_.sources[route.source].name));
-  table->second.rows += *rows;
-  table->second.bytes += static_cast<int64_t>(chunk.data().size());
-  transaction_bytes_ += static_cast<int64_t>(chunk.data().size());
-  changed_.insert(id);
-  if (route.direct.empty()) waiting_.insert(id);
-  return absl::OkStatus();
-}
-
-absl::Status CopyLoader::InsertLoaded() {
-  for (const uint32_t id : waiting_) {
-    for (const std::string& sql : routes_[id].load_inserts) {
-      RETURN_IF_ERROR(
-          Annotate(target_.writer().Run(sql), "copy of " + plan_.sources[routes_[id].source].name));
-    }
-  }
-  waiting_.clear();
-  return absl::OkStatus();
+  return lane.Push({.source = static_cast<int>(source - plan_.sources.data()),
+                    .generation = chunk.generation(),
+                    .relation = &relation->second,
+                    .offset = offset,
+                    .data = std::move(*chunk.mutable_data())});
 }
 
 absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
@@ -307,28 +279,21 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
       end.generation() < table->second.generation) {
     return absl::OkStatus();
   }
-  if (table->second.rows != static_cast<int64_t>(end.rows())) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   target_.session().QueryPrepared(
+                       "UPDATE switchyard.copy SET done = true, finished_at = clock_timestamp() "
+                       "WHERE stream = $1 AND relation_id = $2::oid RETURNING rows",
+                       {options_.stream, std::to_string(end.relation_id())}));
+  const int64_t loaded = row.rows() == 1 ? row.i64(0, 0) : 0;
+  if (loaded != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(absl::StrFormat(
         "the copy of %s has %d rows on the log, %d were read from the source. Copy everything "
         "again: switchyard recopy "
         "FILE --all",
-        SourceOf(end.relation_id())->name, table->second.rows, end.rows()));
+        SourceOf(end.relation_id())->name, loaded, end.rows()));
   }
   table->second.done = true;
-  changed_.insert(end.relation_id());
   return absl::OkStatus();
-}
-
-absl::Status CopyLoader::SaveProgress(uint32_t id) {
-  const TableProgress& table = progress_[id];
-  return target_.session()
-      .QueryPrepared(
-          "UPDATE switchyard.copy SET rows = $3::bigint, bytes = $4::bigint, done = $5::boolean, "
-          "finished_at = CASE WHEN $5::boolean THEN clock_timestamp() END "
-          "WHERE stream = $1 AND relation_id = $2::oid",
-          {options_.stream, std::to_string(id), std::to_string(table.rows),
-           std::to_string(table.bytes), table.done ? "t" : "f"})
-      .status();
 }
 
 // In the caller's transaction: what waited for other tables, and what is computed from the copy.
@@ -352,6 +317,7 @@ absl::Status CopyLoader::Derive() {
 
 absl::Status CopyLoader::Finish() {
   RETURN_IF_ERROR(Commit());
+  RETURN_IF_ERROR(DrainLanes());
   pg::Session& session = target_.session();
   RETURN_IF_ERROR(mapping::BuildMirrorIndexes(session, plan_));
   Lsn first;
@@ -363,6 +329,10 @@ absl::Status CopyLoader::Finish() {
   }
   // One transaction: after a crash the derived tables are still empty, and it is done again.
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(CheckLanes());
+    RETURN_IF_ERROR(
+        session.Query("DELETE FROM switchyard.copy_lane WHERE stream = $1", {options_.stream})
+            .status());
     RETURN_IF_ERROR(
         session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
                         "SET LOCAL random_page_cost = 4; SET LOCAL work_mem = '256MB'"));
@@ -384,11 +354,6 @@ absl::Status CopyLoader::Finish() {
             {options_.stream, first.ToString(), last.ToString()})
         .status();
   }));
-  // Every temporary table a session has costs each of its commits a truncation.
-  for (const auto& [id, route] : routes_) {
-    if (route.load_table.empty()) continue;
-    RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + route.load_table));
-  }
   LogInfo("replayer", "copy finished", {{"stream", options_.stream}, {"lsn", first.ToString()}});
   return absl::OkStatus();
 }

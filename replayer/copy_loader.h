@@ -1,5 +1,9 @@
 // The initial copy: from the copy topic into mirrors and row-local targets, then the keyed
-// mappings as a whole. Progress and the topic's offset commit together with the rows.
+// mappings as a whole.
+//
+// Chunks are dealt out to lanes, which load side by side (copy_lane.h). All else is done here, in
+// the order of the topic and with the lanes drained: switchyard.stream.copy_offset is this part's
+// place in the topic, and each lane has its own.
 //
 //   CopyLoader loader(target, plan, options);
 //   while (!loader.complete()) { ... RETURN_IF_ERROR(loader.Add(event, next_offset)); }
@@ -9,7 +13,7 @@
 #pragma once
 
 #include <map>
-#include <set>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +21,7 @@
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
+#include "replayer/copy_lane.h"
 #include "replayer/pg_target.h"
 
 namespace switchyard::replayer {
@@ -25,23 +30,24 @@ struct CopyLoaderOptions {
   std::string stream;
   // Run by Finish once the derived tables are full: a name for people, and the SQL.
   std::vector<std::pair<std::string, std::string>> after_copy;
-  int64_t transaction_bytes_max = int64_t{32} << 20;
+  int workers = 2;  // lanes, when the copy begins; one under way keeps those it has
+  int64_t transaction_bytes_max = int64_t{32} << 20;  // of one lane
 };
 
 class CopyLoader {
  public:
   CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOptions options);
 
-  // Reads what was loaded before; after PgTarget::Open.
+  // Reads what was loaded before and connects the lanes; after PgTarget::Open.
   absl::Status Start();
-  // Next record of the copy topic to read.
-  int64_t next_offset() const { return next_offset_; }
+  // Record of the copy topic to read from: some that follow may be loaded already.
+  int64_t first_offset() const;
   // Every table of the plan is loaded.
   bool complete() const;
 
-  // Loads one event. DataLoss: rows are missing on the log.
-  absl::Status Add(const event::v1::Event& event, int64_t next_offset);
-  // Commits what is loaded so far: when no more events wait.
+  // Loads one event, the one at `offset`; takes its data. DataLoss: rows are missing on the log.
+  absl::Status Add(event::v1::Event& event, int64_t offset);
+  // Commits what is read so far, but for the chunks: when no more events wait.
   absl::Status Commit();
 
   // Indexes and statistics of the mirrors, the keyed mappings in graph order, and the stream's
@@ -53,43 +59,29 @@ class CopyLoader {
     uint64_t generation = 0;
     Lsn lsn;
     bool done = false;
-    int64_t rows = 0;
-    int64_t bytes = 0;
   };
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
+  absl::Status StartLanes(int64_t copy_offset);
+  absl::Status DrainLanes();
+  absl::Status Control(const event::v1::Event& event, int64_t offset);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
-  absl::Status OnChunk(const event::v1::CopyChunk& chunk);
+  absl::Status OnChunk(event::v1::CopyChunk& chunk, int64_t offset);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
   absl::Status BeginIfNeeded();
-  absl::Status OpenRoute(uint32_t relation_id, const event::v1::Relation& relation);
+  absl::Status CheckLanes();
   absl::Status Discard(uint32_t relation_id);
-  absl::Status InsertLoaded();
   absl::Status Derive();
-  absl::Status SaveProgress(uint32_t relation_id);
-
-  std::map<uint32_t, uint32_t> roots_;  // by relation: its partitioned root, 0 if none
-
-  // How the chunks of one relation reach their tables.
-  struct Route {
-    int source = -1;
-    std::string direct;                     // COPY straight into the only table that takes the rows
-    std::string load_copy;                  // else COPY into a temporary table of the whole row,
-    std::vector<std::string> load_inserts;  // from where these take what they need
-    std::string load_table;
-  };
 
   PgTarget& target_;
   const mapping::Plan& plan_;
   const CopyLoaderOptions options_;
-  int64_t next_offset_ = 0;
+  int64_t next_offset_ = 0;       // behind the last event that was no chunk
   int64_t committed_offset_ = 0;  // copy_offset as the target has it
+  std::map<uint32_t, event::v1::Relation> relations_;
   std::map<uint32_t, TableProgress> progress_;
-  std::map<uint32_t, Route> routes_;
   bool in_transaction_ = false;
-  int64_t transaction_bytes_ = 0;
-  std::set<uint32_t> changed_;  // relations whose progress row is to be written
-  std::set<uint32_t> waiting_;  // relations with rows in their load table
+  std::vector<std::unique_ptr<CopyLane>> lanes_;
 };
 
 }  // namespace switchyard::replayer

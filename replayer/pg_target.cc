@@ -48,8 +48,10 @@ void PgTarget::Close() {
   touched_.clear();
 }
 
-absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
-                                                             const Cancel& cancel, bool* silent) {
+namespace {
+
+absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const PgTargetOptions& options,
+                                                     const Cancel& cancel, bool* silent) {
   pg::SessionOptions session_options{.dsn = options.dsn, .application_name = "switchyard replay"};
   session_options.settings = {
       {"synchronous_commit", options.synchronous_commit ? "on" : "off"},
@@ -67,6 +69,14 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
     ASSIGN_OR_RETURN(silenced, SilenceTriggers(*session));
   }
   if (silent != nullptr) *silent = silenced;
+  return session;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
+                                                             const Cancel& cancel, bool* silent) {
+  ASSIGN_OR_RETURN(auto session, Connect(options, cancel, silent));
   // The server may take a moment to end a session that was closed: this one's own, before a
   // restart.
   RETURN_IF_ERROR(session->Execute(absl::StrCat("SET lock_timeout = ", kLockWaitMilliseconds)));
@@ -93,6 +103,10 @@ absl::Status PgTarget::Open() {
       QuarantineOptions{.stream = options_.stream, .entries_max = options_.quarantine_max});
   RETURN_IF_ERROR(quarantine_->Load());
   return ReloadPosition();
+}
+
+absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
+  return Connect(options_, cancel_, nullptr);
 }
 
 absl::Status PgTarget::LoadOrder() {

@@ -69,6 +69,8 @@ class PgTarget {
   // AlreadyExists: another replayer has the lock.
   absl::Status Open();
   void Close();
+  // One more session like its own, without the lock.
+  absl::StatusOr<std::unique_ptr<pg::Session>> OpenBeside() const;
   // After something else than Apply moved the stream's position on this session: the copy.
   absl::Status ReloadPosition();
   // Reads the target's foreign keys again, where they hold: schema steps may have made some.

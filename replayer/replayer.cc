@@ -117,9 +117,11 @@ absl::Status Replayer::RunOnce() {
 
 absl::Status Replayer::Copy() {
   CopyLoader loader(target_, plan_,
-                    {.stream = options_.target.stream, .after_copy = options_.after_copy});
+                    {.stream = options_.target.stream,
+                     .after_copy = options_.after_copy,
+                     .workers = options_.copy_workers});
   RETURN_IF_ERROR(loader.Start());
-  ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.next_offset()));
+  ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.first_offset()));
   std::vector<eventlog::LogRecord> records;
   event::v1::Event event;
   while (!loader.complete()) {
@@ -130,7 +132,7 @@ absl::Status Replayer::Copy() {
         return absl::DataLossError(
             absl::StrFormat("offset %d of the copy topic is no event", record.offset));
       }
-      RETURN_IF_ERROR(loader.Add(event, record.offset + 1));
+      RETURN_IF_ERROR(loader.Add(event, record.offset));
     }
     if (records.empty()) RETURN_IF_ERROR(loader.Commit());
     RETURN_IF_ERROR(EndIfDrained(records.empty()));

@@ -34,6 +34,7 @@ struct ReplayerOptions {
   std::vector<std::pair<std::string, std::string>> after_copy;
   int64_t batch_rows_max = 20'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
+  int copy_workers = 2;  // connections that load the initial copy at the same time
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.
   absl::Duration trim_interval = absl::Seconds(10);
   absl::Duration standby_interval = absl::Seconds(1);

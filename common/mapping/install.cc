@@ -13,11 +13,12 @@ namespace {
 constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
 
 absl::Status EnsureOwnTables(pg::Session& session) {
-  // The newest column stands for all of them.
-  ASSIGN_OR_RETURN(const pg::Result there,
-                   session.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL AND EXISTS "
-                                 "(SELECT FROM pg_attribute WHERE attname = 'parts' AND attrelid = "
-                                 "to_regclass('switchyard.stream'))"));
+  // The newest of each kind stand for all of them.
+  ASSIGN_OR_RETURN(
+      const pg::Result there,
+      session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND EXISTS "
+                    "(SELECT FROM pg_attribute WHERE attname = 'parts' AND attrelid = "
+                    "to_regclass('switchyard.stream'))"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(kTargetSql);
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;

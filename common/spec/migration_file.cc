@@ -158,9 +158,12 @@ void ReadReplay(Reader& in, const Node& node, ReplaySettings* out) {
           in.Size(n, "replay.batch_bytes", int64_t{64} << 10, int64_t{1} << 30,
                   &out->batch_bytes_max);
         }},
-       {"quarantine_max", [&](const Node& n) {
+       {"quarantine_max",
+        [&](const Node& n) {
           in.Int(n, "replay.quarantine_max", 0, 1'000'000, &out->quarantine_max);
-        }}});
+        }},
+       {"copy_workers",
+        [&](const Node& n) { in.Int(n, "replay.copy_workers", 1, 32, &out->copy_workers); }}});
 }
 
 void CheckEndpointsDiffer(Reader& in, const Node& root, const PresentKeys& present,

@@ -112,6 +112,7 @@ struct ReplaySettings {
   int64_t batch_rows_max = 20'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
   int64_t quarantine_max = 1'000;
+  int copy_workers = 2;  // 1..32
 };
 
 // SQL that run executes on NEW when the copy is loaded: secondary indexes, foreign keys.

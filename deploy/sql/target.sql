@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   -- The log up to covered_lsn has been read: end of that commit, or a later heartbeat.
   covered_lsn pg_lsn NOT NULL DEFAULT '0/0',
   log_offset bigint NOT NULL DEFAULT 0,   -- next record of the change topic
-  copy_offset bigint NOT NULL DEFAULT 0,  -- next record of the copy topic
+  copy_offset bigint NOT NULL DEFAULT 0,  -- of the copy topic: behind the last event but chunks
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
   commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
@@ -56,6 +56,15 @@ CREATE TABLE IF NOT EXISTS switchyard.copy (
   finished_at timestamptz,
   PRIMARY KEY (stream, relation_id)
 );
+
+-- Chunk k of the copy topic belongs to lane k modulo the number of lanes; those of this lane with an
+-- offset below next_offset are loaded. Only while the initial copy is under way.
+CREATE TABLE IF NOT EXISTS switchyard.copy_lane (
+  stream text NOT NULL,
+  lane int NOT NULL,
+  next_offset bigint NOT NULL,
+  PRIMARY KEY (stream, lane)
+) WITH (fillfactor = 50);
 
 -- Rows that this database refused. `scope` is the key of the source row (row-local mappings) or
 -- the scope that could not be recomputed (keyed ones), as a JSON object of text values; `before`

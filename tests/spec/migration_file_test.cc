@@ -74,6 +74,7 @@ TEST(MigrationFileTest, ReadsEveryKeyOfAWholeFile) {
   EXPECT_EQ(file.replay.batch_rows_max, 100);
   EXPECT_EQ(file.replay.batch_bytes_max, int64_t{1} << 20);
   EXPECT_EQ(file.replay.quarantine_max, 7);
+  EXPECT_EQ(file.replay.copy_workers, 3);
 }
 
 TEST(MigrationFileTest, ReadsBothFormsOfAMapping) {
@@ -107,6 +108,7 @@ TEST(MigrationFileTest, TakesAPlainListOfMappingsAndDefaultsEverythingElse) {
   EXPECT_THAT(file.schemas, ElementsAre("public"));
   EXPECT_EQ(file.capture.copy_workers, 2);
   EXPECT_EQ(file.replay.quarantine_max, 1000);
+  EXPECT_EQ(file.replay.copy_workers, 2);
   EXPECT_FALSE(file.reverse.has_value());
 }
 
@@ -234,7 +236,11 @@ INSTANTIATE_TEST_SUITE_P(Replay, BoundsTest,
                                            Bound{"replay: {quarantine_max: 1000000}", ""},
                                            Bound{"replay: {quarantine_max: -1}", "0..1000000"},
                                            Bound{"replay: {quarantine_max: 99999999999999999999}",
-                                                 "0..1000000"}));
+                                                 "0..1000000"},
+                                           Bound{"replay: {copy_workers: 1}", ""},
+                                           Bound{"replay: {copy_workers: 32}", ""},
+                                           Bound{"replay: {copy_workers: 0}", "1..32"},
+                                           Bound{"replay: {copy_workers: 33}", "1..32"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Log, BoundsTest,

@@ -48,6 +48,12 @@ void ReplayFixture::TearDown() {
 
 absl::Status ReplayFixture::Start(const std::string& old_schema, const std::string& new_schema,
                                   const std::string& forward, const std::string& old_rows) {
+  RETURN_IF_ERROR(Prepare(old_schema, new_schema, forward, old_rows));
+  return StartReplayer();
+}
+
+absl::Status ReplayFixture::Prepare(const std::string& old_schema, const std::string& new_schema,
+                                    const std::string& forward, const std::string& old_rows) {
   RETURN_IF_ERROR(Annotate(old_->Execute(old_schema), "old schema"));
   RETURN_IF_ERROR(Annotate(old_->Execute(old_rows), "old rows"));
   RETURN_IF_ERROR(Annotate(new_->Execute(new_schema), "new schema"));
@@ -68,7 +74,7 @@ absl::Status ReplayFixture::Start(const std::string& old_schema, const std::stri
                                            *new_, nullptr));
   RETURN_IF_ERROR(mapping::InstallTarget(*new_, plan_, catalog_, {.stream = "test.forward"}));
   ASSIGN_OR_RETURN(capture_, SimpleCapture::Start(*old_, catalog_, *log_));
-  return StartReplayer();
+  return absl::OkStatus();
 }
 
 absl::Status ReplayFixture::StartReplayer() {

@@ -31,6 +31,9 @@ class ReplayFixture : public ::testing::Test {
   // `old_rows` is run on OLD before the copy.
   absl::Status Start(const std::string& old_schema, const std::string& new_schema,
                      const std::string& forward, const std::string& old_rows = "");
+  // Start without the replayer.
+  absl::Status Prepare(const std::string& old_schema, const std::string& new_schema,
+                       const std::string& forward, const std::string& old_rows = "");
   absl::Status StartReplayer();
   // Ends the replayer; what its Run returned.
   absl::Status StopReplayer();

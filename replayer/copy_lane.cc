@@ -1,0 +1,232 @@
+#include "replayer/copy_lane.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/fault.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql_builder.h"
+#include "replayer/held_copy.h"
+
+namespace switchyard::replayer {
+
+using mapping::SourcePlan;
+using mapping::TableWrite;
+
+namespace {
+
+constexpr int64_t kQueueBytes = 8 << 20;
+// Without work for this long a lane commits, so that the progress shows.
+constexpr absl::Duration kIdle = absl::Milliseconds(100);
+
+// The target columns of `write` in the order of the copied columns, when it takes exactly those,
+// unread; empty otherwise.
+std::vector<std::string> DirectColumns(const SourcePlan& source, const TableWrite& write,
+                                       const event::v1::Relation& relation) {
+  if (write.copy_in.empty() ||
+      write.copy_columns.size() != static_cast<size_t>(relation.columns_size())) {
+    return {};
+  }
+  std::vector<std::string> columns;
+  for (const event::v1::Column& column : relation.columns()) {
+    for (size_t i = 0; i < write.copy_columns.size(); ++i) {
+      if (source.columns[write.copy_columns[i]].name == column.name()) {
+        columns.push_back(write.copy_targets[i]);
+      }
+    }
+  }
+  return columns.size() == write.copy_columns.size() ? columns : std::vector<std::string>();
+}
+
+}  // namespace
+
+CopyLane::CopyLane(CopyLaneOptions options, const mapping::Plan& plan,
+                   std::unique_ptr<pg::Session> session)
+    : options_(std::move(options)),
+      plan_(plan),
+      next_offset_(options_.next_offset),
+      session_(std::move(session)),
+      loaded_offset_(options_.next_offset),
+      committed_offset_(options_.next_offset),
+      queue_(kQueueBytes) {
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "copy-lane");
+}
+
+CopyLane::~CopyLane() {
+  stop_ = true;
+  queue_.Close();
+  thread_.join();
+}
+
+absl::Status CopyLane::Push(CopyPiece piece) {
+  const int64_t offset = piece.offset;
+  const auto bytes = static_cast<int64_t>(piece.data.size());
+  if (!queue_.Push(std::move(piece), bytes)) {
+    MutexLock lock(&mu_);
+    return status_;
+  }
+  next_offset_ = offset + 1;
+  return absl::OkStatus();
+}
+
+void CopyLane::MoveTo(int64_t offset) {
+  next_offset_ = loaded_offset_ = committed_offset_ = offset;
+}
+
+void CopyLane::RequestFlush() {
+  {
+    MutexLock lock(&mu_);
+    ++asked_;
+  }
+  queue_.Push({}, 1);  // refused by a lane that has ended: AwaitFlush sees that
+}
+
+absl::Status CopyLane::AwaitFlush() {
+  MutexLock lock(&mu_);
+  while (flushed_ < asked_ && !ended_) changed_.Wait(&mu_);
+  return status_;
+}
+
+void CopyLane::Run() {
+  absl::Status status;
+  while (status.ok() && !stop_) {
+    const std::optional<CopyPiece> piece = queue_.PopFor(kIdle);
+    const bool flush = piece && piece->relation == nullptr;
+    status = piece && !flush ? Load(*piece) : Commit();
+    if (!flush || !status.ok()) continue;
+    MutexLock lock(&mu_);
+    ++flushed_;
+    changed_.SignalAll();
+  }
+  {
+    MutexLock lock(&mu_);
+    status_ = status;
+    ended_ = true;
+    changed_.SignalAll();
+  }
+  queue_.Close();
+}
+
+// Whoever else loaded since loses or wins here, never both.
+absl::Status CopyLane::BeginIfNeeded() {
+  if (in_transaction_) return absl::OkStatus();
+  RETURN_IF_ERROR(session_->Begin());
+  in_transaction_ = true;
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_->QueryPrepared(
+          "SELECT FROM switchyard.copy_lane WHERE stream = $1 AND lane = $2::int AND "
+          "next_offset = $3::bigint FOR UPDATE",
+          {options_.stream, std::to_string(options_.lane), std::to_string(committed_offset_)}));
+  if (row.rows() == 1) return absl::OkStatus();
+  return absl::AbortedError(
+      "the copy position moved: another replayer, or the target lost its last commits in a crash");
+}
+
+absl::Status CopyLane::Load(const CopyPiece& piece) {
+  RETURN_IF_ERROR(BeginIfNeeded());
+  const uint32_t id = piece.relation->relation_id();
+  const auto known = routes_.find(id);
+  if (known == routes_.end() || known->second.generation != piece.generation) {
+    RETURN_IF_ERROR(OpenRoute(piece));
+  }
+  const Route& route = routes_[id];
+  RETURN_IF_ERROR(session_->BeginCopyIn(route.direct.empty() ? route.load_copy : route.direct));
+  RETURN_IF_ERROR(session_->PutCopyData(piece.data));
+  const absl::StatusOr<int64_t> rows = session_->EndCopyIn();
+  RETURN_IF_ERROR(Annotate(rows.status(), "copy of " + plan_.sources[piece.source].name));
+  const auto bytes = static_cast<int64_t>(piece.data.size());
+  loaded_[id].rows += *rows;
+  loaded_[id].bytes += bytes;
+  if (route.direct.empty()) waiting_.insert(id);
+  loaded_offset_ = piece.offset + 1;
+  transaction_bytes_ += bytes;
+  return transaction_bytes_ >= options_.transaction_bytes_max ? Commit() : absl::OkStatus();
+}
+
+absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
+  const SourcePlan& source = plan_.sources[piece.source];
+  const event::v1::Relation& relation = *piece.relation;
+  Route route{.source = piece.source, .generation = piece.generation};
+  std::vector<TableWrite> writes;
+  if (source.mirrored) writes.push_back(source.mirror);
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    if (plan_.mappings[m].source != piece.source) continue;
+    writes.push_back(options_.held[m] ? IntoHeld(plan_, m) : plan_.mappings[m].write);
+  }
+  if (writes.size() == 1) {
+    const std::vector<std::string> columns = DirectColumns(source, writes[0], relation);
+    if (!columns.empty()) {
+      route.direct = absl::StrCat("COPY ", writes[0].target, " (", mapping::JoinQuoted(columns),
+                                  ") FROM STDIN");
+    }
+  }
+  if (route.direct.empty()) {
+    route.load_table = absl::StrCat("sy_load_", relation.relation_id());
+    std::vector<std::string> columns;
+    for (const event::v1::Column& column : relation.columns()) {
+      const auto used =
+          std::ranges::find(source.columns, column.name(), &mapping::StageColumn::name);
+      columns.push_back(QuoteIdentifier(column.name()) + " " +
+                        (used == source.columns.end() ? "text" : used->type));
+    }
+    RETURN_IF_ERROR(session_->Execute(absl::StrCat(
+        "DROP TABLE IF EXISTS pg_temp.", route.load_table, "; CREATE TEMP TABLE ", route.load_table,
+        " (", absl::StrJoin(columns, ", "), ") ON COMMIT DELETE ROWS")));
+    route.load_copy = absl::StrCat("COPY pg_temp.", route.load_table, " FROM STDIN");
+    for (const TableWrite& write : writes) {
+      route.load_inserts.push_back(mapping::BuildLoad(write, "pg_temp." + route.load_table));
+    }
+  }
+  routes_[relation.relation_id()] = std::move(route);
+  return absl::OkStatus();
+}
+
+absl::Status CopyLane::InsertLoaded() {
+  for (const uint32_t id : waiting_) {
+    for (const std::string& sql : routes_[id].load_inserts) {
+      if (sql.empty()) continue;
+      RETURN_IF_ERROR(Annotate(session_->QueryPrepared(sql).status(),
+                               "copy of " + plan_.sources[routes_[id].source].name));
+    }
+  }
+  waiting_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status CopyLane::Commit() {
+  if (!in_transaction_) return absl::OkStatus();
+  RETURN_IF_ERROR(InsertLoaded());
+  // Last, and in one order: other lanes wait for these rows.
+  for (const auto& [id, loaded] : loaded_) {
+    RETURN_IF_ERROR(session_
+                        ->QueryPrepared("UPDATE switchyard.copy SET rows = rows + $3::bigint, "
+                                        "bytes = bytes + $4::bigint "
+                                        "WHERE stream = $1 AND relation_id = $2::oid",
+                                        {options_.stream, std::to_string(id),
+                                         std::to_string(loaded.rows), std::to_string(loaded.bytes)})
+                        .status());
+  }
+  RETURN_IF_ERROR(session_
+                      ->QueryPrepared("UPDATE switchyard.copy_lane SET next_offset = $3::bigint "
+                                      "WHERE stream = $1 AND lane = $2::int",
+                                      {options_.stream, std::to_string(options_.lane),
+                                       std::to_string(loaded_offset_)})
+                      .status());
+  SY_FAULT_POINT("replayer.before_copy_commit");
+  RETURN_IF_ERROR(session_->Commit());
+  SY_FAULT_POINT("replayer.after_copy_commit");
+  in_transaction_ = false;
+  transaction_bytes_ = 0;
+  loaded_.clear();
+  committed_offset_ = loaded_offset_;
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

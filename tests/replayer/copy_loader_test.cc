@@ -1,0 +1,187 @@
+// Promise 3 for the copy: each chunk is loaded once, whichever of the lanes got how far.
+#include "replayer/copy_loader.h"
+
+#include <optional>
+
+#include "tests/support/replay_fixture.h"
+
+namespace switchyard::replayer {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kTables[] =
+    "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text)";
+// b goes by way of a load table, for its mapping is more than a list of columns.
+constexpr char kMapping[] =
+    "  - {table: public.a, copy: a}\n"
+    "  - {table: public.b, copy: b, set: {v: \"upper(v)\"}}\n";
+constexpr char kRows[] =
+    "INSERT INTO a SELECT i, 'a' || i FROM generate_series(1, 1000) i;"
+    "INSERT INTO b SELECT i, 'b' || i FROM generate_series(1, 1000) i";
+
+class CopyLoaderTest : public testing::ReplayFixture {
+ protected:
+  struct Run {
+    std::unique_ptr<PgTarget> target;
+    std::unique_ptr<CopyLoader> loader;
+  };
+
+  // A replayer's loader, which has read what was loaded before.
+  Run Begin(int workers = 3) {
+    Run run;
+    run.target = std::make_unique<PgTarget>(options_.target, plan_, cancel_);
+    EXPECT_OK(run.target->Open());
+    run.loader = std::make_unique<CopyLoader>(
+        *run.target, plan_,
+        CopyLoaderOptions{.stream = "test.forward",
+                          .workers = workers,
+                          .transaction_bytes_max = transaction_bytes_max_});
+    EXPECT_OK(run.loader->Start());
+    return run;
+  }
+
+  std::vector<std::pair<int64_t, std::string>> Events() {
+    std::vector<std::pair<int64_t, std::string>> events;
+    auto reader = log_->OpenReader(options_.copy_topic, 0);
+    EXPECT_OK(reader);
+    std::vector<eventlog::LogRecord> records;
+    do {
+      EXPECT_OK((*reader)->Read(absl::ZeroDuration(), &records));
+      for (const auto& record : records) events.emplace_back(record.offset, record.payload);
+    } while (!records.empty());
+    return events;
+  }
+
+  // Gives the loader what stands from its place to `end`.
+  absl::Status Feed(CopyLoader& loader, int64_t end) {
+    const int64_t from = loader.first_offset();
+    for (const auto& [offset, payload] : Events()) {
+      if (offset < from || offset >= end) continue;
+      event::v1::Event event;
+      EXPECT_TRUE(event.ParseFromString(payload));
+      RETURN_IF_ERROR(loader.Add(event, offset));
+    }
+    return absl::OkStatus();
+  }
+
+  void ExpectWhole() {
+    EXPECT_EQ(New("SELECT count(*), count(DISTINCT id), min(v), max(v) FROM a"),
+              "1000|1000|a1|a999");
+    EXPECT_EQ(New("SELECT count(*), count(DISTINCT id), min(v), max(v) FROM b"),
+              "1000|1000|B1|B999");
+    EXPECT_EQ(New("SELECT rows, done FROM switchyard.copy ORDER BY 1"), "1000|t\n1000|t");
+    EXPECT_EQ(New("SELECT count(*) FROM switchyard.copy_lane"), "0");
+  }
+
+  Cancel cancel_;
+  int64_t transaction_bytes_max_ = 1;  // a transaction a chunk
+};
+
+TEST_F(CopyLoaderTest, LoadsEachChunkOnceThroughSeveralLanes) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_TRUE(run.loader->complete());
+  ASSERT_OK(run.loader->Finish());
+  ExpectWhole();
+}
+
+TEST_F(CopyLoaderTest, GoesOnFromWhereEachLaneWas) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  const auto events = Events();
+  for (size_t end = 1; end < events.size(); ++end) {
+    Run run = Begin();
+    // Ended in the middle of whatever the lanes are at.
+    ASSERT_OK(Feed(*run.loader, events[end].first));
+  }
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(run.loader->Finish());
+  ExpectWhole();
+}
+
+TEST_F(CopyLoaderTest, GivesUpWhatALaneHasNotCommitted) {
+  transaction_bytes_max_ = 1 << 30;
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  const auto events = Events();
+  {
+    Run run = Begin();
+    ASSERT_OK(Feed(*run.loader, events[events.size() / 2].first));
+  }
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(run.loader->Finish());
+  ExpectWhole();
+}
+
+TEST_F(CopyLoaderTest, ACopyUnderWayKeepsItsLanes) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  const auto events = Events();
+  {
+    Run run = Begin(4);
+    ASSERT_OK(Feed(*run.loader, events[events.size() / 2].first));
+  }
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.copy_lane"), "4");
+  Run run = Begin(2);
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(run.loader->Finish());
+  ExpectWhole();
+}
+
+TEST_F(CopyLoaderTest, ACopyStartedAgainLeavesNothingOfTheOneBefore) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  {
+    Run run = Begin();
+    ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  }
+  ASSERT_OK(OnOld("DELETE FROM b WHERE id > 1000 OR id = 7; INSERT INTO b VALUES (7, 'b7')"));
+  ASSERT_OK(capture_->Recopy("b"));
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(run.loader->Finish());
+  ExpectWhole();
+}
+
+TEST_F(CopyLoaderTest, AChunkThatIsMissingIsALoss) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  Run run = Begin();
+  absl::Status status;
+  int chunks = 0;
+  for (const auto& [offset, payload] : Events()) {
+    event::v1::Event event;
+    ASSERT_TRUE(event.ParseFromString(payload));
+    if (event.has_copy_chunk() && ++chunks == 3) continue;
+    status = run.loader->Add(event, offset);
+    if (!status.ok()) break;
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has 900 rows on the log, 1000 were read"));
+}
+
+TEST_F(CopyLoaderTest, ALaneWhosePlaceMovedStopsTheCopy) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  Run run = Begin();
+  const auto events = Events();
+  ASSERT_OK(Feed(*run.loader, events[events.size() / 2].first));
+  ASSERT_OK(run.loader->Commit());  // lets go of the lanes' rows
+  ASSERT_OK(OnNew("UPDATE switchyard.copy_lane SET next_offset = next_offset + 1000"));
+  absl::Status status = Feed(*run.loader, INT64_MAX);
+  if (status.ok()) status = run.loader->Finish();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+}
+
+TEST_F(CopyLoaderTest, ARefusedRowStopsTheCopyAndNamesItsTable) {
+  ASSERT_OK(Prepare(kTables,
+                    "CREATE TABLE a (id int PRIMARY KEY, v text CHECK (v <> 'a777'));"
+                    "CREATE TABLE b (id int PRIMARY KEY, v text)",
+                    kMapping, kRows));
+  Run run = Begin();
+  absl::Status status = Feed(*run.loader, INT64_MAX);
+  if (status.ok()) status = run.loader->Finish();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("copy of a"));
+}
+
+}  // namespace
+}  // namespace switchyard::replayer
