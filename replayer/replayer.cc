@@ -145,7 +145,7 @@ absl::Status Replayer::Stream() {
     ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
     RETURN_IF_ERROR(StreamFrom(state));
     if (std::exchange(read_again_, false)) continue;
-    RETURN_IF_ERROR(AwaitRelease());
+    RETURN_IF_ERROR(AwaitRelease(state.hold_lsn));
   }
 }
 
@@ -320,13 +320,13 @@ absl::Status Replayer::TrimFlushed() {
   return absl::OkStatus();
 }
 
-absl::Status Replayer::AwaitRelease() {
+// `held`: what was obeyed. It may have been taken back already.
+absl::Status Replayer::AwaitRelease(std::optional<Lsn> held) {
   LogInfo("replayer", "held",
           {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
-  ASSIGN_OR_RETURN(const StreamState held, target_.LoadState());
   while (true) {
     ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
-    if (state.hold_lsn != held.hold_lsn) return absl::OkStatus();
+    if (state.hold_lsn != held) return absl::OkStatus();
     RETURN_IF_ERROR(EndIfDrained(true));
     if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();
   }

@@ -71,7 +71,7 @@ class Replayer {
   absl::StatusOr<std::optional<OpenResume>> LoadResume();
   absl::Status StepResume();
   absl::Status TrimFlushed();
-  absl::Status AwaitRelease();
+  absl::Status AwaitRelease(std::optional<Lsn> held);
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
   absl::Status EndIfDrained(bool idle);
