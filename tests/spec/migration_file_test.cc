@@ -223,24 +223,20 @@ INSTANTIATE_TEST_SUITE_P(
         Bound{"capture: {drift_check: 0s}", "capture.drift_check is \"0s\""},
         Bound{"capture: {drift_check: -1s}", "capture.drift_check is \"-1s\""}));
 
-INSTANTIATE_TEST_SUITE_P(Replay, BoundsTest,
-                         ::testing::Values(Bound{"replay: {batch_rows: 1}", ""},
-                                           Bound{"replay: {batch_rows: 1000000}", ""},
-                                           Bound{"replay: {batch_rows: 0}", "1..1000000"},
-                                           Bound{"replay: {batch_rows: 1000001}", "1..1000000"},
-                                           Bound{"replay: {batch_bytes: 64KiB}", ""},
-                                           Bound{"replay: {batch_bytes: 1GiB}", ""},
-                                           Bound{"replay: {batch_bytes: 63KiB}", "64KiB..1GiB"},
-                                           Bound{"replay: {batch_bytes: 1.1GiB}", "64KiB..1GiB"},
-                                           Bound{"replay: {quarantine_max: 0}", ""},
-                                           Bound{"replay: {quarantine_max: 1000000}", ""},
-                                           Bound{"replay: {quarantine_max: -1}", "0..1000000"},
-                                           Bound{"replay: {quarantine_max: 99999999999999999999}",
-                                                 "0..1000000"},
-                                           Bound{"replay: {copy_workers: 1}", ""},
-                                           Bound{"replay: {copy_workers: 32}", ""},
-                                           Bound{"replay: {copy_workers: 0}", "1..32"},
-                                           Bound{"replay: {copy_workers: 33}", "1..32"}));
+INSTANTIATE_TEST_SUITE_P(
+    Replay, BoundsTest,
+    ::testing::Values(
+        Bound{"replay: {batch_rows: 1}", ""}, Bound{"replay: {batch_rows: 1000000}", ""},
+        Bound{"replay: {batch_rows: 0}", "1..1000000"},
+        Bound{"replay: {batch_rows: 1000001}", "1..1000000"},
+        Bound{"replay: {batch_bytes: 64KiB}", ""}, Bound{"replay: {batch_bytes: 1GiB}", ""},
+        Bound{"replay: {batch_bytes: 63KiB}", "64KiB..1GiB"},
+        Bound{"replay: {batch_bytes: 1.1GiB}", "64KiB..1GiB"},
+        Bound{"replay: {quarantine_max: 0}", ""}, Bound{"replay: {quarantine_max: 1000000}", ""},
+        Bound{"replay: {quarantine_max: -1}", "0..1000000"},
+        Bound{"replay: {quarantine_max: 99999999999999999999}", "0..1000000"},
+        Bound{"replay: {copy_workers: 1}", ""}, Bound{"replay: {copy_workers: 32}", ""},
+        Bound{"replay: {copy_workers: 0}", "1..32"}, Bound{"replay: {copy_workers: 33}", "1..32"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Log, BoundsTest,
