@@ -1,7 +1,6 @@
 #include "replayer/ordered_writer.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -324,7 +323,7 @@ absl::Status OrderedWriter::RemoveLate(int mapping) {
 }
 
 absl::Status OrderedWriter::Finish() {
-  for (const int m : std::views::reverse(order_.order)) {
+  for (const int m : mapping::Backwards(order_.order)) {
     if (pending_.contains(m)) RETURN_IF_ERROR(RemoveLate(m));
   }
   pending_.clear();

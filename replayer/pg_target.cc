@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <ranges>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -127,7 +126,7 @@ absl::Status PgTarget::BeginWrites(bool careful) {
 
 absl::Status PgTarget::RemoveFirst(const Batch& batch, bool careful) {
   if (ordered_ == nullptr) return absl::OkStatus();
-  for (const int mapping : std::views::reverse(order_)) {
+  for (const int mapping : mapping::Backwards(order_)) {
     const bool row_local = plan_.mappings[mapping].row_local;
     // Chunks, and more scopes than one recompute takes, do without.
     if (!row_local && (in_transaction_ || batch.rows > options_.scopes_per_recompute ||

@@ -49,4 +49,9 @@ struct WriteOrder {
 
 WriteOrder OrderWrites(const Plan& plan, const TargetRules& rules);
 
+// `order` backwards. (clang 14 can't read libstdc++'s views.)
+inline std::vector<int> Backwards(const std::vector<int>& order) {
+  return {order.rbegin(), order.rend()};
+}
+
 }  // namespace switchyard::mapping
