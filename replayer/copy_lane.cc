@@ -104,6 +104,7 @@ void CopyLane::Run() {
     ++flushed_;
     changed_.SignalAll();
   }
+  session_->Rollback();  // another lane may wait for a key of its rows
   {
     MutexLock lock(&mu_);
     status_ = status;
