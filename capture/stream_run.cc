@@ -28,7 +28,7 @@ constexpr int64_t kFloodFramesPerMs = 20;
 constexpr absl::Duration kFloodWindow = absl::Milliseconds(1);
 constexpr absl::Duration kFloodPause = absl::Microseconds(250);
 constexpr absl::Duration kFloodWait = absl::Milliseconds(1);
-constexpr absl::Duration kFloodGather = absl::Milliseconds(5);
+constexpr absl::Duration kFloodGather = absl::Milliseconds(15);
 
 constexpr char kSlotInUse[] = "55006";
 constexpr char kNoSuchSlot[] = "42704";
