@@ -4,22 +4,11 @@
 #include <set>
 #include <utility>
 
-#include "absl/hash/hash.h"
 #include "absl/strings/str_format.h"
-#include "common/base/check.h"
-#include "common/base/strings.h"
 
 namespace switchyard::replayer {
 
 using event::v1::Event;
-
-// A table of the log: which of its columns feed which of the plan's.
-struct Batcher::Relation {
-  int source = -1;               // not mapped
-  std::vector<int> tuple_index;  // per SourcePlan column: place in the tuple
-  int tuple_size = 0;
-  absl::Status fit;  // why its rows can't be read any more
-};
 
 struct Batcher::RawChange {
   int source = 0;
@@ -33,120 +22,15 @@ namespace {
 constexpr uint32_t kFormat = 1;
 constexpr char kCopyAnew[] = "Copy everything again: switchyard recopy FILE --all";
 
-struct KeyRef {
-  const Value* values = nullptr;
-  int count = 0;
-
-  friend bool operator==(const KeyRef& a, const KeyRef& b) {
-    for (int i = 0; i < a.count; ++i) {
-      if (a.values[i].size != b.values[i].size || a.values[i].text() != b.values[i].text()) {
-        return false;
-      }
-    }
-    return true;
-  }
-  template <typename H>
-  friend H AbslHashValue(H h, const KeyRef& key) {
-    for (int i = 0; i < key.count; ++i) {
-      h = H::combine(std::move(h), Sv(key.values[i].text()));
-    }
-    return h;
-  }
-};
-
-struct Entry {
-  const Value* row = nullptr;      // null: deleted
-  const Value* old_key = nullptr;  // null: was not there before
-  bool dropped = false;            // inserted and deleted again
-};
-
 }  // namespace
-
-// Follows the rows of one table through a batch.
-struct Batcher::TableState {
-  int source = 0;
-  int key_count = 0;
-  const std::vector<int>* key = nullptr;
-  size_t columns = 0;
-  bool truncated = false;
-  std::vector<Entry> entries;
-  absl::flat_hash_map<KeyRef, int> live;  // by the key it has now
-  absl::flat_hash_map<KeyRef, int> dead;  // deleted rows by the key they had before
-
-  const Value* KeyOf(const Value* row, Arena* arena) const {
-    Value* out = arena->AllocateArray<Value>(key_count);
-    for (int i = 0; i < key_count; ++i) out[i] = row[(*key)[i]];
-    return out;
-  }
-  KeyRef Ref(const Value* values) const { return {values, key_count}; }
-
-  void Insert(const Value* row, const Value* row_key) {
-    const auto gone = dead.find(Ref(row_key));
-    if (gone != dead.end()) {  // deleted before in this batch: now an update of every column
-      entries[gone->second].row = row;
-      live[Ref(row_key)] = gone->second;
-      dead.erase(gone);
-      return;
-    }
-    live[Ref(row_key)] = static_cast<int>(entries.size());
-    entries.push_back({.row = row});
-  }
-
-  void Update(const Value* row, const Value* key_before, const Value* key_after, Arena* arena) {
-    const auto it = live.find(Ref(key_before));
-    int index = 0;
-    if (it == live.end()) {
-      index = static_cast<int>(entries.size());
-      entries.push_back({.row = row, .old_key = key_before});
-    } else {
-      index = it->second;
-      entries[index].row = CarriedForward(row, entries[index].row, arena);
-      live.erase(it);
-    }
-    live[Ref(key_after)] = index;
-  }
-
-  // `row` with its absent values taken from `before`.
-  const Value* CarriedForward(const Value* row, const Value* before, Arena* arena) const {
-    const bool any = std::any_of(row, row + columns, [](const Value& v) { return v.is_absent(); });
-    if (!any) return row;
-    Value* out = arena->AllocateArray<Value>(columns);
-    for (size_t i = 0; i < columns; ++i) out[i] = row[i].is_absent() ? before[i] : row[i];
-    return out;
-  }
-
-  void Delete(const Value* key_before) {
-    const auto it = live.find(Ref(key_before));
-    if (it == live.end()) {
-      if (truncated) return;
-      dead[Ref(key_before)] = static_cast<int>(entries.size());
-      entries.push_back({.old_key = key_before});
-      return;
-    }
-    Entry& entry = entries[it->second];
-    entry.row = nullptr;
-    if (entry.old_key == nullptr) {
-      entry.dropped = true;
-    } else {
-      dead[Ref(entry.old_key)] = it->second;
-    }
-    live.erase(it);
-  }
-
-  void Truncate() {
-    truncated = true;
-    entries.clear();
-    live.clear();
-    dead.clear();
-  }
-};
 
 Batcher::Batcher(const mapping::Plan& plan, const Position& position, BatcherOptions options)
     : plan_(plan),
       options_(std::move(options)),
       position_(position),
       previous_commit_(position.lsn),
-      states_(plan.sources.size()),
+      relations_(plan),
+      tables_(plan.sources.size()),
       arena_(std::make_shared<Arena>()) {}
 
 Batcher::~Batcher() = default;
@@ -208,7 +92,8 @@ absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
     case Event::kCommit:
       return OnCommit(event.commit());
     case Event::kRelation:
-      return OnRelation(event.relation(), true);
+      OnRelation(event.relation());
+      return absl::OkStatus();
     case Event::kTruncate:
       return OnTruncate(event.truncate());
     case Event::kHeartbeat:
@@ -251,47 +136,11 @@ absl::Status Batcher::OnHello(const Event& event) {
   return absl::OkStatus();
 }
 
-absl::Status Batcher::Restore(const event::v1::Relation& relation) {
-  return OnRelation(relation, false);
-}
+void Batcher::Restore(const event::v1::Relation& relation) { relations_.Learn(relation); }
 
-absl::Status Batcher::OnRelation(const event::v1::Relation& relation, bool keep) {
-  Relation known;
-  known.tuple_size = relation.columns_size();
-  for (size_t s = 0; s < plan_.sources.size(); ++s) {
-    const auto& ids = plan_.sources[s].relation_ids;
-    // A partition born since the plan was made is known by its root.
-    if (std::find(ids.begin(), ids.end(), relation.relation_id()) != ids.end() ||
-        (relation.root_relation_id() != 0 &&
-         relation.root_relation_id() == plan_.sources[s].relation_id)) {
-      known.source = static_cast<int>(s);
-    }
-  }
-  if (known.source >= 0) {
-    for (const mapping::StageColumn& column : plan_.sources[known.source].columns) {
-      int index = -1;
-      for (int i = 0; i < relation.columns_size(); ++i) {
-        if (relation.columns(i).name() == column.name) index = i;
-      }
-      if (index < 0 ||
-          (column.type_oid != 0 && relation.columns(index).type_oid() != column.type_oid)) {
-        known.fit = absl::FailedPreconditionError(
-            absl::StrFormat("column %s of %s.%s %s on the source since the mapping was compiled. "
-                            "Mend the migration "
-                            "file, then run: switchyard resume FILE",
-                            column.name, relation.schema(), relation.name(),
-                            index < 0 ? "was dropped or renamed" : "changed its type"));
-      }
-      known.tuple_index.push_back(index);
-    }
-  }
-  if (keep) {
-    std::string serialized;
-    relation.SerializeToString(&serialized);
-    new_relations_.emplace_back(relation.relation_id(), std::move(serialized));
-  }
-  relations_[relation.relation_id()] = std::move(known);
-  return absl::OkStatus();
+void Batcher::OnRelation(const event::v1::Relation& relation) {
+  new_relations_.emplace_back(relation.relation_id(), relation.SerializeAsString());
+  relations_.Learn(relation);
 }
 
 absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
@@ -316,45 +165,16 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Value*> Batcher::CopyTuple(const Relation& relation, const TupleView& tuple) {
-  const std::string_view kinds = tuple.kinds;
-  if (static_cast<int>(kinds.size()) != relation.tuple_size) {
-    return absl::DataLossError(absl::StrFormat("a row of %d columns where its table has %d",
-                                               kinds.size(), relation.tuple_size));
-  }
-  // Place of each column's value among the values sent.
-  places_.resize(kinds.size());
-  int next = 0;
-  for (size_t i = 0; i < kinds.size(); ++i) places_[i] = kinds[i] == 't' ? next++ : -1;
-  if (next != static_cast<int>(tuple.values.size())) {
-    return absl::DataLossError(
-        absl::StrFormat("a row with %d values where %d are announced", tuple.values.size(), next));
-  }
-  Value* row = arena_->AllocateArray<Value>(relation.tuple_index.size());
-  for (size_t c = 0; c < relation.tuple_index.size(); ++c) {
-    const int at = relation.tuple_index[c];
-    if (places_[at] >= 0) {
-      const std::string_view text = arena_->Copy(tuple.values[places_[at]]);
-      row[c] = {text.data(), static_cast<int32_t>(text.size())};
-      bytes_ += static_cast<int64_t>(text.size());
-    } else {
-      row[c] = {nullptr, kinds[at] == 'u' ? Value::kAbsent : Value::kNull};
-    }
-    bytes_ += sizeof(Value);
-  }
-  return row;
-}
-
 absl::Status Batcher::OnRow(const RowView& row) {
   if (!open_) return absl::DataLossError("a row outside any transaction");
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
-  const auto it = relations_.find(row.relation_id);
-  if (it == relations_.end()) {
+  const RelationMap::Relation* known = relations_.Find(row.relation_id);
+  if (known == nullptr) {
     return absl::DataLossError(
         absl::StrFormat("a row of relation %d, which no event describes", row.relation_id));
   }
-  const Relation& relation = it->second;
+  const RelationMap::Relation& relation = *known;
   if (relation.source < 0) return absl::OkStatus();
   if (InCopy(row.relation_id) || options_.in_doubt.contains(relation.source)) {
     return absl::OkStatus();
@@ -364,13 +184,15 @@ absl::Status Batcher::OnRow(const RowView& row) {
   RawChange change{.source = relation.source};
   const mapping::SourcePlan& source = plan_.sources[relation.source];
   if (row.old_tuple.present) {
-    ASSIGN_OR_RETURN(const Value* old_row, CopyTuple(relation, row.old_tuple));
+    ASSIGN_OR_RETURN(const Value* old_row,
+                     relations_.CopyTuple(relation, row.old_tuple, arena_.get(), &bytes_));
     Value* key = arena_->AllocateArray<Value>(source.key.size());
     for (size_t i = 0; i < source.key.size(); ++i) key[i] = old_row[source.key[i]];
     change.old_key = key;
   }
   if (row.new_tuple.present) {
-    ASSIGN_OR_RETURN(Value* const new_row, CopyTuple(relation, row.new_tuple));
+    ASSIGN_OR_RETURN(Value* const new_row,
+                     relations_.CopyTuple(relation, row.new_tuple, arena_.get(), &bytes_));
     for (size_t i = 0; i < source.key.size(); ++i) {
       Value& value = new_row[source.key[i]];
       if (!value.is_absent()) continue;
@@ -415,16 +237,15 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   const std::set<uint32_t> ids(truncate.relation_ids().begin(), truncate.relation_ids().end());
   std::set<int> emptied;
   for (const uint32_t id : ids) {
-    const auto it = relations_.find(id);
-    if (it == relations_.end() || it->second.source < 0) continue;
-    if (InCopy(id)) continue;
-    const int index = it->second.source;
-    if (!EmptiesAll(index, ids)) {
-      RETURN_IF_ERROR(OnPartitionEmptied(index));
+    const RelationMap::Relation* relation = relations_.Find(id);
+    if (relation == nullptr || relation->source < 0 || InCopy(id)) continue;
+    const int source = relation->source;
+    if (!relations_.CoversAll(source, ids)) {
+      RETURN_IF_ERROR(OnPartitionEmptied(source));
       continue;
     }
-    if (options_.in_doubt.contains(index) || !emptied.insert(index).second) continue;
-    open_changes_.push_back({.source = index, .kind = RawChange::Kind::kTruncate});
+    if (options_.in_doubt.contains(source) || !emptied.insert(source).second) continue;
+    open_changes_.push_back({.source = source, .kind = RawChange::Kind::kTruncate});
   }
   return absl::OkStatus();
 }
@@ -449,16 +270,6 @@ absl::Status Batcher::OnPartitionEmptied(int source) {
       table.schema, table.name));
 }
 
-// Whether these are the table, or all of its partitions that are known.
-bool Batcher::EmptiesAll(int source, const std::set<uint32_t>& ids) const {
-  const std::vector<uint32_t>& planned = plan_.sources[source].relation_ids;
-  return std::all_of(planned.begin(), planned.end(),
-                     [&](uint32_t id) { return ids.contains(id); }) &&
-         std::all_of(relations_.begin(), relations_.end(), [&](const auto& known) {
-           return known.second.source != source || ids.contains(known.first);
-         });
-}
-
 absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
   if (!open_ || Lsn(commit.commit_lsn()) != open_lsn_) {
     return absl::DataLossError(
@@ -481,35 +292,23 @@ absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
   return absl::OkStatus();
 }
 
-Batcher::TableState& Batcher::State(int source) {
-  std::unique_ptr<TableState>& state = states_[source];
-  if (state == nullptr) {
-    state = std::make_unique<TableState>();
-    state->source = source;
-    state->key = &plan_.sources[source].key;
-    state->key_count = static_cast<int>(state->key->size());
-    state->columns = plan_.sources[source].columns.size();
-  }
-  return *state;
-}
-
 void Batcher::Merge(const RawChange& change) {
-  TableState& state = State(change.source);
+  std::unique_ptr<TableCollapse>& table = tables_[change.source];
+  if (table == nullptr) {
+    table = std::make_unique<TableCollapse>(plan_.sources[change.source], change.source);
+  }
   switch (change.kind) {
     case RawChange::Kind::kInsert:
-      state.Insert(change.row, state.KeyOf(change.row, arena_.get()));
+      table->Insert(change.row, arena_.get());
       break;
-    case RawChange::Kind::kUpdate: {
-      const Value* after = state.KeyOf(change.row, arena_.get());
-      state.Update(change.row, change.old_key != nullptr ? change.old_key : after, after,
-                   arena_.get());
+    case RawChange::Kind::kUpdate:
+      table->Update(change.row, change.old_key, arena_.get());
       break;
-    }
     case RawChange::Kind::kDelete:
-      state.Delete(change.old_key);
+      table->Delete(change.old_key);
       break;
     case RawChange::Kind::kTruncate:
-      state.Truncate();
+      table->Truncate();
       break;
   }
 }
@@ -548,26 +347,11 @@ Batch Batcher::Take() {
 Batch Batcher::Cut(bool chunk) {
   Batch batch;
   batch.chunk = chunk;
-  for (std::unique_ptr<TableState>& state : states_) {
-    if (state == nullptr || (state->entries.empty() && !state->truncated)) continue;
-    TableChanges table{.source = state->source, .truncated = state->truncated};
-    for (const Entry& entry : state->entries) {
-      if (entry.dropped) continue;
-      Change change{.row = entry.row, .old_key = entry.old_key};
-      if (entry.row == nullptr) {
-        change.op = Op::kDelete;
-      } else if (entry.old_key != nullptr) {
-        const KeyRef now = state->Ref(state->KeyOf(entry.row, arena_.get()));
-        change.op = now == state->Ref(entry.old_key) ? Op::kUpdate : Op::kMove;
-        change.has_absent = std::any_of(entry.row, entry.row + state->columns,
-                                        [](const Value& v) { return v.is_absent(); });
-        table.has_absent |= change.has_absent;
-      }
-      ++table.counts[TableChanges::Index(change.op)];
-      table.changes.push_back(change);
-    }
-    if (!table.changes.empty() || table.truncated) batch.tables.push_back(std::move(table));
-    state.reset();
+  for (std::unique_ptr<TableCollapse>& table : tables_) {
+    if (table == nullptr || table->empty()) continue;
+    TableChanges changes = table->Changes(arena_.get());
+    if (!changes.changes.empty() || changes.truncated) batch.tables.push_back(std::move(changes));
+    table.reset();
   }
   batch.epoch = position_.epoch;
   batch.lsn = position_.lsn;

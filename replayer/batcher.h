@@ -20,12 +20,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
 #include "replayer/batch.h"
+#include "replayer/relation_map.h"
 #include "replayer/row_event.h"
+#include "replayer/table_collapse.h"
 
 namespace switchyard::replayer {
 
@@ -65,7 +66,7 @@ class Batcher {
   absl::Status Add(std::string_view payload, int64_t next_offset);
   absl::Status Add(const event::v1::Event& event, int64_t next_offset);
   // A Relation stored with the position, before the first Add.
-  absl::Status Restore(const event::v1::Relation& relation);
+  void Restore(const event::v1::Relation& relation);
 
   // Whole transactions (or only progress) wait to be taken.
   bool has_complete() const { return complete_ > 0 || progressed_; }
@@ -79,12 +80,10 @@ class Batcher {
   Batch Take();
 
  private:
-  struct Relation;
   struct RawChange;
-  struct TableState;
 
   absl::Status OnHello(const event::v1::Event& event);
-  absl::Status OnRelation(const event::v1::Relation& relation, bool keep);
+  void OnRelation(const event::v1::Relation& relation);
   absl::Status OnBegin(const event::v1::Begin& begin);
   absl::Status AddRow(const RowView& row, int64_t next_offset);
   absl::Status OnBody(const event::v1::Event& event, int64_t next_offset);
@@ -92,14 +91,11 @@ class Batcher {
   absl::StatusOr<bool> CheckHead(uint32_t format, uint64_t epoch, int64_t next_offset) const;
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
-  bool EmptiesAll(int source, const std::set<uint32_t>& ids) const;
   absl::Status OnPartitionEmptied(int source);
   bool InCopy(uint32_t relation_id) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
-  absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple);
   void Merge(const RawChange& change);
   void MergeOpen();
-  TableState& State(int source);
   Batch Cut(bool chunk);
 
   const mapping::Plan& plan_;
@@ -110,9 +106,8 @@ class Batcher {
   // Reused from one event to the next.
   event::v1::Event event_;
   RowView row_;
-  std::vector<int> places_;
 
-  std::map<uint32_t, Relation> relations_;
+  RelationMap relations_;
   std::vector<std::pair<uint32_t, std::string>> new_relations_;
   size_t relations_before_open_ = 0;  // those of new_relations_ that the open transaction met
 
@@ -130,7 +125,7 @@ class Batcher {
   bool continues_ = false;  // the next batch holds the end of such a transaction
 
   // Collapsed changes of complete transactions (or of the chunk being cut).
-  std::vector<std::unique_ptr<TableState>> states_;
+  std::vector<std::unique_ptr<TableCollapse>> tables_;  // by source; null: unchanged
   std::shared_ptr<Arena> arena_;
   std::vector<std::shared_ptr<Arena>> old_arenas_;
   int64_t bytes_ = 0;

@@ -34,7 +34,7 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
     : target_(target), plan_(plan), options_(std::move(options)) {}
 
 absl::Status CopyLoader::Start() {
-  ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   next_offset_ = committed_offset_ = state.copy_offset;
   ASSIGN_OR_RETURN(const pg::Result rows,
                    target_.session().Query(
@@ -47,11 +47,11 @@ absl::Status CopyLoader::Start() {
     ASSIGN_OR_RETURN(table.lsn, Lsn::Parse(rows.text(i, 2)));
     table.done = rows.boolean(i, 3);
   }
-  ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
+  ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
     relations_[relation.relation_id()] = relation;
   }
-  if (state.state == "new") RETURN_IF_ERROR(target_.SetState("copying"));
+  if (state.state == "new") RETURN_IF_ERROR(target_.stream().SetState("copying"));
   return StartLanes(state.copy_offset);
 }
 
@@ -232,7 +232,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
           .status());
   std::string definition;
   point.relation().SerializeToString(&definition);
-  return target_.StoreRelation(id, definition);
+  return target_.stream().StoreRelation(id, definition);
 }
 
 // Rows of one leaf can't be told from another's: capture starts all leaves of a table again, with

@@ -65,7 +65,7 @@ void Pipeline::Read() {
 absl::Status Pipeline::ReadUntilError() {
   Batcher batcher(plan_, options_.position, options_.batcher);
   for (const event::v1::Relation& relation : options_.relations) {
-    RETURN_IF_ERROR(batcher.Restore(relation));
+    batcher.Restore(relation);
   }
   std::vector<eventlog::LogRecord> records;
   Pace pace(kFloodWindow, kFloodRecordsPerMs);

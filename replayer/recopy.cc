@@ -64,7 +64,7 @@ absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
 
 absl::Status Recopy::Step() {
   if (reader_ == nullptr) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
     next_offset_ = state.copy_offset;
     ASSIGN_OR_RETURN(reader_, log_.OpenReader(options_.copy_topic, next_offset_));
   }
@@ -279,12 +279,12 @@ absl::Status Recopy::RollForward(Job& job, Position position) {
     options.copied_before = std::max(options.copied_before, leaf.lsn);
   }
   Batcher batcher(only, position, options);
-  ASSIGN_OR_RETURN(const auto relations, target_.LoadRelations());
+  ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
-    RETURN_IF_ERROR(batcher.Restore(relation));
+    batcher.Restore(relation);
   }
   // Those are as of the position; the first rows to come have the shape that was copied.
-  for (const auto& [id, leaf] : job.leaves) RETURN_IF_ERROR(batcher.Restore(leaf.shape));
+  for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
 
   const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
   pg::Session& session = target_.session();

@@ -83,7 +83,7 @@ absl::Status Replayer::Stop(const absl::Status& reason) {
             {"next", "mend the cause and start the replayer again; nothing was skipped"}});
   // Best effort: the connection may be what failed.
   if (target_.connected()) {
-    [[maybe_unused]] const absl::Status stored = target_.SetState("stopped", text);
+    [[maybe_unused]] const absl::Status stored = target_.stream().SetState("stopped", text);
   }
   target_.Close();
   return reason;
@@ -102,7 +102,7 @@ absl::Status Replayer::RunOnce() {
   RETURN_IF_ERROR(target_.Open());
   // A target that crashed may have gone back behind what was to be trimmed.
   trim_wal_ = Lsn();
-  ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
   RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
   // A stream that stopped has no copy point unless its copy was complete.
@@ -142,7 +142,7 @@ absl::Status Replayer::Copy() {
 
 absl::Status Replayer::Stream() {
   while (true) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
     RETURN_IF_ERROR(StreamFrom(state));
     if (std::exchange(read_again_, false)) continue;
     RETURN_IF_ERROR(AwaitRelease(state.hold_lsn));
@@ -157,7 +157,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
   ASSIGN_OR_RETURN(const Doubts doubts,
                    LoadDoubts(target_.session(), plan_, options_.target.stream));
   in_doubt_ = !doubts.in_doubt.empty();
-  RETURN_IF_ERROR(target_.SetState(consistent() ? "streaming" : "catching_up"));
+  RETURN_IF_ERROR(target_.stream().SetState(consistent() ? "streaming" : "catching_up"));
   PipelineOptions pipeline_options{.position = state.position};
   pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
                               .batch_bytes_max = options_.batch_bytes_max,
@@ -165,8 +165,8 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
                               .in_doubt = doubts.in_doubt,
                               .hold_lsn = state.hold_lsn,
                               .alone_until = alone_until_};
-  ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.LoadCopyPoints());
-  ASSIGN_OR_RETURN(pipeline_options.relations, target_.LoadRelations());
+  ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.stream().LoadCopyPoints());
+  ASSIGN_OR_RETURN(pipeline_options.relations, target_.stream().LoadRelations());
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
   LogInfo("replayer", "streaming",
           {{"stream", options_.target.stream},
@@ -231,7 +231,7 @@ absl::Status Replayer::NoteConsistency() {
   if (!consistent()) return absl::OkStatus();
   LogInfo("replayer", "consistent from here on",
           {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
-  return target_.SetState("streaming");
+  return target_.stream().SetState("streaming");
 }
 
 absl::StatusOr<std::optional<Replayer::OpenResume>> Replayer::LoadResume() {
@@ -274,7 +274,7 @@ absl::Status Replayer::Chores() {
     read_again_ |= recopy_->TakeReleased();
     if (resume_) RETURN_IF_ERROR(StepResume());
   }
-  ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
   if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();
   next_trim_ = now + options_.trim_interval;
@@ -325,7 +325,7 @@ absl::Status Replayer::AwaitRelease(std::optional<Lsn> held) {
   LogInfo("replayer", "held",
           {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
   while (true) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.LoadState());
+    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
     if (state.hold_lsn != held) return absl::OkStatus();
     RETURN_IF_ERROR(EndIfDrained(true));
     if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();

@@ -1,0 +1,50 @@
+// The tables of the log, as its Relation events describe them, matched to the plan's sources.
+//
+// Thread-compatible. The plan must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/mapping/plan.h"
+#include "proto/event.pb.h"
+#include "replayer/batch.h"
+#include "replayer/row_event.h"
+
+namespace switchyard::replayer {
+
+class RelationMap {
+ public:
+  // Which columns of a table of the log feed which of the plan's.
+  struct Relation {
+    int source = -1;               // index into Plan::sources; -1: not mapped
+    std::vector<int> tuple_index;  // per SourcePlan column: place in the tuple
+    int tuple_size = 0;
+    absl::Status fit;  // why its rows can't be read any more
+  };
+
+  explicit RelationMap(const mapping::Plan& plan) : plan_(plan) {}
+
+  // A later description of a relation replaces the one before.
+  void Learn(const event::v1::Relation& relation);
+  // Null: never described.
+  const Relation* Find(uint32_t relation_id) const;
+  // Whether these are the source, or all of its partitions that are known.
+  bool CoversAll(int source, const std::set<uint32_t>& relation_ids) const;
+  // The tuple's values by SourcePlan column, copied into `arena`; adds the memory they take to
+  // `bytes`. DataLoss: not a tuple of this relation.
+  absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple, Arena* arena,
+                                   int64_t* bytes);
+
+ private:
+  int SourceOf(const event::v1::Relation& relation) const;
+
+  const mapping::Plan& plan_;
+  std::map<uint32_t, Relation> relations_;
+  std::vector<int> places_;  // reused from one tuple to the next
+};
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,141 @@
+#include "replayer/stream_store.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+
+namespace switchyard::replayer {
+
+namespace {
+
+absl::StatusOr<Lsn> LsnAt(const pg::Result& rows, int column) {
+  return rows.is_null(0, column) ? absl::StatusOr<Lsn>(Lsn()) : Lsn::Parse(rows.text(0, column));
+}
+
+std::string HexBytes(const std::string& bytes) {
+  return absl::StrCat("\\x", absl::BytesToHexString(bytes));
+}
+
+}  // namespace
+
+absl::StatusOr<StreamState> StreamStore::Load() {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_.Query(
+          "SELECT state, coalesce(stop_reason, ''), epoch, lsn, covered_lsn, log_offset, "
+          "copy_offset, copy_lsn, hold_lsn, fingerprint, catalog "
+          "FROM switchyard.stream WHERE name = $1",
+          {stream_}));
+  if (row.rows() == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("stream ", stream_, " is not installed on the target"));
+  }
+  StreamState state{.state = row.str(0, 0),
+                    .stop_reason = row.str(0, 1),
+                    .copy_offset = row.i64(0, 6),
+                    .fingerprint = row.str(0, 9),
+                    .catalog = row.str(0, 10)};
+  state.position.epoch = static_cast<uint64_t>(row.i64(0, 2));
+  state.position.next_offset = row.i64(0, 5);
+  ASSIGN_OR_RETURN(state.position.lsn, LsnAt(row, 3));
+  ASSIGN_OR_RETURN(state.position.covered_lsn, LsnAt(row, 4));
+  ASSIGN_OR_RETURN(state.copy_lsn, LsnAt(row, 7));
+  if (!row.is_null(0, 8)) {
+    ASSIGN_OR_RETURN(state.hold_lsn, LsnAt(row, 8));
+  }
+  return state;
+}
+
+absl::StatusOr<std::vector<event::v1::Relation>> StreamStore::LoadRelations() {
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session_.Query("SELECT encode(definition, 'hex') FROM switchyard.relation WHERE stream = $1",
+                     {stream_}));
+  std::vector<event::v1::Relation> relations;
+  for (int i = 0; i < rows.rows(); ++i) {
+    event::v1::Relation relation;
+    if (!relation.ParseFromString(absl::HexStringToBytes(Sv(rows.text(i, 0))))) {
+      return absl::DataLossError("switchyard.relation holds a definition that can't be read");
+    }
+    relations.push_back(std::move(relation));
+  }
+  return relations;
+}
+
+absl::StatusOr<std::map<uint32_t, Lsn>> StreamStore::LoadCopyPoints() {
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session_.Query("SELECT relation_id::bigint, lsn FROM switchyard.copy WHERE stream = $1",
+                     {stream_}));
+  std::map<uint32_t, Lsn> points;
+  for (int i = 0; i < rows.rows(); ++i) {
+    ASSIGN_OR_RETURN(points[static_cast<uint32_t>(rows.i64(i, 0))], Lsn::Parse(rows.text(i, 1)));
+  }
+  return points;
+}
+
+absl::Status StreamStore::SetState(const std::string& state, const std::string& stop_reason) {
+  return session_
+      .Query(
+          "UPDATE switchyard.stream SET state = $2, stop_reason = nullif($3, ''), "
+          "updated_at = clock_timestamp() WHERE name = $1",
+          {stream_, state, stop_reason})
+      .status();
+}
+
+absl::Status StreamStore::LockAt(const Position& position) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_.QueryPrepared("SELECT 1 FROM switchyard.stream WHERE name = $1 AND lsn = $2::pg_lsn "
+                             "AND epoch = $3::bigint AND log_offset = $4::bigint FOR UPDATE",
+                             {stream_, position.lsn.ToString(), std::to_string(position.epoch),
+                              std::to_string(position.next_offset)}));
+  return row.rows() == 1 ? absl::OkStatus() : WhyNotAt(position);
+}
+
+absl::Status StreamStore::Move(const Position& from, const Batch& batch) {
+  const auto number = [](auto value) { return std::to_string(value); };
+  ASSIGN_OR_RETURN(
+      const pg::Result moved,
+      session_.QueryPrepared(
+          "UPDATE switchyard.stream SET epoch = $5::bigint, lsn = $6::pg_lsn, "
+          "covered_lsn = $7::pg_lsn, log_offset = $8::bigint, "
+          "transactions = transactions + $9::bigint, rows = rows + $10::bigint, "
+          "commit_time = CASE WHEN $11::bigint = 0 THEN commit_time ELSE "
+          "timestamptz 'epoch' + $11::bigint * interval '1 microsecond' END, "
+          "updated_at = clock_timestamp() "
+          "WHERE name = $1 AND lsn = $2::pg_lsn AND epoch = $3::bigint AND log_offset = $4::bigint "
+          "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn)",
+          {stream_, from.lsn.ToString(), number(from.epoch), number(from.next_offset),
+           number(batch.epoch), batch.lsn.ToString(), batch.covered_lsn.ToString(),
+           number(batch.next_offset), number(batch.transactions), number(batch.rows),
+           number(batch.commit_time_us)}));
+  return moved.affected() == 1 ? absl::OkStatus() : WhyNotAt(from);
+}
+
+absl::Status StreamStore::WhyNotAt(const Position& position) {
+  ASSIGN_OR_RETURN(const StreamState state, Load());
+  if (state.position.lsn == position.lsn && state.position.epoch == position.epoch &&
+      state.hold_lsn) {
+    return absl::AbortedError(absl::StrCat("held at ", state.hold_lsn->ToString()));
+  }
+  return absl::AbortedError(absl::StrFormat(
+      "stream %s stands at %s (epoch %d), not at %s (epoch %d): another replayer, or the target "
+      "lost its last commits in a crash",
+      stream_, state.position.lsn.ToString(), state.position.epoch, position.lsn.ToString(),
+      position.epoch));
+}
+
+absl::Status StreamStore::StoreRelation(uint32_t relation_id, const std::string& definition) {
+  return session_
+      .Query(
+          "INSERT INTO switchyard.relation AS r (stream, relation_id, definition) "
+          "VALUES ($1, $2::oid, $3::bytea) ON CONFLICT (stream, relation_id) "
+          "DO UPDATE SET definition = excluded.definition "
+          "WHERE r.definition <> excluded.definition",
+          {stream_, std::to_string(relation_id), HexBytes(definition)})
+      .status();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,62 @@
+// What the target keeps of a stream: its position and state (switchyard.stream), its tables
+// (switchyard.relation) and when they were copied (switchyard.copy).
+//
+// Thread-compatible. The session must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "common/pg/session.h"
+#include "proto/event.pb.h"
+#include "replayer/batcher.h"
+
+namespace switchyard::replayer {
+
+// A row of switchyard.stream.
+struct StreamState {
+  std::string state;
+  std::string stop_reason;
+  Position position;
+  int64_t copy_offset = 0;
+  Lsn copy_lsn;
+  std::optional<Lsn> hold_lsn;
+  std::string fingerprint;
+  std::string catalog;  // JSON
+};
+
+class StreamStore {
+ public:
+  StreamStore(pg::Session& session, std::string stream)
+      : session_(session), stream_(std::move(stream)) {}
+
+  absl::StatusOr<StreamState> Load();
+  absl::Status SetState(const std::string& state, const std::string& stop_reason = "");
+
+  // Within the caller's transaction, from the position the stream is believed to have to where
+  // `batch` ends. Aborted: it stands elsewhere, or is held before that.
+  absl::Status Move(const Position& from, const Batch& batch);
+  // Locks the position until the transaction ends. Aborted: it stands elsewhere.
+  absl::Status LockAt(const Position& position);
+
+  // The Relation events kept with the position.
+  absl::StatusOr<std::vector<event::v1::Relation>> LoadRelations();
+  // Keeps a Relation event, serialized; within the caller's transaction.
+  absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
+  // LSN of the newest copy of each relation.
+  absl::StatusOr<std::map<uint32_t, Lsn>> LoadCopyPoints();
+
+ private:
+  absl::Status WhyNotAt(const Position& position);
+
+  pg::Session& session_;
+  const std::string stream_;
+};
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,55 @@
+#include "replayer/target_session.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/pg/error.h"
+#include "replayer/ordered_writer.h"
+
+namespace switchyard::replayer {
+
+namespace {
+
+constexpr int kLockWaitMilliseconds = 300;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& options,
+                                                        const Cancel& cancel, bool* silent) {
+  pg::SessionOptions session_options{.dsn = options.dsn, .application_name = "switchyard replay"};
+  session_options.settings = {
+      {"synchronous_commit", options.synchronous_commit ? "on" : "off"},
+      // What a batch touches is looked up by index, whatever size the planner thinks it has.
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+      {"random_page_cost", "1.1"},
+      {"jit", "off"},
+      {"work_mem", "64MB"},
+      {"temp_buffers", "32MB"},
+  };
+  ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
+  bool silenced = false;
+  if (options.replica_role) {
+    ASSIGN_OR_RETURN(silenced, SilenceTriggers(*session));
+  }
+  if (silent != nullptr) *silent = silenced;
+  return session;
+}
+
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
+                                                             const Cancel& cancel, bool* silent) {
+  ASSIGN_OR_RETURN(auto session, OpenTarget(options, cancel, silent));
+  // The server may take a moment to end a session that was closed: this one's own, before a
+  // restart.
+  RETURN_IF_ERROR(session->Execute(absl::StrCat("SET lock_timeout = ", kLockWaitMilliseconds)));
+  const absl::Status locked = session
+                                  ->Query("SELECT pg_advisory_lock(hashtextextended($1, 7))",
+                                          {"switchyard replay " + options.stream})
+                                  .status();
+  if (pg::StatusSqlState(locked) == "55P03") {
+    return absl::AlreadyExistsError(absl::StrCat("a replayer works on stream ", options.stream));
+  }
+  RETURN_IF_ERROR(locked);
+  RETURN_IF_ERROR(session->Execute("SET lock_timeout = 0"));
+  return session;
+}
+
+}  // namespace switchyard::replayer

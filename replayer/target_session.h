@@ -1,0 +1,37 @@
+// Sessions on the target as the replayer wants them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+#include "common/pg/session.h"
+
+namespace switchyard::replayer {
+
+struct PgTargetOptions {
+  std::string dsn;
+  std::string stream;
+  // session_replication_role = replica: the target's triggers and foreign keys stay silent. Needs
+  // GRANT SET ON PARAMETER session_replication_role (Postgres 15), or a superuser. A role without
+  // writes in foreign-key order (ordered_writer.h).
+  bool replica_role = true;
+  // Off is safe (pg_target.h) and faster; on where somebody waits for what was applied.
+  bool synchronous_commit = false;
+  int64_t quarantine_max = 1000;
+  int64_t scopes_per_recompute = 20'000;
+};
+
+// Where allowed, triggers and foreign keys are silent in it; `silent`, unless null, tells.
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& options,
+                                                        const Cancel& cancel,
+                                                        bool* silent = nullptr);
+
+// One that holds the stream's lock until it ends: as a replayer's, or in place of one.
+// AlreadyExists: a replayer has it.
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
+                                                             const Cancel& cancel,
+                                                             bool* silent = nullptr);
+
+}  // namespace switchyard::replayer

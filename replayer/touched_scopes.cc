@@ -1,0 +1,61 @@
+#include "replayer/touched_scopes.h"
+
+#include <algorithm>
+
+namespace switchyard::replayer {
+
+absl::Status TouchedScopes::ByBatch(const Batch& batch, bool before) {
+  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+    RETURN_IF_ERROR(ByBatchOf(batch, static_cast<int>(m), before));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TouchedScopes::ByBatchOf(const Batch& batch, int mapping, bool before) {
+  for (const mapping::TouchRule& rule : writer_.plan().mappings[mapping].keyed.touches) {
+    for (const TableChanges& table : batch.tables) {
+      if (rule.source != table.source) continue;
+      RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, before, table.truncated),
+                               writer_.plan().mappings[mapping].display));
+      mappings_.insert(mapping);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TouchedScopes::ByUpstream(int upstream, bool before, bool everything) {
+  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+    for (const mapping::TouchRule& rule : writer_.plan().mappings[m].keyed.touches) {
+      if (rule.upstream != upstream) continue;
+      RETURN_IF_ERROR(Annotate(writer_.Touch(static_cast<int>(m), rule, before, everything),
+                               writer_.plan().mappings[m].display));
+      mappings_.insert(static_cast<int>(m));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TouchedScopes::Whole(int mapping) {
+  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
+  RETURN_IF_ERROR(in(writer_.TouchOwn(mapping)));
+  for (const mapping::TouchRule& rule : plan.keyed.touches) {
+    RETURN_IF_ERROR(in(writer_.Touch(mapping, rule, true, true)));
+  }
+  mappings_.insert(mapping);
+  return absl::OkStatus();
+}
+
+absl::Status TouchedScopes::WholeOfReaders(int source) {
+  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+    const bool reads = std::ranges::any_of(
+        writer_.plan().mappings[m].keyed.touches, [&](const mapping::TouchRule& rule) {
+          return rule.source == source ||
+                 (rule.upstream >= 0 && writer_.plan().mappings[rule.upstream].source == source);
+        });
+    if (reads) RETURN_IF_ERROR(Whole(static_cast<int>(m)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,39 @@
+// Notes which scopes of the keyed mappings a batch touches, by their rules under `from`, in the
+// temporary tables the plan names; and which mappings have any.
+//
+// Thread-compatible. The writer must outlive it.
+#pragma once
+
+#include <set>
+
+#include "common/base/status.h"
+#include "replayer/batch.h"
+#include "replayer/table_writer.h"
+
+namespace switchyard::replayer {
+
+class TouchedScopes {
+ public:
+  explicit TouchedScopes(TableWriter& writer) : writer_(writer) {}
+
+  // What the changed rows of a staged batch touch: as they were (`before`, to be called before
+  // they are written) or as they are now.
+  absl::Status ByBatch(const Batch& batch, bool before);
+  absl::Status ByBatchOf(const Batch& batch, int mapping, bool before);
+  // What the rows that the mapping `upstream` just changed touch in those that read its table;
+  // or all of its rows.
+  absl::Status ByUpstream(int upstream, bool before, bool everything);
+  // Every scope that the mapping has, or would have by all the rows it reads.
+  absl::Status Whole(int mapping);
+  // Whole, for each mapping that reads the source, or a table of NEW made from it alone.
+  absl::Status WholeOfReaders(int source);
+
+  bool contains(int mapping) const { return mappings_.contains(mapping); }
+  void Clear() { mappings_.clear(); }
+
+ private:
+  TableWriter& writer_;
+  std::set<int> mappings_;
+};
+
+}  // namespace switchyard::replayer
