@@ -33,6 +33,9 @@ constexpr absl::Duration kFloodGather = absl::Milliseconds(15);
 constexpr char kSlotInUse[] = "55006";
 constexpr char kNoSuchSlot[] = "42704";
 constexpr char kSlotUnusable[] = "55000";
+constexpr char kNoSuchPublication[] = "42704";   // once streaming; before, it is the slot
+constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since Postgres 18
+constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
 // What every refusal that costs changes ends with.
 std::string BeginAnew(const StreamNames& names) {
@@ -84,10 +87,36 @@ absl::Status StreamRun::Run() {
     if (!cancel_.WaitFor(config_.standby_interval)) return cancel_.status();
   }
   if (!created) RETURN_IF_ERROR(Resume());
-  RETURN_IF_ERROR(BeginEpoch());
-  absl::Status ended = Loop();
+  const absl::Status begun = BeginEpoch();
+  if (absl::IsAborted(begun)) return WhySlotWasLost(begun);
+  RETURN_IF_ERROR(begun);
+  const absl::Status ended = Loop();
   Finish();
-  return ended;
+  return Explain(ended);
+}
+
+// Each change is decoded with the catalogue of its time, so what was changed while there was no
+// publication stays unreadable when there is one again.
+absl::Status StreamRun::Explain(const absl::Status& ended) const {
+  const pg::ErrorFields fields = pg::StatusErrorFields(ended);
+  const bool skipped = fields.sqlstate == kPublicationSkipped && fields.severity == "WARNING";
+  if (fields.sqlstate != kNoSuchPublication && !skipped) return ended;
+  const Lsn read = publisher_ != nullptr ? publisher_->position() : start_;
+  return absl::DataLossError(absl::StrFormat(
+      "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
+      "made again since): what was changed meanwhile can't be read from the slot; next: run, as "
+      "OLD's owner, what `switchyard check --print-setup FILE` prints, then %s",
+      config_.names.publication, read.ToString(), BeginAnew(config_.names)));
+}
+
+// The server let go of the slot by itself: its last word says why.
+absl::Status StreamRun::WhySlotWasLost(const absl::Status& lost) {
+  const absl::Time deadline = absl::Now() + kReasonWithin;
+  while (absl::Now() < deadline) {
+    const auto frame = stream_->Read(deadline - absl::Now());
+    if (!frame.ok()) return Explain(frame.status());
+  }
+  return lost;
 }
 
 absl::Status StreamRun::AwaitTurn() {

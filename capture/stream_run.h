@@ -43,6 +43,10 @@ class StreamRun {
  private:
   using State = CaptureStats::State;
 
+  // What ended the stream, in words for a person where the server's own don't tell enough.
+  absl::Status Explain(const absl::Status& ended) const;
+  absl::Status WhySlotWasLost(const absl::Status& lost);
+
   // Waits until no other capture of this stream is at work on its creation or copy.
   absl::Status AwaitTurn();
   // Reads the catalogue and the stream's record, and verifies the source.

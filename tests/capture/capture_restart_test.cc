@@ -266,14 +266,22 @@ TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the source knows of no")));
 }
 
-TEST_F(CaptureRestartTest, RefusesWhenThePublicationIsDroppedWhileStreaming) {
+// What was changed meanwhile can't be decoded, also when the publication is there again.
+TEST_F(CaptureRestartTest, RefusesWhenThePublicationWasDroppedForAWhile) {
   BeginTable();
   Run("DROP PUBLICATION " + options().names.publication);
   Run("INSERT INTO t VALUES (2, 'unpublished')");
-  EXPECT_THAT(running_->AwaitEnd(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("publication")));
+  const auto refused =
+      StatusIs(absl::StatusCode::kDataLoss,
+               AllOf(HasSubstr("publication"), HasSubstr("was missing when the next change"),
+                     HasSubstr("--print-setup"), HasSubstr("recopy FILE --all")));
+  EXPECT_THAT(running_->AwaitEnd(), refused);
   EXPECT_THAT(StartAndAwaitEnd(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                            HasSubstr("there is no publication")));
+  SetUpSource();
+  EXPECT_THAT(StartAndAwaitEnd(), refused);
+  ExpectRefusal(absl::StatusCode::kDataLoss, "was missing when the next change");
+  BeginAnewAndExpectEquality();
 }
 
 TEST_F(CaptureRestartTest, RefusesASourceThatIsNotSetUpNamingEverything) {
