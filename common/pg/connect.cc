@@ -165,6 +165,25 @@ std::string_view Cause(std::string_view raw) {
   return raw.substr(0, raw.find('\n'));
 }
 
+// What a person looks at when nothing Postgres said came back; "" where the cause tells.
+std::string_view NextFor(std::string_view cause) {
+  constexpr std::pair<const char*, std::string_view> kNext[] = {
+      {"Connection refused",
+       "; next: start the server, or correct host and port of the connection string (a server "
+       "listens where its listen_addresses and port say)"},
+      {"No such file or directory",
+       "; next: start the server, or correct the socket folder (host) and port of the connection "
+       "string"},
+      {"translate host name", "; next: correct the host of the connection string, or see to DNS"},
+      {"No route to host", "; next: see to the network between, or correct the host"},
+      {"Network is unreachable", "; next: see to the network between, or correct the host"},
+  };
+  for (const auto& [part, next] : kNext) {
+    if (absl::StrContains(Sv(cause), part)) return next;
+  }
+  return "";
+}
+
 // "can't connect to the database at db1 port 5432"
 std::string Failed(const Parameters& parameters) {
   const std::string where = Where(parameters);
@@ -185,6 +204,7 @@ absl::Status ConnectError(PGconn* connection, const Parameters& parameters) {
   if (!state.empty()) cause.remove_prefix(message_at);
   std::string text = absl::StrCat(Failed(parameters), ": ", Redacted(cause, parameters));
   if (state.empty()) {
+    absl::StrAppend(&text, Sv(NextFor(cause)));
     return IsTlsOrPasswordSetup(connection, raw) ? absl::FailedPreconditionError(text)
                                                  : absl::UnavailableError(text);
   }
@@ -221,7 +241,9 @@ absl::StatusOr<ConnectionPtr> ConnectOne(const Parameters& parameters, absl::Tim
       case Ready::kCancelled:
         return cancel.status();
       case Ready::kTimeout:
-        return absl::UnavailableError(Failed(parameters) + ": no answer in time");
+        return absl::UnavailableError(Failed(parameters) +
+                                      ": no answer in time; next: see to the server, and to "
+                                      "firewalls between");
       case Ready::kReady:
         next = PQconnectPoll(connection.get());
     }
