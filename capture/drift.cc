@@ -52,6 +52,8 @@ constexpr char kShapesSql[] = R"(
      OR (c.relkind IN ('r', 'p')
          AND (s.nspname::text, c.relname::text) IN (SELECT * FROM unnest($3::text[], $4::text[]))))";
 
+constexpr char kRenamedTo[] = "renamed to ";
+
 // A partitioned table within a tree holds nothing and is published by its root.
 bool IsMiddle(const TableShape& shape) { return shape.kind == 'p' && shape.root_id != 0; }
 
@@ -75,6 +77,33 @@ TableShape ShapeOf(const pg::Result& rows, int row) {
 const TableShape& Mapped(const TableShapes& shapes, const TableShape& shape) {
   const auto root = shapes.find(shape.root_id);
   return root == shapes.end() ? shape : root->second;
+}
+
+// "d id" -> "DEFAULT (id)".
+std::string IdentityText(std::string_view identity) {
+  const std::string_view columns = identity.substr(std::min<size_t>(2, identity.size()));
+  switch (identity.empty() ? 'n' : identity[0]) {
+    case 'f':
+      return "FULL";
+    case 'd':
+      return columns.empty() ? "DEFAULT without a primary key"
+                             : absl::StrFormat("DEFAULT (%s)", columns);
+    case 'i':
+      return columns.empty() ? "an index that is gone" : absl::StrFormat("INDEX (%s)", columns);
+    default:
+      return "NOTHING";
+  }
+}
+
+Drift Renamed(const TableShape& before, const TableShape& now) {
+  return {.relation_id = before.relation_id,
+          .schema = before.schema,
+          .name = before.name,
+          .reason = kRenamedTo + now.Display(),
+          .next_step = absl::StrFormat("rename it back, which clears this, or name %s in the "
+                                       "migration file and run: switchyard resume FILE",
+                                       now.Display()),
+          .renamed_to = now.Display()};
 }
 
 class Comparison {
@@ -111,6 +140,8 @@ class Comparison {
 
   void Gone(const TableShape& shape);
   void Same(const TableShape& before, const TableShape& now);
+  void NewIdentity(const TableShape& mapped, const std::string& where, const TableShape& before,
+                   const TableShape& now);
   void NewLeaf(const TableShape& shape);
 
   const TableShapes& before_;
@@ -144,9 +175,9 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   const TableShape& mapped = Mapped(before_, before);
   const std::string where =
       &mapped == &before ? "" : absl::StrFormat("partition %s: ", before.Display());
-  if (before.Display() != now.Display()) {
-    Add(mapped, absl::StrFormat("%srenamed to %s", where, now.Display()),
-        absl::StrFormat("rename it back, or name %s in the migration file", now.Display()));
+  // Nobody names a partition; by whatever name, its changes are known by its root.
+  if (&mapped == &before && before.Display() != now.Display()) {
+    drifts_.push_back(Renamed(before, now));
   }
   if (before.root_id != now.root_id) {
     Add(mapped,
@@ -171,10 +202,7 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
             Recopy(mapped));
   }
   if (before.replica_identity != now.replica_identity) {
-    Add(mapped,
-        absl::StrFormat("%sreplica identity changed from \"%s\" to \"%s\"", where,
-                        before.replica_identity, now.replica_identity),
-        "set it back, or check the migration file; then " + Recopy(mapped));
+    NewIdentity(mapped, where, before, now);
   }
   if (before.publication_row != now.publication_row) {
     Add(mapped,
@@ -185,6 +213,21 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   }
 }
 
+void Comparison::NewIdentity(const TableShape& mapped, const std::string& where,
+                             const TableShape& before, const TableShape& now) {
+  const std::string change =
+      absl::StrFormat("%sreplica identity changed from %s to %s", where,
+                      IdentityText(before.replica_identity), IdentityText(now.replica_identity));
+  if (now.has_identity()) {
+    Add(mapped, change, "set it back, or check the migration file; then " + Recopy(mapped));
+    return;
+  }
+  Add(mapped,
+      change + ": its UPDATEs and DELETEs fail on the source for as long as it is published",
+      absl::StrFormat("set it back, or ALTER TABLE %s REPLICA IDENTITY FULL; then %s",
+                      QuoteQualified(now.schema, now.name), Recopy(mapped)));
+}
+
 void Comparison::NewLeaf(const TableShape& shape) {
   const TableShape& mapped = Mapped(after_.tables, shape);
   if (!shape.born_partition) {
@@ -193,8 +236,7 @@ void Comparison::NewLeaf(const TableShape& shape) {
                         shape.Display()),
         Recopy(mapped));
   }
-  const bool usable = shape.replica_identity[0] == 'f' || shape.replica_identity.size() > 2;
-  if (!usable) {
+  if (!shape.has_identity()) {
     Add(mapped,
         absl::StrFormat("new partition %s has no usable replica identity: its UPDATEs and DELETEs "
                         "fail on the source",
@@ -221,6 +263,24 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
     }
   }
   return snapshot;
+}
+
+// A table is known by its oid, so nothing is lost while it has another name: with an earlier one
+// again it is no longer suspect of what came after.
+absl::StatusOr<bool> ClearRenames(pg::Session& session, const std::string& stream,
+                                  const Drift& drift) {
+  if (drift.renamed_to.empty()) return false;
+  ASSIGN_OR_RETURN(const pg::Result cleared,
+                   session.Query(R"(
+    WITH open AS (
+      SELECT id, schema_name || '.' || table_name AS was FROM switchyard.capture_suspect
+      WHERE stream = $1 AND relation_id = $2 AND cleared_at IS NULL AND starts_with(reason, $3))
+    UPDATE switchyard.capture_suspect SET cleared_at = now()
+    WHERE id IN (SELECT id FROM open)
+      AND id >= (SELECT min(id) FROM open WHERE was = $4))",
+                                 {stream, std::to_string(drift.relation_id),
+                                  std::string(kRenamedTo), drift.renamed_to}));
+  return cleared.affected() > 0;
 }
 
 absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
@@ -296,6 +356,8 @@ absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::
 absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
                             const std::vector<Drift>& drifts) {
   for (const Drift& drift : drifts) {
+    ASSIGN_OR_RETURN(const bool renamed_back, ClearRenames(session, stream, drift));
+    if (renamed_back) continue;
     RETURN_IF_ERROR(session
                         .Query(R"(
       INSERT INTO switchyard.capture_suspect

@@ -37,6 +37,7 @@ struct TableShape {
   bool born_partition = false;
 
   std::string Display() const { return schema + "." + name; }
+  bool has_identity() const { return replica_identity[0] == 'f' || replica_identity.size() > 2; }
   friend bool operator==(const TableShape&, const TableShape&) = default;
 };
 
@@ -48,6 +49,7 @@ struct Drift {
   std::string schema, name;
   std::string reason;  // "rewritten (file 16401 became 16420)"
   std::string next_step;
+  std::string renamed_to;  // when that is what happened
 };
 
 struct ShapeSnapshot {
