@@ -5,6 +5,7 @@
 #include "capture/source_state.h"
 #include "capture/stream_run.h"
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
 
@@ -16,7 +17,22 @@ constexpr absl::Duration kStableRun = absl::Seconds(30);
 // For the last word to the source when a stream stops.
 constexpr absl::Duration kRefusalTimeout = absl::Seconds(5);
 
+// For errors that come from below without one.
+std::string NextAfter(const absl::Status& ended, const StreamNames& names) {
+  return absl::IsDataLoss(ended)
+             ? HowToBeginAnew(names)
+             : "switchyard check FILE names what is missing; mend it and start again, nothing was "
+               "skipped";
+}
+
 }  // namespace
+
+std::string HowToBeginAnew(const StreamNames& names) {
+  return absl::StrFormat(
+      "begin stream %s anew, with a new slot and a copy of every table: switchyard recopy FILE "
+      "--all",
+      names.stream);
+}
 
 std::string ChangeTopic(const StreamNames& names) { return names.stream + ".changes"; }
 std::string CopyTopic(const StreamNames& names) { return names.stream + ".copy"; }
@@ -33,8 +49,9 @@ absl::Status Capture::Run() {
     if (cancel_.requested() || absl::IsCancelled(ended)) return absl::CancelledError("shut down");
     // In doubt (Unknown) is a commit of capture's own records: they are read again.
     if (!IsRetryable(ended) && !absl::IsUnknown(ended)) {
-      NoteRefusal(ended);
-      return Annotate(ended, absl::StrCat("stream ", config_.names.stream));
+      const absl::Status refusal = WithNextStep(ended, NextAfter(ended, config_.names));
+      NoteRefusal(refusal);
+      return Annotate(refusal, absl::StrCat("stream ", config_.names.stream));
     }
     if (absl::Now() - begun > kStableRun) backoff.Reset();
     LogWarn("capture", "stream interrupted, will be tried again",

@@ -42,6 +42,9 @@ struct CaptureConfig {
   absl::Duration standby_interval = absl::Seconds(1);  // between attempts to take over
 };
 
+// What to do about a loss: the next step of every refusal that costs changes.
+std::string HowToBeginAnew(const StreamNames& names);
+
 // "<stream>.changes" and "<stream>.copy".
 std::string ChangeTopic(const StreamNames& names);
 std::string CopyTopic(const StreamNames& names);

@@ -37,16 +37,8 @@ constexpr char kNoSuchPublication[] = "42704";   // once streaming; before, it i
 constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since Postgres 18
 constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
-// What every refusal that costs changes ends with.
-std::string BeginAnew(const StreamNames& names) {
-  return absl::StrFormat(
-      "begin stream %s anew, with a new slot and a copy of every table: switchyard recopy FILE "
-      "--all",
-      names.stream);
-}
-
 absl::Status Lost(const StreamNames& names, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", BeginAnew(names)));
+  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(names)));
 }
 
 std::vector<const mapping::Table*> RowTables(const mapping::Catalog& catalog) {
@@ -106,7 +98,7 @@ absl::Status StreamRun::Explain(const absl::Status& ended) const {
       "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
       "made again since): what was changed meanwhile can't be read from the slot; next: run, as "
       "OLD's owner, what `switchyard check --print-setup FILE` prints, then %s",
-      config_.names.publication, read.ToString(), BeginAnew(config_.names)));
+      config_.names.publication, read.ToString(), HowToBeginAnew(config_.names)));
 }
 
 // The server let go of the slot by itself: its last word says why.

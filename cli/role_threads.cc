@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 
 namespace switchyard::cli {
@@ -17,9 +18,11 @@ absl::Status RunRoles(const std::vector<RoleThread>& roles, const Cancel& cancel
       pthread_setname_np(pthread_self(), roles[i].name.c_str());
       ends[i] = Annotate(roles[i].run(cancel), roles[i].name);
       if (ends[i].ok() || absl::IsCancelled(ends[i])) return;
+      const NextStep step =
+          SplitNextStep(StdSv(ends[i].message()),
+                        "mend the cause and start the program again; nothing was skipped");
       LogError(roles[i].name, "ended; " + roles[i].then,
-               {{"error", std::string(StdSv(ends[i].message()))},
-                {"next", "mend the cause and start the program again; nothing was skipped"}});
+               {{"error", step.what}, {"next", step.next}});
     });
   }
   for (std::thread& thread : threads) thread.join();

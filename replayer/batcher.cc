@@ -20,7 +20,6 @@ struct Batcher::RawChange {
 namespace {
 
 constexpr uint32_t kFormat = 1;
-constexpr char kCopyAnew[] = "Copy everything again: switchyard recopy FILE --all";
 
 }  // namespace
 
@@ -79,8 +78,8 @@ absl::StatusOr<bool> Batcher::CheckHead(uint32_t format, uint64_t epoch,
   if (epoch > position_.epoch) {
     return absl::DataLossError(absl::StrFormat(
         "offset %d is of epoch %d, but no Hello of that epoch came before it (at epoch %d): the "
-        "log has lost records. %s",
-        next_offset - 1, epoch, position_.epoch, kCopyAnew));
+        "log has lost records",
+        next_offset - 1, epoch, position_.epoch));
   }
   return epoch < position_.epoch;  // a capture that lost its slot was still writing
 }
@@ -126,8 +125,8 @@ absl::Status Batcher::OnHello(const Event& event) {
   if (position_.covered_lsn.valid() && start > position_.covered_lsn) {
     return absl::DataLossError(absl::StrFormat(
         "epoch %d starts at LSN %s, but the log before it only reaches %s: the log has lost "
-        "records in between. %s",
-        event.epoch(), start.ToString(), position_.covered_lsn.ToString(), kCopyAnew));
+        "records in between",
+        event.epoch(), start.ToString(), position_.covered_lsn.ToString()));
   }
   position_.epoch = event.epoch();
   position_.covered_lsn = std::max(position_.covered_lsn, start);
@@ -152,8 +151,8 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   }
   if (previous.valid() && previous != previous_commit_ && lsn > position_.lsn) {
     return absl::DataLossError(absl::StrFormat(
-        "the commit at %s follows %s, but the last one read is %s: the log has a gap. %s",
-        lsn.ToString(), previous.ToString(), previous_commit_.ToString(), kCopyAnew));
+        "the commit at %s follows %s, but the last one read is %s: the log has a gap",
+        lsn.ToString(), previous.ToString(), previous_commit_.ToString()));
   }
   previous_commit_ = lsn;
   open_ = true;
@@ -265,8 +264,8 @@ absl::Status Batcher::OnPartitionEmptied(int source) {
   lost_partition_ = true;
   const mapping::SourcePlan& table = plan_.sources[source];
   return absl::FailedPreconditionError(absl::StrFormat(
-      "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the log. "
-      "Run: switchyard recopy FILE %1$s.%2$s",
+      "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the log; "
+      "next: switchyard recopy FILE %1$s.%2$s, then start the replayer again",
       table.schema, table.name));
 }
 
@@ -277,8 +276,8 @@ absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
   }
   if (commit.rows() != open_rows_) {
     return absl::DataLossError(
-        absl::StrFormat("the transaction at %s has %d rows on the log, %d were captured. %s",
-                        open_lsn_.ToString(), open_rows_, commit.rows(), kCopyAnew));
+        absl::StrFormat("the transaction at %s has %d rows on the log, %d were captured",
+                        open_lsn_.ToString(), open_rows_, commit.rows()));
   }
   open_ = false;
   if (skipping_) return absl::OkStatus();

@@ -287,9 +287,7 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   const int64_t loaded = row.rows() == 1 ? row.i64(0, 0) : 0;
   if (loaded != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(absl::StrFormat(
-        "the copy of %s has %d rows on the log, %d were read from the source. Copy everything "
-        "again: switchyard recopy "
-        "FILE --all",
+        "the copy of %s has %d rows on the log, %d were read from the source",
         SourceOf(end.relation_id())->name, loaded, end.rows()));
   }
   table->second.done = true;

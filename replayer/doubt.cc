@@ -75,7 +75,7 @@ absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& s
 
 absl::Status StillInDoubt(const mapping::SourcePlan& source, const std::string& why) {
   return absl::FailedPreconditionError(absl::StrFormat(
-      "%1$s holds rows that may be gone from the source, and its changes wait: %2$s. Run: "
+      "%1$s holds rows that may be gone from the source, and its changes wait: %2$s; next: "
       "switchyard recopy FILE %1$s",
       NameOf(source), why));
 }

@@ -38,8 +38,8 @@ void RelationMap::Learn(const event::v1::Relation& relation) {
       if (index < 0 ||
           (column.type_oid != 0 && relation.columns(index).type_oid() != column.type_oid)) {
         known.fit = absl::FailedPreconditionError(absl::StrFormat(
-            "column %s of %s.%s %s on the source since the mapping was compiled. Mend the "
-            "migration file, then run: switchyard resume FILE",
+            "column %s of %s.%s %s on the source since the mapping was compiled; next: mend "
+            "the migration file, then run: switchyard resume FILE",
             column.name, relation.schema(), relation.name(),
             index < 0 ? "was dropped or renamed" : "changed its type"));
       }

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
@@ -21,6 +22,8 @@ namespace switchyard::replayer {
 
 namespace {
 
+constexpr char kCopyAnew[] =
+    "end capture and replay and copy everything again: switchyard recopy FILE --all";
 constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
@@ -75,12 +78,14 @@ absl::Status Replayer::Run() {
   }
 }
 
-absl::Status Replayer::Stop(const absl::Status& reason) {
+absl::Status Replayer::Stop(const absl::Status& cause) {
+  // What the log has lost is nowhere else.
+  const absl::Status reason = absl::IsDataLoss(cause) ? WithNextStep(cause, kCopyAnew) : cause;
   const std::string text(StdSv(reason.message()));
+  const NextStep step = SplitNextStep(
+      text, "mend the cause and start the replayer again; nothing was skipped");
   LogError("replayer", "stream stopped",
-           {{"stream", options_.target.stream},
-            {"error", text},
-            {"next", "mend the cause and start the replayer again; nothing was skipped"}});
+           {{"stream", options_.target.stream}, {"error", step.what}, {"next", step.next}});
   // Best effort: the connection may be what failed.
   if (target_.connected()) {
     [[maybe_unused]] const absl::Status stored = target_.stream().SetState("stopped", text);

@@ -123,7 +123,7 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the mapping or a table of the source changed since stream %s was installed (fingerprint "
-        "%s, now %s). If that is meant, run: switchyard resume FILE",
+        "%s, now %s); next: if that is meant, run: switchyard resume FILE",
         options.stream, known.text(0, 0), plan.fingerprint));
   }
   PlanChange change;
