@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 
 namespace switchyard::capture {
@@ -48,6 +49,15 @@ absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session
     table.bytes = rows.i64(i, 4);
   }
   return tables;
+}
+
+// A copy is tried again in any case; what will not mend itself says what to do.
+absl::Status AsForPeople(const absl::Status& failure) {
+  if (IsRetryable(failure)) return failure;
+  return WithNextStep(
+      failure,
+      "switchyard check FILE names what is missing; once it is there, the copy goes "
+      "on by itself");
 }
 
 // Leaves those records that `tables` describes, in the order of `tables`.
@@ -109,8 +119,9 @@ void Copier::Run() {
     if (cancel_.requested()) return;
     if (writer_ != nullptr && !writer_->status().ok()) Fail(writer_->status());
     if (!status().ok()) return;
+    const NextStep step = SplitNextStep(StdSv(AsForPeople(ended).message()), "wait");
     LogWarn("capture", "copy interrupted, will be tried again",
-            {{"stream", options_.names.stream}, {"error", std::string(ended.message())}});
+            {{"stream", options_.names.stream}, {"error", step.what}, {"next", step.next}});
     cancel_.WaitFor(backoff.Next());
   }
 }
@@ -186,7 +197,7 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
                         records.size() - present.size()));
   }
   const std::vector<CopyRound::Failure> failures = round.Failures();
-  return failures.empty() ? absl::OkStatus() : failures.front().status;
+  return failures.empty() ? absl::OkStatus() : AsForPeople(failures.front().status);
 }
 
 absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
@@ -198,7 +209,7 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
   }
   for (const CopyRound::Failure& failure : round.Failures()) {
     RETURN_IF_ERROR(RecordCopyError(session, stream, failure.relation_id,
-                                    std::string(failure.status.message())));
+                                    std::string(AsForPeople(failure.status).message())));
   }
   RETURN_IF_ERROR(Flush(session, round));
   SY_FAULT_POINT("capture.copy_flushed");

@@ -58,8 +58,11 @@ void Monitor::Run() {
   while (!cancel_.requested()) {
     const absl::Status ended = RunConnected();
     if (cancel_.requested()) return;
-    LogWarn("capture", "the source could not be checked, will be tried again",
-            {{"stream", options_.names.stream}, {"error", std::string(ended.message())}});
+    LogWarn(
+        "capture", "the source could not be checked, will be tried again",
+        {{"stream", options_.names.stream},
+         {"error", std::string(ended.message())},
+         {"next", IsRetryable(ended) ? "wait" : "switchyard check FILE names what is missing"}});
     cancel_.WaitFor(backoff.Next());
   }
 }

@@ -234,7 +234,7 @@ absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn ls
   RETURN_IF_ERROR(Run(session, R"(
     UPDATE switchyard.capture_copy
     SET generation = generation + 1, lsn = $3::pg_lsn, state = 'copying', rows_done = 0,
-        bytes_done = 0, started_at = now(), finished_at = NULL, error = NULL
+        bytes_done = 0, started_at = now(), finished_at = NULL
     WHERE stream = $1 AND relation_id = ANY($2::oid[]))",
                       {stream, Array(oids), lsn.ToString()}));
   for (CopyRecord& copy : *copies) ++copy.generation;
@@ -257,7 +257,8 @@ absl::Status RecordProgress(pg::Session& session, const std::string& stream,
     UPDATE switchyard.capture_copy c
     SET rows_done = p.rows, bytes_done = p.bytes,
         state = CASE WHEN p.done THEN 'done' ELSE c.state END,
-        finished_at = CASE WHEN p.done THEN now() END
+        finished_at = CASE WHEN p.done THEN now() END,
+        error = CASE WHEN NOT p.done THEN c.error END
     FROM unnest($2::oid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bool[])
       AS p(relation_id, generation, rows, bytes, done)
     WHERE c.stream = $1 AND c.relation_id = p.relation_id AND c.generation = p.generation

@@ -85,7 +85,7 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
 
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
     SELECT relation_id::bigint, schema_name || '.' || table_name, recopy, state, rows, bytes,
-           rows_done, bytes_done
+           rows_done, bytes_done, coalesce(error, '')
     FROM switchyard.capture_copy WHERE stream = $1 ORDER BY bytes DESC, relation_id)",
                                                         {facts->stream}));
   for (int i = 0; i < copy.rows(); ++i) {
@@ -96,6 +96,7 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
     table.bytes_estimate = Estimate(copy, i, 5);
     table.rows_captured = copy.i64(i, 6);
     table.bytes_captured = copy.i64(i, 7);
+    table.error = copy.str(i, 8);
   }
   ASSIGN_OR_RETURN(const pg::Result suspects, session.Query(R"(
     SELECT schema_name || '.' || table_name, reason, next_step

@@ -22,7 +22,7 @@ std::string StateOf(const StreamFacts& facts) {
 std::string ReasonOf(const StreamFacts& facts) {
   if (facts.refusal.empty()) return facts.stop_reason;
   if (facts.stop_reason.empty()) return "capture: " + facts.refusal;
-  return "capture: " + facts.refusal + "; replay: " + facts.stop_reason;
+  return "capture: " + facts.refusal + "\nreplay: " + facts.stop_reason;
 }
 
 // How far NEW is behind. Unknown until the copy is in, and whenever one side is unknown.
@@ -74,7 +74,8 @@ CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
                            .bytes = table.bytes_loaded,
                            .rows_estimate = table.rows_estimate,
                            .bytes_estimate = table.bytes_estimate,
-                           .percent = Percent(table)};
+                           .percent = Percent(table),
+                           .error = table.error};
   progress.state = table.loaded                    ? "done"
                    : table.capture_state == "done" ? "loading"
                    : table.rows_loaded > 0         ? "copying"

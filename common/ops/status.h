@@ -33,6 +33,7 @@ struct CopyTable {
   std::string table;
   bool recopy = false;
   std::string capture_state;  // pending, copying, done; empty when unknown
+  std::string error;          // why the last attempt failed; it is tried again
   int64_t rows_captured = 0;
   int64_t bytes_captured = 0;
   std::optional<int64_t> rows_estimate;
@@ -91,13 +92,14 @@ struct CopyProgress {
   std::optional<double> rows_per_second;
   std::optional<double> bytes_per_second;
   std::optional<absl::Duration> left;
+  std::string error;  // why the last attempt failed, with the next step
 };
 
 struct StreamStatus {
   std::string stream;
   // new, copying, catching_up, streaming, held, stopped; unknown when NEW could not be asked.
   std::string state;
-  std::string reason;  // why it is stopped; else empty
+  std::string reason;  // why it is stopped, a line for each role; else empty
   std::optional<int64_t> epoch;
   std::optional<Lsn> source_lsn;
   std::optional<Lsn> captured_lsn;

@@ -47,7 +47,8 @@ ordered_json CopyJson(const CopyProgress& copy) {
           {"percent", OneDecimal(copy.percent)},
           {"rows_per_second", OneDecimal(copy.rows_per_second)},
           {"bytes_per_second", OneDecimal(copy.bytes_per_second)},
-          {"seconds_left", OrNull(copy.left)}};
+          {"seconds_left", OrNull(copy.left)},
+          {"error", copy.error}};
 }
 
 ordered_json StreamJson(const StreamStatus& status) {

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/ops/human.h"
 #include "common/ops/status.h"
@@ -61,6 +63,14 @@ std::string SlotText(const StreamStatus& status) {
   return text + ", " + HumanBytes(*slot.bytes_to_limit) + " to the limit";
 }
 
+// What is wrong, and below it what to do.
+std::string Trouble(std::string_view text, const char* color) {
+  const NextStep step = SplitNextStep(text, "");
+  std::string out = absl::StrCat("  ", Colored(step.what, color, {.color = true}), "\n");
+  if (!step.next.empty()) absl::StrAppend(&out, "    next: ", step.next, "\n");
+  return out;
+}
+
 using Rows = std::vector<std::vector<std::string>>;
 
 Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
@@ -81,6 +91,12 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
   }
   rows.push_back({"slot", SlotText(status)});
+  for (const CopyProgress& copy : status.copy) {
+    if (copy.error.empty()) continue;
+    const NextStep step = SplitNextStep(copy.error, "");
+    rows.push_back({"can't copy", Colored(copy.table + ": " + step.what, kYellow, options)});
+    if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
+  }
   for (const Suspect& suspect : status.suspects) {
     rows.push_back({"suspect", Colored(suspect.table + ": " + suspect.reason, kYellow, options)});
     if (!suspect.next_step.empty()) rows.push_back({"", "next: " + suspect.next_step});
@@ -133,10 +149,12 @@ std::string StreamText(const StreamStatus& status, const StatusTextOptions& opti
   std::string out = status.stream + "  " + Colored(status.state, StateColor(status.state), options);
   if (status.epoch.has_value()) absl::StrAppend(&out, "  epoch ", *status.epoch);
   out += "\n";
-  if (!status.reason.empty()) absl::StrAppend(&out, "  ", status.reason, "\n");
-  for (const std::string& error : status.errors) {
-    absl::StrAppend(&out, "  ", Colored(error, kRed, options), "\n");
+  if (!status.reason.empty()) {
+    for (const auto line : absl::StrSplit(status.reason, '\n'))
+      out += Trouble(StdSv(line), nullptr);
   }
+  for (const std::string& error : status.errors)
+    out += Trouble(error, options.color ? kRed : nullptr);
   // Colours count as width: only the last column, which nothing follows, may hold them.
   out += AlignColumns(StreamRows(status, options), {Align::kLeft, Align::kLeft}, 2);
   return out + CopyText(status);

@@ -282,6 +282,23 @@ TEST_F(CaptureCopyTest, ATableRewrittenAgainIsCopiedByALaterRound) {
   ExpectReplicaEqualsSource();
 }
 
+// Told in the source, with what to do; it goes on by itself.
+TEST_F(CaptureCopyTest, AFailedCopySaysWhyUntilItSucceeds) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+  AwaitCopied();
+  Run("REVOKE SELECT ON t FROM switchyard_capture");
+  ASSERT_OK(Recopy("t"));
+  const std::string error = "SELECT coalesce(error, '') FROM switchyard.capture_copy";
+  AwaitScalar("SELECT (" + error +
+                  ") LIKE 'permission denied for table t %; next: switchyard "
+                  "check FILE%'",
+              "t");
+  Run("GRANT SELECT ON t TO switchyard_capture");
+  AwaitCopied();
+  EXPECT_EQ(Scalar(error), "");
+  EXPECT_EQ(Generation("t") > "1", true);
+}
+
 TEST_F(CaptureCopyTest, APreparedTransactionIsNamedAndWaitedFor) {
   Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (a int)");
   SetUpSource();

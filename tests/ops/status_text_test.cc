@@ -68,12 +68,34 @@ TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
                      .reason = "rewritten by ALTER TABLE",
                      .next_step = "switchyard recopy FILE public.users"}};
   const std::string text = Text(facts);
-  EXPECT_THAT(text, HasSubstr("stopped  epoch 3\n  table bookings lost column note; next: mend"));
+  EXPECT_THAT(text, HasSubstr("stopped  epoch 3\n  table bookings lost column note\n"
+                              "    next: mend the file, switchyard resume\n"));
   EXPECT_THAT(text, HasSubstr("  quarantine  12 rows\n"));
   EXPECT_THAT(text, HasSubstr("  requests    1 waiting\n"));
   EXPECT_THAT(text, HasSubstr("nobody reads it, keeps 16 MB of WAL (over the limit"));
   EXPECT_THAT(text, HasSubstr("  suspect     public.users: rewritten by ALTER TABLE\n"
                               "              next: switchyard recopy FILE public.users\n"));
+}
+
+TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
+  StreamFacts facts = StreamingFacts();
+  facts.replay_state = "stopped";
+  facts.stop_reason = "the log has a gap; next: copy again";
+  facts.refusal = "the slot is gone; next: begin anew";
+  facts.source_error = "down; next: start it";
+  EXPECT_THAT(Text(facts), HasSubstr("  capture: the slot is gone\n    next: begin anew\n"
+                                     "  replay: the log has a gap\n    next: copy again\n"
+                                     "  old: down\n    next: start it\n"));
+}
+
+TEST(StatusTextTest, ShowsWhyATableIsNotCopied) {
+  StreamFacts facts = CopyingFacts();
+  facts.copy[2].error = "permission denied; next: switchyard check FILE";
+  EXPECT_THAT(Text(facts), HasSubstr("  can't copy  public.customers: permission denied\n"
+                                     "              next: switchyard check FILE\n"));
+  facts = StreamingFacts();  // of a copy once more, too
+  facts.copy = {{.table = "public.users", .recopy = true, .error = "denied", .loaded = true}};
+  EXPECT_THAT(Text(facts), HasSubstr("can't copy  public.users: denied\n"));
 }
 
 TEST(StatusTextTest, ColoursOnlyWhenAsked) {
