@@ -82,13 +82,8 @@ void ReadStatic(Reader& in, const Node& node, Mapping* out) {
 }
 
 void ReadSelectFile(Reader& in, const Node& node, const std::string& path, Mapping* out) {
-  const absl::StatusOr<std::string> sql = ReadTextFile(path, kSelectBytesMax);
-  if (!sql.ok()) {
-    return in.AddFault(node, absl::StrCat("select: ", sql.status().message()));
-  }
-  if (sql->find('\0') != std::string::npos) {
-    return in.AddFault(node, absl::StrCat("select: ", path, " holds a NUL character"));
-  }
+  const std::optional<std::string> sql = in.SqlFile(node, "select", path, kSelectBytesMax);
+  if (!sql.has_value()) return;
   out->select_path = path;
   if (const std::optional<SqlProblem> problem = CheckQuery(*sql)) {
     return in.AddFaultIn(path, PositionOf(*sql, problem->offset), problem->message);

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
+#include "common/spec/text_file.h"
 
 namespace switchyard::spec {
 namespace {
@@ -20,28 +21,6 @@ constexpr size_t kWhole = std::string_view::npos;
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool IsContinuationByte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-// Length of the UTF-8 sequence that `lead` opens; 0 when it can't open one.
-size_t SequenceLength(unsigned char lead) {
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return 2;
-  if (lead >= 0xE0 && lead <= 0xEF) return 3;
-  if (lead >= 0xF0 && lead <= 0xF4) return 4;
-  return 0;
-}
-
-// Offset of the first byte that is no UTF-8, or is NUL; kWhole when there is none.
-size_t FirstBadByte(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(static_cast<unsigned char>(text[i]));
-    if (length == 0 || text[i] == '\0' || i + length > text.size()) return i;
-    for (size_t j = 1; j < length; ++j) {
-      if (!IsContinuationByte(text[i + j])) return i;
-    }
-    i += length;
-  }
-  return kWhole;
-}
 
 // What building the tree found wrong.
 struct TreeError {
@@ -72,7 +51,10 @@ class TreeBuilder : public YAML::EventHandler {
     const auto it = anchors_.find(anchor);
     if (it == anchors_.end()) Fail(offset, "an anchor can't stand inside what it names");
     Count(offset, it->second.size);
-    Emit(it->second.node, 0, it->second.size);
+    Node node = it->second.node;
+    // A scalar's own place stays: what points inside its text needs it.
+    if (node.kind != Node::Kind::kScalar) node.offset = offset;
+    Emit(std::move(node), 0, it->second.size);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -182,6 +164,7 @@ std::string WithHint(const std::string& message, std::string_view text, size_t o
   const std::string_view line =
       text.substr(begin == kWhole ? 0 : begin + 1, text.find('\n', offset) - begin - 1);
   std::string out = "not valid YAML: " + message;
+  if (absl::EndsWith(message, "flow not found")) out += ": a { or [ was opened and not closed";
   if (line.find('\t') != kWhole) {
     out += " (indent with spaces, YAML allows no tabs)";
   } else if (line.find('\'') != kWhole || line.find(": ") != kWhole) {

@@ -118,8 +118,8 @@ void ReadAfterCopy(Reader& in, const Node& node, const std::string& folder,
     SchemaStep step;
     if (!in.String(item, "an entry of after_copy", &step.path)) return;
     step.path = ResolvePath(folder, step.path);
-    absl::StatusOr<std::string> sql = ReadTextFile(step.path, kStepBytesMax);
-    if (!sql.ok()) return in.AddFault(item, absl::StrCat("after_copy: ", sql.status().message()));
+    std::optional<std::string> sql = in.SqlFile(item, "after_copy", step.path, kStepBytesMax);
+    if (!sql.has_value()) return;
     step.sql = *std::move(sql);
     if (const std::optional<SqlProblem> problem = CheckScript(step.sql)) {
       return in.AddFaultIn(step.path, PositionOf(step.sql, problem->offset), problem->message);
@@ -225,8 +225,9 @@ absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path, std::ve
                                                 MigrationFile* partial) {
   absl::StatusOr<std::string> text = ReadTextFile(path, kDocumentBytesMax);
   if (absl::IsInvalidArgument(text.status())) {
-    return FaultsToStatus({{.file = path, .message = std::string(text.status().message())}}, path,
-                          faults);
+    std::string message(text.status().message());
+    if (message.starts_with(path + " ")) message.erase(0, path.size() + 1);
+    return FaultsToStatus({{.file = path, .message = std::move(message)}}, path, faults);
   }
   if (!text.ok()) return text.status();
   return ParseMigrationFile(*text, path, faults, partial);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/spec/sql_syntax.h"
+#include "common/spec/text_file.h"
 #include "common/spec/values.h"
 
 namespace switchyard::spec {
@@ -49,7 +50,7 @@ const Node* PresentKeys::Find(std::string_view key) const {
 }
 
 bool PresentKeys::Meant(std::string_view key) const {
-  return std::find(meant_.begin(), meant_.end(), key) != meant_.end();
+  return any_meant_ || std::find(meant_.begin(), meant_.end(), key) != meant_.end();
 }
 
 PresentKeys Reader::Map(const Node& node, std::string_view what,
@@ -75,6 +76,10 @@ PresentKeys Reader::Map(const Node& node, std::string_view what,
 
 void Reader::UnknownKey(const Node& key, std::string_view what,
                         const std::vector<std::string>& known, PresentKeys* present) {
+  if (key.text == "<<") {
+    present->AllowMissing();
+    return AddFault(key, "merge keys (<<) don't work here; write the keys out");
+  }
   const std::string nearest = NearestWord(key.text, known);
   const std::string message = absl::StrCat("unknown key \"", key.text, "\" in ", Sv(what));
   if (nearest.empty()) {
@@ -201,8 +206,8 @@ bool Reader::Table(const Node& node, std::string_view what, TableName* out) {
   std::optional<TableName> name = ParseTableName(text);
   if (!name.has_value()) {
     AddFault(node, absl::StrCat(Sv(what), " is \"", text,
-                                "\"; it must be a table, as in users or public.users (a part that "
-                                "holds a dot goes in double quotes)"));
+                                "\"; it must be a table, as in users or public.users (each part at "
+                                "most 63 bytes; one that holds a dot goes in double quotes)"));
     return false;
   }
   *out = *std::move(name);
@@ -251,6 +256,20 @@ bool Reader::Query(const Node& node, std::string_view what, std::string* out) {
 
 bool Reader::ExpressionOrQuery(const Node& node, std::string_view what, std::string* out) {
   return Sql(node, what, StartsQuery(node.text), out);
+}
+
+std::optional<std::string> Reader::SqlFile(const Node& node, std::string_view what,
+                                           const std::string& path, size_t bytes_max) {
+  absl::StatusOr<std::string> sql = ReadTextFile(path, bytes_max);
+  if (!sql.ok()) {
+    AddFault(node, absl::StrCat(Sv(what), ": ", sql.status().message()));
+    return std::nullopt;
+  }
+  if (const size_t bad = FirstBadByte(*sql); bad != std::string::npos) {
+    AddFaultIn(path, PositionOf(*sql, bad), "not UTF-8 text");
+    return std::nullopt;
+  }
+  return *std::move(sql);
 }
 
 Place Reader::PlaceOf(const Node& node) const {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,10 +45,13 @@ class PresentKeys {
   bool Meant(std::string_view key) const;
   void Add(const Node* key) { keys_.push_back(key); }
   void AddMeant(std::string key) { meant_.push_back(std::move(key)); }
+  // Any key may have been meant.
+  void AllowMissing() { any_meant_ = true; }
 
  private:
   std::vector<const Node*> keys_;
   std::vector<std::string> meant_;
+  bool any_meant_ = false;
 };
 
 class Reader {
@@ -86,6 +90,10 @@ class Reader {
   bool Query(const Node& node, std::string_view what, std::string* out);
   // Whichever of the two it begins as.
   bool ExpressionOrQuery(const Node& node, std::string_view what, std::string* out);
+
+  // The text of an SQL file that `node` names; nullopt after a fault.
+  std::optional<std::string> SqlFile(const Node& node, std::string_view what,
+                                     const std::string& path, size_t bytes_max);
 
   Position At(const Node& node) const { return document_.At(node.offset); }
   // Of a scalar's value, or where any other node stands.

@@ -3,14 +3,18 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "common/base/status.h"
 
 namespace switchyard::spec {
 
-// NotFound: there is none. InvalidArgument: a folder, or more than `bytes_max`. Unavailable: it
-// can't be read.
+// Without the byte order mark that some editors put first. NotFound: there is none.
+// InvalidArgument: a folder, more than `bytes_max`, or it can't be read.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, size_t bytes_max);
+
+// Offset of the first byte that is no UTF-8, or is NUL; npos when there is none.
+size_t FirstBadByte(std::string_view text);
 
 // `path`, or folder/path when it is relative.
 std::string ResolvePath(const std::string& folder, const std::string& path);

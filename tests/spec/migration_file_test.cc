@@ -1,6 +1,7 @@
 #include "common/spec/migration_file.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -17,6 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 const std::string kTestData = std::string(SY_SOURCE_DIR) + "/tests/spec/testdata/";
 const std::string kGolden = std::string(SY_SOURCE_DIR) + "/tests/spec/golden/";
@@ -152,10 +155,43 @@ TEST(MigrationFileTest, PointsIntoTheSelectFile) {
                        HasSubstr(kTestData + "broken.sql:2:1: syntax error at or near \"FORM\"")));
 }
 
+// As editors on other systems leave them.
+TEST(MigrationFileTest, TakesByteOrderMarksAndWindowsLines) {
+  const std::string folder = ::testing::TempDir() + "marks/";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "users.sql") << "\xEF\xBB\xBFSELECT id,\r\n  name\r\nFROM customers\r\n";
+  std::ofstream(folder + "shop.yaml")
+      << "\xEF\xBB\xBFmigration: shop\r\nold: {dsn_env: A}\r\nnew: {dsn_env: B}\r\nforward:\r\n"
+         "  - {table: public.t, select: users.sql, from: {customers: id}}\r\n";
+  const auto file = LoadMigrationFile(folder + "shop.yaml");
+  ASSERT_OK(file);
+  EXPECT_THAT(file->forward.mappings[0].select, StartsWith("SELECT id,"));
+  std::ofstream(folder + "users.sql") << "\xEF\xBB\xBFSELECT id,\r\n  name FORM x y\r\n";
+  EXPECT_THAT(LoadMigrationFile(folder + "shop.yaml"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("users.sql:2:13: syntax error at or near \"x\"")));
+}
+
+TEST(MigrationFileTest, NamesThePlaceOfWhatIsNotUtf8InASqlFile) {
+  const std::string folder = ::testing::TempDir() + "latin1/";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "users.sql") << "SELECT id,\n  '\xE9' AS name FROM customers\n";
+  const std::string text =
+      "migration: shop\nold: {dsn_env: A}\nnew: {dsn_env: B}\nafter_copy: [users.sql]\nforward:\n"
+      "  - {table: public.t, select: users.sql, from: {customers: id}}\n";
+  std::vector<Fault> faults;
+  EXPECT_FALSE(ParseMigrationFile(text, folder + "shop.yaml", &faults).ok());
+  ASSERT_THAT(faults, SizeIs(2));
+  for (const Fault& fault : faults) {
+    EXPECT_EQ(fault.ToString(), folder + "users.sql:2:4: not UTF-8 text");
+  }
+}
+
 TEST(MigrationFileTest, ExplainsMalformedYaml) {
   EXPECT_EQ(FaultsOf("migration: shop\nold: {dsn_env: A\nnew: b\n"),
-            "shop.yaml:3:4: not valid YAML: end of map flow not found (put SQL that holds quotes, "
-            "': ' or ' #' into double quotes or after a '|')");
+            "shop.yaml:3:4: not valid YAML: end of map flow not found: a { or [ was opened and "
+            "not closed (put SQL that holds quotes, ': ' or ' #' into double quotes or after a "
+            "'|')");
   EXPECT_THAT(FaultsOf("migration: shop\n\told: x\n"), HasSubstr("YAML allows no tabs"));
   EXPECT_EQ(FaultsOf(""), "shop.yaml:1:1: the file is empty");
   EXPECT_EQ(FaultsOf("a: 1\n---\nb: 2\n"),
@@ -165,6 +201,11 @@ TEST(MigrationFileTest, ExplainsMalformedYaml) {
   EXPECT_THAT(FaultsOf("&a [*a]"), HasSubstr("an anchor can't stand inside what it names"));
   EXPECT_THAT(FaultsOf(",a: b\n"), HasSubstr("goes on after its YAML document has ended"));
   EXPECT_THAT(FaultsOf("a: " + std::string(40, '[')), HasSubstr("nested too deeply"));
+  const std::string head = "migration: shop\nold: {dsn_env: A}\nnew: {dsn_env: B}\nforward:\n";
+  EXPECT_EQ(FaultsOf(head + "  - &a {table: public.t, copy: t}\n  - {<<: *a, owns: x}\n"),
+            "shop.yaml:6:6: merge keys (<<) don't work here; write the keys out");
+  EXPECT_THAT(FaultsOf(head + "  - &a {table: public.t, copy: t}\n  - *a\n"),
+              StartsWith("shop.yaml:6:5: table public.t is filled by the mapping on line 5 too"));
 }
 
 TEST(MigrationFileTest, RefusesWhatAnchorsBlowUp) {
@@ -182,7 +223,7 @@ TEST(MigrationFileTest, NamesAFileThatIsNotThere) {
   EXPECT_THAT(LoadMigrationFile("/nowhere/shop.yaml"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/shop.yaml")));
   EXPECT_THAT(LoadMigrationFile(kTestData),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is a folder")));
+              StatusIs(absl::StatusCode::kInvalidArgument, kTestData + ": is a folder, not a file"));
 }
 
 struct Bound {
