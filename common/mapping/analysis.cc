@@ -55,7 +55,7 @@ class Analysis {
     for (const Assignment& a : draft->assignments) draft->columns.push_back(a.column);
     RETURN_IF_ERROR(CheckOwns(draft));
     if (draft->row_local) NoteKeys(draft);
-    return draft->row_local ? checks_.Fills(draft, RowLocalSelect(c_, *draft)) : FinishKeyed(draft);
+    return draft->row_local ? FinishRowLocal(draft) : FinishKeyed(draft);
   }
 
   absl::Status CheckOwns(Draft* draft) {
@@ -205,6 +205,16 @@ class Analysis {
                                          a.column, column, source.table->name));
       }
     }
+  }
+
+  // Scope and rules of a select decide nothing here, until a change of the table makes it keyed.
+  absl::Status FinishRowLocal(Draft* draft) {
+    if (draft->spec->copy) return checks_.Fills(draft, RowLocalSelect(c_, *draft));
+    Draft declared = *draft;
+    declared.scope = declared.spec->scope.empty() ? declared.key : declared.spec->scope;
+    RETURN_IF_ERROR(checks_.Scope(declared));
+    RETURN_IF_ERROR(checks_.Rules(&declared));
+    return checks_.Fills(draft, RowLocalSelect(c_, *draft));
   }
 
   absl::Status FinishKeyed(Draft* draft) {

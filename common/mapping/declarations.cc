@@ -39,6 +39,17 @@ class Declarations {
     }
   }
 
+  static const char* WhyNoKey(const Table& target) {
+    if (target.kind != 'r' && target.kind != 'p') {
+      return " is not a table; only tables can be filled";
+    }
+    return KeyOf(target, true).empty()
+               ? " has no primary key and no unique NOT NULL key: rows could not be found again. "
+                 "Add one"
+               : " has a deferrable key only: Postgres can't insert or update by it in one "
+                 "statement. Make it NOT DEFERRABLE";
+  }
+
   void AddDraft(const spec::Mapping& mapping) {
     Draft draft{.spec = &mapping};
     const string schema = mapping.target.schema.empty() ? "public" : mapping.target.schema;
@@ -51,15 +62,7 @@ class Declarations {
                                        ": create it before the migration starts")));
     } else {
       draft.key = KeyOf(*draft.target, false);
-      if (draft.key.empty()) {
-        const bool deferrable = !KeyOf(*draft.target, true).empty();
-        c_.Fault(mapping, "table",
-                 draft.display +
-                     (deferrable ? " has a deferrable key only: Postgres can't insert or update by "
-                                   "it in one statement. Make it NOT DEFERRABLE"
-                                 : " has no primary key and no unique NOT NULL key: rows could not "
-                                   "be found again. Add one"));
-      }
+      if (draft.key.empty()) c_.Fault(mapping, "table", draft.display + WhyNoKey(*draft.target));
     }
     draft.from = mapping.from;
     for (const spec::FromRule& rule : mapping.from) {

@@ -208,7 +208,7 @@ absl::Status SqlChecks::Scope(const Draft& draft) {
       c_.Fault(*draft.spec, key,
                absl::StrFormat("scope %s is not among the columns the mapping fills%s", name,
                                DidYouMean(name, draft.columns)));
-    } else if (column != nullptr && !column->not_null) {
+    } else if (column != nullptr && !column->not_null && !draft.row_local) {
       c_.Fault(*draft.spec, key,
                absl::StrFormat(
                    "scope %s can be NULL in %s: rows without it could never be computed again. "

@@ -24,6 +24,7 @@ constexpr char kNew[] =
     "CREATE TABLE doubled (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);"
     "CREATE TABLE lookup (code text PRIMARY KEY, label text);"
     "CREATE TABLE loose (v int);"
+    "CREATE VIEW grown AS SELECT * FROM people;"
     "CREATE FUNCTION peek(int) RETURNS text STABLE LANGUAGE sql AS "
     "'SELECT label FROM lookup LIMIT 1'";
 
@@ -79,6 +80,9 @@ const Case kCases[] = {
     {"ATargetWithoutKey",
      "  - {table: public.loose, copy: customers, drop: [id, email, name, age], set: {v: age}}\n",
      {"6:13: public.loose has no primary key"}},
+    {"ATargetThatIsAView",
+     "  - {table: public.grown, copy: customers}\n",
+     {"6:13: public.grown is not a table; only tables can be filled"}},
     {"UnknownColumnUnderDropAndRename",
      kPeople + ", drop: [emial], rename: {nmae: name}}\n",
      {"6:52: customers has no column emial; did you mean email?",
@@ -178,6 +182,11 @@ const Case kCases[] = {
      "  - table: public.totals\n    from: {orders: id}\n    scope: totl\n"
      "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
      {"8:12: scope totl is not among the columns the mapping fills; did you mean total?"}},
+    {"AScopeAndARuleThatARowByRowSelectNeverUses",
+     "  - table: public.totals\n    from: {orders: ordr_id}\n    scope: totl\n"
+     "    select: SELECT id, total FROM orders\n",
+     {"7:20: from.orders of public.totals: column \"ordr_id\" does not exist",
+      "8:12: scope totl is not among the columns the mapping fills; did you mean total?"}},
     {"AScopeThatMayBeNull",
      "  - table: public.totals\n    from: {customers: email}\n    scope: region\n"
      "    select: SELECT min(id) AS id, email AS region FROM customers GROUP BY email\n",
