@@ -24,11 +24,15 @@ const Table& Published(const mapping::Catalog& catalog, const Table& table) {
   return root == nullptr ? table : *root;
 }
 
-// Tables that hold rows: all but the partitioned ones.
+bool IsSystemTable(const Table& table) {
+  return table.schema == "pg_catalog" || table.schema == "information_schema";
+}
+
+// Tables that hold rows and can be published: neither the partitioned ones nor views.
 std::vector<const Table*> RowTables(const mapping::Catalog& catalog) {
   std::vector<const Table*> tables;
   for (const Table& table : catalog.tables) {
-    if (table.kind != 'p') tables.push_back(&table);
+    if (table.kind == 'r' && !IsSystemTable(table)) tables.push_back(&table);
   }
   return tables;
 }
@@ -66,6 +70,13 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
     return;
   }
   if (table.kind == 'p') return;  // only its leaves hold rows
+  if (IsSystemTable(table)) {
+    faults->push_back({table.oid,
+                       absl::StrFormat("%s is a system table: it can't be published",
+                                       table.Display()),
+                       "take it out of the migration file"});
+    return;
+  }
   if (table.persistence != 'p') {
     faults->push_back(
         {table.oid,
@@ -203,7 +214,7 @@ absl::Status Verifier::CheckPublication() {
       if (seen.insert(&published).second) tables.push_back(&published);
     }
     Add(absl::StrFormat("there is no publication %s", name),
-        options_.whole
+        options_.whole && !tables.empty()
             ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, TableList(tables))
             : "run, as its owner, what `switchyard check --print-setup FILE` prints");
     return absl::OkStatus();

@@ -11,6 +11,7 @@ using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class SourceSetupTest : public testing::SourceTest {
  protected:
@@ -118,6 +119,27 @@ TEST_F(SourceSetupTest, RefusesBeforeAPublicationWouldBreakTheSourcesOwnUpdates)
         << name;
     Run("DROP PUBLICATION p");
   }
+}
+
+// A remedy that could not work would be tried at 2 a.m.
+TEST_F(SourceSetupTest, OffersToPublishOnlyWhatCanBePublished) {
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW v AS SELECT * FROM t;"
+      "CREATE MATERIALIZED VIEW m AS SELECT * FROM t");
+  tables_ = {{"", "v"}, {"", "m"}, {"pg_catalog", "pg_class"}};
+  const auto remedies = [&] {
+    auto faults = VerifySource(*owner_, options(), LoadTables(), /*slot_exists=*/false);
+    EXPECT_OK(faults);
+    std::string all;
+    for (const SourceFault& fault : *faults) all += fault.problem + ": " + fault.remedy + "\n";
+    return all;
+  };
+  EXPECT_THAT(remedies(), HasSubstr("there is no publication \"" + options().names.publication +
+                                    "\": run, as its owner"));
+  EXPECT_THAT(remedies(), HasSubstr("public.v is a view"));
+  EXPECT_THAT(remedies(), HasSubstr("public.m is a materialized view"));
+  EXPECT_THAT(remedies(), HasSubstr("pg_catalog.pg_class is a system table"));
+  Run("CREATE PUBLICATION " + options().names.publication + " FOR TABLE t");
+  EXPECT_THAT(remedies(), Not(HasSubstr("ADD TABLE")));
 }
 
 TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
