@@ -131,10 +131,11 @@ absl::Status SqliteDb::Error(int code, std::string_view doing) const {
   const bool show_errno =
       system_error != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL ||
                             (code & 0xff) == SQLITE_CANTOPEN);
-  return absl::Status(CodeOf(code),
-                      absl::StrFormat("log file %s: %s%s%s (SQLite code %d, in: %s)", path_,
-                                      sqlite3_errmsg(handle_.get()), show_errno ? ": " : "",
-                                      show_errno ? std::strerror(system_error) : "", code, doing));
+  std::string text = absl::StrFormat("log file %s: %s%s%s (SQLite code %d, in: %s)", path_,
+                                     sqlite3_errmsg(handle_.get()), show_errno ? ": " : "",
+                                     show_errno ? std::strerror(system_error) : "", code, doing);
+  if ((code & 0xff) == SQLITE_CORRUPT) absl::StrAppend(&text, ". ", kDamagedLogRemedy);
+  return absl::Status(CodeOf(code), text);
 }
 
 }  // namespace switchyard::eventlog

@@ -20,6 +20,11 @@
 
 namespace switchyard::eventlog {
 
+// What to do about a log file that is damaged or cut short.
+inline constexpr char kDamagedLogRemedy[] =
+    "Nothing on it can be trusted: end capture and replay, move it away, and begin anew: "
+    "switchyard recopy FILE --all";
+
 class SqliteDb;
 
 class SqliteStatement {

@@ -39,6 +39,11 @@ absl::Status ErrnoStatus(const std::string& path, std::string_view doing) {
       absl::StrFormat("log file %s: cannot %s: %s", path, doing, std::strerror(errno)));
 }
 
+absl::Status Truncated(const std::string& path, int64_t bytes, const std::string& wanted) {
+  return absl::DataLossError(absl::StrFormat("log file %s is truncated: %d bytes, %s. %s", path,
+                                             bytes, wanted, kDamagedLogRemedy));
+}
+
 uint32_t BigEndian32(const unsigned char* at) {
   return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 |
          static_cast<uint32_t>(at[2]) << 8 | at[3];
@@ -71,7 +76,32 @@ absl::StatusOr<std::string> ReadHeader(const std::string& path) {
       absl::StrFormat("log file %s: cannot be read: %s", path, sqlite3_errstr(code)));
 }
 
+bool HasWal(const std::string& path) {
+  struct stat info {};
+  return stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0;
+}
+
+// Against the number of pages in the header, which counts where no WAL holds newer ones.
+absl::Status CheckLength(const std::string& path, const unsigned char* header) {
+  const uint32_t page_bytes = static_cast<uint32_t>(header[16]) << 8 | header[17];
+  const bool counted = BigEndian32(header + 24) == BigEndian32(header + 92);
+  const int64_t wanted =
+      int64_t{BigEndian32(header + 28)} * (page_bytes == 1 ? 65536 : static_cast<int>(page_bytes));
+  struct stat info {};
+  if (!counted || stat(path.c_str(), &info) != 0 || info.st_size >= wanted || HasWal(path)) {
+    return absl::OkStatus();
+  }
+  return Truncated(path, info.st_size, absl::StrFormat("its header says %d", wanted));
+}
+
 absl::Status CheckLogFile(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("log file %s is a folder; log.sqlite must name a file", path));
+  }
+  // Looked for on both sides: a program that ends just now moves pages out of it.
+  const bool had_wal = HasWal(path);
   ASSIGN_OR_RETURN(const std::string header, ReadHeader(path));
   if (header.empty()) {
     return absl::FailedPreconditionError(absl::StrFormat(
@@ -81,19 +111,21 @@ absl::Status CheckLogFile(const std::string& path) {
   static constexpr std::string_view kMagic("SQLite format 3\0", 16);
   if (std::string_view(header).substr(0, kMagic.size()) != kMagic.substr(0, header.size())) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header", path));
+        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header. Name "
+                        "another file under log.sqlite",
+                        path));
   }
   if (header.size() < kHeaderBytes) {
-    return absl::DataLossError(absl::StrFormat(
-        "log file %s is truncated: %d bytes, less than its header", path, header.size()));
+    return Truncated(path, static_cast<int64_t>(header.size()), "less than its header");
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(header.data());
   const uint32_t version = BigEndian32(bytes + 60);
   const uint32_t application_id = BigEndian32(bytes + 68);
   if (application_id != kLogApplicationId) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "%s is a SQLite database of another program (application id %d, a log has %d)", path,
-        application_id, kLogApplicationId));
+        "%s is a SQLite database of another program (application id %d, a log has %d). Name "
+        "another file under log.sqlite",
+        path, application_id, kLogApplicationId));
   }
   if (version != kLogFormatVersion) {
     return absl::FailedPreconditionError(absl::StrFormat(
@@ -104,7 +136,7 @@ absl::Status CheckLogFile(const std::string& path) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "log file %s is not in WAL mode. Run: sqlite3 %s 'PRAGMA journal_mode = WAL'", path, path));
   }
-  return absl::OkStatus();
+  return had_wal ? absl::OkStatus() : CheckLength(path, bytes);
 }
 
 absl::Status SyncDirectoryOf(const std::string& path) {

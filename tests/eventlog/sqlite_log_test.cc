@@ -110,7 +110,29 @@ TEST_F(SqliteLogTest, RefusesAFileCutOffInTheMiddle) {
   MakeLog(20'000);
   fs::resize_file(path(), fs::file_size(path()) / 2);
   const auto opened = OpenEventLog({.sqlite_path = path()}, cancel_);
-  EXPECT_THAT(opened, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(path())));
+  EXPECT_THAT(opened, StatusIs(absl::StatusCode::kDataLoss,
+                               AllOf(HasSubstr(path()), HasSubstr("recopy FILE --all"))));
+  // Without opening it, as `check` does.
+  EXPECT_THAT(CheckLogPath(path()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is truncated: ")));
+}
+
+TEST_F(SqliteLogTest, SaysWhatToDoAboutADamagedFile) {
+  MakeLog(20'000);
+  std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(100);
+  file << std::string(static_cast<size_t>(fs::file_size(path())) - 100, 'x');
+  file.close();
+  EXPECT_THAT(OpenEventLog({.sqlite_path = path()}, cancel_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("recopy FILE --all")));
+}
+
+TEST_F(SqliteLogTest, NamesAFolderInPlaceOfTheFile) {
+  fs::create_directory(path());
+  for (const absl::Status& status :
+       {CheckLogPath(path()), OpenEventLog({.sqlite_path = path()}, cancel_).status()}) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is a folder")));
+  }
 }
 
 TEST_F(SqliteLogTest, RefusesToBeginAnewBesideTheWalOfALostFile) {
