@@ -26,10 +26,16 @@ absl::StatusOr<Parameters> ParseDsn(const std::string& dsn) {
   PQconninfoOption* parsed = PQconninfoParse(dsn.c_str(), &message);
   if (parsed == nullptr) {
     // libpq's message quotes the part it stumbled over, which may be a password.
+    const bool keyword =
+        message != nullptr && (absl::StartsWith(message, "invalid connection option") ||
+                               absl::StartsWith(message, "invalid URI query parameter"));
     PQfreemem(message);
-    return absl::InvalidArgumentError(
-        "the connection string does not parse: expected postgresql://user@host:port/database or "
-        "keyword=value pairs, with special characters in URIs percent-encoded");
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the connection string does not parse: ",
+        keyword ? "one of its keywords is none that libpq knows (host, port, dbname, user, "
+                  "password, sslmode ...)"
+                : "expected postgresql://user@host:port/database or keyword=value pairs, with "
+                  "special characters in URIs percent-encoded"));
   }
   Parameters parameters;
   for (const PQconninfoOption* option = parsed; option->keyword != nullptr; ++option) {

@@ -21,6 +21,13 @@ using internal::ResultPtr;
 // Time a server gets to answer a cancel request, or a COMMIT or ROLLBACK during shutdown, before
 // the connection is closed instead.
 constexpr absl::Duration kWindDown = absl::Seconds(3);
+// The same for a cancel request during shutdown: a role has several sessions, one after the other,
+// and a frozen server answers none of them.
+constexpr absl::Duration kWindDownCancel = absl::Seconds(1);
+
+absl::Duration CancelTime(const Cancel& cancel) {
+  return cancel.requested() ? kWindDownCancel : kWindDown;
+}
 
 // Parameters in the shape libpq wants them; refers to `params`.
 std::vector<const char*> CStrings(const std::vector<Param>& params) {
@@ -71,7 +78,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Connect(const SessionOptions& 
 Session::~Session() {
   // A statement nobody waits for any more would go on, and keep its locks.
   if (alive() && PQtransactionStatus(connection_) == PQTRANS_ACTIVE) {
-    internal::SendCancelRequest(connection_, kWindDown);
+    internal::SendCancelRequest(connection_, CancelTime(cancel_));
   }
   PQfinish(connection_);
 }
@@ -198,8 +205,9 @@ absl::StatusOr<Result> Session::Wait(const Limits& limits) {
 }
 
 void Session::Interrupt() {
-  const absl::Time deadline = absl::Now() + kWindDown;
-  internal::SendCancelRequest(connection_, kWindDown);
+  const absl::Duration time = CancelTime(cancel_);
+  const absl::Time deadline = absl::Now() + time;
+  internal::SendCancelRequest(connection_, time);
   const auto drained = Collect({.deadline = deadline, .heed_cancel = false});
   if (absl::IsDeadlineExceeded(drained.status())) Close();
 }

@@ -32,6 +32,8 @@ TEST_F(SessionConnectTest, RefusesAMalformedConnectionStringWithoutQuotingIt) {
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("does not parse")));
     EXPECT_THAT(std::string(StdSv(status.ToString())), Not(HasSubstr("hunter2"))) << dsn;
   }
+  EXPECT_THAT(std::string(StdSv(Try("host=x pasword=hunter2").message())),
+              HasSubstr("one of its keywords is none that libpq knows"));
 }
 
 TEST_F(SessionConnectTest, NeverShowsThePiecesOfAMistypedUri) {
