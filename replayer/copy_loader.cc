@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
 #include "common/mapping/sql_builder.h"
+#include "common/pg/error.h"
 #include "replayer/held_copy.h"
 
 namespace switchyard::replayer {
@@ -26,6 +27,27 @@ std::string FirstAndLast(Lsn first, Lsn last) {
   return absl::StrCat("the copy (its tables are of ", first.ToString(), " to ", last.ToString(),
                       ": where foreign keys hold, copy all at once, with switchyard recopy FILE "
                       "--all)");
+}
+
+// A table is derived whole: one row that NEW refuses stops the copy. The rows themselves are not
+// told, but how to see them.
+absl::Status WithWayOn(const absl::Status& derived, const mapping::MappingPlan& mapping) {
+  if (!pg::IsRowRefused(derived)) return Annotate(derived, mapping.display);
+  std::string look = absl::StrCat("SELECT * FROM ", mapping.keyed.view);
+  // Key (id, name)=(7, x) already exists.
+  const std::string detail = pg::StatusErrorFields(derived).detail;
+  const size_t open = detail.find('(');
+  const size_t end = detail.find(")=(");
+  if (pg::StatusSqlState(derived) == "23505" && open < end && end != std::string::npos) {
+    const std::string columns = detail.substr(open + 1, end - open - 1);
+    look = absl::StrFormat("SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1", columns,
+                           mapping.keyed.view, columns);
+  }
+  return absl::Status(
+      derived.code(),
+      absl::StrFormat("%s: %s. NEW refuses rows that its select gives; see them there with: %s. "
+                      "Mend the select, run: switchyard resume FILE, and start replay again",
+                      mapping.display, derived.message(), look));
 }
 
 }  // namespace
@@ -306,7 +328,7 @@ absl::Status CopyLoader::Derive() {
       continue;
     }
     LogInfo("replayer", "deriving a table", {{"table", mapping.display}});
-    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.populate), mapping.display));
+    RETURN_IF_ERROR(WithWayOn(session.Execute(mapping.keyed.populate), mapping));
     RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
     SY_FAULT_POINT("replayer.deriving");
   }

@@ -94,6 +94,7 @@ struct TouchRule {
 };
 
 struct KeyedPlan {
+  std::string view;      // quoted: its select, bound when it was installed
   std::string view_ddl;  // CREATE VIEW switchyard.map_... AS select
   std::vector<std::string> scope_columns;
   std::vector<TouchRule> touches;

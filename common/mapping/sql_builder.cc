@@ -436,6 +436,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
   if (target.has_readers) AddDeltas(target, &plan);
   AddKeyedExchange(target, &plan);
+  plan.view = target.view;
   plan.populate = "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
                   ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_v.") +
                   " FROM " + target.view + " AS sy_v";
