@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/status_gather.h"
 #include "cli/terminal.h"
+#include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/ops/status.h"
 #include "common/spec/migration_file.h"
@@ -84,9 +85,14 @@ void Draw(const ops::StatusReport& report, const Context& context) {
 // Ends when the person does, with success.
 absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, Looks& looks,
                                absl::Duration interval, const Context& context) {
-  if (!context.json && AskTerminal().present) context.out << "\x1b[2J";
+  if (!context.json && AskTerminal().present) {
+    context.out << "\x1b[2J";
+    SetLogLevel(LogLevel::kWarn);  // "shutting down" would be written over the last screen
+  }
   do {
-    Draw(looks.Next(file.name), context);
+    const ops::StatusReport report = looks.Next(file.name);
+    if (context.cancel.requested()) break;  // it may know of the end only
+    Draw(report, context);
   } while (context.out.good() && context.cancel.WaitFor(interval));
   return ExitCode::kDone;
 }

@@ -7,6 +7,7 @@
 #include "capture/source_setup.h"
 #include "cli/connect.h"
 #include "common/base/strings.h"
+#include "replayer/target_session.h"
 
 namespace switchyard::cli {
 namespace {
@@ -130,6 +131,19 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
+// The lock that a replayer holds for as long as it lives (OpenExclusively).
+absl::Status AskReplayer(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT EXISTS (
+      SELECT FROM pg_locks l, hashtextextended($1, 7) AS key
+      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND l.classid::bigint = (key >> 32) & 4294967295 AND l.objid::bigint = key & 4294967295))",
+                                                       {replayer::ReplayLockName(facts->stream)}));
+  facts->replay_active = row.boolean(0, 0);
+  return absl::OkStatus();
+}
+
 absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
     SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
@@ -191,6 +205,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const bool there, TableExists(*target_, "stream"));
   if (there) {
     RETURN_IF_ERROR(AskStreamRow(*target_, facts));
+    if (facts->replay_state.has_value()) RETURN_IF_ERROR(AskReplayer(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
   }

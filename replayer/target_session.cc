@@ -34,6 +34,10 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& o
   return session;
 }
 
+std::string ReplayLockName(std::string_view stream) {
+  return absl::StrCat("switchyard replay ", Sv(stream));
+}
+
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
                                                              const Cancel& cancel, bool* silent) {
   ASSIGN_OR_RETURN(auto session, OpenTarget(options, cancel, silent));
@@ -42,7 +46,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
   RETURN_IF_ERROR(session->Execute(absl::StrCat("SET lock_timeout = ", kLockWaitMilliseconds)));
   const absl::Status locked = session
                                   ->Query("SELECT pg_advisory_lock(hashtextextended($1, 7))",
-                                          {"switchyard replay " + options.stream})
+                                          {ReplayLockName(options.stream)})
                                   .status();
   if (pg::StatusSqlState(locked) == "55P03") {
     return absl::AlreadyExistsError(absl::StrCat("a replayer works on stream ", options.stream));

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/base/cancel.h"
 #include "common/base/status.h"
@@ -28,6 +29,8 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& o
                                                         const Cancel& cancel,
                                                         bool* silent = nullptr);
 
+// Of the stream's advisory lock: hashtextextended(name, 7).
+std::string ReplayLockName(std::string_view stream);
 // One that holds the stream's lock until it ends: as a replayer's, or in place of one.
 // AlreadyExists: a replayer has it.
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,

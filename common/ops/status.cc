@@ -5,6 +5,8 @@
 namespace switchyard::ops {
 namespace {
 
+const std::vector<CopyTable> kNoTables;
+
 int64_t Distance(Lsn from, Lsn to) {
   return to > from ? static_cast<int64_t>(to.value() - from.value()) : 0;
 }
@@ -102,20 +104,25 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .reason = ReasonOf(facts),
       .epoch = facts.capture_epoch.has_value() ? facts.capture_epoch : facts.replay_epoch,
       .source_lsn = facts.source_lsn,
+      .replayer_active = facts.replay_active,
       .quarantined = facts.quarantined,
       .open_requests = facts.open_requests,
       .slot = facts.slot,
       .suspects = facts.suspects};
   if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
   if (facts.slot.has_value()) {
-    if (facts.slot->confirmed_flush.valid()) status.captured_lsn = facts.slot->confirmed_flush;
+    if (facts.slot->confirmed_flush.valid()) {
+      // The slot hears of it a moment later than the log; what NEW has was on the log.
+      status.captured_lsn = std::max(facts.slot->confirmed_flush, facts.applied.value_or(Lsn()));
+    }
     if (facts.slot->restart.valid() && facts.source_lsn.has_value()) {
       status.slot_retained_bytes = Distance(facts.slot->restart, *facts.source_lsn);
     }
   }
   AssessLag(facts, &status);
   if (previous != nullptr) AssessRates(facts, *previous, &status);
-  for (const CopyTable& table : facts.copy) {
+  // How much is loaded only NEW can say.
+  for (const CopyTable& table : facts.target_error.empty() ? facts.copy : kNoTables) {
     status.copy.push_back(AssessCopy(table, facts.target_now));
   }
   for (const auto& [side, error] :

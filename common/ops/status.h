@@ -66,6 +66,7 @@ struct StreamFacts {
   // From the target.
   std::string target_error;
   std::optional<absl::Time> target_now;
+  std::optional<bool> replay_active;        // a replayer holds the stream
   std::optional<std::string> replay_state;  // absent: nothing has been applied yet
   std::string stop_reason;
   std::optional<int64_t> replay_epoch;
@@ -108,6 +109,7 @@ struct StreamStatus {
   std::optional<absl::Duration> lag;
   std::optional<double> rows_per_second;
   std::optional<double> transactions_per_second;
+  std::optional<bool> replayer_active;
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
   std::optional<SlotFacts> slot;

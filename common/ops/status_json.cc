@@ -70,6 +70,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"lag_seconds", OrNull(status.lag)},
           {"rows_per_second", OneDecimal(status.rows_per_second)},
           {"transactions_per_second", OneDecimal(status.transactions_per_second)},
+          {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
           {"slot", SlotJson(status)},

@@ -44,9 +44,11 @@ std::string RateText(const StreamStatus& status) {
   if (!status.rows_per_second.has_value() || !status.transactions_per_second.has_value()) {
     return kUnknown;
   }
-  return absl::StrFormat("%s rows/s, %s transactions/s",
-                         HumanCount(static_cast<int64_t>(*status.rows_per_second + 0.5)),
-                         HumanCount(static_cast<int64_t>(*status.transactions_per_second + 0.5)));
+  const std::string text =
+      absl::StrFormat("%s rows/s, %s transactions/s",
+                      HumanCount(static_cast<int64_t>(*status.rows_per_second + 0.5)),
+                      HumanCount(static_cast<int64_t>(*status.transactions_per_second + 0.5)));
+  return status.replayer_active.value_or(true) ? text : text + ", no replayer runs";
 }
 
 std::string SlotText(const StreamStatus& status) {

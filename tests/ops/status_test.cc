@@ -104,6 +104,12 @@ TEST(StatusTest, EstimatesTheTimeLeftOfACopyAndNeverClaimsItsEnd) {
   EXPECT_EQ(Assess(more_than_estimated, nullptr).copy[0].percent, 99);
 }
 
+TEST(StatusTest, WhatIsAppliedWasCaptured) {
+  StreamFacts facts = StreamingFacts();
+  facts.slot->confirmed_flush = Lsn(0x5A3E0000);  // not told yet
+  EXPECT_EQ(Assess(facts, nullptr).captured_lsn, facts.applied);
+}
+
 TEST(StatusTest, KeepsTheSlotsDistanceToItsLimit) {
   const StreamStatus status = Assess(StreamingFacts(), nullptr);
   EXPECT_EQ(status.slot_retained_bytes, int64_t{16} << 20);

@@ -38,6 +38,24 @@ TEST(StatusTextTest, ShowsTheCopyTableByTable) {
 )"));
 }
 
+TEST(StatusTextTest, SaysThatNoReplayerRuns) {
+  StreamFacts facts = StreamingFacts();
+  StreamFacts before = facts;
+  before.target_now = Noon() - absl::Seconds(1);
+  facts.replay_active = true;
+  EXPECT_THAT(Text(facts, &before), Not(HasSubstr("replayer")));
+  facts.replay_active = false;
+  EXPECT_THAT(Text(facts, &before),
+              HasSubstr("applying    0 rows/s, 0 transactions/s, no replayer runs\n"));
+}
+
+// What OLD alone knows of a copy would read as rows that are not there.
+TEST(StatusTextTest, LeavesOutTheCopyWhileNewCanNotBeAsked) {
+  StreamFacts facts = CopyingFacts();
+  facts.target_error = "can't connect";
+  EXPECT_THAT(Text(facts), Not(HasSubstr("rows")));
+}
+
 TEST(StatusTextTest, SaysUnknownNeverZero) {
   StreamFacts facts;
   facts.stream = "shop.forward";
