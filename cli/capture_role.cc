@@ -20,7 +20,7 @@ using Faults = std::vector<capture::SourceFault>;
 absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const Cancel& cancel) {
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
-                   ConnectTo(file.old_db, "old", cancel));
+                   OpenSession(file.old_db, "old", cancel));
   // Fails where Switchyard's tables are not there yet.
   const auto begun = capture::LoadStream(*session, names.stream);
   if (begun.ok() && begun->has_value()) return Faults();

@@ -12,17 +12,22 @@ absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
   return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
 }
 
-absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
-                                                       std::string_view side,
-                                                       const Cancel& cancel) {
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& endpoint,
+                                                         std::string_view side,
+                                                         const Cancel& cancel) {
   RETURN_IF_ERROR(RequireDsn(endpoint, side));
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
   auto session = pg::Session::Connect({.dsn = *dsn, .application_name = "switchyard cli"}, cancel);
-  if (absl::IsFailedPrecondition(session.status())) {
-    return absl::UnavailableError(absl::StrCat(Sv(side), ": ", session.status().message()));
-  }
   if (!session.ok()) return Annotate(session.status(), side);
   return session;
+}
+
+absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
+                                                       std::string_view side,
+                                                       const Cancel& cancel) {
+  auto session = OpenSession(endpoint, side, cancel);
+  if (!absl::IsFailedPrecondition(session.status())) return session;
+  return absl::UnavailableError(session.status().message());
 }
 
 }  // namespace switchyard::cli

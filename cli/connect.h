@@ -14,7 +14,12 @@ namespace switchyard::cli {
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side);
 
 // `side` is "old" or "new", for messages. InvalidArgument: no connection string, or a malformed
-// one. Unavailable: no answer, or the login is refused.
+// one. Unavailable: no answer. FailedPrecondition: the login is refused, which waiting won't mend.
+absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& endpoint,
+                                                         std::string_view side,
+                                                         const Cancel& cancel);
+
+// The same for commands that only ask: Unavailable too when the login is refused.
 absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
                                                        std::string_view side, const Cancel& cancel);
 

@@ -1,8 +1,10 @@
 #include "cli/event_log.h"
 
 #include <cstdlib>
+#include <vector>
 
 #include "common/base/strings.h"
+#include "common/eventlog/check_log.h"
 
 namespace switchyard::cli {
 
@@ -19,6 +21,13 @@ absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& fil
     options.kafka.emplace_back(property, value);
   }
   return options;
+}
+
+absl::Status CheckLogFile(const spec::MigrationFile& file, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const eventlog::LogOptions options, LogOptionsOf(file));
+  if (!options.kafka.empty()) return absl::OkStatus();
+  const std::vector<absl::Status> faults = eventlog::CheckEventLog(options, {}, cancel);
+  return faults.empty() ? absl::OkStatus() : faults.front();
 }
 
 absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,

@@ -81,6 +81,8 @@ absl::StatusOr<ExitCode> RunPlan(const std::string& path, const Context& context
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> old_session,
                    ConnectTo(file.old_db, "old", context.cancel));
+  // Asked for its error alone: this one says which side refuses the login.
+  RETURN_IF_ERROR(ConnectTo(file.new_db, "new", context.cancel).status());
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, mapping::ForwardRole(file), context.cancel));
   ASSIGN_OR_RETURN(const ops::PlanReport report, Describe(file, compiled, *old_session));

@@ -38,10 +38,4 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
   return replayer.Run();
 }
 
-absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,
-                           const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
-  return Replay(file, plan, log, cancel);
-}
-
 }  // namespace switchyard::cli

@@ -18,8 +18,4 @@ absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, con
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
                     eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain = nullptr);
 
-// Both, one after the other.
-absl::Status RunReplayRole(const spec::MigrationFile& file, eventlog::EventLog& log,
-                           const Cancel& cancel);
-
 }  // namespace switchyard::cli

@@ -14,22 +14,39 @@
 namespace switchyard::cli {
 namespace {
 
-using Role = absl::Status (*)(const spec::MigrationFile&, eventlog::EventLog&, const Cancel&);
+using Role = absl::Status (*)(const spec::MigrationFile&, const Cancel&);
+
+// Each role looks at the log first, then at what its database lacks, and only then makes a log file
+// that is not there yet: what is refused at the very start has changed nothing.
+absl::Status RunCapture(const spec::MigrationFile& file, const Cancel& cancel) {
+  RETURN_IF_ERROR(CheckLogFile(file, cancel));
+  RETURN_IF_ERROR(PrepareCapture(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  return RunCaptureRole(file, *log, cancel);
+}
+
+absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
+  RETURN_IF_ERROR(CheckLogFile(file, cancel));
+  ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  return Replay(file, plan, *log, cancel);
+}
 
 // What is missing at the very start ends the program. Later on capture goes on without replay, so
 // that OLD keeps no WAL for NEW; replay without capture only as long as the log has something, so
 // that a person who must act finds an ended program, a reason in status and nothing half done.
-absl::Status RunBoth(const spec::MigrationFile& file, eventlog::EventLog& log,
-                     const Cancel& cancel) {
+absl::Status RunBoth(const spec::MigrationFile& file, const Cancel& cancel) {
+  RETURN_IF_ERROR(CheckLogFile(file, cancel));
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
   Cancel drain;
   const auto capture = [&](const Cancel& stop) {
-    const absl::Status ended = RunCaptureRole(file, log, stop);
+    const absl::Status ended = RunCaptureRole(file, *log, stop);
     drain.Request();
     return ended;
   };
-  const auto replay = [&](const Cancel& stop) { return Replay(file, plan, log, stop, &drain); };
+  const auto replay = [&](const Cancel& stop) { return Replay(file, plan, *log, stop, &drain); };
   return RunRoles({{"capture", capture, "replay applies what the log holds, then the program ends"},
                    {"replay", replay, "capture goes on"}},
                   cancel);
@@ -39,9 +56,8 @@ absl::StatusOr<ExitCode> RunRole(const std::string& path, Role role, const Conte
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   RETURN_IF_ERROR(RequireDsn(file.old_db, "old"));
   // Capture's machine need not know NEW.
-  if (role != RunCaptureRole) RETURN_IF_ERROR(RequireDsn(file.new_db, "new"));
-  ASSIGN_OR_RETURN(const auto log, OpenLog(file, context.cancel));
-  const absl::Status status = role(file, *log, context.cancel);
+  if (role != RunCapture) RETURN_IF_ERROR(RequireDsn(file.new_db, "new"));
+  const absl::Status status = role(file, context.cancel);
   // A shutdown that was asked for is success.
   if (status.ok() || absl::IsCancelled(status)) return ExitCode::kDone;
   return status;
@@ -69,7 +85,7 @@ void AddCapture(CLI::App& app, Chosen* chosen) {
           "Start two for one stream: one works, the other stands by.\n"
           "Example:\n"
           "  switchyard capture studio.yaml",
-          RunCaptureRole, chosen);
+          RunCapture, chosen);
 }
 
 void AddReplay(CLI::App& app, Chosen* chosen) {
@@ -77,7 +93,7 @@ void AddReplay(CLI::App& app, Chosen* chosen) {
           "Start two for one stream: one works, the other stands by.\n"
           "Example:\n"
           "  switchyard replay studio.yaml",
-          RunReplayRole, chosen);
+          RunReplay, chosen);
 }
 
 void AddRun(CLI::App& app, Chosen* chosen) {
