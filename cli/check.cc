@@ -1,6 +1,7 @@
 #include "cli/check.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -82,6 +83,8 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
     const spec::MigrationFile& read = file.ok() ? *file : partial;
     RETURN_IF_ERROR(CheckDatabases(read, file.ok(), context.cancel, &report));
     RETURN_IF_ERROR(CheckLog(read, context.cancel, &report));
+    // The file's own are mended first; what the databases lack may follow from them.
+    std::ranges::stable_sort(report.faults, {}, &ops::CheckFault::where);
   }
   context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
   return CodeFor(report);
@@ -107,14 +110,17 @@ void AddCheck(CLI::App& app, Chosen* chosen) {
       "check", "Find every fault of the migration file, of both databases and of the log");
   auto options = std::make_shared<CheckOptions>();
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
-  command->add_flag("--offline", options->offline,
-                    "Check the file only, ask neither database nor log");
-  command->add_flag("--print-setup", options->print_setup,
-                    "Print the SQL that OLD's owner runs once: schema, role, grants, publication");
+  CLI::Option* offline = command->add_flag("--offline", options->offline,
+                                           "Check the file only, ask neither database nor log");
+  command
+      ->add_flag("--print-setup", options->print_setup,
+                 "Print the SQL that OLD's owner runs once: schema, role, grants, publication")
+      ->excludes(offline);
   command
       ->add_flag("--print-setup-new", options->print_setup_new,
                  "Print the SQL that NEW's owner runs once: schemas, role, grants")
-      ->excludes("--print-setup");
+      ->excludes("--print-setup")
+      ->excludes(offline);
   command
       ->add_option(
           "--role", options->role,

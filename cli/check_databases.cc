@@ -96,12 +96,26 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
   return absl::OkStatus();
 }
 
+// Fine to check before `resume`, which a running stream needs.
+absl::Status WarnOfAnotherMapping(const std::string& stream, const mapping::Plan& plan,
+                                  pg::Session& session, ops::CheckReport* report) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1", {stream}));
+  if (row.rows() == 0 || row.str(0, 0) == plan.fingerprint) return absl::OkStatus();
+  report->warnings.push_back(absl::StrFormat(
+      "stream %s works with another mapping (fingerprint %s, now %s); if the change is meant, end "
+      "replay and run: switchyard resume FILE",
+      stream, row.text(0, 0), plan.fingerprint));
+  return absl::OkStatus();
+}
+
 // Before the first start the tables a mapping fills must be its own.
 absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
                                pg::Session& session, ops::CheckReport* report) {
-  ASSIGN_OR_RETURN(const bool begun,
-                   IsInstalled(session, capture::NamesOf(file.name, "forward").stream));
-  if (begun) return absl::OkStatus();
+  const std::string stream = capture::NamesOf(file.name, "forward").stream;
+  ASSIGN_OR_RETURN(const bool begun, IsInstalled(session, stream));
+  if (begun) return WarnOfAnotherMapping(stream, plan, session, report);
   for (const mapping::MappingPlan& mapping : plan.mappings) {
     const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
     if (empty.ok()) continue;

@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -39,7 +40,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
   app.set_version_flag("--version", kVersion, "Print the version");
   app.add_flag("--json", options->json, "Print results as JSON");
   app.add_option("--log-level", options->log_level, "Log lines of this level and above")
-      ->type_name("")
+      ->type_name("LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
   app.require_subcommand(1);
@@ -53,17 +54,51 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       "  switchyard <command> --help           options and examples of one command");
 }
 
-// A sentence about a first word that is no subcommand; "" when it is one, or an option.
-std::string UnknownCommand(const CLI::App& app, int argc, const char* const* argv) {
-  if (argc < 2 || absl::StartsWith(argv[1], "-")) return "";
+using Arguments = std::vector<std::string>;
+
+// The subcommand that was chosen; null when there is none.
+const CLI::App* ChosenCommand(const CLI::App& app, const Arguments& arguments) {
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (std::ranges::count(arguments, command->get_name()) > 0) return command;
+  }
+  return nullptr;
+}
+
+// A sentence about a first word that is no subcommand; "" when there is no such word.
+std::string UnknownCommand(const CLI::App& app, const Arguments& arguments) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (command->get_name() == argv[1]) return "";
     names.push_back(command->get_name());
   }
-  const std::string nearest = NearestWord(argv[1], names);
-  return absl::StrCat("unknown command \"", argv[1], "\"",
-                      nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word == "--log-level") ++i;  // its value follows
+    if (absl::StartsWith(word, "-")) continue;
+    const std::string nearest = NearestWord(word, names);
+    return absl::StrCat("unknown command \"", word, "\"",
+                        nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+  }
+  return "";
+}
+
+// The same about an option; "" when all are known.
+std::string UnknownOption(const CLI::App& app, const CLI::App& command,
+                          const Arguments& arguments) {
+  std::vector<std::string> names;
+  for (const CLI::App* owner : {&command, &app}) {
+    for (const CLI::Option* option : owner->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  for (const std::string& argument : arguments) {
+    const std::string word = argument.substr(0, argument.find('='));
+    if (!absl::StartsWith(word, "--") || word == "--") continue;
+    if (std::ranges::count(names, word) > 0) continue;
+    const std::string nearest = NearestWord(word, names);
+    return absl::StrCat("unknown option \"", word, "\"",
+                        nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
+  }
+  return "";
 }
 
 ExitCode ReportError(const absl::Status& status, bool json, std::ostream& out, std::ostream& err) {
@@ -80,15 +115,23 @@ ExitCode ReportError(const absl::Status& status, bool json, std::ostream& out, s
 }
 
 // What the parser says of a command line it can't use, or of --help and --version.
-ExitCode ReportParse(const CLI::App& app, const CLI::ParseError& error, const std::string& unknown,
+ExitCode ReportParse(const CLI::App& app, const CLI::ParseError& error, const Arguments& arguments,
                      std::ostream& out, std::ostream& err) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     app.exit(error, out, err);
     return ExitCode::kDone;
   }
-  err << "switchyard: " << (unknown.empty() ? error.what() : unknown) << "\n"
-      << "Run: switchyard --help\n";
-  return ExitCode::kUsage;
+  const CLI::App* command = ChosenCommand(app, arguments);
+  std::string text =
+      command == nullptr ? UnknownCommand(app, arguments) : UnknownOption(app, *command, arguments);
+  if (text.empty()) text = error.what();
+  const bool json = std::ranges::count(arguments, "--json") > 0;
+  const ExitCode code = ReportError(absl::InvalidArgumentError(text), json, out, err);
+  if (!json) {
+    err << "Run: switchyard " << (command == nullptr ? "" : command->get_name() + " ")
+        << "--help\n";
+  }
+  return code;
 }
 
 }  // namespace
@@ -110,10 +153,13 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddReplay(app, &chosen);
   AddStatus(app, &chosen);
   AddCompletion(app, &chosen);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    command->footer(command->get_footer() + "\nEvery command takes --json and --log-level LEVEL.");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return ReportParse(app, error, UnknownCommand(app, argc, argv), out, err);
+    return ReportParse(app, error, Arguments(argv + 1, argv + argc), out, err);
   }
   SetLogLevel(LevelOf(options.log_level));
   const absl::StatusOr<ExitCode> code =

@@ -3,9 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
 #include "cli/connect.h"
 #include "cli/request.h"
@@ -20,7 +24,7 @@ namespace {
 struct QuarantineOptions {
   std::string path;
   std::string action;
-  int64_t id = 0;  // 0: all
+  std::optional<int64_t> id;
   int64_t limit = 100;
   std::string wait = "30s";
 };
@@ -57,6 +61,17 @@ absl::StatusOr<ExitCode> List(pg::Session& session, const std::string& stream,
   return report.total == 0 ? ExitCode::kDone : ExitCode::kNo;
 }
 
+absl::Status RequireEntry(pg::Session& session, const std::string& stream, int64_t id) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT FROM switchyard.quarantine WHERE stream = $1 AND id = $2",
+                                 {stream, std::to_string(id)}));
+  if (row.rows() > 0) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrFormat("the quarantine of %s holds no entry %d (any more); look with: switchyard "
+                      "quarantine FILE list",
+                      stream, id));
+}
+
 absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
                                const QuarantineOptions& options, const Context& context) {
   const std::optional<absl::Duration> wait = spec::ParseDurationText(options.wait);
@@ -64,11 +79,12 @@ absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
     return absl::InvalidArgumentError(
         absl::StrCat("--wait is \"", options.wait, "\"; it must be a time, as in 30s"));
   }
+  if (options.id.has_value()) RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
   ASSIGN_OR_RETURN(
       const int64_t request,
       Submit(session, {.stream = stream,
                        .kind = "quarantine_retry",
-                       .argument = options.id == 0 ? "" : std::to_string(options.id)}));
+                       .argument = options.id.has_value() ? std::to_string(*options.id) : ""}));
   ASSIGN_OR_RETURN(const std::string answer, AwaitAnswer(session, request, *wait, context.cancel));
   if (context.json) {
     const nlohmann::ordered_json object = {
@@ -80,7 +96,22 @@ absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
   return absl::EndsWith(answer, " 0 left") ? ExitCode::kDone : ExitCode::kNo;
 }
 
-absl::StatusOr<ExitCode> RunQuarantine(const QuarantineOptions& options, const Context& context) {
+absl::Status CheckOptions(const QuarantineOptions& options) {
+  if (options.action != "list" && options.action != "retry") {
+    return absl::InvalidArgumentError(absl::StrCat("\"", options.action,
+                                                   "\" is no action; it must be list or retry, as "
+                                                   "in: switchyard quarantine FILE list"));
+  }
+  if (options.id.has_value() && options.action == "list") {
+    return absl::InvalidArgumentError("an ID goes with retry only; list shows every entry");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitCode> RunQuarantine(QuarantineOptions options, const Context& context) {
+  // In either order.
+  if (options.path == "list" || options.path == "retry") std::swap(options.path, options.action);
+  RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
@@ -88,6 +119,16 @@ absl::StatusOr<ExitCode> RunQuarantine(const QuarantineOptions& options, const C
   RETURN_IF_ERROR(RequireStream(*session, stream));
   return options.action == "list" ? List(*session, stream, options, context)
                                   : Retry(*session, stream, options, context);
+}
+
+CLI::Validator PositiveWhole() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        int64_t number = 0;
+        if (absl::SimpleAtoi(text, &number) && number > 0) return "";
+        return absl::StrCat("\"", text, "\" is no whole number of 1 or more");
+      },
+      "");
 }
 
 }  // namespace
@@ -99,12 +140,12 @@ void AddQuarantine(CLI::App& app, Chosen* chosen) {
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
   command->add_option("ACTION", options->action, "list or retry")
       ->required()
-      ->check(CLI::IsMember({"list", "retry"}));
+      ->type_name("{list,retry}");
   command->add_option("ID", options->id, "Of retry: one entry only. Default: all")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveWhole())
       ->type_name("");
   command->add_option("--limit", options->limit, "Of list: show at most so many")
-      ->check(CLI::PositiveNumber)
+      ->check(PositiveWhole())
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--wait", options->wait, "Of retry: for the replayer's answer")
