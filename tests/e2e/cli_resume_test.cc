@@ -77,8 +77,12 @@ TEST_F(CliResumeTest, RowsThatANewSelectNoLongerGivesGo) {
   const ProgramResult refused = RunCli({"replay", file_}, Roles());
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.output, HasSubstr("run: switchyard resume FILE"));
+  const ProgramResult check = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(check.exit_code, 0) << check.output;
+  EXPECT_THAT(check.output, HasSubstr("warning: stream shop.forward works with another mapping"));
   const ProgramResult resume = RunCli({"resume", file_, "--json"}, Roles());
   EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(RunCli({"check", file_}, Roles()).output, Not(HasSubstr("warning")));
   EXPECT_THAT(resume.output, HasSubstr("\"mapping public.people\""));
   EXPECT_THAT(resume.output, Not(HasSubstr("public.orders")));
   StartPipeline();

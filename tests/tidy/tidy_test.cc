@@ -143,5 +143,43 @@ TEST(TidyTest, FilesAreShortAndFinished) {
   }
 }
 
+// Every text file of the tree, documents and scripts too.
+std::vector<fs::path> TextFiles() {
+  std::vector<fs::path> files;
+  for (const char* top : {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs",
+                          "examples", "proto", "replayer", "scripts", "tests"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
+      const bool corpus = absl::StrContains(entry.path().string(), "/fuzz/corpus/");
+      if (entry.is_regular_file() && !corpus) files.push_back(entry.path());
+    }
+  }
+  for (const auto& entry : fs::directory_iterator(SY_SOURCE_DIR)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  return files;
+}
+
+// Where packages come from, and where a tree lies, is the business of the machine that builds it.
+// The words are put together here, so that this file does not hold them.
+TEST(TidyTest, NothingNamesAPackageRegistryOrAPlaceOfOneMachine) {
+  const std::string words[] = {absl::StrCat("npm", "js."),         absl::StrCat("repo1.", "maven"),
+                               absl::StrCat("repo.maven.", "apa"), absl::StrCat("py", "pi."),
+                               absl::StrCat("crates", ".io"),      absl::StrCat("deb.deb", "ian"),
+                               absl::StrCat("proxy.go", "lang"),   absl::StrCat("docker", ".io"),
+                               absl::StrCat("gh", "cr."),          absl::StrCat("arti", "factory"),
+                               absl::StrCat("/wo", "rk/"),         absl::StrCat("/ho", "me/"),
+                               absl::StrCat("/ro", "ot/"),         absl::StrCat("/Us", "ers/")};
+  for (const fs::path& path : TextFiles()) {
+    std::ifstream in(path, std::ios::binary);
+    int number = 0;
+    for (std::string line; std::getline(in, line);) {
+      ++number;
+      for (const std::string& word : words) {
+        EXPECT_FALSE(absl::StrContains(line, word)) << path << ":" << number << ": " << word;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace switchyard
