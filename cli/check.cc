@@ -5,10 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "cli/check_databases.h"
 #include "cli/event_log.h"
 #include "cli/setup_sql.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
 #include "common/mapping/prepare.h"
@@ -50,8 +52,10 @@ absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
   RETURN_IF_ERROR(cancel.status());
   for (const absl::Status& fault : faults) {
     using Kind = ops::CheckFault::Kind;
+    NextStep step = SplitNextStep(StdSv(fault.message()), "");
     report->faults.push_back({.where = ops::CheckFault::Where::kLog,
-                              .message = std::string(StdSv(fault.message())),
+                              .message = std::move(step.what),
+                              .remedy = std::move(step.next),
                               .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
                                       : absl::IsUnavailable(fault)   ? Kind::kUnreachable
                                                                      : Kind::kNotReady});

@@ -11,6 +11,7 @@
 #include "cli/check_write_mode.h"
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/after_copy_rights.h"
 #include "common/mapping/catalog.h"
@@ -45,9 +46,11 @@ void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
   const std::string prefix = std::string(side->key) + ": ";
   if (message.starts_with(prefix)) message.erase(0, prefix.size());
   const bool mistake = absl::IsInvalidArgument(session.status());
+  NextStep step = SplitNextStep(message, "");
   report->faults.push_back(
       {.where = side->where,
-       .message = std::move(message),
+       .message = std::move(step.what),
+       .remedy = std::move(step.next),
        .kind = mistake ? CheckFault::Kind::kMistake : CheckFault::Kind::kUnreachable});
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
 #include "common/mapping/sql_builder.h"
@@ -43,11 +44,11 @@ absl::Status WithWayOn(const absl::Status& derived, const mapping::MappingPlan& 
     look = absl::StrFormat("SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1", columns,
                            mapping.keyed.view, columns);
   }
-  return absl::Status(
-      derived.code(),
-      absl::StrFormat("%s: %s. NEW refuses rows that its select gives; see them there with: %s. "
-                      "Mend the select, run: switchyard resume FILE, and start replay again",
-                      mapping.display, derived.message(), look));
+  return WithNextStep(
+      Annotate(derived, mapping.display),
+      absl::StrFormat("look on NEW at the rows that the select gives, with: %s. Mend it, run: "
+                      "switchyard resume FILE, and start replay again",
+                      look));
 }
 
 }  // namespace
@@ -308,9 +309,9 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
                        {options_.stream, std::to_string(end.relation_id())}));
   const int64_t loaded = row.rows() == 1 ? row.i64(0, 0) : 0;
   if (loaded != static_cast<int64_t>(end.rows())) {
-    return absl::DataLossError(absl::StrFormat(
-        "the copy of %s has %d rows on the log, %d were read from the source",
-        SourceOf(end.relation_id())->name, loaded, end.rows()));
+    return absl::DataLossError(
+        absl::StrFormat("the copy of %s has %d rows on the log, %d were read from the source",
+                        SourceOf(end.relation_id())->name, loaded, end.rows()));
   }
   table->second.done = true;
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "replayer/target_session.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
 #include "common/pg/error.h"
 #include "replayer/ordered_writer.h"
 

@@ -134,7 +134,7 @@ absl::Status SqliteDb::Error(int code, std::string_view doing) const {
   std::string text = absl::StrFormat("log file %s: %s%s%s (SQLite code %d, in: %s)", path_,
                                      sqlite3_errmsg(handle_.get()), show_errno ? ": " : "",
                                      show_errno ? std::strerror(system_error) : "", code, doing);
-  if ((code & 0xff) == SQLITE_CORRUPT) absl::StrAppend(&text, ". ", kDamagedLogRemedy);
+  if ((code & 0xff) == SQLITE_CORRUPT) text += kDamagedLogRemedy;
   return absl::Status(CodeOf(code), text);
 }
 

@@ -20,10 +20,10 @@
 
 namespace switchyard::eventlog {
 
-// What to do about a log file that is damaged or cut short.
+// What to do about a log file that is damaged or cut short: nothing on it can be trusted.
 inline constexpr char kDamagedLogRemedy[] =
-    "Nothing on it can be trusted: end capture and replay, move it away, and begin anew: "
-    "switchyard recopy FILE --all";
+    "; next: end capture and replay, move the file away, and begin anew: switchyard recopy FILE "
+    "--all";
 
 class SqliteDb;
 

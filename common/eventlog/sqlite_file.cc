@@ -40,7 +40,7 @@ absl::Status ErrnoStatus(const std::string& path, std::string_view doing) {
 }
 
 absl::Status Truncated(const std::string& path, int64_t bytes, const std::string& wanted) {
-  return absl::DataLossError(absl::StrFormat("log file %s is truncated: %d bytes, %s. %s", path,
+  return absl::DataLossError(absl::StrFormat("log file %s is truncated: %d bytes, %s%s", path,
                                              bytes, wanted, kDamagedLogRemedy));
 }
 
@@ -98,21 +98,22 @@ absl::Status CheckLogFile(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("log file %s is a folder; log.sqlite must name a file", path));
+        absl::StrFormat("log file %s is a folder; next: name a file under log.sqlite", path));
   }
   // Looked for on both sides: a program that ends just now moves pages out of it.
   const bool had_wal = HasWal(path);
   ASSIGN_OR_RETURN(const std::string header, ReadHeader(path));
   if (header.empty()) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "log file %s is empty: it was truncated or is not a log. Remove it to start a new log",
+        "log file %s is empty: it was truncated or is not a log; next: remove it to "
+        "start a new log",
         path));
   }
   static constexpr std::string_view kMagic("SQLite format 3\0", 16);
   if (std::string_view(header).substr(0, kMagic.size()) != kMagic.substr(0, header.size())) {
     return absl::FailedPreconditionError(
-        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header. Name "
-                        "another file under log.sqlite",
+        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header; next: "
+                        "name another file under log.sqlite",
                         path));
   }
   if (header.size() < kHeaderBytes) {
@@ -123,8 +124,8 @@ absl::Status CheckLogFile(const std::string& path) {
   const uint32_t application_id = BigEndian32(bytes + 68);
   if (application_id != kLogApplicationId) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "%s is a SQLite database of another program (application id %d, a log has %d). Name "
-        "another file under log.sqlite",
+        "%s is a SQLite database of another program (application id %d, a log has %d); next: "
+        "name another file under log.sqlite",
         path, application_id, kLogApplicationId));
   }
   if (version != kLogFormatVersion) {
@@ -176,7 +177,7 @@ absl::Status CheckFolderOf(const std::string& path) {
   };
   struct stat info {};
   if (stat(folder.c_str(), &info) != 0) {
-    return refuse(errno == ENOENT ? "does not exist. Make it, or mend log.sqlite"
+    return refuse(errno == ENOENT ? "does not exist; next: make it, or mend log.sqlite"
                                   : std::string("can't be opened: ") + std::strerror(errno));
   }
   if (!S_ISDIR(info.st_mode)) return refuse("is no folder");

@@ -80,7 +80,7 @@ TEST_F(CliBadInputTest, ARoleThatIsRefusedAtTheStartHasChangedNothing) {
       {"  - {table: public.odrers, copy: orders}\n", "the target has no table public.odrers", 2},
       {"  - {table: public.orders, copy: odrers}\n", "there is no table odrers", 1},
       {orders + ", cpoy: x}\n", "unknown key \"cpoy\"", 2},
-      {orders + "}\nlog: {sqlite: none/x.db}\n", "does not exist. Make it, or mend log.sqlite", 1},
+      {orders + "}\nlog: {sqlite: none/x.db}\n", "does not exist; next: make it, or mend log.sqlite", 1},
       {orders + "}\nlog: {sqlite: shop.yaml}\n", "is not a log file", 1},
       {orders + "}\nlog: {sqlite: .}\n", "is a folder", 1}};
   for (const auto& [forward, said, code] : cases) {

@@ -154,7 +154,8 @@ std::vector<fs::path> TextFiles() {
     }
   }
   for (const auto& entry : fs::directory_iterator(SY_SOURCE_DIR)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
+    // .git is a file where the tree is a worktree.
+    if (entry.is_regular_file() && entry.path().filename() != ".git") files.push_back(entry.path());
   }
   return files;
 }
