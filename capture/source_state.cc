@@ -176,6 +176,22 @@ absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const st
   return state;
 }
 
+absl::StatusOr<std::optional<SlotHolder>> LoadSlotHolder(pg::Session& session,
+                                                         const std::string& slot,
+                                                         const std::string& capture_name) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''),
+           (a.usename = current_user AND a.application_name = $2) IS TRUE
+    FROM pg_replication_slots s JOIN pg_stat_activity a ON a.pid = s.active_pid
+    WHERE s.slot_name = $1)",
+                                                        {slot, capture_name}));
+  if (rows.rows() == 0) return std::nullopt;
+  return SlotHolder{.pid = static_cast<int>(rows.i64(0, 0)),
+                    .role = rows.str(0, 1),
+                    .application_name = rows.str(0, 2),
+                    .is_capture = rows.boolean(0, 3)};
+}
+
 absl::Status RequestCopies(pg::Session& session, const std::string& stream,
                            const std::vector<const mapping::Table*>& tables, bool recopy) {
   for (const mapping::Table* table : tables) {

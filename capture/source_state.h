@@ -68,6 +68,17 @@ struct SlotState {
 };
 absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const std::string& slot);
 
+// The session that reads a slot.
+struct SlotHolder {
+  int pid = 0;
+  std::string role, application_name;
+  bool is_capture = false;  // of this session's role, under the name that captures give
+};
+// Nullopt when nobody does.
+absl::StatusOr<std::optional<SlotHolder>> LoadSlotHolder(pg::Session& session,
+                                                         const std::string& slot,
+                                                         const std::string& capture_name);
+
 // One table to copy, or being copied: a row of switchyard.capture_copy.
 struct CopyRecord {
   uint32_t relation_id = 0;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/next_step.h"
 #include "common/base/pace.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
@@ -63,7 +64,8 @@ absl::Status StreamRun::Run() {
                     {.dsn = config_.dsn, .application_name = config_.application_name}, cancel_));
   RETURN_IF_ERROR(AwaitTurn());
   bool created = false;
-  for (bool said = false;; said = true) {
+  int holder_pid = 0;
+  while (true) {
     RETURN_IF_ERROR(Prepare());
     if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
       RETURN_IF_ERROR(Create());
@@ -73,9 +75,7 @@ absl::Status StreamRun::Run() {
     if (acquired) break;
     // Whatever was read is read again: the one who holds the slot may change it.
     stats_.state = static_cast<int>(State::kStandby);
-    if (!said) {
-      LogInfo("capture", "standing by: the slot is in use", {{"stream", config_.names.stream}});
-    }
+    RETURN_IF_ERROR(NoteHolder(&holder_pid));
     if (!cancel_.WaitFor(config_.standby_interval)) return cancel_.status();
   }
   if (!created) RETURN_IF_ERROR(Resume());
@@ -109,6 +109,31 @@ absl::Status StreamRun::WhySlotWasLost(const absl::Status& lost) {
     if (!frame.ok()) return Explain(frame.status());
   }
   return lost;
+}
+
+// Another capture is how things should be; anybody else keeps the stream from its changes.
+absl::Status StreamRun::NoteHolder(int* told_pid) {
+  ASSIGN_OR_RETURN(const auto holder,
+                   LoadSlotHolder(*session_, config_.names.slot, config_.application_name));
+  if (!holder.has_value() || holder->pid == *told_pid) return absl::OkStatus();
+  *told_pid = holder->pid;
+  const std::string who = absl::StrFormat("pid %d, role %s, application \"%s\"", holder->pid,
+                                          holder->role, holder->application_name);
+  if (holder->is_capture) {
+    LogInfo("capture", "standing by: another capture has the slot",
+            {{"stream", config_.names.stream}, {"holder", who}});
+    return absl::OkStatus();
+  }
+  const NextStep step = {
+      absl::StrFormat("replication slot %s is in use by somebody who is no capture of this "
+                      "stream (%s)",
+                      config_.names.slot, who),
+      absl::StrFormat(
+          "end that session: SELECT pg_terminate_backend(%d); capture goes on by itself",
+          holder->pid)};
+  LogWarn("capture", "standing by",
+          {{"stream", config_.names.stream}, {"error", step.what}, {"next", step.next}});
+  return RecordRefusal(*session_, config_.names.stream, step.what + "; next: " + step.next);
 }
 
 absl::Status StreamRun::AwaitTurn() {

@@ -61,6 +61,8 @@ class StreamRun {
 
   // False while another session holds the slot.
   absl::StatusOr<bool> TryAcquireSlot();
+  // Who holds it: told once of each.
+  absl::Status NoteHolder(int* told_pid);
   absl::Status CheckSlot(const std::optional<SlotState>& slot) const;
   absl::Status CheckLog(Lsn confirmed_flush);
   // Takes an epoch, writes its Hello and starts monitor and copier.

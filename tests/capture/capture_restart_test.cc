@@ -141,8 +141,18 @@ TEST_F(CaptureRestartTest, StandsByWhileAnotherSessionHasTheSlot) {
   ASSERT_TRUE(running_->Await(
       [](const CaptureStats& stats) { return stats.state == CaptureStats::State::kStandby; }));
   EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "1");
+  // Named, with what to do.
+  const std::string pid =
+      Scalar("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '" + slot() + "'");
+  AwaitScalar("SELECT refusal LIKE '%in use by somebody who is no capture of this stream (pid " +
+                  pid +
+                  ", role switchyard_capture, application \"somebody else\"); next: %"
+                  "pg_terminate_backend(" +
+                  pid + ")%' FROM switchyard.capture_stream",
+              "t");
   other.reset();
   ASSERT_TRUE(running_->AwaitStreaming(2));
+  EXPECT_EQ(Scalar("SELECT refusal IS NULL FROM switchyard.capture_stream"), "t");
   Run("INSERT INTO t VALUES (3, 'mine')");
   ExpectReplicaEqualsSource();
 }
