@@ -185,7 +185,7 @@ TEST_F(KafkaFaultTest, ShutdownEndsEveryWait) {
   });
   absl::Status open_status;
   std::thread opener([&] { open_status = log_->CreateTopic("another"); });
-  while (!blocking) std::this_thread::yield();
+  EXPECT_TRUE(AwaitCondition([&] { return blocking.load(); }));
   cancel_.Request();
   appender.join();
   opener.join();

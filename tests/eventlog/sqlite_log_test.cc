@@ -244,7 +244,7 @@ TEST_F(SqliteLogTest, BlocksAtItsBoundUntilShutdown) {
       appended_bytes += megabyte.size();
     }
   });
-  while (appended_bytes < (30U << 20)) std::this_thread::yield();
+  EXPECT_TRUE(AwaitCondition([&] { return appended_bytes >= (30U << 20); }));
   cancel_.Request();
   appender.join();
   EXPECT_THAT(blocked, StatusIs(absl::StatusCode::kCancelled, ::testing::_));
