@@ -23,9 +23,9 @@ absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& fil
   return options;
 }
 
-absl::Status CheckLogFile(const spec::MigrationFile& file, const Cancel& cancel) {
+absl::Status RefuseBadLog(const spec::MigrationFile& file, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const eventlog::LogOptions options, LogOptionsOf(file));
-  if (!options.kafka.empty()) return absl::OkStatus();
+  if (!options.kafka.empty()) return eventlog::OpenEventLog(options, cancel).status();
   const std::vector<absl::Status> faults = eventlog::CheckEventLog(options, {}, cancel);
   return faults.empty() ? absl::OkStatus() : faults.front();
 }

@@ -12,8 +12,8 @@ namespace switchyard::cli {
 // InvalidArgument: an environment variable that holds a property is not set.
 absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& file);
 
-// What OpenLog would refuse of a log that is a file, or of its folder; makes nothing. OK for Kafka.
-absl::Status CheckLogFile(const spec::MigrationFile& file, const Cancel& cancel);
+// What OpenLog would refuse: of a file and its folder, of Kafka's properties. Makes nothing.
+absl::Status RefuseBadLog(const spec::MigrationFile& file, const Cancel& cancel);
 
 // InvalidArgument: an environment variable that holds a property is not set. Other codes as
 // eventlog::OpenEventLog. `cancel` must outlive the log.

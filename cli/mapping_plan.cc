@@ -22,10 +22,8 @@ std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction) {
 }
 
 absl::StatusOr<bool> IsInstalled(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
-  if (!there.boolean(0, 0)) return false;
+  ASSIGN_OR_RETURN(const bool readable, mapping::MayReadStreams(session));
+  if (!readable) return false;
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",

@@ -19,14 +19,14 @@ using Role = absl::Status (*)(const spec::MigrationFile&, const Cancel&);
 // Each role looks at the log first, then at what its database lacks, and only then makes a log file
 // that is not there yet: what is refused at the very start has changed nothing.
 absl::Status RunCapture(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(CheckLogFile(file, cancel));
+  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
   return RunCaptureRole(file, *log, cancel);
 }
 
 absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(CheckLogFile(file, cancel));
+  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
   return Replay(file, plan, *log, cancel);
@@ -36,7 +36,7 @@ absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
 // that OLD keeps no WAL for NEW; replay without capture only as long as the log has something, so
 // that a person who must act finds an ended program, a reason in status and nothing half done.
 absl::Status RunBoth(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(CheckLogFile(file, cancel));
+  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));

@@ -139,12 +139,8 @@ class StepCheck {
 };
 
 absl::StatusOr<bool> CopyIsLoaded(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result installed,
-                   session.Query("SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON "
-                                 "s.oid = c.relnamespace WHERE s.nspname = 'switchyard' AND "
-                                 "c.relname = 'stream' AND has_table_privilege(c.oid, 'SELECT') "
-                                 "AND has_schema_privilege(s.oid, 'USAGE'))"));
-  if (!installed.boolean(0, 0)) return false;
+  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(session));
+  if (!readable) return false;
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND copy_lsn > '0/0'",

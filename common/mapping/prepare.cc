@@ -24,9 +24,8 @@ absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpo
 // The catalogue kept when the stream was installed; nullopt when it never was.
 absl::StatusOr<std::optional<Catalog>> StoredCatalog(pg::Session& target,
                                                      const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result there,
-                   target.Query("SELECT to_regclass('switchyard.stream') IS NOT NULL"));
-  if (!there.boolean(0, 0)) return std::nullopt;
+  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(target));
+  if (!readable) return std::nullopt;
   ASSIGN_OR_RETURN(const pg::Result row,
                    target.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
   if (row.rows() == 0 || row.text(0, 0).empty()) return std::nullopt;
@@ -40,11 +39,12 @@ absl::StatusOr<Catalog> ReadSource(const spec::MigrationFile& file, const Stream
   return LoadCatalog(*session, SourceTables(*role.direction), {.schemas = file.schemas});
 }
 
-absl::Status RefuseSameDatabase(const Catalog& source, const Catalog& target) {
+absl::Status RefuseSameDatabase(const Catalog& source, pg::Session& session) {
+  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, {}, {}));
   if (source.system_identifier != target.system_identifier || source.database != target.database) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(absl::StrFormat(
+  return absl::InvalidArgumentError(absl::StrFormat(
       "source and target are the same database (%s of system %d): NEW must be another database",
       source.database, source.system_identifier));
 }
@@ -66,7 +66,6 @@ absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRol
                                 const Catalog& source, pg::Session& target) {
   ASSIGN_OR_RETURN(const Catalog target_catalog,
                    LoadCatalog(target, TargetTables(*role.direction), {}));
-  RETURN_IF_ERROR(RefuseSameDatabase(source, target_catalog));
   std::vector<CompileFault> faults;
   absl::StatusOr<Plan> plan = Compile({.direction = role.direction,
                                        .source = &source,
@@ -107,6 +106,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   if (!source) {
     ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
   }
+  RETURN_IF_ERROR(RefuseSameDatabase(*source, *target));
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, role));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, *source, *target));
   RETURN_IF_ERROR(
@@ -118,6 +118,7 @@ absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
                                                const StreamRole& role, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
   ASSIGN_OR_RETURN(Catalog source, ReadSource(file, role, cancel));
+  RETURN_IF_ERROR(RefuseSameDatabase(source, *target));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, source, *target));
   return PreparedMapping{.source = std::move(source), .plan = std::move(plan)};
 }

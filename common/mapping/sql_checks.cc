@@ -228,8 +228,13 @@ absl::Status SqlChecks::Rules(Draft* draft) {
       if (std::ranges::count(c_.drafts, display, &Draft::display) == 0) {
         vector<string> known;
         for (const Draft& other : c_.drafts) known.push_back(other.display);
-        c_.Fault(rule.at, absl::StrCat(display, " stands under from, but no mapping fills it",
-                                       DidYouMean(display, known, ": list it under static")));
+        const bool of_source = std::ranges::count(c_.input.source_names, display) > 0;
+        c_.Fault(rule.at,
+                 absl::StrCat(display, " stands under from, but no mapping fills it",
+                              of_source ? ": a name with a schema is a table of the "
+                                          "target; the source's is written " +
+                                              rule.table.name
+                                        : DidYouMean(display, known, ": list it under static")));
         continue;
       }
     }

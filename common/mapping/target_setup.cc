@@ -265,6 +265,15 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
   return sql + "\nCOMMIT;\n";
 }
 
+absl::StatusOr<bool> MayReadStreams(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'
+                     AND has_table_privilege(c.oid, 'SELECT')
+                     AND has_schema_privilege(s.oid, 'USAGE')))"));
+  return row.boolean(0, 0);
+}
+
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
                                                       const Catalog& target) {

@@ -31,6 +31,11 @@ std::vector<spec::TableName> LookupTables(const spec::Direction& direction);
 // and foreign keys silent. Without it they hold: see write_order.h.
 absl::StatusOr<bool> MaySilence(pg::Session& session);
 
+// Whether switchyard.stream is there and the session's role may read it. Where it may not,
+// VerifyTarget says what is missing; asking the table itself would end in a bare "permission
+// denied".
+absl::StatusOr<bool> MayReadStreams(pg::Session& session);
+
 // The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
 // filled and the lookups.
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,

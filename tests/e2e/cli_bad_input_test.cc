@@ -80,9 +80,11 @@ TEST_F(CliBadInputTest, ARoleThatIsRefusedAtTheStartHasChangedNothing) {
       {"  - {table: public.odrers, copy: orders}\n", "the target has no table public.odrers", 2},
       {"  - {table: public.orders, copy: odrers}\n", "there is no table odrers", 1},
       {orders + ", cpoy: x}\n", "unknown key \"cpoy\"", 2},
-      {orders + "}\nlog: {sqlite: none/x.db}\n", "does not exist; next: make it, or mend log.sqlite", 1},
+      {orders + "}\nlog: {sqlite: none/x.db}\n",
+       "does not exist; next: make it, or mend log.sqlite", 1},
       {orders + "}\nlog: {sqlite: shop.yaml}\n", "is not a log file", 1},
-      {orders + "}\nlog: {sqlite: .}\n", "is a folder", 1}};
+      {orders + "}\nlog: {sqlite: .}\n", "is a folder", 1},
+      {orders + "}\nlog: {kafka: {bootstrap.servers: 'h:1', lingr.ms: 5}}\n", "lingr.ms", 2}};
   for (const auto& [forward, said, code] : cases) {
     Write(absl::StrCat(head, "forward:\n", forward));
     const ProgramResult result = Run("run");
@@ -93,6 +95,11 @@ TEST_F(CliBadInputTest, ARoleThatIsRefusedAtTheStartHasChangedNothing) {
   Write(absl::StrCat(head, "forward:\n", orders, "}\n"));
   ASSERT_OK(postgres_->Execute("new_db", "INSERT INTO orders VALUES (-1, 1)"));
   for (const char* role : {"run", "replay"}) {
+    Environment same = Roles();
+    same[1].second = same[0].second;
+    const ProgramResult one = RunCli({role, file_}, same);
+    EXPECT_EQ(one.exit_code, 2) << one.output;
+    EXPECT_THAT(one.output, HasSubstr("are the same database"));
     const ProgramResult result = Run(role);
     EXPECT_EQ(result.exit_code, 1) << result.output;
     EXPECT_THAT(result.output, HasSubstr("public.orders is not empty"));

@@ -50,6 +50,7 @@ TEST_F(CliCheckTest, NamesTheSameDatabaseOnBothSides) {
   const ProgramResult result = Check(kFile, OldDsn(), OldDsn());
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("old and new are the same database: \"old_db\""));
+  EXPECT_THAT(result.output, Not(HasSubstr("the target has no table")));
 }
 
 TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
@@ -65,6 +66,19 @@ TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
       result.output,
       HasSubstr(
           "check.yaml:4:19: the target has no table public.user; did you mean public.users?"));
+}
+
+// In the SQL of a mapping a schema says that a table is NEW's.
+TEST_F(CliCheckTest, TellsHowATableOfOldIsWritten) {
+  const ProgramResult result = Check(
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n"
+      "  - table: public.users\n    from: {public.customers: id}\n"
+      "    select: SELECT id FROM public.customers\n",
+      OldDsn(), NewDsn());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("check.yaml:6:12: public.customers stands under from, but "
+                                       "no mapping fills it: a name with a schema is a table of "
+                                       "the target; the source's is written customers"));
 }
 
 TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {

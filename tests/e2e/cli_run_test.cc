@@ -45,6 +45,22 @@ TEST_F(CliRunTest, CheckNamesEachGrantThatIsMissing) {
   }
 }
 
+// A login with no rights at all, as one has that was made by hand.
+TEST_F(CliRunTest, ARoleWithoutAnyRightsIsToldAllOfThem) {
+  Prepare();
+  ASSERT_OK(postgres_->Execute("old_db", "CREATE ROLE bare LOGIN"));
+  Environment bare = Roles();
+  for (auto& [name, dsn] : bare) dsn += " user=bare";
+  for (const char* command : {"check", "replay"}) {
+    const ProgramResult result = RunCli({command, file_}, bare);
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.output, HasSubstr("may not use and create in schema switchyard"));
+    EXPECT_THAT(result.output, HasSubstr("role \"bare\" may not write table public.orders"));
+  }
+  EXPECT_THAT(RunCli({"check", file_}, bare).output,
+              HasSubstr("warning: the mapping is held against both databases once the rights are"));
+}
+
 // Its recheck is a trigger that session_replication_role = replica leaves out.
 TEST_F(CliRunTest, ADeferrableConstraintOfNewIsRefusedUntilItsRecheckIsAlwaysRun) {
   ASSERT_OK(postgres_->Execute("new_db", R"(
