@@ -85,9 +85,15 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
   facts->refusal = row.str(0, 2);
 
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
-    SELECT relation_id::bigint, schema_name || '.' || table_name, recopy, state, rows, bytes,
-           rows_done, bytes_done, coalesce(error, '')
-    FROM switchyard.capture_copy WHERE stream = $1 ORDER BY bytes DESC, relation_id)",
+    SELECT c.relation_id::bigint, c.schema_name || '.' || c.table_name, c.recopy, c.state, c.rows,
+           c.bytes, c.rows_done, c.bytes_done, coalesce(c.error, ''),
+           coalesce(root.schema_name || '.' || root.table_name,
+                    c.schema_name || '.' || c.table_name)
+    FROM switchyard.capture_copy c
+    LEFT JOIN switchyard.capture_table t ON t.stream = c.stream AND t.relation_id = c.relation_id
+    LEFT JOIN switchyard.capture_table root
+      ON root.stream = t.stream AND root.relation_id = t.root_id AND t.root_id <> 0
+    WHERE c.stream = $1 ORDER BY c.bytes DESC, c.relation_id)",
                                                         {facts->stream}));
   for (int i = 0; i < copy.rows(); ++i) {
     CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
@@ -98,6 +104,7 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
     table.rows_captured = copy.i64(i, 6);
     table.bytes_captured = copy.i64(i, 7);
     table.error = copy.str(i, 8);
+    table.asked_as = copy.str(i, 9);
   }
   ASSIGN_OR_RETURN(const pg::Result suspects, session.Query(R"(
     SELECT schema_name || '.' || table_name, reason, next_step
@@ -171,6 +178,11 @@ absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
                                                        {facts->stream}));
   facts->quarantined = row.i64(0, 0);
   facts->open_requests = row.i64(0, 1);
+  ASSIGN_OR_RETURN(const pg::Result open, session.Query(R"(
+    SELECT argument FROM switchyard.request
+    WHERE stream = $1 AND kind = 'recopy' AND state = 'open')",
+                                                        {facts->stream}));
+  for (int i = 0; i < open.rows(); ++i) facts->open_recopies.push_back(open.str(i, 0));
   return absl::OkStatus();
 }
 

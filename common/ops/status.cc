@@ -69,6 +69,17 @@ std::optional<double> Percent(const CopyTable& table) {
   return by_rows.has_value() ? by_rows : part(table.bytes_loaded, table.bytes_estimate);
 }
 
+// A re-copy is loaded beside the live rows: of it there is what was read, and the request that is
+// open until it is swapped in.
+CopyTable AsRecopied(CopyTable table, const std::vector<std::string>& open) {
+  table.loaded = table.capture_state == "done" && std::ranges::count(open, table.asked_as) == 0;
+  table.rows_loaded = table.rows_captured;
+  table.bytes_loaded = table.bytes_captured;
+  table.started.reset();  // these are of the copy before
+  table.finished.reset();
+  return table;
+}
+
 CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
   CopyProgress progress = {.table = table.table,
                            .recopy = table.recopy,
@@ -123,7 +134,8 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   if (previous != nullptr) AssessRates(facts, *previous, &status);
   // How much is loaded only NEW can say.
   for (const CopyTable& table : facts.target_error.empty() ? facts.copy : kNoTables) {
-    status.copy.push_back(AssessCopy(table, facts.target_now));
+    status.copy.push_back(AssessCopy(table.recopy ? AsRecopied(table, facts.open_recopies) : table,
+                                     facts.target_now));
   }
   for (const auto& [side, error] :
        {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error)}) {

@@ -32,6 +32,7 @@ struct SlotFacts {
 struct CopyTable {
   std::string table;
   bool recopy = false;
+  std::string asked_as;       // of a re-copy: the table that people know, a leaf's root
   std::string capture_state;  // pending, copying, done; empty when unknown
   std::string error;          // why the last attempt failed; it is tried again
   int64_t rows_captured = 0;
@@ -77,6 +78,7 @@ struct StreamFacts {
   std::optional<int64_t> rows;
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
+  std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
   // Both.
   std::vector<CopyTable> copy;
 };

@@ -104,6 +104,25 @@ TEST(StatusTest, EstimatesTheTimeLeftOfACopyAndNeverClaimsItsEnd) {
   EXPECT_EQ(Assess(more_than_estimated, nullptr).copy[0].percent, 99);
 }
 
+TEST(StatusTest, ARecopyIsDoneOnceItsRequestIs) {
+  StreamFacts facts = StreamingFacts();
+  facts.copy = {{.table = "public.parts_1",
+                 .recopy = true,
+                 .asked_as = "public.parts",
+                 .capture_state = "done",
+                 .rows_captured = 12,
+                 .loaded = true,  // by the copy before
+                 .rows_loaded = 7}};
+  facts.open_recopies = {"public.parts"};
+  StreamStatus status = Assess(facts, nullptr);
+  EXPECT_EQ(status.copy[0].state, "loading");
+  EXPECT_EQ(status.copy[0].rows, 12);
+  facts.open_recopies = {"public.other"};
+  EXPECT_EQ(Assess(facts, nullptr).copy[0].state, "done");
+  facts.copy[0].capture_state = "copying";
+  EXPECT_EQ(Assess(facts, nullptr).copy[0].state, "copying");
+}
+
 TEST(StatusTest, WhatIsAppliedWasCaptured) {
   StreamFacts facts = StreamingFacts();
   facts.slot->confirmed_flush = Lsn(0x5A3E0000);  // not told yet
