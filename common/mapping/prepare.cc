@@ -1,6 +1,7 @@
 #include "common/mapping/prepare.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -103,12 +104,21 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   if (!options.refresh) {
     ASSIGN_OR_RETURN(source, StoredCatalog(*target, role.stream));
   }
+  const bool stored = source.has_value();
   if (!source) {
     ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
   }
   RETURN_IF_ERROR(RefuseSameDatabase(*source, *target));
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, role));
-  ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, *source, *target));
+  absl::StatusOr<Plan> compiled = CompileFor(file, role, *source, *target);
+  if (stored && absl::IsInvalidArgument(compiled.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        compiled.status().message(), "\nthis is with the source's tables as they were when stream ",
+        role.stream,
+        " was installed; next: if they or the file were changed on purpose, run: switchyard resume "
+        "FILE"));
+  }
+  ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
   RETURN_IF_ERROR(
       InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));
   return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};

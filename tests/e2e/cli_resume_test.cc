@@ -1,4 +1,5 @@
 // switchyard resume, after a change on OLD and after one of the migration file.
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_run_fixture.h"
@@ -58,6 +59,34 @@ TEST_F(CliResumeTest, AColumnRenamedOnOldStopsTheStreamUntilTheFileSaysSo) {
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET total = 9 WHERE id = 3"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 3"), "9");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliResumeTest, ATableAddedToTheFileIsCopiedIntoTheRunningStream) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    CREATE TABLE visits (id int PRIMARY KEY); INSERT INTO visits VALUES (1), (2))"));
+  ASSERT_OK(postgres_->Execute("new_db", "CREATE TABLE visits (id int PRIMARY KEY)"));
+  std::ofstream(file_, std::ios::app) << "  - {table: public.visits, copy: visits}\n";
+  Prepare();
+  const ProgramResult refused = RunCli({"replay", file_}, Roles());
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.output, HasSubstr("was installed; next: if they or the file were changed on "
+                                        "purpose, run: switchyard resume FILE"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(Await("capture to follow it", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return RunCli({"resume", file_}, Roles()).exit_code == 0;
+  }));
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM visits"), "2");
+  // Nothing of a copy is under way any more.
+  EXPECT_OK(Await("the copy to be done", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    const std::string status = RunCli({"status", file_}, Roles()).output;
+    return absl::StrContains(status, "streaming") && !absl::StrContains(status, "public.visits");
+  }));
   ASSERT_OK(pipeline_->Stop());
 }
 
