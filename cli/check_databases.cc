@@ -220,7 +220,7 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
     return absl::OkStatus();
   }
   if (old_side.session != nullptr || new_side.session != nullptr) {
-    report->warnings.push_back(
+    report->warnings.emplace_back(
         "the mapping is held against both databases once the file has no fault");
   }
   return absl::OkStatus();

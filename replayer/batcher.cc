@@ -362,7 +362,9 @@ Batch Batcher::Cut(bool chunk) {
   batch.first_lsn = first_lsn_;
   // A transaction that is read again begins with its tables as they were before it.
   const bool whole = chunk || !open_;
-  const auto later = whole ? new_relations_.end() : new_relations_.begin() + relations_before_open_;
+  const auto later =
+      whole ? new_relations_.end()
+            : new_relations_.begin() + static_cast<std::ptrdiff_t>(relations_before_open_);
   batch.relations.assign(new_relations_.begin(), later);
   new_relations_.erase(new_relations_.begin(), later);
   relations_before_open_ = 0;

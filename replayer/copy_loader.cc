@@ -18,7 +18,6 @@ namespace switchyard::replayer {
 
 using event::v1::Event;
 using mapping::SourcePlan;
-using mapping::TableWrite;
 
 namespace {
 

@@ -12,7 +12,6 @@
 
 namespace switchyard::mapping {
 
-using std::set;
 using std::string;
 using std::vector;
 
@@ -87,7 +86,7 @@ void Compilation::Fault(const spec::Mapping& mapping, const string& key, string 
                     .file = known ? place->second.file : ""});
 }
 
-void Compilation::Fault(const SqlPiece& piece, size_t offset, string message) {
+void Compilation::Fault(const SqlPiece& piece, size_t offset, const string& message) {
   faults.push_back({.at = piece.place.At(piece.sql, offset),
                     .message = absl::StrCat(piece.what, ": ", message),
                     .file = piece.place.file});

@@ -8,7 +8,6 @@
 namespace switchyard::mapping {
 namespace {
 
-using std::set;
 using std::string;
 using std::vector;
 

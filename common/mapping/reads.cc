@@ -9,7 +9,6 @@
 
 namespace switchyard::mapping {
 
-using std::set;
 using std::string;
 using std::vector;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -19,7 +20,7 @@ constexpr char kYellow[] = "\x1b[33m";
 constexpr char kGreen[] = "\x1b[32m";
 constexpr char kReset[] = "\x1b[0m";
 
-std::string Colored(std::string text, const char* color, const StatusTextOptions& options) {
+std::string Colored(const std::string& text, const char* color, const StatusTextOptions& options) {
   return options.color && color != nullptr ? color + text + kReset : text;
 }
 
@@ -44,10 +45,9 @@ std::string RateText(const StreamStatus& status) {
   if (!status.rows_per_second.has_value() || !status.transactions_per_second.has_value()) {
     return kUnknown;
   }
-  const std::string text =
-      absl::StrFormat("%s rows/s, %s transactions/s",
-                      HumanCount(static_cast<int64_t>(*status.rows_per_second + 0.5)),
-                      HumanCount(static_cast<int64_t>(*status.transactions_per_second + 0.5)));
+  const std::string text = absl::StrFormat(
+      "%s rows/s, %s transactions/s", HumanCount(std::llround(*status.rows_per_second)),
+      HumanCount(std::llround(*status.transactions_per_second)));
   return status.replayer_active.value_or(true) ? text : text + ", no replayer runs";
 }
 
@@ -117,9 +117,8 @@ std::vector<std::string> CopyRow(const CopyProgress& copy) {
   }
   std::string rate;
   if (copy.rows_per_second.has_value() && copy.bytes_per_second.has_value()) {
-    rate = absl::StrFormat("%s rows/s, %s/s",
-                           HumanCount(static_cast<int64_t>(*copy.rows_per_second + 0.5)),
-                           HumanBytes(static_cast<int64_t>(*copy.bytes_per_second + 0.5)));
+    rate = absl::StrFormat("%s rows/s, %s/s", HumanCount(std::llround(*copy.rows_per_second)),
+                           HumanBytes(std::llround(*copy.bytes_per_second)));
   }
   const std::string left = copy.state == "done"      ? ""
                            : copy.left.has_value()   ? HumanDuration(*copy.left) + " left"
