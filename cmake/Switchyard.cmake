@@ -64,6 +64,19 @@ function(sy_test)
   endif()
 endfunction()
 
+# sy_test_on_18(NAME capture_copy_test TIMEOUT 240)
+# The same test once more, its servers those of $SWITCHYARD_PG18_BIN; skipped where that is not set.
+function(sy_test_on_18)
+  cmake_parse_arguments(A "" "NAME;TIMEOUT" "" ${ARGN})
+  add_test(NAME ${A_NAME}_on_18 COMMAND sh -c "[ -n \"$SWITCHYARD_PG18_BIN\" ] || exit 77; \
+SWITCHYARD_PG_BIN=$SWITCHYARD_PG18_BIN exec \"$<TARGET_FILE:${A_NAME}>\"")
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  set_tests_properties(${A_NAME}_on_18 PROPERTIES LABELS pg SKIP_RETURN_CODE 77
+    TIMEOUT ${A_TIMEOUT})
+endfunction()
+
 # sy_fuzz(NAME pgoutput_fuzz SRCS pgoutput_fuzz.cc CORPUS corpus/pgoutput DEPS ...)
 # The source defines LLVMFuzzerTestOneInput. Under clang with SY_LIBFUZZER it is a libFuzzer
 # binary; otherwise the corpus is replayed as a plain test.

@@ -8,6 +8,7 @@ namespace {
 using ::switchyard::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -157,10 +158,40 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
               AllOf(Problem("leaves operations out"), Problem("as their root"),
                     Problem("lacks table public.parts_1"), Problem("column list for public.t"),
                     Problem("column list for public.u")));
+  if (owner_->server_version() >= 180000) {
+    Run("ALTER PUBLICATION " + name + " SET (publish_generated_columns = stored)");
+    EXPECT_THAT(Verify(), Problem("publishes generated columns"));
+  }
   for (const SourceFault& fault : Verify()) Run(fault.remedy);
   EXPECT_THAT(Verify(), IsEmpty());
   Run("DROP PUBLICATION " + name + "; CREATE PUBLICATION " + name + " FOR ALL TABLES");
   EXPECT_THAT(Verify(), Problem("FOR ALL TABLES"));
+}
+
+// A server of its own, because it takes a restart to mend.
+class WalLevelTest : public SourceSetupTest {
+ protected:
+  static void SetUpTestSuite() {
+    auto server =
+        switchyard::testing::MiniPostgres::Start({.settings = {{"wal_level", "replica"}}});
+    ASSERT_OK(server);
+    server_ = std::move(*server);
+  }
+};
+
+TEST_F(WalLevelTest, RefusesAServerWhoseWalIsNotLogical) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  SetUpSource();
+  const std::vector<SourceFault> faults = Verify();
+  ASSERT_THAT(faults, ElementsAre(Field(&SourceFault::problem,
+                                        HasSubstr("wal_level is replica; capture needs logical"))));
+  EXPECT_THAT(faults[0].remedy, HasSubstr("restart the server"));
+  Run(faults[0].remedy.substr(0, faults[0].remedy.find(';')));
+  owner_.reset();
+  ASSERT_OK(server_->Restart());
+  ASSERT_OK_AND_ASSIGN(owner_, server_->Connect(database_));
+  // The line of the configuration file is overruled by ALTER SYSTEM's.
+  EXPECT_THAT(Verify(), IsEmpty());
 }
 
 TEST_F(SourceSetupTest, CountsTheSlotsItNeeds) {
