@@ -36,7 +36,7 @@ constexpr absl::Duration kLong = absl::Minutes(1);
 // One broker for all tests; each makes topics of its own.
 RealKafka& Broker() {
   static const std::unique_ptr<RealKafka> broker = [] {
-    auto started = RealKafka::Start();
+    auto started = RealKafka::Start({.tls = true});
     EXPECT_OK(started);
     SY_CHECK(started.ok());
     return *std::move(started);
@@ -233,6 +233,30 @@ TEST_F(RealKafkaTest, LogsInWithSaslAndNeverShowsThePassword) {
   EXPECT_THAT(wrong->CreateTopic(topic_), refused);
   EXPECT_THAT(wrong->OpenWriter(topic_), refused);
   EXPECT_THAT(wrong->OpenReader(topic_, 0), refused);
+}
+
+TEST_F(RealKafkaTest, SpeaksTlsAndTrustsOnlyWhomItIsToldTo) {
+  const auto open = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(), {{"bootstrap.servers", Broker().tls_servers()},
+                             {"security.protocol", "sasl_ssl"},
+                             {"sasl.mechanism", "PLAIN"},
+                             {"sasl.username", "switchyard"},
+                             {"sasl.password", "open sesame"}});
+    return *OpenEventLog({.kafka = more, .single_broker = true}, cancel_);
+  };
+  const auto log = open({{"ssl.ca.location", Broker().certificate_path()}});
+  ASSERT_OK(log->CreateTopic(topic_));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(topic_));
+  ASSERT_OK(writer->Append("key", MakeEvent(1, "over TLS")));
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log->OpenReader(topic_, 0));
+  ASSERT_OK_AND_ASSIGN(const auto records, ReadSome(*reader, 1));
+  EXPECT_EQ(TextOf(records[0].payload), "over TLS");
+  // A certificate nobody vouches for is a refusal, not something to wait for.
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                AllOf(HasSubstr("certificate"), Not(HasSubstr("sesame"))));
+  EXPECT_THAT(open({})->CreateTopic(topic_), refused);
+  EXPECT_THAT(open({})->OpenWriter(topic_), refused);
 }
 
 // Another team needs kcat and protoc alone, as docs/event-log.md says.

@@ -59,7 +59,7 @@ absl::Status ResultOf(rd_kafka_queue_t* queue, std::string_view doing) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RealKafka>> RealKafka::Start() {
+absl::StatusOr<std::unique_ptr<RealKafka>> RealKafka::Start(Options options) {
   absl::Status status;
   for (int i = 0; i < kLaunches; ++i) {
     std::unique_ptr<RealKafka> kafka(new RealKafka);
@@ -67,6 +67,9 @@ absl::StatusOr<std::unique_ptr<RealKafka>> RealKafka::Start() {
     ASSIGN_OR_RETURN(kafka->port_, FreePort());
     ASSIGN_OR_RETURN(kafka->controller_port_, FreePort());
     ASSIGN_OR_RETURN(kafka->sasl_port_, FreePort());
+    if (options.tls) {
+      ASSIGN_OR_RETURN(kafka->tls_port_, FreePort());
+    }
     status = kafka->Restart();
     if (status.ok()) return kafka;
   }
@@ -91,6 +94,7 @@ absl::Status RealKafka::Launch() {
                   absl::StrCat(port_),
                   absl::StrCat(controller_port_),
                   absl::StrCat(sasl_port_)};
+  if (tls_port_ > 0) command.argv.push_back(absl::StrCat(tls_port_));
   // Tests are short: what the second compiler gains is less than what it costs.
   command.environment = {{"SWITCHYARD_KAFKA_JAVA_OPTIONS",
                           "-Xms96m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}};

@@ -16,8 +16,12 @@ namespace switchyard::testing {
 
 class RealKafka {
  public:
+  struct Options {
+    bool tls = false;  // listen at tls_servers() as well; takes two seconds more
+  };
   // Ready for use. Unavailable, with the end of the broker's log, when it does not start.
-  static absl::StatusOr<std::unique_ptr<RealKafka>> Start();
+  static absl::StatusOr<std::unique_ptr<RealKafka>> Start(Options options);
+  static absl::StatusOr<std::unique_ptr<RealKafka>> Start() { return Start(Options()); }
   ~RealKafka();
   RealKafka(const RealKafka&) = delete;
   RealKafka& operator=(const RealKafka&) = delete;
@@ -25,6 +29,9 @@ class RealKafka {
   std::string bootstrap_servers() const { return Address(port_); }
   // Wants SASL PLAIN with user "switchyard" and password "open sesame".
   std::string sasl_servers() const { return Address(sasl_port_); }
+  // The same behind TLS, with a certificate that certificate_path() vouches for.
+  std::string tls_servers() const { return Address(tls_port_); }
+  std::string certificate_path() const { return folder_.path() + "/broker/tls.pem"; }
 
   // SIGKILL; the data stay.
   void Kill();
@@ -47,6 +54,7 @@ class RealKafka {
   int port_ = 0;
   int controller_port_ = 0;
   int sasl_port_ = 0;
+  int tls_port_ = 0;  // 0: none
   pid_t pid_ = -1;
 };
 
