@@ -184,6 +184,8 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
         now.root_id == 0 ? where + "detached: its rows left without a DELETE"
                          : where + "attached to another partitioned table",
         Recopy(mapped));
+    // What else is new of a partition that left concerns nobody here.
+    if (before_.contains(before.root_id)) return;
   }
   if (before.persistence != now.persistence) {
     Add(mapped,

@@ -33,8 +33,8 @@ absl::StatusOr<std::string> AwaitAnswer(pg::Session& session, int64_t id, absl::
     if (state == "failed") return absl::FailedPreconditionError(row.str(0, 1));
     if (absl::Now() >= deadline) {
       return absl::DeadlineExceededError(absl::StrFormat(
-          "no role has answered within %s; the request stays and is done once one runs (look with: "
-          "switchyard status)",
+          "not done within %s: no replayer runs, or it is still at it. The request stays; what "
+          "holds it up shows: switchyard status FILE",
           absl::FormatDuration(timeout)));
     }
     if (!cancel.WaitFor(kPoll)) return cancel.status();
