@@ -18,6 +18,7 @@ struct Word {
   std::string name;  // "--json"; of a positional, its place holder
   std::string help;
   bool takes_value = false;
+  bool is_required = false;
   bool is_file = false;
   std::vector<std::string> choices;
 };
@@ -49,6 +50,7 @@ CommandWords Collect(const CLI::App& app) {
     Word word;
     word.help = FirstSentence(option->get_description());
     word.takes_value = option->get_items_expected_max() > 0;
+    word.is_required = option->get_required();
     word.choices = Choices(option->get_type_name());
     if (option->get_positional()) {
       word.name = option->get_name();
@@ -157,7 +159,7 @@ std::string ZshArguments(const CommandWords& command, const std::vector<Word>& s
     }
   }
   for (const Word& word : command.positionals) {
-    absl::StrAppend(&out, " \\\n        '", ZshValue(word), "'");
+    absl::StrAppend(&out, " \\\n        '", word.is_required ? "" : ":", ZshValue(word), "'");
   }
   return out;
 }

@@ -72,7 +72,7 @@ absl::StatusOr<bool> Batcher::CheckHead(uint32_t format, uint64_t epoch,
   if (format != kFormat) {
     return absl::FailedPreconditionError(
         absl::StrFormat("the log holds an event of format %d at offset %d; this program reads "
-                        "format %d. Upgrade it",
+                        "format %d; next: upgrade it, then start it again",
                         format, next_offset - 1, kFormat));
   }
   if (epoch > position_.epoch) {

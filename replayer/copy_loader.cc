@@ -173,8 +173,9 @@ absl::Status CopyLoader::CheckLanes() {
 absl::Status CopyLoader::Add(Event& event, int64_t offset) {
   if (event.format() != 1) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "the copy topic holds an event of format %d; this program reads format 1. Upgrade it",
-        event.format()));
+        "the copy topic holds an event of format %d at offset %d; this program reads format 1; next: "
+        "upgrade it, then start it again",
+        event.format(), offset));
   }
   if (event.body_case() != Event::kCopyChunk) return Control(event, offset);
   RETURN_IF_ERROR(Commit());

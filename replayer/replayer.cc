@@ -86,8 +86,10 @@ absl::Status Replayer::Stop(const absl::Status& cause) {
       text, "mend the cause and start the replayer again; nothing was skipped");
   LogError("replayer", "stream stopped",
            {{"stream", options_.target.stream}, {"error", step.what}, {"next", step.next}});
-  // Best effort: the connection may be what failed.
+  // Best effort: the connection may be what failed. Inside a transaction that goes with it, as the
+  // copy has one open, nobody would ever read it.
   if (target_.connected()) {
+    target_.session().Rollback();
     [[maybe_unused]] const absl::Status stored = target_.stream().SetState("stopped", text);
   }
   target_.Close();

@@ -228,7 +228,7 @@ TEST_F(BatcherStreamTest, AnEventOfANewerFormatAsksForAnUpgrade) {
     Open({});
     absl::Status status;
     for (const LogEvent& e : log.events()) status = batcher_->Add(e.payload, e.next_offset);
-    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("Upgrade it")));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("upgrade it")));
     EXPECT_EQ(Changes(batcher_->Take()), 1);
   }
 }

@@ -353,6 +353,27 @@ TEST_F(ReplayTest, MappingsThatShareATableHaveTheirEntriesApart) {
   EXPECT_EQ(New("SELECT kind, id, v FROM t ORDER BY 1, 2"), "a|3|three\nb|1|bad");
 }
 
+// What opens a transaction of the copy, and then an event of a program to come: the reason must
+// outlive that transaction.
+TEST_F(ReplayTest, WhyTheCopyStoppedIsKeptForStatus) {
+  ASSERT_OK(log_->CreateTopic("test.forward.copy"));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter("test.forward.copy"));
+  for (const uint32_t format : {1, 9}) {
+    event::v1::Event hello;
+    hello.set_format(format);
+    hello.set_epoch(1);
+    hello.mutable_hello()->set_start_lsn(1);
+    ASSERT_OK(writer->Append("", hello.SerializeAsString()));
+  }
+  ASSERT_OK(writer->Flush(absl::Seconds(30)));
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("an event of format 9 at offset 1; this program reads format 1; next: "
+                        "upgrade it"));
+  EXPECT_FALSE(StopReplayer().ok());
+}
+
 TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
   ASSERT_OK(Start(kTable, kTable, kCopyT));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
