@@ -19,14 +19,6 @@ using mapping::Temp;
 
 namespace {
 
-// "c"."fk" = t."id" AND ...
-std::string RefersTo(const Reference& key, const std::string& child, const std::string& parent) {
-  return mapping::Each(key.columns.size(), " AND ", [&](size_t i) {
-    return child + "." + QuoteIdentifier(key.columns[i]) + " = " + parent + "." +
-           QuoteIdentifier(key.referenced[i]);
-  });
-}
-
 absl::Status Refused(const mapping::WriteOrder& order) {
   if (order.problems.empty()) return absl::OkStatus();
   std::string text =
@@ -48,19 +40,18 @@ absl::StatusOr<bool> SilenceTriggers(pg::Session& session) {
 }
 
 OrderedWriter::OrderedWriter(TableWriter& writer, mapping::TargetRules rules,
-                             mapping::WriteOrder order)
+                             mapping::WriteOrder order, std::vector<BarredRow>& barred)
     : writer_(writer),
       plan_(writer.plan()),
       rules_(std::move(rules)),
       order_(std::move(order)),
-      remove_unreferenced_(plan_.mappings.size()),
-      remove_late_(plan_.mappings.size()) {
+      late_refusals_(writer, rules_, order_, barred),
+      remove_unreferenced_(plan_.mappings.size()) {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     const MappingPlan& plan = plan_.mappings[m];
-    remove_late_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
-                      Temp(plan.ordered.gone_table) + " AS sy_l WHERE " +
-                      KeyEqual(plan.key, "sy_t", "sy_l");
-    remove_unreferenced_[m] = remove_late_[m];
+    remove_unreferenced_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
+                              Temp(plan.ordered.gone_table) + " AS sy_l WHERE " +
+                              KeyEqual(plan.key, "sy_t", "sy_l");
     for (const int k : order_.targets[m].references) {
       const Reference& key = rules_.references[k];
       absl::StrAppend(&remove_unreferenced_[m], " AND NOT EXISTS (SELECT FROM ", key.child_quoted,
@@ -74,7 +65,8 @@ OrderedWriter::OrderedWriter(TableWriter& writer, mapping::TargetRules rules,
   }
 }
 
-absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& writer) {
+absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& writer,
+                                                                   std::vector<BarredRow>& barred) {
   ASSIGN_OR_RETURN(mapping::TargetRules rules,
                    mapping::LoadTargetRules(writer.session(), writer.plan()));
   mapping::WriteOrder order = mapping::OrderWrites(writer.plan(), rules);
@@ -89,19 +81,26 @@ absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& 
   RETURN_IF_ERROR(Annotate(writer.session().Execute("SET client_min_messages = warning;\n" + ddl),
                            "temporary tables"));
   return std::unique_ptr<OrderedWriter>(
-      new OrderedWriter(writer, std::move(rules), std::move(order)));
+      new OrderedWriter(writer, std::move(rules), std::move(order), barred));
 }
 
+// A constraint that can't be put off may have the name of one that can: none is put off by name.
 absl::Status OrderedWriter::Begin(bool careful) {
+  careful_ = careful;
   pending_.clear();
   carried_.clear();
   removed_.clear();
-  if (!careful) return writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED");
-  std::string sql = "SET CONSTRAINTS ALL IMMEDIATE";
-  if (!order_.wait.empty()) {
-    absl::StrAppend(&sql, "; SET CONSTRAINTS ", absl::StrJoin(order_.wait, ", "), " DEFERRED");
+  RETURN_IF_ERROR(writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED"));
+  if (!careful) return absl::OkStatus();
+  std::vector<std::string> at_once;
+  for (const std::string& name : rules_.deferrable) {
+    if (std::ranges::count(order_.wait, name) == 0) at_once.push_back(name);
   }
-  return writer_.session().Execute(sql);
+  if (!at_once.empty()) {
+    RETURN_IF_ERROR(writer_.session().Execute(
+        absl::StrCat("SET CONSTRAINTS ", absl::StrJoin(at_once, ", "), " IMMEDIATE")));
+  }
+  return late_refusals_.Begin();
 }
 
 int OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
@@ -278,57 +277,8 @@ absl::Status OrderedWriter::NoteSwap(int mapping, const std::string& load) {
   return RemoveUnreferenced(mapping);
 }
 
-// Rows of the child that stay and refer to a noted row.
-std::string OrderedWriter::ChildrenOf(int mapping, int reference) const {
-  const MappingPlan& plan = plan_.mappings[mapping];
-  const Reference& key = rules_.references[reference];
-  std::string sql =
-      absl::StrCat("SELECT count(*) FROM ", Temp(plan.ordered.gone_table), " AS sy_l JOIN ",
-                   plan.target, " AS sy_t ON ", KeyEqual(plan.key, "sy_t", "sy_l"), " JOIN ",
-                   key.child_quoted, " AS sy_c ON ", RefersTo(key, "sy_c", "sy_t"), " WHERE true");
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    const MappingPlan& child = plan_.mappings[m];
-    if (child.display != key.child || !order_.targets[m].late) continue;
-    absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.gone_table),
-                    " AS sy_d WHERE ", KeyEqual(child.key, "sy_d", "sy_c"), ")");
-  }
-  return sql;
-}
-
-// An action would change rows of which the mapping says that they stay as they are.
-absl::Status OrderedWriter::RefuseActions(int mapping) {
-  for (const int k : order_.targets[mapping].references) {
-    const Reference& key = rules_.references[k];
-    if (!key.Acts()) continue;
-    ASSIGN_OR_RETURN(const pg::Result staying,
-                     writer_.session().QueryPrepared(ChildrenOf(mapping, k)));
-    if (staying.i64(0, 0) == 0) continue;
-    const std::string text = absl::StrCat(
-        staying.i64(0, 0), " rows of ", key.child, " stay, by the mapping, but refer to rows of ",
-        key.parent, " that go: foreign key ", key.name,
-        " would delete or change them. Mend the mapping of either table; or, for rows that refer "
-        "to nothing: GRANT SET ON PARAMETER session_replication_role TO ",
-        rules_.role);
-    // As the database would say it of a key without an action.
-    return pg::WithErrorFields(
-        absl::FailedPreconditionError(text),
-        {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
-  }
-  return absl::OkStatus();
-}
-
-absl::Status OrderedWriter::RemoveLate(int mapping) {
-  RETURN_IF_ERROR(RefuseActions(mapping));
-  return RunAll(mapping, {&remove_late_[mapping]});
-}
-
 absl::Status OrderedWriter::Finish() {
-  for (const int m : mapping::Backwards(order_.order)) {
-    if (pending_.contains(m)) RETURN_IF_ERROR(RemoveLate(m));
-  }
-  pending_.clear();
-  // Said here, not by the commit: a refusal can still be looked into.
-  return writer_.session().Execute("SET CONSTRAINTS ALL IMMEDIATE");
+  return late_refusals_.Finish(std::exchange(pending_, {}), careful_);
 }
 
 }  // namespace switchyard::replayer

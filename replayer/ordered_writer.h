@@ -19,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/mapping/write_order.h"
 #include "replayer/batch.h"
+#include "replayer/late_refusals.h"
 #include "replayer/table_writer.h"
 
 namespace switchyard::replayer {
@@ -27,7 +28,9 @@ class OrderedWriter {
  public:
   // Reads the target's foreign keys and makes temporary tables; may be called again when keys
   // changed. FailedPrecondition: the tables can't be written in any order, naming each constraint.
-  static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(TableWriter& writer);
+  // `barred` must outlive it, as the writer (late_refusals.h).
+  static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(TableWriter& writer,
+                                                             std::vector<BarredRow>& barred);
 
   const std::vector<int>& order() const { return order_.order; }
 
@@ -44,8 +47,9 @@ class OrderedWriter {
   bool RemovesFirst(int mapping) const;
   // Between the chunks of a transaction.
   void EndChunk() { carried_ = pending_; }
-  // FailedPrecondition: a row that stays refers to one that goes.
+  // As LateRefusals::Finish.
   absl::Status Finish();
+  LateRefusals& late_refusals() { return late_refusals_; }
 
   // The mapping whose table `write` is, when its rows go late; -1 otherwise.
   int LateMapping(const mapping::TableWrite& write) const;
@@ -67,7 +71,8 @@ class OrderedWriter {
   absl::Status NoteSwap(int mapping, const std::string& load);
 
  private:
-  OrderedWriter(TableWriter& writer, mapping::TargetRules rules, mapping::WriteOrder order);
+  OrderedWriter(TableWriter& writer, mapping::TargetRules rules, mapping::WriteOrder order,
+                std::vector<BarredRow>& barred);
 
   struct Staged {
     bool fresh = true;    // there may be inserts
@@ -77,18 +82,16 @@ class OrderedWriter {
   bool Read(int mapping) const;  // by another mapping
   absl::Status Note(int mapping, const std::string& sql);
   absl::Status RemoveUnreferenced(int mapping);
-  absl::Status RemoveLate(int mapping);
-  absl::Status RefuseActions(int mapping);
   absl::Status Insert(int mapping, const Staged& staged, const TableChanges* direct);
   absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
-  std::string ChildrenOf(int mapping, int reference) const;
 
   TableWriter& writer_;
   const mapping::Plan& plan_;
   const mapping::TargetRules rules_;
   const mapping::WriteOrder order_;
+  LateRefusals late_refusals_;
   std::vector<std::string> remove_unreferenced_;  // by mapping
-  std::vector<std::string> remove_late_;
+  bool careful_ = false;
   std::set<int> pending_;  // rows are noted, in this transaction
   std::set<int> carried_;  // likewise, from chunks before this batch
   std::set<const mapping::TableWrite*> removed_;

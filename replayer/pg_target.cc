@@ -60,7 +60,7 @@ absl::Status PgTarget::LoadOrder() {
   std::iota(order_.begin(), order_.end(), 0);
   if (silent_) return absl::OkStatus();
   writer_->set_ordered(nullptr);
-  ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*writer_));
+  ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*writer_, barred_));
   writer_->set_ordered(ordered_.get());
   order_ = ordered_->order();
   return absl::OkStatus();
@@ -74,6 +74,7 @@ absl::Status PgTarget::BeginWrites(bool careful) {
 absl::Status PgTarget::RemoveFirst(const Batch& batch, bool careful) {
   if (ordered_ == nullptr) return absl::OkStatus();
   for (const int mapping : mapping::Backwards(order_)) {
+    if (ordered_->late_refusals().bars(mapping)) continue;
     const bool row_local = plan_.mappings[mapping].row_local;
     // Chunks, and more scopes than one recompute takes, do without.
     if (!row_local && (in_transaction_ || batch.rows > options_.scopes_per_recompute ||
@@ -113,8 +114,29 @@ absl::Status PgTarget::Apply(const Batch& batch, bool careful) {
     touched_->Clear();
     return quarantine_->Load();
   }
+  const bool whole = !batch.chunk && !in_transaction_;
+  while (true) {
+    const absl::Status status = ApplyOnce(batch, careful);
+    if (status.ok() || !careful) return status;
+    ASSIGN_OR_RETURN(const bool again, SettleLateRefusals(status));
+    if (!again) return status;
+    // Chunks that went before are gone with the transaction: those are read again.
+    if (!whole) return absl::AbortedError("reading a large transaction again, without such rows");
+  }
+}
+
+// Whether the same can be tried once more, without rows that it brought out.
+absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
+  if (ordered_ == nullptr || !IsRefusedRow(status) || !session_->alive()) return false;
+  return ordered_->late_refusals().Settle();
+}
+
+absl::Status PgTarget::ApplyOnce(const Batch& batch, bool careful) {
   const absl::Status status = ApplyInTransaction(batch, careful);
-  if (status.ok()) return status;
+  if (status.ok()) {
+    if (!in_transaction_) barred_.clear();
+    return status;
+  }
   in_transaction_ = false;
   touched_->Clear();
   if (session_->alive()) {
@@ -300,14 +322,23 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
 
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
-  RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
+  const auto retry = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     RETURN_IF_ERROR(FinishWrites());
     return writer_->EmptyUsed();
-  }));
-  RETURN_IF_ERROR(quarantine_->Load());
+  };
+  barred_.clear();
+  absl::Status status;
+  bool again = true;
+  while (again) {
+    status = session_->InTransaction(retry);
+    if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
+    ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
+  }
+  barred_.clear();
+  RETURN_IF_ERROR(status);
   return result;
 }
 
@@ -355,10 +386,16 @@ absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
     }
     return absl::OkStatus();
   };
-  const absl::Status status = Rederive(/*careful=*/false, touch);
-  if (status.ok() || !IsRefusedRow(status)) return status;
-  RETURN_IF_ERROR(quarantine_->Load());
-  return Rederive(/*careful=*/true, touch);
+  absl::Status status = Rederive(/*careful=*/false, touch);
+  barred_.clear();
+  bool again = IsRefusedRow(status);
+  while (again) {
+    RETURN_IF_ERROR(quarantine_->Load());
+    status = Rederive(/*careful=*/true, touch);
+    ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
+  }
+  barred_.clear();
+  return status;
 }
 
 absl::StatusOr<Lsn> PgTarget::TargetWalPosition() {

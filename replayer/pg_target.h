@@ -88,6 +88,8 @@ class PgTarget {
   absl::Status RecomputeMapping(const Batch& batch, int mapping, bool careful);
   absl::Status RecomputeInSlices(int mapping, int64_t scopes);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
+  absl::Status ApplyOnce(const Batch& batch, bool careful);
+  absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
   bool Direct(const TableChanges& table, bool careful) const;
   absl::Status RemoveFirst(const Batch& batch, bool careful);
 
@@ -104,6 +106,7 @@ class PgTarget {
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<Position> position_;  // as committed
   bool in_transaction_ = false;       // chunks of a large transaction are in
+  std::vector<BarredRow> barred_;     // in the transaction that is tried (late_refusals.h)
 };
 
 }  // namespace switchyard::replayer

@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "replayer/ordered_writer.h"
 
 namespace switchyard::replayer {
 
@@ -93,14 +94,7 @@ absl::Status Quarantine::Load() {
 }
 
 absl::Status Quarantine::InSavepoint(absl::FunctionRef<absl::Status()> body) {
-  RETURN_IF_ERROR(writer_.session().Execute("SAVEPOINT sy_careful"));
-  const absl::Status status = body();
-  if (status.ok()) return writer_.session().Execute("RELEASE SAVEPOINT sy_careful");
-  if (writer_.session().alive()) {
-    RETURN_IF_ERROR(writer_.session().Execute(
-        "ROLLBACK TO SAVEPOINT sy_careful; RELEASE SAVEPOINT sy_careful"));
-  }
-  return status;
+  return replayer::InSavepoint(writer_.session(), "sy_careful", body);
 }
 
 absl::Status Quarantine::HoldStage(int source) {
@@ -126,71 +120,57 @@ absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
   return InSavepoint([&] { return writer_.Exchange(write); });
 }
 
-absl::Status Quarantine::Bisect(int64_t low, int64_t high,
-                                absl::FunctionRef<absl::Status(int64_t low, int64_t high)> attempt,
-                                std::vector<Refusal>* refusals) {
-  const absl::Status status = attempt(low, high);
-  if (status.ok() || !IsRefusedRow(status)) return status;
-  if (high - low == 1) {
-    refusals->push_back({low, status});
-    return absl::OkStatus();
-  }
-  const int64_t middle = low + (high - low) / 2;
-  RETURN_IF_ERROR(Bisect(low, middle, attempt, refusals));
-  return Bisect(middle, high, attempt, refusals);
-}
-
 absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn,
                                         Feed feed) {
-  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
   if (table.truncated) {
-    RETURN_IF_ERROR(writer_.Clear(write));
+    RETURN_IF_ERROR(writer_.Clear(writer_.plan().mappings[mapping].write));
     RETURN_IF_ERROR(
         writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
                     {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
   }
   RETURN_IF_ERROR(HoldStage(table.source));
   if (active(mapping)) RETURN_IF_ERROR(FoldKnown(table.source, mapping, lsn, feed));
-  absl::Status status = WriteOrExchange(write);
-  if (status.ok()) return RestoreStage(table.source);
-  if (!IsRefusedRow(status)) return status;
+  ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
+  ASSIGN_OR_RETURN(const std::vector<Refusal> more, WriteOrBisect(table, mapping));
+  refusals.insert(refusals.end(), more.begin(), more.end());
+  for (const Refusal& refusal : refusals) {
+    RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
+  }
+  if (!refusals.empty()) RETURN_IF_ERROR(CheckBound());
+  return RestoreStage(table.source);
+}
 
+// Out of the stage: what an earlier attempt found at fault only at its end.
+absl::StatusOr<std::vector<RefusedNumber>> Quarantine::TakeBarred(int source, int mapping) {
+  std::vector<Refusal> taken;
+  if (writer_.ordered() == nullptr) return taken;
+  ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
+  for (const auto& [number, error] : barred) {
+    taken.push_back({number, error});
+    RETURN_IF_ERROR(writer_.session().Execute(absl::StrCat(
+        "DELETE FROM ", Temp(writer_.plan().sources[source].stage), " WHERE sy__ord = ", number)));
+  }
+  return taken;
+}
+
+absl::StatusOr<std::vector<RefusedNumber>> Quarantine::WriteOrBisect(const TableChanges& table,
+                                                                     int mapping) {
+  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
+  const absl::Status status = WriteOrExchange(write);
+  if (status.ok()) return std::vector<Refusal>();
+  if (!IsRefusedRow(status)) return status;
   // What is left in the stage after folding is what may be tried.
   RETURN_IF_ERROR(writer_.session().Execute(
       absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS sy_try (sy__ord int) ON COMMIT DELETE ROWS; "
                    "TRUNCATE pg_temp.sy_try; INSERT INTO pg_temp.sy_try SELECT sy__ord FROM ",
                    Temp(writer_.plan().sources[table.source].stage))));
-  const auto attempt = [&](const std::string& condition) {
-    RETURN_IF_ERROR(
-        TakeHeld(table.source, "sy__ord IN (SELECT sy__ord FROM pg_temp.sy_try) AND " + condition));
-    return WriteOrExchange(write);
-  };
-  std::vector<Refusal> refusals;
-  RETURN_IF_ERROR(Bisect(
-      0, static_cast<int64_t>(table.changes.size()),
-      [&](int64_t low, int64_t high) {
-        return attempt(absl::StrCat("sy__ord >= ", low, " AND sy__ord < ", high));
-      },
-      &refusals));
-  // One refusal may have stood in another's way: until nothing moves.
-  for (size_t before = refusals.size() + 1; !refusals.empty() && refusals.size() < before;) {
-    before = refusals.size();
-    std::vector<Refusal> still;
-    for (const Refusal& refusal : refusals) {
-      status = attempt(absl::StrCat("sy__ord = ", refusal.number));
-      if (IsRefusedRow(status)) {
-        still.push_back({refusal.number, status});
-      } else {
-        RETURN_IF_ERROR(status);
-      }
-    }
-    refusals = std::move(still);
-  }
-  for (const Refusal& refusal : refusals) {
-    RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
-  }
-  RETURN_IF_ERROR(CheckBound());
-  return RestoreStage(table.source);
+  return Bisect(static_cast<int64_t>(table.changes.size()), [&](int64_t low, int64_t high) {
+    const absl::Status taken = TakeHeld(
+        table.source,
+        absl::StrCat("sy__ord IN (SELECT sy__ord FROM pg_temp.sy_try) AND sy__ord >= ", low,
+                     " AND sy__ord < ", high));
+    return taken.ok() ? WriteOrExchange(write) : taken;
+  });
 }
 
 absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal) {
@@ -305,6 +285,8 @@ absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping, F
                     " FROM switchyard.quarantine WHERE id = $1::bigint AND operation <> 'nothing'"),
                 {number})
             .status());
+    ASSIGN_OR_RETURN(const std::vector<Refusal> barred, TakeBarred(source, mapping));
+    if (!barred.empty()) return barred.front().error;
     RETURN_IF_ERROR(feed(true));
     RETURN_IF_ERROR(WriteOrExchange(writer_.plan().mappings[mapping].write));
     RETURN_IF_ERROR(feed(false));
@@ -321,60 +303,65 @@ absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping, F
 
 absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
                                             absl::FunctionRef<absl::Status()> readers) {
+  const std::string slice = Temp(writer_.plan().mappings[mapping].keyed.slice_table);
+  RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + slice));
+  RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_fill));
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, RecomputeOrBisect(mapping, readers));
+  if (active(mapping)) RETURN_IF_ERROR(ForgetScopes(mapping, refusals));
+  for (const Refusal& refusal : refusals) RETURN_IF_ERROR(StoreScope(mapping, lsn, refusal));
+  return CheckBound();
+}
+
+absl::StatusOr<std::vector<RefusedNumber>> Quarantine::RecomputeOrBisect(
+    int mapping, absl::FunctionRef<absl::Status()> readers) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
-  RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + slice));
-  RETURN_IF_ERROR(writer_.Run(plan.keyed.slice_fill));
   ASSIGN_OR_RETURN(const pg::Result count,
-                   writer_.session().Query("SELECT count(*) FROM " + slice));
+                   writer_.session().Query("SELECT coalesce(max(sy__n), 0) FROM " + slice));
+  std::vector<LateRefusals::Match> barred;
+  if (writer_.ordered() != nullptr) {
+    ASSIGN_OR_RETURN(barred, writer_.ordered()->late_refusals().Barred(mapping));
+  }
+  std::vector<std::string> out = {"0"};
+  for (const auto& match : barred) out.push_back(std::to_string(match.number));
+  const std::string take =
+      absl::StrCat(plan.keyed.slice_take, " AND sy__n NOT IN (", absl::StrJoin(out, ", "), ")");
   const auto attempt = [&](int64_t low, int64_t high) -> absl::Status {
     absl::Status status;
     for (const bool exchange : {false, true}) {
       status = InSavepoint([&]() -> absl::Status {
         RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
         RETURN_IF_ERROR(
-            writer_.Run(plan.keyed.slice_take, {std::to_string(low), std::to_string(high)}));
+            writer_.session().Query(take, {std::to_string(low), std::to_string(high)}).status());
         return writer_.Recompute(mapping, exchange, readers);
       });
       if (!IsRefusedRow(status)) break;
     }
     return status;
   };
-  std::vector<Refusal> refusals;
-  if (count.i64(0, 0) > 0) RETURN_IF_ERROR(Bisect(0, count.i64(0, 0), attempt, &refusals));
-  for (size_t before = refusals.size() + 1; !refusals.empty() && refusals.size() < before;) {
-    before = refusals.size();
-    std::vector<Refusal> still;
-    for (const Refusal& refusal : refusals) {
-      const absl::Status status = attempt(refusal.number, refusal.number + 1);
-      if (IsRefusedRow(status)) {
-        still.push_back({refusal.number, status});
-      } else {
-        RETURN_IF_ERROR(status);
-      }
-    }
-    refusals = std::move(still);
-  }
-  // Scopes that went through are no longer in quarantine.
+  ASSIGN_OR_RETURN(std::vector<Refusal> refusals, Bisect(count.i64(0, 0), attempt));
+  for (const auto& [number, error] : barred) refusals.push_back({number - 1, error});
+  return refusals;
+}
+
+// Scopes that went through are no longer in quarantine.
+absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& refusals) {
+  const MappingPlan& plan = writer_.plan().mappings[mapping];
   std::vector<std::string> failed = {"0"};
   for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number + 1));
-  if (active(mapping)) {
-    std::vector<std::string> pairs;
-    for (const std::string& column : plan.keyed.scope_columns) {
-      pairs.push_back(
-          absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
-    }
-    RETURN_IF_ERROR(writer_.session()
-                        .Query(absl::StrCat("DELETE FROM switchyard.quarantine q USING ", slice,
-                                            " s WHERE q.stream = $1 AND q.target = $2 "
-                                            "AND q.scope = jsonb_build_object(",
-                                            absl::StrJoin(pairs, ", "), ") AND s.sy__n NOT IN (",
-                                            absl::StrJoin(failed, ", "), ")"),
-                               {options_.stream, QuarantineTarget(plan)})
-                        .status());
+  std::vector<std::string> pairs;
+  for (const std::string& column : plan.keyed.scope_columns) {
+    pairs.push_back(absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
   }
-  for (const Refusal& refusal : refusals) RETURN_IF_ERROR(StoreScope(mapping, lsn, refusal));
-  return CheckBound();
+  return writer_.session()
+      .Query(
+          absl::StrCat("DELETE FROM switchyard.quarantine q USING ", Temp(plan.keyed.slice_table),
+                       " s WHERE q.stream = $1 AND q.target = $2 "
+                       "AND q.scope = jsonb_build_object(",
+                       absl::StrJoin(pairs, ", "), ") AND s.sy__n NOT IN (",
+                       absl::StrJoin(failed, ", "), ")"),
+          {options_.stream, QuarantineTarget(plan)})
+      .status();
 }
 
 absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {

@@ -61,19 +61,18 @@ class Quarantine {
   absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
 
  private:
-  struct Refusal {
-    int64_t number = 0;  // sy__ord, or the scope's number
-    absl::Status error;
-  };
+  using Refusal = RefusedNumber;  // sy__ord, or the scope's number, from 0
 
   absl::Status HoldStage(int source);
   absl::Status RestoreStage(int source);
   absl::Status TakeHeld(int source, const std::string& condition);
   absl::Status WriteOrExchange(const mapping::TableWrite& write);
   absl::Status FoldKnown(int source, int mapping, Lsn lsn, Feed feed);
-  absl::Status Bisect(int64_t low, int64_t high,
-                      absl::FunctionRef<absl::Status(int64_t low, int64_t high)> attempt,
-                      std::vector<Refusal>* refusals);
+  absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
+  absl::StatusOr<std::vector<Refusal>> WriteOrBisect(const TableChanges& table, int mapping);
+  absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(
+      int mapping, absl::FunctionRef<absl::Status()> readers);
+  absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
   absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
   // Applies one entry; true when the table took it and the entry is gone.

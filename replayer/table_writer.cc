@@ -45,11 +45,6 @@ bool InsertsGoDirect(const mapping::Plan& plan, int source) {
 
 }  // namespace
 
-bool IsRefusedRow(const absl::Status& status) {
-  // 21000: the select gave one key twice.
-  return pg::IsRowRefused(status) || pg::StatusSqlState(status) == "21000";
-}
-
 TableWriter::TableWriter(pg::Session& session, const mapping::Plan& plan)
     : session_(session), plan_(plan) {
   for (size_t s = 0; s < plan.sources.size(); ++s) {

@@ -14,6 +14,7 @@
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "replayer/batch.h"
+#include "replayer/bisect.h"
 
 namespace switchyard::replayer {
 
@@ -96,8 +97,5 @@ class TableWriter {
   // Rows deleted from a temporary table since it was last truncated: they still take space.
   absl::flat_hash_map<std::string, int64_t> dirty_;
 };
-
-// SQLSTATE 21000 and classes 22 and 23: the row is at fault, not the system.
-bool IsRefusedRow(const absl::Status& status);
 
 }  // namespace switchyard::replayer

@@ -36,14 +36,33 @@ std::string TargetArray(const Plan& plan) {
   return absl::StrCat("{", absl::StrJoin(quoted, ","), "}");
 }
 
+// The table of a constraint, with what is below it, when it is itself a part of a mapped one.
+std::string PartsOf(const std::string& side, const std::string& oid) {
+  return absl::StrCat("CASE WHEN ", side, ".root <> ", oid, R"( THEN (
+      WITH RECURSIVE part AS (
+        SELECT )",
+                      oid, R"( AS oid
+        UNION SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid)
+      SELECT string_agg(part.oid::text, ', ') FROM part) END)");
+}
+
 // A key of a partitioned table is there once more for each partition, as a child of it.
 absl::Status LoadReferences(pg::Session& session, const std::string& targets, TargetRules* rules) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(absl::StrCat(kTables, R"(
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session.Query(absl::StrCat(kTables, R"(
     SELECT f.oid, f.conname, n.nspname, f.condeferrable, f.confdeltype, f.confupdtype,
            coalesce(child.display, cs.nspname || '.' || cc.relname),
            coalesce(child.quoted, quote_ident(cs.nspname) || '.' || quote_ident(cc.relname)),
            coalesce(parent.display, ps.nspname || '.' || pc.relname),
-           ca.attname, pa.attname
+           ca.attname, pa.attname,
+           coalesce(parent.quoted, quote_ident(ps.nspname) || '.' || quote_ident(pc.relname)),
+           f.confmatchtype = 'f',
+           CASE WHEN ca.attcollation <> pa.attcollation
+                THEN quote_ident(ls.nspname) || '.' || quote_ident(l.collname) END,
+           )",
+                                              PartsOf("child", "f.conrelid"), ", ",
+                                              PartsOf("parent", "f.confrelid"),
+                                              R"(
     FROM pg_constraint f
     JOIN pg_namespace n ON n.oid = f.connamespace
     JOIN pg_class cc ON cc.oid = f.conrelid JOIN pg_namespace cs ON cs.oid = cc.relnamespace
@@ -53,10 +72,13 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
     CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(child, parent, position)
     JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.child
     JOIN pg_attribute pa ON pa.attrelid = f.confrelid AND pa.attnum = k.parent
+    LEFT JOIN pg_collation l ON l.oid = pa.attcollation
+    LEFT JOIN pg_namespace ls ON ls.oid = l.collnamespace
     WHERE f.contype = 'f' AND f.conparentid = 0
+      AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)  -- since Postgres 18
       AND (child.oid IS NOT NULL OR parent.oid IS NOT NULL)
     ORDER BY n.nspname, f.conname, f.oid, k.position)"),
-                                                        {targets}));
+                                 {targets}));
   std::string last;
   for (int i = 0; i < rows.rows(); ++i) {
     if (rows.text(i, 0) != last) {
@@ -65,22 +87,25 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
                                    .child = rows.str(i, 6),
                                    .parent = rows.str(i, 8),
                                    .child_quoted = rows.str(i, 7),
+                                   .parent_quoted = rows.str(i, 11),
+                                   .child_parts = rows.str(i, 14),
+                                   .parent_parts = rows.str(i, 15),
                                    .deferrable = rows.boolean(i, 3),
+                                   .full = rows.boolean(i, 12),
                                    .on_delete = rows.text(i, 4)[0],
                                    .on_update = rows.text(i, 5)[0]});
     }
     last = rows.str(i, 0);
     rules->references.back().columns.push_back(rows.str(i, 9));
     rules->references.back().referenced.push_back(rows.str(i, 10));
+    rules->references.back().collations.push_back(rows.is_null(i, 13) ? "" : rows.str(i, 13));
   }
   return absl::OkStatus();
 }
 
 absl::Status LoadUnique(pg::Session& session, const std::string& targets, TargetRules* rules) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(absl::StrCat(kTables, R"(
-    SELECT n.display, i.indimmediate,
-           CASE WHEN i.indimmediate THEN x.relname
-                ELSE quote_ident(s.nspname) || '.' || quote_ident(x.relname) END
+    SELECT n.display, i.indimmediate, x.relname, s.nspname
     FROM names n JOIN pg_index i ON i.indrelid = n.oid JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_namespace s ON s.oid = x.relnamespace
     WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
@@ -88,8 +113,26 @@ absl::Status LoadUnique(pg::Session& session, const std::string& targets, Target
     ORDER BY 1, i.indisprimary DESC, 3)"),
                                                         {targets}));
   for (int i = 0; i < rows.rows(); ++i) {
-    auto& lists = rows.boolean(i, 1) ? rules->unique_at_once : rules->unique_deferrable;
-    lists[rows.str(i, 0)].push_back(rows.str(i, 2));
+    if (rows.boolean(i, 1)) {
+      rules->unique_at_once[rows.str(i, 0)].push_back(rows.str(i, 2));
+    } else {
+      rules->unique_deferrable[rows.str(i, 0)].push_back(
+          QuoteQualified(rows.str(i, 3), rows.str(i, 2)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Those of a schema that the role may not use can't be named by it.
+absl::Status LoadDeferrable(pg::Session& session, const std::string& targets, TargetRules* rules) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(absl::StrCat(kTables, R"(
+    SELECT DISTINCT s.nspname, f.conname
+    FROM pg_constraint f JOIN pg_namespace s ON s.oid = f.connamespace
+    WHERE f.condeferrable AND has_schema_privilege(s.oid, 'USAGE')
+      AND EXISTS (SELECT FROM names n WHERE n.oid IN (f.conrelid, f.confrelid)) ORDER BY 1, 2)"),
+                                                        {targets}));
+  for (int i = 0; i < rows.rows(); ++i) {
+    rules->deferrable.push_back(QuoteQualified(rows.str(i, 0), rows.str(i, 1)));
   }
   return absl::OkStatus();
 }
@@ -117,6 +160,7 @@ absl::StatusOr<TargetRules> LoadTargetRules(pg::Session& session, const Plan& pl
   rules.role = role.str(0, 0);
   RETURN_IF_ERROR(LoadReferences(session, targets, &rules));
   RETURN_IF_ERROR(LoadUnique(session, targets, &rules));
+  RETURN_IF_ERROR(LoadDeferrable(session, targets, &rules));
   RETURN_IF_ERROR(LoadTriggers(session, targets, &rules));
   return rules;
 }

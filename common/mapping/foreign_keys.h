@@ -22,10 +22,15 @@ struct Reference {
   std::string name;           // of the constraint
   std::string schema;         // the constraint's
   std::string child, parent;  // schema.table, as MappingPlan::display
-  std::string child_quoted;
+  std::string child_quoted, parent_quoted;
   std::vector<std::string> columns;     // of the child
   std::vector<std::string> referenced;  // of the parent, in the same order
+  // Quoted, by column: the parent's, where the child's is another one; else empty.
+  std::vector<std::string> collations;
+  // OIDs, "1, 2", where only those parts of the child or of the parent have the key; else empty.
+  std::string child_parts, parent_parts;
   bool deferrable = false;
+  bool full = false;  // MATCH FULL: NULL in all columns or in none
   // As in pg_constraint: 'a' no action, 'r' restrict, 'c' cascade, 'n' set null, 'd' set default.
   char on_delete = 'a';
   char on_update = 'a';
@@ -42,6 +47,8 @@ struct TargetRules {
   // By MappingPlan::display: unique indexes and exclusion constraints, the primary key first, by
   // name: those that are checked at once; and the deferrable ones, quoted, with their schema.
   std::map<std::string, std::vector<std::string>> unique_at_once, unique_deferrable;
+  // Quoted: DEFERRABLE constraints of and to these tables, constraint triggers too.
+  std::vector<std::string> deferrable;
   // "public.t: touch_updated_at"; those of users, which fire for an ordinary session ...
   std::vector<std::string> triggers;
   // ... and those that fire for one with session_replication_role = replica.

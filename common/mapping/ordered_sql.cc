@@ -15,6 +15,14 @@ using std::vector;
 // True of every row, once all rows of sy_out are there: nothing is put back before all was taken.
 constexpr char kAllTakenOut[] = "(SELECT count(*) FROM sy_out) >= 0";
 
+void AddBarredTable(const string& suffix, const vector<string>& identity, const string& target,
+                    OrderedSql* sql) {
+  sql->barred_table = "sy_bar_" + suffix;
+  sql->barred_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(sql->barred_table) +
+                    " ON COMMIT DROP AS SELECT NULL::bigint AS sy__n, " + JoinQuoted(identity) +
+                    " FROM " + target + " WITH NO DATA";
+}
+
 class OrderedWriteBuilder {
  public:
   OrderedWriteBuilder(const SourcePlan& source, const RowLocalTarget& target,
@@ -47,6 +55,7 @@ class OrderedWriteBuilder {
                KeyMatch("sy_l");
     sql.take_moved = Take("'K'");
     sql.take_all = Take("'U','K'");
+    AddBarred(&sql);
     AddMoved(gone, &sql);
     AddFresh(gone, &sql);
     sql.exchange = Exchange("SELECT " + JoinQuoted(key_columns_) + " FROM " + gone +
@@ -103,6 +112,15 @@ class OrderedWriteBuilder {
     return "INSERT INTO " + Temp(write_.gone_table) + " SELECT sy_s.sy__ord, " +
            JoinQuoted(target_.insertable, "sy_t.") + " FROM " + OldKeys(ops) + " JOIN " +
            target_.target + " AS sy_t ON " + KeyMatch("sy_t");
+  }
+
+  void AddBarred(OrderedSql* sql) const {
+    AddBarredTable(target_.temp_suffix, key_columns_, target_.target, sql);
+    sql->barred = "SELECT DISTINCT sy_s.sy__ord, sy_b.sy__n FROM (SELECT sy__ord, " + KeyValues() +
+                  " FROM " + OldKeyRow(source_, target_.alias, "'D','U','K'") +
+                  " UNION ALL SELECT sy__ord, " + KeyValues() + " FROM " +
+                  NewRow(source_, target_.alias, "'I','K'") + ") AS sy_s JOIN " +
+                  Temp(sql->barred_table) + " AS sy_b ON " + KeyMatch("sy_b");
   }
 
   void AddMoved(const string& gone, OrderedSql* sql) const {
@@ -209,6 +227,10 @@ OrderedSql BuildOrderedKeyed(const KeyedTarget& target, const KeyedPlan& keyed) 
              target.target + " AS sy_t WHERE " + keyed.vanished;
   sql.keep = "DELETE FROM " + gone + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +
              " AS sy_n WHERE " + KeyEqual(target.key, "sy_l", "sy_n");
+  AddBarredTable(target.temp_suffix, target.scope, target.target, &sql);
+  sql.barred = "SELECT DISTINCT sy_s.sy__n, sy_b.sy__n FROM " + Temp(keyed.slice_table) +
+               " AS sy_s JOIN " + Temp(sql.barred_table) + " AS sy_b ON " +
+               KeyEqual(target.scope, "sy_s", "sy_b");
   sql.exchange = KeyedExchange(target, "");
   sql.exchange_all =
       KeyedExchange(target, " UNION ALL SELECT " + JoinQuoted(target.key) + " FROM " + gone);

@@ -139,6 +139,11 @@ struct OrderedSql {
   // what refers to the rows: for unique values handed over. With the noted rows taken out in it.
   std::string exchange;
   std::string exchange_all;
+  // Temporary, made in the transactions that need it: rows that no change may reach (late_refusals.h),
+  // numbered; by key where the mapping is row-local, else by scope.
+  std::string barred_table;
+  std::string barred_ddl;
+  std::string barred;  // sy__ord of the stage, or sy__n of the slices; and the number of the row
   // Row-local only.
   std::string note_deleted;  // op D alone: what nobody takes values from
   std::string note_all;      // everything owned (TRUNCATE of the source)

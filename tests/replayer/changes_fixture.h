@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -35,8 +36,9 @@ class ChangesFixture : public testing::ReplayFixture,
       } else {
         const bool one = key.find(',') == std::string::npos;
         absl::StrAppend(&forward, "  - table: public.", name, "\n    from: {", name, ": \"",
-                        one ? "" : "SELECT ", key, "\"}\n    select: SELECT ", columns, " FROM ",
-                        name, " a JOIN ", name, " b USING (", key, ")\n");
+                        one ? "" : "SELECT ", absl::StrReplaceAll(key, {{"\"", "\\\""}}),
+                        "\"}\n    select: SELECT ", columns, " FROM ", name, " a JOIN ", name,
+                        " b USING (", key, ")\n");
       }
     }
     ASSERT_OK(Start(schema, schema + ";" + new_only, forward, rows));

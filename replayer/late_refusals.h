@@ -1,0 +1,95 @@
+// What the target's foreign keys refuse only at the end of a transaction, when everything is
+// written and the statement that fails no longer says which change was at fault.
+//
+// The careful pass asks which rows are: parents that go while a row that stays refers to them, and
+// children whose parent is not there. They are barred: the transaction is rolled back and applied
+// once more, with the changes of barred rows (scopes, of keyed mappings) going to quarantine
+// untried. That may bring out others, so it is done again until nothing new is found.
+//
+//   writes ...; status = refusals.Finish(pending, careful);
+//   session.Rollback(); ASSIGN_OR_RETURN(bool again, refusals.Settle());
+//   session.Begin(); refusals.Begin(); writes, but for refusals.Barred(mapping) ...
+//
+// Thread-compatible; all it is given must outlive it.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "common/base/status.h"
+#include "common/mapping/write_order.h"
+#include "replayer/table_writer.h"
+
+namespace switchyard::replayer {
+
+struct BarredRow {
+  int mapping = 0;
+  std::vector<std::string> identity;  // its key's text, or of its scope
+  absl::Status error;                 // one for which IsRefusedRow holds
+};
+
+class LateRefusals {
+ public:
+  // `barred` outlasts sessions: it is kept until the transaction is through.
+  LateRefusals(TableWriter& writer, const mapping::TargetRules& rules,
+               const mapping::WriteOrder& order, std::vector<BarredRow>& barred);
+
+  // In a careful transaction, first: tells the session what is barred.
+  absl::Status Begin();
+  bool bars(int mapping) const;
+  struct Match {
+    int64_t number = 0;  // sy__ord of the stage, or the number of the scope
+    absl::Status error;
+  };
+  // Of what is staged, or of the numbered scopes.
+  absl::StatusOr<std::vector<Match>> Barred(int mapping);
+
+  // Removes the rows noted for the mappings `pending`, has the database look at what it put off.
+  // A status for which IsRefusedRow holds: a row that stays refers to one that goes, or to none.
+  absl::Status Finish(const std::set<int>& pending, bool careful);
+  // After the rollback of a careful transaction that was refused: whether more is barred now.
+  absl::StatusOr<bool> Settle();
+
+ private:
+  // A row of `child` (a mapping) whose parent is missing.
+  struct Dangling {
+    int reference = 0;
+    int child = 0;
+    std::vector<std::string> identity;
+    std::vector<pg::Param> columns;
+  };
+
+  const mapping::Reference& Key(int index) const { return rules_.references[index]; }
+  const std::vector<std::string>& Identity(int mapping) const;
+  std::string IdentityText(int mapping, const std::string& row) const;
+  std::vector<int> MappingsOf(const std::string& table) const;
+  std::string Remove(int mapping) const;
+  std::string Staying(int mapping, int reference) const;
+  absl::Status CountStaying(int mapping, int reference);
+  absl::StatusOr<bool> TakeStaying(int mapping, int reference);
+  absl::Status FindStaying(const std::set<int>& pending);
+  absl::Status RemoveOrFind(int mapping);
+  absl::Status FindRefused(int mapping);
+  absl::Status LookAtPutOff();
+  absl::Status FindDangling(int reference);
+  absl::StatusOr<bool> SettleDangling(const Dangling& dangling);
+  bool Bar(BarredRow row);
+  absl::Status GoesTooEarly(int reference) const;
+  absl::Status HasNoParent(int reference) const;
+
+  TableWriter& writer_;
+  const mapping::Plan& plan_;
+  const mapping::TargetRules& rules_;
+  const mapping::WriteOrder& order_;
+  std::vector<BarredRow>& barred_;
+  std::vector<BarredRow> found_;
+  std::vector<Dangling> dangling_;
+};
+
+// "c"."fk" = t."id" AND ...
+std::string RefersTo(const mapping::Reference& key, const std::string& child,
+                     const std::string& parent);
+
+}  // namespace switchyard::replayer
