@@ -365,27 +365,26 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
   return status;
 }
 
-absl::Status PgTarget::ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap) {
+absl::Status PgTarget::ReplaceSources(const std::vector<int>& sources,
+                                      const std::vector<std::string>& also,
+                                      absl::FunctionRef<absl::Status()> swap) {
+  const auto touch = [&]() -> absl::Status {
+    for (const int source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
+    return touched_->WholeOf(also);
+  };
   return Rederive(/*careful=*/false, [&]() -> absl::Status {
-    RETURN_IF_ERROR(touched_->WholeOfReaders(source));
+    RETURN_IF_ERROR(touch());
     RETURN_IF_ERROR(swap());
     for (const mapping::IdAllotment& ids : plan_.ids) {
-      if (ids.source != source) continue;
+      if (std::ranges::count(sources, ids.source) == 0) continue;
       RETURN_IF_ERROR(Annotate(writer_->Run(ids.all), "ids of kind " + ids.kind));
     }
-    return touched_->WholeOfReaders(source);
+    return touch();
   });
 }
 
 absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
-  const auto touch = [&]() -> absl::Status {
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-      const MappingPlan& mapping = plan_.mappings[m];
-      if (mapping.row_local || std::ranges::count(tables, mapping.display) == 0) continue;
-      RETURN_IF_ERROR(touched_->Whole(static_cast<int>(m)));
-    }
-    return absl::OkStatus();
-  };
+  const auto touch = [&] { return touched_->WholeOf(tables); };
   absl::Status status = Rederive(/*careful=*/false, touch);
   barred_.clear();
   bool again = IsRefusedRow(status);

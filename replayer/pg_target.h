@@ -51,9 +51,11 @@ class PgTarget {
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
 
-  // Replaces the rows of one source by `swap`, which writes its mirror and row-local targets, and
-  // recomputes everything derived from it: one transaction, at the position the stream has.
-  absl::Status ReplaceSource(int source, absl::FunctionRef<absl::Status()> swap);
+  // Replaces the rows of some sources by `swap`, which writes their mirrors and row-local targets,
+  // and recomputes everything derived from them, and the tables `also` (schema.name): one
+  // transaction, at the position the stream has.
+  absl::Status ReplaceSources(const std::vector<int>& sources, const std::vector<std::string>& also,
+                              absl::FunctionRef<absl::Status()> swap);
   // Derives these tables of the target (schema.name) anew, with what is derived from them. Scopes
   // that the target refuses go into quarantine.
   absl::Status RecomputeWhole(const std::vector<std::string>& tables);

@@ -62,7 +62,7 @@ absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
   return row.i64(0, 0);
 }
 
-absl::Status Recopy::Step() {
+absl::Status Recopy::Step(const std::vector<std::string>& also) {
   if (reader_ == nullptr) {
     ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
     next_offset_ = state.copy_offset;
@@ -82,11 +82,7 @@ absl::Status Recopy::Step() {
       next_offset_ = record.offset + 1;
     }
   }
-  for (auto it = jobs_.begin(); it != jobs_.end();) {
-    Job& job = (it++)->second;  // a job that is done erases itself
-    RETURN_IF_ERROR(SwapIfComplete(job));
-  }
-  return absl::OkStatus();
+  return SwapReady(also);
 }
 
 absl::Status Recopy::Add(const Event& event) {
@@ -185,16 +181,16 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
   return absl::OkStatus();
 }
 
-absl::Status Recopy::SwapIfComplete(Job& job) {
+absl::StatusOr<bool> Recopy::Ready(Job& job) {
   // Capture puts the points of all leaves there are before the first row of any.
   Lsn last;
   for (const auto& [id, leaf] : job.leaves) {
-    if (!leaf.done) return absl::OkStatus();
+    if (!leaf.done) return false;
     last = std::max(last, leaf.lsn);
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
   if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
-    return absl::OkStatus();
+    return false;
   }
   ASSIGN_OR_RETURN(const std::optional<Position> from, AskedAt(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
@@ -202,38 +198,86 @@ absl::Status Recopy::SwapIfComplete(Job& job) {
   const bool old = from && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
                      return leaf.second.lsn <= from->lsn;
                    });
-  if (!from || old) return Drop(job);
-  const absl::Status swapped = Swap(job, *from);
-  if (swapped.ok()) {
-    return Finish(job, "done", "swapped in at " + target_.position().lsn.ToString());
+  if (!from || old) {
+    RETURN_IF_ERROR(Drop(job));
+    return false;
   }
-  if (!job.outdated && !IsRefusedRow(swapped)) return swapped;
-  const std::string why =
-      absl::StrCat(job.outdated ? "outdated, the table is as it was: "
-                                : "the target refuses a row, the table is as it was: ",
-                   swapped.message());
-  RETURN_IF_ERROR(Finish(job, "failed", why));
-  return LoadDoubts(target_.session(), plan_, options_.stream).status();
+  job.from = *from;
+  return true;
 }
 
-absl::Status Recopy::Swap(Job& job, const Position& from) {
-  const SourcePlan& source = plan_.sources[job.source];
-  RETURN_IF_ERROR(RollForward(job, from));
-  RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job.side));
-  return target_.ReplaceSource(job.source, [&]() -> absl::Status {
-    if (source.mirrored) RETURN_IF_ERROR(SwapTable(job, source.mirror));
-    for (const mapping::MappingPlan& mapping : plan_.mappings) {
-      if (mapping.source != job.source) continue;
-      RETURN_IF_ERROR(SwapTable(job, mapping.write));
-      // What waited there is in the table now, as the copy has it.
-      RETURN_IF_ERROR(target_.session()
-                          .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND "
-                                 "target = $2 AND operation <> 'recompute'",
-                                 {options_.stream, QuarantineTarget(mapping)})
-                          .status());
-    }
-    return absl::OkStatus();
+absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
+  std::vector<Job*> ready;
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    Job& job = (it++)->second;  // one that is dropped erases itself
+    ASSIGN_OR_RETURN(const bool is_ready, Ready(job));
+    if (is_ready) ready.push_back(&job);
+  }
+  // Where foreign keys hold, a table may not be replaced before the one it refers to, nor after.
+  if (target_.ordered() != nullptr && !ready.empty()) {
+    ASSIGN_OR_RETURN(const bool all, AllReady(ready));
+    if (!all) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const bool swapped, SwapTogether(ready, also));
+    if (swapped) return absl::OkStatus();
+  }
+  for (Job* job : ready) {
+    const absl::Status swapped = Swap({job}, {});
+    RETURN_IF_ERROR(swapped.ok() || job->outdated || IsRefusedRow(swapped) ? Finish(*job, swapped)
+                                                                           : swapped);
+  }
+  return absl::OkStatus();
+}
+
+// Whether nothing else is to be copied again.
+absl::StatusOr<bool> Recopy::AllReady(const std::vector<Job*>& ready) {
+  ASSIGN_OR_RETURN(const Doubts open, LoadDoubts(target_.session(), plan_, options_.stream));
+  return std::ranges::all_of(open.copied_again, [&](int source) {
+    return std::ranges::count(ready, source, &Job::source) > 0;
   });
+}
+
+// False, and nothing is done, when it has to be tried one by one.
+absl::StatusOr<bool> Recopy::SwapTogether(const std::vector<Job*>& jobs,
+                                          const std::vector<std::string>& also) {
+  const absl::Status swapped = Swap(jobs, also);
+  if (!swapped.ok()) {
+    const bool refused = IsRefusedRow(swapped) || std::ranges::any_of(jobs, &Job::outdated);
+    if (!refused) return swapped;
+    if (jobs.size() == 1 && also.empty()) RETURN_IF_ERROR(Finish(*jobs[0], swapped));
+    return jobs.size() == 1 && also.empty();
+  }
+  for (Job* job : jobs) RETURN_IF_ERROR(Finish(*job, swapped));
+  return true;
+}
+
+absl::Status Recopy::Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also) {
+  std::vector<int> sources;
+  for (Job* job : jobs) {
+    RETURN_IF_ERROR(RollForward(*job));
+    RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job->side));
+    sources.push_back(job->source);
+  }
+  return target_.ReplaceSources(sources, also, [&] { return SwapTables(jobs); });
+}
+
+absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
+  for (const Job* job : jobs) {
+    const SourcePlan& source = plan_.sources[job->source];
+    if (source.mirrored) RETURN_IF_ERROR(SwapTable(*job, source.mirror));
+  }
+  for (const int m : target_.order()) {
+    const mapping::MappingPlan& mapping = plan_.mappings[m];
+    const auto job = std::ranges::find(jobs, mapping.source, &Job::source);
+    if (job == jobs.end()) continue;
+    RETURN_IF_ERROR(SwapTable(**job, mapping.write));
+    // What waited there is in the table now, as the copy has it.
+    RETURN_IF_ERROR(target_.session()
+                        .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND "
+                               "target = $2 AND operation <> 'recompute'",
+                               {options_.stream, QuarantineTarget(mapping)})
+                        .status());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write) {
@@ -270,7 +314,8 @@ absl::StatusOr<std::optional<Position>> Recopy::AskedAt(const Job& job) {
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.
-absl::Status Recopy::RollForward(Job& job, Position position) {
+absl::Status Recopy::RollForward(Job& job) {
+  const Position& position = job.from;
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
   BatcherOptions options;
@@ -315,10 +360,23 @@ absl::Status Recopy::RollForward(Job& job, Position position) {
       next = record.offset + 1;
     }
   }
-  return batcher.has_complete() ? apply(batcher.Take()) : absl::OkStatus();
+  if (batcher.has_complete()) RETURN_IF_ERROR(apply(batcher.Take()));
+  job.from = target_.position();  // should it be tried again
+  return absl::OkStatus();
 }
 
-absl::Status Recopy::Finish(const Job& job, const std::string& state, const std::string& result) {
+// `swapped`: OK, or why the table is as it was.
+absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
+  const std::string why = job.outdated ? "outdated, the table is as it was: "
+                                       : "the target refuses a row, the table is as it was: ";
+  if (swapped.ok()) {
+    return Answer(job, "done", "swapped in at " + target_.position().lsn.ToString());
+  }
+  RETURN_IF_ERROR(Answer(job, "failed", absl::StrCat(why, swapped.message())));
+  return LoadDoubts(target_.session(), plan_, options_.stream).status();
+}
+
+absl::Status Recopy::Answer(const Job& job, const std::string& state, const std::string& result) {
   const SourcePlan& source = plan_.sources[job.source];
   pg::Session& session = target_.session();
   LogInfo("replayer", "re-copy ended",

@@ -39,8 +39,10 @@ class Recopy {
   ~Recopy();
 
   // Reads what is on the copy topic, and swaps a table in when all of it is there. DataLoss: rows
-  // are missing. A table that NEW refuses fails its request and is left as it was.
-  absl::Status Step();
+  // are missing. A table that NEW refuses fails its request and is left as it was. `also`: tables
+  // of NEW whose mapping changed with what is copied again; where foreign keys hold they are
+  // derived in the same transaction, as all that is copied again goes in together.
+  absl::Status Step(const std::vector<std::string>& also);
 
   // The change topic must be kept from here on; nullopt when no re-copy is open.
   absl::StatusOr<std::optional<int64_t>> KeepFrom();
@@ -61,6 +63,7 @@ class Recopy {
     int source = 0;
     std::map<uint32_t, Leaf> leaves;
     std::string side;       // temporary table, shaped like the source's stage
+    Position from;          // where the stream stood when it was asked for
     bool outdated = false;  // a partition was emptied after the copy
   };
 
@@ -69,13 +72,20 @@ class Recopy {
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
   Job* JobOf(uint32_t relation_id);  // null: nobody asked for it
-  absl::Status SwapIfComplete(Job& job);
-  absl::Status Swap(Job& job, const Position& from);
+  // Whether all of it is there; drops one that nobody waits for any more.
+  absl::StatusOr<bool> Ready(Job& job);
+  absl::StatusOr<bool> AllReady(const std::vector<Job*>& ready);
+  absl::Status SwapReady(const std::vector<std::string>& also);
+  absl::StatusOr<bool> SwapTogether(const std::vector<Job*>& jobs,
+                                    const std::vector<std::string>& also);
+  absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
+  absl::Status SwapTables(const std::vector<Job*>& jobs);
   // Where the stream stood when this table was first asked for; nullopt: nobody did.
   absl::StatusOr<std::optional<Position>> AskedAt(const Job& job);
-  absl::Status RollForward(Job& job, Position position);
+  absl::Status RollForward(Job& job);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
-  absl::Status Finish(const Job& job, const std::string& state, const std::string& result);
+  absl::Status Finish(const Job& job, const absl::Status& swapped);
+  absl::Status Answer(const Job& job, const std::string& state, const std::string& result);
   absl::Status Drop(const Job& job);
 
   PgTarget& target_;

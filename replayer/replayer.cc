@@ -257,6 +257,7 @@ absl::StatusOr<std::optional<Replayer::OpenResume>> Replayer::LoadResume() {
 absl::Status Replayer::StepResume() {
   ASSIGN_OR_RETURN(const std::optional<int64_t> copying, recopy_->KeepFrom());
   if (copying) return absl::OkStatus();
+  RETURN_IF_ERROR(RefuseFailedCopies());
   LogInfo("replayer", "deriving tables of the changed mapping",
           {{"stream", options_.target.stream},
            {"tables", std::to_string(resume_->work.recompute.size())}});
@@ -271,13 +272,31 @@ absl::Status Replayer::StepResume() {
   return NoteConsistency();
 }
 
+// Rows of the mapping as it was must not pass for those of the new one.
+absl::Status Replayer::RefuseFailedCopies() {
+  for (const std::string& table : resume_->work.recopy) {
+    ASSIGN_OR_RETURN(const pg::Result newest,
+                     target_.session().Query(
+                         "SELECT state, result FROM switchyard.request WHERE stream = $1 AND "
+                         "kind = 'recopy' AND argument = $2 ORDER BY id DESC LIMIT 1",
+                         {options_.target.stream, table}));
+    if (newest.rows() == 0 || newest.text(0, 0) != "failed") continue;
+    return absl::FailedPreconditionError(
+        absl::StrFormat("NEW still holds rows of the mapping as it was before resume: the re-copy "
+                        "of %1$s failed: %2$s. Mend that, run: switchyard recopy FILE %1$s, and "
+                        "start the replayer again",
+                        table, newest.text(0, 1)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Replayer::Chores() {
   const absl::Time now = absl::Now();
   if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
   if (!catching_up_) {
-    RETURN_IF_ERROR(recopy_->Step());
+    RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
     read_again_ |= recopy_->TakeReleased();
     if (resume_) RETURN_IF_ERROR(StepResume());
   }

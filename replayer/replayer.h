@@ -70,6 +70,7 @@ class Replayer {
   absl::Status HandleRequests();
   absl::StatusOr<std::optional<OpenResume>> LoadResume();
   absl::Status StepResume();
+  absl::Status RefuseFailedCopies();
   absl::Status TrimFlushed();
   absl::Status AwaitRelease(std::optional<Lsn> held);
   absl::Status Stop(const absl::Status& reason);

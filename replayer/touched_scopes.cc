@@ -58,4 +58,13 @@ absl::Status TouchedScopes::WholeOfReaders(int source) {
   return absl::OkStatus();
 }
 
+absl::Status TouchedScopes::WholeOf(const std::vector<std::string>& tables) {
+  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+    const mapping::MappingPlan& plan = writer_.plan().mappings[m];
+    if (plan.row_local || std::ranges::count(tables, plan.display) == 0) continue;
+    RETURN_IF_ERROR(Whole(static_cast<int>(m)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace switchyard::replayer

@@ -27,6 +27,8 @@ class TouchedScopes {
   absl::Status Whole(int mapping);
   // Whole, for each mapping that reads the source, or a table of NEW made from it alone.
   absl::Status WholeOfReaders(int source);
+  // Whole, for each keyed mapping of these tables of the target (schema.name).
+  absl::Status WholeOf(const std::vector<std::string>& tables);
 
   bool contains(int mapping) const { return mappings_.contains(mapping); }
   void Clear() { mappings_.clear(); }

@@ -1,5 +1,8 @@
 // The program run by a role that may not silence NEW's foreign keys and triggers.
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "tests/e2e/cli_run_fixture.h"
 
@@ -11,7 +14,9 @@ using ::testing::Not;
 
 constexpr char kLines[] = R"(
   CREATE TABLE lines (id int PRIMARY KEY, order_id int NOT NULL REFERENCES orders ON DELETE CASCADE,
-    above int REFERENCES lines);)";
+    above int REFERENCES lines);
+  CREATE INDEX ON lines (order_id);
+  CREATE INDEX ON lines (above);)";
 
 class CliOrderTest : public CliRunTest {
  protected:
@@ -59,6 +64,7 @@ TEST_F(CliOrderTest, CheckSaysWhatIsSilentAndWhatHolds) {
       "new_db", "REVOKE SET ON PARAMETER session_replication_role FROM switchyard_replay"));
   const ProgramResult check = RunCli({"check", file_}, Roles());
   EXPECT_EQ(check.exit_code, 0) << check.output;
+  EXPECT_THAT(check.output, Not(HasSubstr("warning")));
   EXPECT_THAT(
       check.output,
       HasSubstr("NEW: written in the order of its foreign keys, since this role may not set "
@@ -66,6 +72,11 @@ TEST_F(CliOrderTest, CheckSaysWhatIsSilentAndWhatHolds) {
                 "what goes, the other way round; foreign keys that hold: public.lines: "
                 "lines_above_fkey, public.lines: lines_order_id_fkey; triggers that fire: "
                 "public.lines: note\n"));
+  ASSERT_OK(postgres_->Execute("new_db", "DROP INDEX lines_order_id_idx"));
+  EXPECT_THAT(RunCli({"check", file_}, Roles()).output,
+              HasSubstr("foreign key lines_order_id_fkey (public.lines to public.orders) has no "
+                        "index: every row of public.orders that goes reads all of public.lines. "
+                        "CREATE INDEX ON public.lines (\"order_id\");"));
 }
 
 TEST_F(CliOrderTest, CheckRefusesWhatNoOrderServes) {
@@ -112,6 +123,90 @@ TEST_F(CliOrderTest, CopiesStreamsAndCopiesAgain) {
       "INSERT INTO orders VALUES (-1, 0); INSERT INTO lines VALUES (-1, -1, -2), (-2, 100, -1)"));
   EXPECT_EQ(RunCli({"recopy", file_, "lines", "--wait", "60s"}, Roles()).exit_code, 0);
   EXPECT_EQ(RunCli({"recopy", file_, "orders", "--wait", "60s"}, Roles()).exit_code, 0);
+  ExpectEqual();
+  ASSERT_OK(pipeline_->Stop());
+}
+
+// Neither table can be replaced without the other.
+TEST_F(CliOrderTest, AResumedMappingMayGiveParentsAndTheirChildrenOtherKeys) {
+  PrepareWithoutTheRight();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_OK(pipeline_->Stop());
+  std::ofstream(file_) << absl::StrReplaceAll(
+                              kFile, {{"copy: orders}", "copy: orders, set: {id: id + 1000000}}"}})
+                       << "  - {table: public.lines, copy: lines, set: {order_id: order_id + "
+                          "1000000}}\n";
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "UPDATE lines SET above = NULL WHERE above IN (SELECT id FROM lines WHERE order_id = 7);"
+      "DELETE FROM orders WHERE id = 7"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(resume.output, HasSubstr("copied again:  public.lines, public.orders"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(postgres_->Execute("old_db",
+                               "INSERT INTO orders VALUES (80000, 1);"
+                               "INSERT INTO lines VALUES (80000, 80000, 1)"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  for (const auto& [old_sql, new_sql] :
+       {std::pair("SELECT sum(id), count(*) FROM orders",
+                  "SELECT sum(id - 1000000), count(*) FROM orders"),
+        std::pair("SELECT sum(order_id), count(*) FROM lines",
+                  "SELECT sum(order_id - 1000000), count(*) FROM lines")}) {
+    ASSERT_OK_AND_ASSIGN(const std::string old_rows, postgres_->Scalar("old_db", old_sql));
+    EXPECT_EQ(New(new_sql), old_rows);
+  }
+  EXPECT_EQ(New("SELECT string_agg(kind || ' ' || state, ', ' ORDER BY id) FROM "
+                "switchyard.request"),
+            "recopy done, recopy done, resume done");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliOrderTest, EverythingIsCopiedAgain) {
+  PrepareWithoutTheRight();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("new_db", "DELETE FROM lines WHERE above IS NULL"));
+  const ProgramResult recopy = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ExpectEqual();
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliOrderTest, KeysThatAreMadeAfterTheCopyHoldFromThenOn) {
+  ASSERT_OK(postgres_->Execute("new_db",
+                               "ALTER TABLE lines DROP CONSTRAINT lines_order_id_fkey, "
+                               "DROP CONSTRAINT lines_above_fkey"));
+  std::ofstream(folder_ + "/keys.sql")
+      << "ALTER TABLE lines ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE, "
+         "ADD FOREIGN KEY (above) REFERENCES lines";
+  std::ofstream(file_, std::ios::app) << "after_copy: [keys.sql]\n";
+  Prepare();
+  ASSERT_OK(postgres_->Execute(
+      "new_db",
+      "REVOKE SET ON PARAMETER session_replication_role FROM switchyard_replay;"
+      "ALTER TABLE lines OWNER TO switchyard_replay; ALTER TABLE orders OWNER TO "
+      "switchyard_replay; GRANT CREATE ON SCHEMA public TO switchyard_replay"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ExpectEqual();
+  EXPECT_EQ(New("SELECT count(*) FROM pg_constraint WHERE contype = 'f'"), "2");
+  // Parents that go before their children do, on OLD.
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "UPDATE lines SET above = NULL; BEGIN; UPDATE lines SET order_id = 100 WHERE order_id < 50; "
+      "DELETE FROM orders WHERE id < 50; INSERT INTO orders VALUES (80000, 1);"
+      "INSERT INTO lines VALUES (80000, 80000, 80000); COMMIT"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
   ExpectEqual();
   ASSERT_OK(pipeline_->Stop());
 }

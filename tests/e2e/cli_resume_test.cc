@@ -124,6 +124,32 @@ TEST_F(CliResumeTest, RowsThatANewSelectNoLongerGivesGo) {
   EXPECT_THAT(again.output, HasSubstr("the mapping is as it was"));
 }
 
+TEST_F(CliResumeTest, RowsOfTheOldMappingDoNotPassForThoseOfTheNewOne) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_NO_FATAL_FAILURE(Rewrite("copy: orders}", "copy: orders, set: {amount: amount * 100}}"));
+  EXPECT_EQ(RunCli({"resume", file_}, Roles()).exit_code, 0);
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(pipeline_->Start("replay"));  // NEW's CHECK refuses what the new mapping gives
+  ASSERT_OK(Await("the replayer's end", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT state FROM switchyard.stream") == "stopped";
+  }));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("NEW still holds rows of the mapping as it was before resume: the re-copy "
+                        "of public.orders failed: the target refuses a row"));
+  EXPECT_EQ(New("SELECT state FROM switchyard.request WHERE kind = 'resume'"), "open");
+  pipeline_->Kill("replay");
+
+  ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders DROP CONSTRAINT orders_amount_check"));
+  EXPECT_EQ(RunCli({"recopy", file_, "orders"}, Roles()).exit_code, 0);
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "505000");
+  EXPECT_EQ(New("SELECT state FROM switchyard.request WHERE kind = 'resume'"), "done");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 TEST_F(CliResumeTest, AMirrorOfAnotherShapeIsCopiedAgainAndWhatItFeedsDerivedAgain) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
   ASSERT_OK(pipeline_->Stop());
