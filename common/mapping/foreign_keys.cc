@@ -59,6 +59,9 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
            f.confmatchtype = 'f',
            CASE WHEN ca.attcollation <> pa.attcollation
                 THEN quote_ident(ls.nspname) || '.' || quote_ident(l.collname) END,
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = f.conrelid AND i.indisvalid
+                     AND i.indpred IS NULL
+                     AND f.conkey <@ (i.indkey::int2[])[0:cardinality(f.conkey) - 1]),
            )",
                                               PartsOf("child", "f.conrelid"), ", ",
                                               PartsOf("parent", "f.confrelid"),
@@ -88,9 +91,10 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
                                    .parent = rows.str(i, 8),
                                    .child_quoted = rows.str(i, 7),
                                    .parent_quoted = rows.str(i, 11),
-                                   .child_parts = rows.str(i, 14),
-                                   .parent_parts = rows.str(i, 15),
+                                   .child_parts = rows.str(i, 15),
+                                   .parent_parts = rows.str(i, 16),
                                    .deferrable = rows.boolean(i, 3),
+                                   .indexed = rows.boolean(i, 14),
                                    .full = rows.boolean(i, 12),
                                    .on_delete = rows.text(i, 4)[0],
                                    .on_update = rows.text(i, 5)[0]});

@@ -30,6 +30,7 @@ struct Reference {
   // OIDs, "1, 2", where only those parts of the child or of the parent have the key; else empty.
   std::string child_parts, parent_parts;
   bool deferrable = false;
+  bool indexed = true;  // the child, by these columns
   bool full = false;  // MATCH FULL: NULL in all columns or in none
   // As in pg_constraint: 'a' no action, 'r' restrict, 'c' cascade, 'n' set null, 'd' set default.
   char on_delete = 'a';

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/graph.h"
+#include "common/mapping/sql_builder.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -46,6 +47,7 @@ class Orderer {
     FindReferences();
     PlaceMappings();
     for (size_t m = 0; m < plan_.mappings.size(); ++m) Classify(static_cast<int>(m));
+    WarnOfIndexes();
     return std::move(order_);
   }
 
@@ -176,16 +178,41 @@ class Orderer {
       Problem(key, absl::StrCat("deletes or changes rows of ", key.child, " when rows of ",
                                 plan.display, " are taken out for a while, which values of ",
                                 absl::StrJoin(unique, ", "), " that change hands need"));
-    } else if (!unique.empty() && key.child != key.parent) {
-      for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-        order_.targets[m].blocks |= Fills(static_cast<int>(m), key.child);
-      }
+    } else if (!unique.empty()) {
+      WarnOfValues(mapping, key, absl::StrJoin(unique, ", "));
+    }
+  }
+
+  void WarnOfValues(int mapping, const Reference& key, const std::string& unique) {
+    const std::string& parent = plan_.mappings[mapping].display;
+    if (key.on_delete == 'r') {
       order_.warnings.push_back(absl::StrCat(
-          "a value of ", absl::StrJoin(unique, ", "),
-          " can't pass, in one transaction, from a "
-          "row of ",
-          plan.display, " that is deleted or changes its key to another row while ", Described(key),
-          " holds a row that stays; it would go to quarantine. ", WayOut(key, rules_)));
+          "rows of ", parent, " can't trade values of ", unique, " while ", Described(key),
+          " holds rows that refer to them: RESTRICT does not wait until they are back; they would "
+          "go to quarantine. ",
+          WayOut(key, rules_)));
+    }
+    if (key.child == key.parent) return;
+    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+      order_.targets[m].blocks |= Fills(static_cast<int>(m), key.child);
+    }
+    order_.warnings.push_back(absl::StrCat(
+        "a value of ", unique, " can't pass, in one transaction, from a row of ", parent,
+        " that is deleted or changes its key to another row while ", Described(key),
+        " holds a row that stays; it would go to quarantine. ", WayOut(key, rules_)));
+  }
+
+  void WarnOfIndexes() {
+    std::set<int> keys;
+    for (const WriteOrder::Target& target : order_.targets) {
+      keys.insert(target.references.begin(), target.references.end());
+    }
+    for (const int k : keys) {
+      if (Key(k).indexed) continue;
+      order_.warnings.push_back(
+          absl::StrCat(Described(Key(k)), " has no index: every row of ", Key(k).parent,
+                       " that goes reads all of ", Key(k).child, ". CREATE INDEX ON ",
+                       Key(k).child_quoted, " (", JoinQuoted(Key(k).columns), ");"));
     }
   }
 

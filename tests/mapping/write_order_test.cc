@@ -127,6 +127,58 @@ TEST_F(WriteOrderTest, ChildrenMustNotGoWithARowThatIsTakenOutForAWhile) {
   }
 }
 
+TEST_F(WriteOrderTest, RestrictLetsNoValuesBeTraded) {
+  Tables({"parent", "child"});
+  Key("child", "parent").on_delete = 'r';
+  rules_.unique_at_once["parent"].push_back("parent_name_key");
+  Order();
+  EXPECT_THAT(order_.problems, IsEmpty());
+  ASSERT_THAT(order_.warnings, SizeIs(2));
+  EXPECT_THAT(order_.warnings[0],
+              HasSubstr("rows of parent can't trade values of parent_name_key while foreign key "
+                        "child_fk (child to parent)"));
+  EXPECT_THAT(order_.warnings[0], HasSubstr("GRANT SET ON PARAMETER"));
+}
+
+TEST_F(WriteOrderTest, ATableThatSeveralMappingsFillIsReferredToByKeysThatCanWait) {
+  Tables({"parent", "parent", "child"});
+  Reference& key = Key("child", "parent");
+  Order();
+  ASSERT_THAT(order_.problems, SizeIs(2));
+  EXPECT_THAT(order_.problems[0].problem,
+              HasSubstr("foreign key child_fk (child to parent) refers to a table that several "
+                        "mappings fill"));
+  EXPECT_THAT(order_.problems[0].remedy, HasSubstr("ALTER CONSTRAINT \"child_fk\" DEFERRABLE;"));
+  key.deferrable = true;
+  Order();
+  EXPECT_THAT(order_.problems, IsEmpty());
+}
+
+TEST_F(WriteOrderTest, RowsThatChangeByBeingTakenOutAreReferredToByKeysThatCanWait) {
+  Tables({"parent", "child"});
+  Reference& key = Key("child", "parent");
+  plan_.mappings[0].write.exchange_updates = true;
+  Order();
+  ASSERT_THAT(order_.problems, SizeIs(1));
+  EXPECT_THAT(order_.problems[0].problem,
+              HasSubstr("refers to a table with a GENERATED ALWAYS identity"));
+  EXPECT_THAT(order_.problems[0].remedy, HasSubstr("DEFERRABLE"));
+  key.deferrable = true;
+  Order();
+  EXPECT_THAT(order_.problems, IsEmpty());
+}
+
+TEST_F(WriteOrderTest, AKeyWithoutAnIndexIsWarnedOf) {
+  Tables({"parent", "child"});
+  Key("child", "parent").indexed = false;
+  Key("child", "elsewhere").indexed = false;
+  Order();
+  ASSERT_THAT(order_.warnings, SizeIs(1));
+  EXPECT_THAT(order_.warnings[0],
+              HasSubstr("has no index: every row of parent that goes reads all of child. CREATE "
+                        "INDEX ON child (\"parent_id\");"));
+}
+
 TEST_F(WriteOrderTest, AKeyToOtherColumnsMustBeAbleToWait) {
   Tables({"parent", "child"});
   Reference& key = Key("child", "parent");

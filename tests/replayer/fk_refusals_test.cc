@@ -194,6 +194,18 @@ TEST_P(FkRefusalsTest, WhatStandsAboveARowThatStaysWaitsToo) {
   }
 }
 
+// What check warns of: RESTRICT does not wait for a row to be back.
+TEST_P(FkRefusalsTest, ValuesThatAreTradedByRestrictedRowsWait) {
+  StartFamily("ON DELETE RESTRICT", "ALTER TABLE parent ADD UNIQUE (name)");
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE parent SET name = 'p1' WHERE id = 2; UPDATE parent SET name = 'p2' "
+            "WHERE id = 1; INSERT INTO parent VALUES (7, 'p7'); COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT * FROM parent WHERE id IN (1, 2, 7) ORDER BY id"), "1|p1\n2|p2\n7|p7");
+  EXPECT_EQ(New(kEntries),
+            absl::StrCat(Entry("parent", "update", 1), "\n", Entry("parent", "update", 2)));
+}
+
 // A table that no mapping fills, which the role need not be able to read.
 TEST_P(FkRefusalsTest, ARowOfNewsOwnKeepsItsParent) {
   for (const char* action : {"", "ON DELETE RESTRICT", "DEFERRABLE"}) {
