@@ -50,6 +50,15 @@ absl::Status WithWayOn(const absl::Status& derived, const mapping::MappingPlan& 
                       look));
 }
 
+// Rows that were held back until the tables they refer to were there.
+absl::Status WithWayOut(const absl::Status& moved) {
+  if (!pg::IsRowRefused(moved)) return moved;
+  return WithNextStep(
+      moved,
+      "rows of OLD are not such as NEW's keys allow: mend them or the mapping, then "
+      "run: switchyard recopy FILE --all");
+}
+
 }  // namespace
 
 CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOptions options)
@@ -324,7 +333,7 @@ absl::Status CopyLoader::Derive() {
   for (const int m : target_.order()) {
     const mapping::MappingPlan& mapping = plan_.mappings[m];
     if (mapping.row_local) {
-      RETURN_IF_ERROR(MoveHeld(session, plan_, static_cast<size_t>(m)));
+      RETURN_IF_ERROR(WithWayOut(MoveHeld(session, plan_, static_cast<size_t>(m))));
       RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
       continue;
     }
@@ -333,7 +342,7 @@ absl::Status CopyLoader::Derive() {
     RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
     SY_FAULT_POINT("replayer.deriving");
   }
-  return target_.FinishWrites();
+  return WithWayOut(target_.FinishWrites());
 }
 
 absl::Status CopyLoader::Finish() {

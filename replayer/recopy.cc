@@ -391,6 +391,7 @@ absl::Status Recopy::Answer(const Job& job, const std::string& state, const std:
                 {options_.stream, state, result, source.name, source.schema + "." + source.name})
             .status());
     if (state == "done") {
+      swapped_ = true;
       ASSIGN_OR_RETURN(const bool released, EndDoubt(session, source, options_.stream));
       released_ |= released;
     }

@@ -50,6 +50,8 @@ class Recopy {
   // A table is no longer in doubt (doubt.h): the log is to be read again from the position, with
   // its changes. True once for each.
   bool TakeReleased() { return std::exchange(released_, false); }
+  // A table was swapped in: rows that wait for rows of it may go in. True once for each.
+  bool TakeSwapped() { return std::exchange(swapped_, false); }
 
  private:
   struct Leaf {
@@ -96,6 +98,7 @@ class Recopy {
   int64_t next_offset_ = 0;
   std::map<int, Job> jobs_;  // by source
   bool released_ = false;
+  bool swapped_ = false;
 };
 
 }  // namespace switchyard::replayer

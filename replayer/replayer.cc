@@ -82,8 +82,8 @@ absl::Status Replayer::Stop(const absl::Status& cause) {
   // What the log has lost is nowhere else.
   const absl::Status reason = absl::IsDataLoss(cause) ? WithNextStep(cause, kCopyAnew) : cause;
   const std::string text(StdSv(reason.message()));
-  const NextStep step = SplitNextStep(
-      text, "mend the cause and start the replayer again; nothing was skipped");
+  const NextStep step =
+      SplitNextStep(text, "mend the cause and start the replayer again; nothing was skipped");
   LogError("replayer", "stream stopped",
            {{"stream", options_.target.stream}, {"error", step.what}, {"next", step.next}});
   // Best effort: the connection may be what failed. Inside a transaction that goes with it, as the
@@ -281,11 +281,14 @@ absl::Status Replayer::RefuseFailedCopies() {
                          "kind = 'recopy' AND argument = $2 ORDER BY id DESC LIMIT 1",
                          {options_.target.stream, table}));
     if (newest.rows() == 0 || newest.text(0, 0) != "failed") continue;
-    return absl::FailedPreconditionError(
-        absl::StrFormat("NEW still holds rows of the mapping as it was before resume: the re-copy "
-                        "of %1$s failed: %2$s. Mend that, run: switchyard recopy FILE %1$s, and "
-                        "start the replayer again",
-                        table, newest.text(0, 1)));
+    return WithNextStep(
+        absl::FailedPreconditionError(
+            absl::StrFormat("NEW still holds rows of the mapping as it was before resume: the "
+                            "re-copy of %s failed: "
+                            "%s",
+                            table, newest.text(0, 1))),
+        absl::StrFormat("mend that, run: switchyard recopy FILE %s, and start the replayer again",
+                        table));
   }
   return absl::OkStatus();
 }
@@ -298,6 +301,9 @@ absl::Status Replayer::Chores() {
   if (!catching_up_) {
     RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
     read_again_ |= recopy_->TakeReleased();
+    if (recopy_->TakeSwapped() && target_.ordered() != nullptr) {
+      RETURN_IF_ERROR(target_.RetryQuarantine(0).status());
+    }
     if (resume_) RETURN_IF_ERROR(StepResume());
   }
   ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <set>
+#include <string>
+#include <vector>
 
 #include "common/base/status.h"
 #include "replayer/batch.h"

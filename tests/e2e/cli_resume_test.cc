@@ -144,6 +144,9 @@ TEST_F(CliResumeTest, RowsOfTheOldMappingDoNotPassForThoseOfTheNewOne) {
   ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders DROP CONSTRAINT orders_amount_check"));
   EXPECT_EQ(RunCli({"recopy", file_, "orders"}, Roles()).exit_code, 0);
   ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(Await("the resumed stream", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT state FROM switchyard.stream") == "streaming";
+  }));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "505000");
   EXPECT_EQ(New("SELECT state FROM switchyard.request WHERE kind = 'resume'"), "done");

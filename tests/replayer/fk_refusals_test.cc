@@ -265,6 +265,66 @@ TEST_P(FkRefusalsTest, ATruncatedParentOfRowsThatStayStopsTheStream) {
   EXPECT_EQ(New("SELECT count(*) FROM parent"), "6");
 }
 
+// While its changes wait, rows that refer to it can't all go in.
+TEST_P(FkRefusalsTest, RowsThatReferToATableInDoubtWaitUntilItIsCopiedAgain) {
+  StartWith(
+      "CREATE TABLE parent (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+      "CREATE TABLE parent_low PARTITION OF parent FOR VALUES FROM (0) TO (100);"
+      "CREATE TABLE parent_high PARTITION OF parent FOR VALUES FROM (100) TO (200);"
+      "CREATE TABLE child (id int PRIMARY KEY, parent_id int)",
+      {{"parent"}, {"child"}},
+      "INSERT INTO parent SELECT i, 'p' FROM generate_series(1, 199) i;"
+      "INSERT INTO child SELECT i, i FROM generate_series(1, 199) i",
+      "ALTER TABLE child ADD FOREIGN KEY (parent_id) REFERENCES parent ON DELETE CASCADE;"
+      "CREATE INDEX ON child (parent_id)");
+  ASSERT_OK(OnOld(
+      "BEGIN; DELETE FROM child WHERE parent_id < 100; TRUNCATE parent_low; COMMIT;"
+      "INSERT INTO parent VALUES (0, 'new'), (7, 'again'); INSERT INTO child VALUES (900, 0)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_OK(
+      OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+            "SELECT name, 'recopy', 'public.parent', epoch, lsn, log_offset FROM "
+            "switchyard.stream; UPDATE switchyard.stream SET state = 'catching_up'"));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.quarantine", "1"));
+  EXPECT_EQ(New(kEntries), Entry("child", "insert", 900));
+  for (const char* part : {"parent_low", "parent_high"}) ASSERT_OK(capture_->Recopy(part));
+  ASSERT_OK(OnOld("INSERT INTO child VALUES (901, 7)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.quarantine", "0"));
+  ExpectEqual("the table was copied again");
+}
+
+class FkCopyTest : public testing::ReplayFixture {};
+
+TEST_F(FkCopyTest, ACopyWhoseRowsReferToNothingSaysWhatToDo) {
+  for (const char* action : {"", "DEFERRABLE"}) {
+    SCOPED_TRACE(action);
+    options_.target.replica_role = false;
+    ASSERT_OK(
+        Start(kSchema,
+              absl::StrCat(kSchema,
+                           ";ALTER TABLE child ADD CONSTRAINT child_of FOREIGN KEY (parent_id) "
+                           "REFERENCES parent ",
+                           action),
+              "  - {table: public.parent, copy: parent}\n"
+              "  - {table: public.child, copy: child}\n",
+              "INSERT INTO child VALUES (1, NULL, 'fine'), (2, 7, 'of nobody')"));
+    ASSERT_OK(AwaitState("stopped"));
+    const std::string reason = New("SELECT stop_reason FROM switchyard.stream");
+    EXPECT_THAT(reason, HasSubstr("violates foreign key constraint \"child_of\""));
+    EXPECT_THAT(reason, HasSubstr("; next: rows of OLD are not such as NEW's keys allow: mend them "
+                                  "or the mapping, then run: switchyard recopy FILE --all"));
+    EXPECT_EQ(New("SELECT count(*) FROM child"), "0");
+    TearDown();
+    SetUp();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, FkRefusalsTest,
                          ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
                                             ::testing::Values(Arrival::kOneTransaction,
