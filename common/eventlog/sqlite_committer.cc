@@ -174,7 +174,8 @@ void SqliteCommitter::CommitUntilDone(const std::vector<Taken>& group) {
       LogWarn("eventlog", "cannot write to the log file, waiting",
               {{"path", db_->path()},
                {"free", FreeSpace(db_->path())},
-               {"error", std::string(StdSv(status.message()))}});
+               {"error", std::string(StdSv(status.message()))},
+               {"next", "make room there, or free the lock; it goes on by itself"}});
       next_warning = absl::Now() + kWarnEvery;
     }
     if (!Sleep(backoff.Next())) return;

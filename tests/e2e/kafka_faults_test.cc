@@ -85,6 +85,17 @@ class KafkaFaultsTest : public CliRunTest {
     EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
     ASSERT_OK(pipeline_->Stop());
   }
+  // All of them.
+  void TrimChanges() {
+    const Cancel cancel;
+    ASSERT_OK_AND_ASSIGN(
+        const auto log,
+        eventlog::OpenEventLog(
+            {.kafka = {{"bootstrap.servers", kafka_->bootstrap_servers()}}, .single_broker = true},
+            cancel));
+    ASSERT_OK_AND_ASSIGN(const auto topic, log->Describe(changes()));
+    ASSERT_OK(log->Trim(changes(), topic.next));
+  }
   std::string changes() const { return migration_ + ".forward.changes"; }
 
   static RealKafka* kafka_;
@@ -148,19 +159,32 @@ TEST_F(KafkaFaultsTest, ATopicTrimmedTooFarIsNamedAndTheRecopyMendsIt) {
   const std::string end = Old("SELECT pg_current_wal_lsn()");
   AwaitOld("SELECT bool_or(confirmed_flush_lsn >= '" + end + "') FROM pg_replication_slots");
   ASSERT_OK(pipeline_->Stop());
-  const Cancel cancel;
-  ASSERT_OK_AND_ASSIGN(
-      const auto log,
-      eventlog::OpenEventLog(
-          {.kafka = {{"bootstrap.servers", kafka_->bootstrap_servers()}}, .single_broker = true},
-          cancel));
-  ASSERT_OK_AND_ASSIGN(const auto topic, log->Describe(changes()));
-  ASSERT_OK(log->Trim(changes(), topic.next));
+  ASSERT_NO_FATAL_FAILURE(TrimChanges());
   ASSERT_OK(pipeline_->Start("run"));
   EXPECT_THAT(AwaitStopped().output,
               AllOf(HasSubstr("records were trimmed away"), HasSubstr("    next: "),
                     HasSubstr("switchyard recopy FILE --all")));
   EXPECT_THAT(pipeline_->Log("run"), HasSubstr("recopy FILE --all"));
+  ASSERT_OK_AND_ASSIGN(const int code, pipeline_->process("run")->Terminate());
+  EXPECT_EQ(code, 1);
+  ASSERT_NO_FATAL_FAILURE(CopyAllAgainAndExpectEquality());
+}
+
+// With nothing left on the log for capture to compare the slot with, NEW's own position tells.
+TEST_F(KafkaFaultsTest, ASlotMadeAnewIsNoticedThoughTheTopicIsEmpty) {
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_NO_FATAL_FAILURE(TrimChanges());
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 5 WHERE id = 1"));
+  const std::string slot = "switchyard_" + migration_ + "_forward";
+  AwaitOld("SELECT NOT bool_or(active) FROM pg_replication_slots");
+  ASSERT_OK(postgres_->Execute("old_db", "SELECT pg_drop_replication_slot('" + slot + "')"));
+  ASSERT_OK(postgres_->Execute(
+      "old_db", "SELECT pg_create_logical_replication_slot('" + slot + "', 'pgoutput')"));
+  ASSERT_OK(pipeline_->Start("run"));
+  EXPECT_THAT(AwaitStopped().output, AllOf(HasSubstr("the log has lost records in between"),
+                                           HasSubstr("switchyard recopy FILE --all")));
   ASSERT_OK_AND_ASSIGN(const int code, pipeline_->process("run")->Terminate());
   EXPECT_EQ(code, 1);
   ASSERT_NO_FATAL_FAILURE(CopyAllAgainAndExpectEquality());
