@@ -20,11 +20,12 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class KafkaFaultsTest : public CliRunTest {
  protected:
   static void SetUpTestSuite() {
-    auto started = RealKafka::Start();
+    auto started = RealKafka::Start({.tls = true});
     ASSERT_OK(started);
     kafka_ = started->release();
   }
@@ -188,6 +189,42 @@ TEST_F(KafkaFaultsTest, ASlotMadeAnewIsNoticedThoughTheTopicIsEmpty) {
   ASSERT_OK_AND_ASSIGN(const int code, pipeline_->process("run")->Terminate());
   EXPECT_EQ(code, 1);
   ASSERT_NO_FATAL_FAILURE(CopyAllAgainAndExpectEquality());
+}
+
+// TLS and SASL as documented: properties passed through, the secret from the environment alone.
+TEST_F(KafkaFaultsTest, LogsInOverTlsWithAPasswordThatIsNeverShown) {
+  const std::string file = ReadFileOrEmpty(file_);
+  std::ofstream(file_) << file.substr(0, file.find("log: {kafka"))
+                       << "log:\n  kafka:\n    bootstrap.servers: \"" << kafka_->tls_servers()
+                       << "\"\n    single_broker: true\n    security.protocol: SASL_SSL\n"
+                       << "    ssl.ca.location: " << kafka_->certificate_path()
+                       << "\n    sasl.mechanism: PLAIN\n    sasl.username: switchyard\n"
+                       << "    env: {sasl.password: KAFKA_PASSWORD}\n";
+  const auto with = [&](const std::string& password) {
+    Environment environment = Roles();
+    environment.emplace_back("KAFKA_PASSWORD", password);
+    return environment;
+  };
+  const ProgramResult missing = RunCli({"check", file_}, Roles());
+  EXPECT_NE(missing.exit_code, 0);
+  EXPECT_THAT(missing.output, HasSubstr("KAFKA_PASSWORD is not set"));
+  for (const char* command : {"check", "run"}) {
+    const ProgramResult wrong = RunCli({command, file_}, with("hunter2"));
+    EXPECT_NE(wrong.exit_code, 0);
+    EXPECT_THAT(wrong.output, AllOf(HasSubstr("uthentication"), Not(HasSubstr("hunter2"))));
+  }
+  const ProgramResult check = RunCli({"check", file_}, with("open sesame"));
+  EXPECT_EQ(check.exit_code, 0) << check.output;
+  ASSERT_OK_AND_ASSIGN(const auto run,
+                       SwitchyardProcess::Start({.arguments = {"run", file_},
+                                                 .environment = with("open sesame"),
+                                                 .output_path = folder_ + "/run.log"}));
+  ASSERT_OK(Await("NEW has the copy", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT count(*) FROM orders") == "100";
+  })) << ReadFileOrEmpty(folder_ + "/run.log");
+  ASSERT_OK_AND_ASSIGN(const int code, run->Terminate());
+  EXPECT_EQ(code, 0);
+  EXPECT_THAT(ReadFileOrEmpty(folder_ + "/run.log"), Not(HasSubstr("sesame")));
 }
 
 // With kcat and protoc alone, as docs/event-log.md says.
