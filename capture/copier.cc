@@ -9,12 +9,15 @@
 #include "common/base/log.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 
 namespace switchyard::capture {
 namespace {
 
 // While a copy runs: progress is saved, and finished tables are ticked off, this often.
 constexpr absl::Duration kProgressInterval = absl::Seconds(1);
+
+constexpr char kLimitExceeded[] = "54000";  // "Cannot enlarge string buffer"
 
 // The leaves of a partitioned table, or the table itself.
 absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session,
@@ -54,6 +57,11 @@ absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session
 // A copy is tried again in any case; what will not mend itself says what to do.
 absl::Status AsForPeople(const absl::Status& failure) {
   if (IsRetryable(failure)) return failure;
+  if (pg::StatusSqlState(failure) == kLimitExceeded) {
+    return WithNextStep(failure,
+                        "a row of it is larger than the 1 GB that Postgres can send: make it "
+                        "smaller; the copy goes on by itself");
+  }
   return WithNextStep(
       failure,
       "switchyard check FILE names what is missing; once it is there, the copy goes "

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/strings.h"
 
 namespace switchyard::capture {
 namespace {
@@ -157,7 +158,19 @@ absl::Status Publisher::OnRow(const RowMessage& row) {
   ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
   const RowPlace place = {.commit_lsn = begin_.commit_lsn, .ordinal = ordinal_++};
-  return Append(keys_ ? KeyOf(row, relation) : std::string_view(), encoder_.EncodeRow(row, place));
+  const absl::Status appended =
+      Append(keys_ ? KeyOf(row, relation) : std::string_view(), encoder_.EncodeRow(row, place));
+  return absl::IsInvalidArgument(appended) ? TooLarge(appended, *relation) : appended;
+}
+
+// No later start gets past it, so what can be done is on the source.
+absl::Status Publisher::TooLarge(const absl::Status& refused,
+                                 const CachedRelation& relation) const {
+  return absl::DataLossError(absl::StrFormat(
+      "a change of %s.%s at %s can't be captured: %s; next: make that row smaller on the source, "
+      "or "
+      "take its table out of the migration file, then copy all anew: switchyard recopy FILE --all",
+      relation.schema, relation.name, begin_.commit_lsn.ToString(), StdSv(refused.message())));
 }
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {

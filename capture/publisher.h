@@ -79,6 +79,7 @@ class Publisher {
   absl::Status OnCommit(const CommitMessage& commit);
   absl::Status OnRelation(const RelationMessage& relation);
   absl::Status OnRow(const RowMessage& row);
+  absl::Status TooLarge(const absl::Status& refused, const CachedRelation& relation) const;
   absl::Status OnTruncate(const TruncateMessage& truncate);
   absl::Status OnLogicalMessage(const LogicalMessage& message);
 

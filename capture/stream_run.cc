@@ -36,6 +36,8 @@ constexpr char kNoSuchSlot[] = "42704";
 constexpr char kSlotUnusable[] = "55000";
 constexpr char kNoSuchPublication[] = "42704";   // once streaming; before, it is the slot
 constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since Postgres 18
+// "Cannot enlarge string buffer": one message of the protocol holds 1 GB.
+constexpr char kLimitExceeded[] = "54000";
 constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
 absl::Status Lost(const StreamNames& names, std::string_view what) {
@@ -91,9 +93,15 @@ absl::Status StreamRun::Run() {
 // publication stays unreadable when there is one again.
 absl::Status StreamRun::Explain(const absl::Status& ended) const {
   const pg::ErrorFields fields = pg::StatusErrorFields(ended);
+  const Lsn read = publisher_ != nullptr ? publisher_->position() : start_;
+  if (fields.sqlstate == kLimitExceeded) {
+    return absl::DataLossError(absl::StrFormat(
+        "the source can't send a change after %s: %s; next: make that row smaller (all its columns "
+        "together less than 1 GB), or take its table out of the publication, then %s",
+        read.ToString(), StdSv(ended.message()), HowToBeginAnew(config_.names)));
+  }
   const bool skipped = fields.sqlstate == kPublicationSkipped && fields.severity == "WARNING";
   if (fields.sqlstate != kNoSuchPublication && !skipped) return ended;
-  const Lsn read = publisher_ != nullptr ? publisher_->position() : start_;
   return absl::DataLossError(absl::StrFormat(
       "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
       "made again since): what was changed meanwhile can't be read from the slot; next: run, as "

@@ -210,5 +210,37 @@ TEST_F(PublisherTest, AFailedRootLookupStopsBeforeTheRows) {
   EXPECT_THAT(publisher.Publish(message), StatusIs(absl::StatusCode::kUnavailable, "gone"));
 }
 
+// A log with a limit of 100 bytes.
+class SmallWriter : public eventlog::LogWriter {
+ public:
+  absl::StatusOr<uint64_t> Append(std::string_view /*key*/, std::string_view payload) override {
+    if (payload.size() > 100) return absl::InvalidArgumentError("a record of many bytes");
+    return ++sequence_;
+  }
+  void Nudge() override {}
+  absl::Status Flush(absl::Duration /*timeout*/) override { return absl::OkStatus(); }
+  uint64_t durable_sequence() const override { return sequence_; }
+  absl::Status status() const override { return absl::OkStatus(); }
+  bool keeps_keys() const override { return false; }
+
+ private:
+  uint64_t sequence_ = 0;
+};
+
+TEST_F(PublisherTest, ARowThatTheLogCannotHoldIsNamedWithTheWayOut) {
+  SmallWriter small;
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Options{.epoch = 7, .start = Lsn(100)}, small,
+      [this](const RelationMessage&) -> absl::StatusOr<RootTable> { return root_; });
+  ASSERT_OK(Begin(0x16B3748));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Insert("1"));
+  EXPECT_THAT(Insert(std::string(200, '7')),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       ::testing::AllOf(HasSubstr("a change of public.t at 0/16B3748"),
+                                        HasSubstr("a record of many bytes"),
+                                        HasSubstr("switchyard recopy FILE --all"))));
+}
+
 }  // namespace
 }  // namespace switchyard::capture
