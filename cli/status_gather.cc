@@ -7,6 +7,7 @@
 #include "capture/source_setup.h"
 #include "cli/connect.h"
 #include "common/base/strings.h"
+#include "common/pg/slot.h"
 #include "replayer/target_session.h"
 
 namespace switchyard::cli {
@@ -138,6 +139,18 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
+// A slot is made once every transaction that had written has ended: who holds it up.
+absl::Status AskSlotBlockers(pg::Session& session, StreamFacts* facts) {
+  constexpr size_t kShownMax = 5;
+  ASSIGN_OR_RETURN(const std::vector<pg::SlotBlocker> blockers,
+                   pg::FindSlotBlockers(session, absl::Seconds(1)));
+  for (const pg::SlotBlocker& blocker : blockers) {
+    if (facts->slot_waits_for.size() == kShownMax) break;
+    facts->slot_waits_for.push_back(blocker.ToString());
+  }
+  return absl::OkStatus();
+}
+
 // The lock that a replayer holds for as long as it lives (OpenExclusively).
 absl::Status AskReplayer(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
@@ -200,6 +213,7 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
   RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
+  if (facts->capture_state == "creating") RETURN_IF_ERROR(AskSlotBlockers(*source_, facts));
   // After the slot, so that what is captured is never ahead of it; before NEW is asked, so that
   // what is applied may be.
   ASSIGN_OR_RETURN(

@@ -119,6 +119,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .quarantined = facts.quarantined,
       .open_requests = facts.open_requests,
       .slot = facts.slot,
+      .slot_waits_for = facts.slot_waits_for,
       .suspects = facts.suspects};
   if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
   if (facts.slot.has_value()) {

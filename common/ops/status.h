@@ -63,6 +63,7 @@ struct StreamFacts {
   std::optional<int64_t> capture_epoch;
   std::string refusal;  // why capture stands still
   std::optional<SlotFacts> slot;
+  std::vector<std::string> slot_waits_for;  // transactions that keep it from being made
   std::vector<Suspect> suspects;
   // From the target.
   std::string target_error;
@@ -116,6 +117,7 @@ struct StreamStatus {
   std::optional<int64_t> open_requests;
   std::optional<SlotFacts> slot;
   std::optional<int64_t> slot_retained_bytes;
+  std::vector<std::string> slot_waits_for;
   std::vector<Suspect> suspects;
   std::vector<CopyProgress> copy;
   std::vector<std::string> errors;  // databases that could not be asked

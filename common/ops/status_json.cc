@@ -74,6 +74,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
           {"slot", SlotJson(status)},
+          {"slot_waits_for", status.slot_waits_for},
           {"suspects", std::move(suspects)},
           {"copy", std::move(copy)},
           {"errors", status.errors}};

@@ -93,6 +93,9 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
   }
   rows.push_back({"slot", SlotText(status)});
+  for (const std::string& transaction : status.slot_waits_for) {
+    rows.push_back({"", Colored("waits for " + transaction, kYellow, options)});
+  }
   for (const CopyProgress& copy : status.copy) {
     if (copy.error.empty()) continue;
     const NextStep step = SplitNextStep(copy.error, "");

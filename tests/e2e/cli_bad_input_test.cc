@@ -250,6 +250,23 @@ TEST(CliUsageTest, EveryCommandHasHelpWithAnExample) {
   }
 }
 
+// The slot can't be made before it ends, and nothing else says why nothing moves.
+TEST_F(CliBadInputTest, AForgottenTransactionIsNamedByStatus) {
+  Prepare();
+  ASSERT_OK_AND_ASSIGN(const auto forgotten, postgres_->Connect("old_db"));
+  ASSERT_OK(forgotten->Execute("BEGIN; UPDATE orders SET amount = 7 WHERE id = 7"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  const std::string pid = absl::StrCat("waits for pid ", forgotten->backend_pid());
+  EXPECT_OK(Await("status to name it", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return absl::StrContains(RunCli({"status", file_}, Roles()).output, pid);
+  }));
+  ASSERT_OK(forgotten->Execute("COMMIT"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_THAT(RunCli({"status", file_}, Roles()).output, Not(HasSubstr("waits for")));
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 7"), "7");
+}
+
 // SIGTERM while nothing goes on: a database that does not answer, another that is in charge.
 TEST_F(CliBadInputTest, EachRoleEndsCleanlyWhileItWaits) {
   Prepare();

@@ -38,6 +38,14 @@ TEST(StatusTextTest, ShowsTheCopyTableByTable) {
 )"));
 }
 
+TEST(StatusTextTest, SaysWhatTheSlotWaitsFor) {
+  StreamFacts facts = CopyingFacts();
+  facts.slot_waits_for = {"pid 412 (psql, database shop, open for 5m0s)"};
+  EXPECT_THAT(Text(facts), HasSubstr("to the limit\n"
+                                     "              waits for pid 412 (psql, database shop, open "
+                                     "for 5m0s)\n"));
+}
+
 TEST(StatusTextTest, SaysThatNoReplayerRuns) {
   StreamFacts facts = StreamingFacts();
   StreamFacts before = facts;
