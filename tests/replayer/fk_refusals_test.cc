@@ -194,6 +194,30 @@ TEST_P(FkRefusalsTest, WhatStandsAboveARowThatStaysWaitsToo) {
   }
 }
 
+// A key to other columns than those that tell rows apart: a parent may leave it without going.
+TEST_P(FkRefusalsTest, AParentThatIsCalledOtherwiseWhileAChildStaysWaits) {
+  StartWith(
+      "CREATE TABLE parent (id int PRIMARY KEY, ref text UNIQUE, v text);"
+      "CREATE TABLE child (id int PRIMARY KEY, ref text)",
+      kFamily,
+      "INSERT INTO parent SELECT i, 'r' || i, 'p' FROM generate_series(1, 6) i;"
+      "INSERT INTO child SELECT i, 'r' || 1 + i % 6 FROM generate_series(1, 12) i",
+      "ALTER TABLE child ADD FOREIGN KEY (ref) REFERENCES parent (ref) DEFERRABLE");
+  Together({"UPDATE parent SET ref = 'other' WHERE id = 1", "DELETE FROM parent WHERE id = 2",
+            "UPDATE parent SET v = 'on' WHERE id = 3", "INSERT INTO child VALUES (50, 'nobody')"});
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(New(kEntries),
+            absl::StrJoin({Entry("child", "insert", 50), Entry("parent", "update", 1),
+                           Entry("parent", "delete", 2)},
+                          "\n"));
+  EXPECT_EQ(New("SELECT id, ref, v FROM parent WHERE id <= 3 ORDER BY id"),
+            "1|r1|p\n2|r2|p\n3|r3|on");
+  Together({"UPDATE child SET ref = 'other' WHERE ref = 'r1'", "DELETE FROM child WHERE ref = 'r2'",
+            "UPDATE child SET ref = NULL WHERE id = 50"});
+  Retry();
+  ExpectEqual("nothing refers to what they were");
+}
+
 // What check warns of: RESTRICT does not wait for a row to be back.
 TEST_P(FkRefusalsTest, ValuesThatAreTradedByRestrictedRowsWait) {
   StartFamily("ON DELETE RESTRICT", "ALTER TABLE parent ADD UNIQUE (name)");

@@ -52,11 +52,12 @@ TEST_P(FkShapesTest, AKeyThatMatchesInFullOrNotAtAll) {
 // another type.
 TEST_P(FkShapesTest, ColumnsOfOtherTypesAndCollations) {
   StartWith(
-      absl::StrCat("CREATE TABLE parent (id text COLLATE \"C\", n bigint, v text, PRIMARY KEY "
-                   "(id, n));"
-                   "CREATE TABLE child (id int PRIMARY KEY, parent_id text, n smallint, "
-                   "FOREIGN KEY (parent_id, n) REFERENCES parent ",
-                   kAct, ")"),
+      absl::StrCat(
+          "CREATE TABLE parent (id text COLLATE \"C\", n bigint, v text, PRIMARY KEY "
+          "(id, n));"
+          "CREATE TABLE child (id int PRIMARY KEY, parent_id text COLLATE \"POSIX\", n smallint, "
+          "FOREIGN KEY (parent_id, n) REFERENCES parent ",
+          kAct, ")"),
       {{"parent", "id, n"}, {"child"}},
       "INSERT INTO parent SELECT 'p' || i, i, 'p' FROM generate_series(1, 6) i;"
       "INSERT INTO child SELECT i, 'p' || 1 + i % 6, 1 + i % 6 FROM generate_series(1, 24) i");
