@@ -337,7 +337,10 @@ TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
   Run("DELETE FROM switchyard.capture_stream");
   Run("SELECT pg_drop_replication_slot('" + slot() + "')");
   EXPECT_THAT(StartAndAwaitEnd(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the source knows of no")));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("the source knows of no"),
+                             HasSubstr("remove the log (topics " + stream() + ".changes and"),
+                             HasSubstr("recopy FILE --all"))));
 }
 
 // What was changed meanwhile can't be decoded, also when the publication is there again.
