@@ -43,6 +43,48 @@ mapping::TableWrite SideWrite(const SourcePlan& source, const std::string& side)
   return mapping::BuildTableWrite(source, target);
 }
 
+// Applies batches to a side table. The chunks of a large transaction go into one, which ends with
+// it, or is taken back with it.
+class SideWriter {
+ public:
+  SideWriter(PgTarget& target, int source, mapping::TableWrite write)
+      : session_(target.session()),
+        writer_(target.writer()),
+        source_(source),
+        write_(std::move(write)) {}
+  ~SideWriter() { TakeBack(); }
+
+  absl::Status Apply(Batch batch) {
+    if (batch.aborted) {
+      TakeBack();
+      return absl::OkStatus();
+    }
+    if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
+    for (TableChanges& table : batch.tables) {
+      table.source = source_;
+      RETURN_IF_ERROR(writer_.Stage(table, false));
+      RETURN_IF_ERROR(writer_.Write(table, write_, false));
+      if (batch.chunk) RETURN_IF_ERROR(writer_.ClearStage(source_));
+    }
+    if (batch.chunk) return absl::OkStatus();
+    RETURN_IF_ERROR(writer_.EmptyUsed());
+    RETURN_IF_ERROR(session_.Commit());
+    open_ = false;
+    return absl::OkStatus();
+  }
+
+ private:
+  void TakeBack() {
+    if (std::exchange(open_, false)) session_.Rollback();
+  }
+
+  pg::Session& session_;
+  TableWriter& writer_;
+  const int source_;
+  const mapping::TableWrite write_;
+  bool open_ = false;
+};
+
 }  // namespace
 
 Recopy::Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& log,
@@ -331,18 +373,7 @@ absl::Status Recopy::RollForward(Job& job) {
   // Those are as of the position; the first rows to come have the shape that was copied.
   for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
 
-  const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
-  pg::Session& session = target_.session();
-  const auto apply = [&](Batch batch) -> absl::Status {
-    return session.InTransaction([&]() -> absl::Status {
-      for (TableChanges& table : batch.tables) {
-        table.source = job.source;
-        RETURN_IF_ERROR(target_.writer().Stage(table, false));
-        RETURN_IF_ERROR(target_.writer().Write(table, write, false));
-      }
-      return target_.writer().EmptyUsed();
-    });
-  };
+  SideWriter side(target_, job.source, SideWrite(plan_.sources[job.source], job.side));
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
   std::vector<eventlog::LogRecord> records;
   int64_t next = position.next_offset;
@@ -356,11 +387,11 @@ absl::Status Recopy::RollForward(Job& job) {
       const absl::Status added = batcher.Add(record.payload, record.offset + 1);
       job.outdated = batcher.lost_partition();
       RETURN_IF_ERROR(added);
-      while (batcher.full()) RETURN_IF_ERROR(apply(batcher.Take()));
+      while (batcher.full()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
       next = record.offset + 1;
     }
   }
-  if (batcher.has_complete()) RETURN_IF_ERROR(apply(batcher.Take()));
+  if (batcher.has_complete()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
   job.from = target_.position();  // should it be tried again
   return absl::OkStatus();
 }

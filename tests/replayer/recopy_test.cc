@@ -70,5 +70,22 @@ TEST_F(RecopyTest, AColumnIsAddedBetweenTheCopyAndTheSwap) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+TEST_F(RecopyTest, ALargeTransactionThatStopsShortAndComesAgainIsRolledForwardOnce) {
+  StartTable();
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET id = id - 5; INSERT INTO t SELECT i, 'large' FROM "
+            "generate_series(10, 50000) i; DELETE FROM t WHERE id BETWEEN 100 AND 120; COMMIT"));
+  ASSERT_OK(capture_->DieAfter(45'000));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew("SELECT state <> 'open' FROM switchyard.request", "t"));
+  EXPECT_EQ(New("SELECT state FROM switchyard.request"), "done")
+      << New("SELECT result FROM switchyard.request");
+  EXPECT_EQ(New(kAll), Old(kAll));
+}
+
 }  // namespace
 }  // namespace switchyard::replayer

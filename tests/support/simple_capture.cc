@@ -79,6 +79,22 @@ absl::Status SimpleCapture::Pump() {
   return changes_->Flush(absl::Seconds(30));
 }
 
+absl::Status SimpleCapture::DieAfter(int messages) {
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      source_.Query(
+          "SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, "
+          "'proto_version', '1', 'publication_names', $2, 'messages', 'true') LIMIT $3::int",
+          {options_.slot, options_.slot, std::to_string(messages)}));
+  capture::PgoutputMessage message;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const std::string bytes = absl::HexStringToBytes(Sv(rows.text(i, 0)));
+    RETURN_IF_ERROR(capture::DecodePgoutput(bytes, &message));
+    RETURN_IF_ERROR(publisher_->Publish(message));
+  }
+  return NewEpoch();
+}
+
 absl::Status SimpleCapture::Recopy(const std::string& name) {
   for (const mapping::Table& table : catalog_.tables) {
     if (table.name != name) continue;

@@ -42,6 +42,8 @@ class SimpleCapture {
   absl::Status Recopy(const std::string& table);
   // A new epoch from where the slot stands, as after a crash of capture.
   absl::Status NewEpoch();
+  // The first `messages` of what Pump would publish; then capture dies, and a new epoch begins.
+  absl::Status DieAfter(int messages);
   // LSN of the last commit published.
   Lsn last_commit() const { return last_commit_; }
 
