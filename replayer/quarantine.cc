@@ -1,5 +1,6 @@
 #include "replayer/quarantine.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -21,7 +22,9 @@ namespace {
 constexpr size_t kColumnsPerObject = 40;
 
 std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
+// What a stage held, and what entries of the quarantine stand in it.
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
+std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.stage.substr(8)); }
 
 // The stage, or what was held of it, is known as sy_s in what these give.
 
@@ -97,22 +100,29 @@ absl::Status Quarantine::InSavepoint(absl::FunctionRef<absl::Status()> body) {
   return replayer::InSavepoint(writer_.session(), "sy_careful", body);
 }
 
-absl::Status Quarantine::HoldStage(int source) {
-  const SourcePlan& plan = writer_.plan().sources[source];
-  return writer_.session().Execute(
-      absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", Hold(plan).substr(8), " (LIKE ",
-                   Temp(plan.stage), ") ON COMMIT DELETE ROWS; TRUNCATE ", Hold(plan),
-                   "; INSERT INTO ", Hold(plan), " SELECT * FROM ", Temp(plan.stage)));
+absl::Status Quarantine::Undone(absl::FunctionRef<absl::Status()> body) {
+  RETURN_IF_ERROR(writer_.session().Execute("SAVEPOINT sy_undone"));
+  absl::Status status = body();
+  if (!writer_.session().alive()) return status;
+  RETURN_IF_ERROR(
+      writer_.session().Execute("ROLLBACK TO SAVEPOINT sy_undone; RELEASE SAVEPOINT sy_undone"));
+  return status;
 }
 
-absl::Status Quarantine::TakeHeld(int source, const std::string& condition) {
-  const SourcePlan& plan = writer_.plan().sources[source];
-  return writer_.session().Execute(absl::StrCat("DELETE FROM ", Temp(plan.stage), "; INSERT INTO ",
-                                                Temp(plan.stage), " SELECT * FROM ", Hold(plan),
-                                                " WHERE ", condition));
+absl::Status Quarantine::Keep(int source, const std::string& kept) {
+  const std::string stage = Temp(writer_.plan().sources[source].stage);
+  return writer_.session().Execute(absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", kept.substr(8),
+                                                " (LIKE ", stage,
+                                                ") ON COMMIT DELETE ROWS; TRUNCATE ", kept,
+                                                "; INSERT INTO ", kept, " SELECT * FROM ", stage));
 }
 
-absl::Status Quarantine::RestoreStage(int source) { return TakeHeld(source, "true"); }
+absl::Status Quarantine::Restore(int source, const std::string& kept,
+                                 const std::string& condition) {
+  const std::string stage = Temp(writer_.plan().sources[source].stage);
+  return writer_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
+                                                " SELECT * FROM ", kept, " WHERE ", condition));
+}
 
 absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
   const absl::Status status = InSavepoint([&] { return writer_.WriteStaged(write); });
@@ -120,28 +130,42 @@ absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
   return InSavepoint([&] { return writer_.Exchange(write); });
 }
 
-absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn,
-                                        Feed feed) {
-  if (table.truncated) {
-    RETURN_IF_ERROR(writer_.Clear(writer_.plan().mappings[mapping].write));
-    RETURN_IF_ERROR(
-        writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                    {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
-  }
-  RETURN_IF_ERROR(HoldStage(table.source));
-  if (active(mapping)) RETURN_IF_ERROR(FoldKnown(table.source, mapping, lsn, feed));
-  ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
-  ASSIGN_OR_RETURN(const std::vector<Refusal> more, WriteOrBisect(table, mapping));
-  refusals.insert(refusals.end(), more.begin(), more.end());
-  for (const Refusal& refusal : refusals) {
-    RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
-  }
-  if (!refusals.empty()) RETURN_IF_ERROR(CheckBound());
-  return RestoreStage(table.source);
+absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mapping,
+                                                           const std::string& kept,
+                                                           const Numbers& rows) {
+  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
+  const std::string stage = Temp(writer_.plan().sources[source].stage);
+  const auto write_them = [&](const Numbers& some) -> absl::Status {
+    RETURN_IF_ERROR(Restore(source, kept, IsOneOf("sy__ord", some)));
+    return WriteOrExchange(write);
+  };
+  // Out of the way: deleted, if they are there at all.
+  const auto fits = [&](const Numbers& some, const Numbers& among) {
+    return Undone([&]() -> absl::Status {
+      const std::string wanted = IsOneOf("sy__ord", some);
+      RETURN_IF_ERROR(
+          Restore(source, kept,
+                  absl::StrCat(IsOneOf("sy__ord", among), " AND (sy__op <> 'I' OR ", wanted, ")")));
+      RETURN_IF_ERROR(writer_.session().Execute(
+          absl::StrCat("UPDATE ", stage, " SET sy__op = 'D' WHERE NOT ", wanted)));
+      return WriteOrExchange(write);
+    });
+  };
+  return WriteWhatFits(rows, {write_them, fits});
+}
+
+absl::StatusOr<Numbers> Quarantine::Staged(int source) {
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      writer_.session().Query(absl::StrCat(
+          "SELECT sy__ord FROM ", Temp(writer_.plan().sources[source].stage), " ORDER BY 1")));
+  Numbers numbers;
+  for (int i = 0; i < rows.rows(); ++i) numbers.push_back(rows.i64(i, 0));
+  return numbers;
 }
 
 // Out of the stage: what an earlier attempt found at fault only at its end.
-absl::StatusOr<std::vector<RefusedNumber>> Quarantine::TakeBarred(int source, int mapping) {
+absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapping) {
   std::vector<Refusal> taken;
   if (writer_.ordered() == nullptr) return taken;
   ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
@@ -153,24 +177,31 @@ absl::StatusOr<std::vector<RefusedNumber>> Quarantine::TakeBarred(int source, in
   return taken;
 }
 
-absl::StatusOr<std::vector<RefusedNumber>> Quarantine::WriteOrBisect(const TableChanges& table,
-                                                                     int mapping) {
-  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
-  const absl::Status status = WriteOrExchange(write);
-  if (status.ok()) return std::vector<Refusal>();
-  if (!IsRefusedRow(status)) return status;
-  // What is left in the stage after folding is what may be tried.
-  RETURN_IF_ERROR(writer_.session().Execute(
-      absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS sy_try (sy__ord int) ON COMMIT DELETE ROWS; "
-                   "TRUNCATE pg_temp.sy_try; INSERT INTO pg_temp.sy_try SELECT sy__ord FROM ",
-                   Temp(writer_.plan().sources[table.source].stage))));
-  return Bisect(static_cast<int64_t>(table.changes.size()), [&](int64_t low, int64_t high) {
-    const absl::Status taken = TakeHeld(
-        table.source,
-        absl::StrCat("sy__ord IN (SELECT sy__ord FROM pg_temp.sy_try) AND sy__ord >= ", low,
-                     " AND sy__ord < ", high));
-    return taken.ok() ? WriteOrExchange(write) : taken;
-  });
+absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn,
+                                        Feed feed) {
+  const SourcePlan& source = writer_.plan().sources[table.source];
+  if (table.truncated) {
+    RETURN_IF_ERROR(writer_.Clear(writer_.plan().mappings[mapping].write));
+    RETURN_IF_ERROR(
+        writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
+                    {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
+  }
+  RETURN_IF_ERROR(Keep(table.source, Hold(source)));
+  std::vector<int64_t> folded;
+  if (active(mapping)) {
+    ASSIGN_OR_RETURN(folded, FoldKnown(table.source, mapping, lsn));
+  }
+  ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
+  ASSIGN_OR_RETURN(const Numbers others, Staged(table.source));
+  RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, feed).status());
+  ASSIGN_OR_RETURN(const std::vector<Refusal> more,
+                   WriteRows(table.source, mapping, Hold(source), others));
+  refusals.insert(refusals.end(), more.begin(), more.end());
+  for (const Refusal& refusal : refusals) {
+    RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
+  }
+  if (!refusals.empty()) RETURN_IF_ERROR(CheckBound());
+  return Restore(table.source, Hold(source), "true");
 }
 
 absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal) {
@@ -194,7 +225,7 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
            CASE WHEN sy__op <> 'D' THEN {image} END,
            $3::pg_lsn, $4, $5
     FROM {hold} AS sy_s WHERE sy__ord = $6::int
-    ON CONFLICT (stream, target, scope) DO UPDATE SET
+    ON CONFLICT (stream, target, scope, (operation = 'delete')) DO UPDATE SET
       operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
       sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1,
       last_seen = clock_timestamp())",
@@ -208,12 +239,11 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
       .status();
 }
 
-absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) {
+absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
   const SourcePlan& plan = writer_.plan().sources[source];
-  const std::string target = QuarantineTarget(writer_.plan().mappings[mapping]);
-  // An insert followed by a delete leaves nothing to do; the entry goes when it is tried. A row
-  // that comes where an entry's row is still to be moved away is another one. Until an entry is
-  // tried, its key is out of the way of those that take it.
+  // A row that comes where an entry's row is still to be moved away is another one. Keys may go
+  // round among the entries, so each gets one of its own first. An insert that is deleted again
+  // leaves nothing to do.
   const std::string fold = absl::StrReplaceAll(R"(
     WITH folded AS (
       UPDATE switchyard.quarantine q SET
@@ -228,39 +258,40 @@ absl::Status Quarantine::FoldKnown(int source, int mapping, Lsn lsn, Feed feed) 
       WHERE q.stream = $1 AND q.target = $2
         AND q.scope = CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END
         AND (sy_s.sy__op = 'I') = (q.operation = 'delete')
-      RETURNING q.id, sy_s.sy__ord, sy_s.sy__op,
-                CASE WHEN sy_s.sy__op = 'D' THEN {old_key} ELSE {new_key} END AS scope),
+      RETURNING q.id, q.operation, sy_s.sy__ord,
+                CASE WHEN sy_s.sy__op = 'D' THEN q.before ELSE {new_key} END AS scope),
     gone AS (DELETE FROM {stage} t USING folded f WHERE t.sy__ord = f.sy__ord)
-    SELECT id, scope FROM folded ORDER BY sy__op <> 'D', id)",
+    SELECT id, scope, operation = 'nothing' FROM folded ORDER BY id)",
                                                {{"{old_key}", OldKeyJson(plan)},
                                                 {"{new_key}", NewKeyJson(plan)},
                                                 {"{image}", ImageJson(plan)},
                                                 {"{stage}", Temp(plan.stage)}});
   ASSIGN_OR_RETURN(const pg::Result folded,
-                   writer_.session().Query(fold, {options_.stream, target, lsn.ToString()}));
-  if (folded.rows() == 0) return absl::OkStatus();
-  // The stage is needed for one entry at a time; what is left of it waits in sy_rest.
-  RETURN_IF_ERROR(writer_.session().Execute(absl::StrCat(
-      "CREATE TEMP TABLE IF NOT EXISTS sy_rest (sy__ord int) ON COMMIT DELETE ROWS; TRUNCATE "
-      "pg_temp.sy_rest; INSERT INTO pg_temp.sy_rest SELECT sy__ord FROM ",
-      Temp(plan.stage))));
+                   writer_.session().Query(
+                       fold, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
+                              lsn.ToString()}));
+  std::vector<int64_t> ids;
   for (int i = 0; i < folded.rows(); ++i) {
+    if (folded.boolean(i, 2)) {
+      RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
+                                  {folded.str(i, 0)}));
+      continue;
+    }
     RETURN_IF_ERROR(
         writer_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
                     {folded.str(i, 0), folded.str(i, 1)}));
-    RETURN_IF_ERROR(TryEntry(folded.i64(i, 0), source, mapping, feed).status());
+    ids.push_back(folded.i64(i, 0));
   }
-  return TakeHeld(source, "sy__ord IN (SELECT sy__ord FROM pg_temp.sy_rest)");
+  return ids;
 }
 
-absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping, Feed feed) {
+absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
   const SourcePlan& plan = writer_.plan().sources[source];
-  std::vector<std::string> keys;
   std::vector<std::string> values;
   std::string absent = "''";
   for (size_t i = 0; i < plan.key.size(); ++i) {
-    keys.push_back(absl::StrCat("(coalesce(before, scope) ->> ", QuoteLiteral(KeyName(plan, i)),
-                                ")::", plan.columns[plan.key[i]].type));
+    values.push_back(absl::StrCat("(coalesce(before, scope) ->> ", QuoteLiteral(KeyName(plan, i)),
+                                  ")::", plan.columns[plan.key[i]].type));
   }
   for (const mapping::StageColumn& column : plan.columns) {
     values.push_back(absl::StrCat("(image ->> ", QuoteLiteral(column.name), ")::", column.type));
@@ -269,36 +300,63 @@ absl::StatusOr<bool> Quarantine::TryEntry(int64_t id, int source, int mapping, F
                       " THEN '0' ELSE '1' END");
     }
   }
-  const std::string number = std::to_string(id);
-  writer_.UseStage(source);
-  const absl::Status status = InSavepoint([&]() -> absl::Status {
-    RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + Temp(plan.stage)));
-    RETURN_IF_ERROR(
-        writer_.session()
-            .Query(
-                absl::StrCat(
-                    "INSERT INTO ", Temp(plan.stage),
-                    " SELECT CASE operation WHEN 'insert' THEN 'I' WHEN "
-                    "'delete' THEN 'D' ELSE CASE WHEN before = scope THEN 'U' ELSE 'K' END END, "
-                    "0, ",
-                    absent, ", ", absl::StrJoin(keys, ", "), ", ", absl::StrJoin(values, ", "),
-                    " FROM switchyard.quarantine WHERE id = $1::bigint AND operation <> 'nothing'"),
-                {number})
-            .status());
-    ASSIGN_OR_RETURN(const std::vector<Refusal> barred, TakeBarred(source, mapping));
-    if (!barred.empty()) return barred.front().error;
-    RETURN_IF_ERROR(feed(true));
-    RETURN_IF_ERROR(WriteOrExchange(writer_.plan().mappings[mapping].write));
-    RETURN_IF_ERROR(feed(false));
-    return writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint", {number});
+  return InSavepoint([&] {
+    return writer_.Run(
+        absl::StrCat("INSERT INTO ", Temp(plan.stage),
+                     " SELECT CASE operation WHEN 'insert' THEN 'I' WHEN 'delete' THEN 'D' ELSE "
+                     "CASE WHEN before = scope THEN 'U' ELSE 'K' END END, $2::int, ",
+                     absent, ", ", absl::StrJoin(values, ", "),
+                     " FROM switchyard.quarantine WHERE id = $1::bigint"),
+        {std::to_string(id), std::to_string(number)});
   });
-  if (status.ok()) return true;
-  if (!IsRefusedRow(status)) return status;
-  const pg::ErrorFields fields = pg::StatusErrorFields(status);
-  RETURN_IF_ERROR(writer_.Run(
-      "UPDATE switchyard.quarantine SET sqlstate = $2, error = $3 WHERE id = $1::bigint",
-      {number, fields.sqlstate, fields.primary}));
-  return false;
+}
+
+absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids, int source,
+                                                 int mapping, Feed feed) {
+  if (ids.empty()) return 0;
+  const std::string entries = Entries(writer_.plan().sources[source]);
+  writer_.UseStage(source);
+  RETURN_IF_ERROR(
+      writer_.session().Execute("DELETE FROM " + Temp(writer_.plan().sources[source].stage)));
+  std::vector<Refusal> refusals;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const absl::Status staged = StageEntry(ids[i], static_cast<int64_t>(i), source);
+    if (!staged.ok() && !IsRefusedRow(staged)) return staged;
+    if (!staged.ok()) refusals.push_back({static_cast<int64_t>(i), staged});
+  }
+  ASSIGN_OR_RETURN(const std::vector<Refusal> barred, TakeBarred(source, mapping));
+  refusals.insert(refusals.end(), barred.begin(), barred.end());
+  ASSIGN_OR_RETURN(const Numbers rows, Staged(source));
+  RETURN_IF_ERROR(Keep(source, entries));
+  RETURN_IF_ERROR(feed(true));
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, entries, rows));
+  refusals.insert(refusals.end(), refused.begin(), refused.end());
+  RETURN_IF_ERROR(Restore(source, entries, "true"));
+  RETURN_IF_ERROR(feed(false));
+  std::set<int64_t> left;
+  for (const Refusal& refusal : refusals) {
+    const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
+    const int64_t id = ids[static_cast<size_t>(refusal.number)];
+    left.insert(id);
+    RETURN_IF_ERROR(writer_.Run(
+        "UPDATE switchyard.quarantine SET sqlstate = $2, error = $3 WHERE id = $1::bigint",
+        {std::to_string(id), fields.sqlstate, fields.primary}));
+  }
+  for (const int64_t id : ids) {
+    if (left.contains(id)) continue;
+    RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
+                                {std::to_string(id)}));
+  }
+  return static_cast<int64_t>(left.size());
+}
+
+absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
+  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  for (const auto& [from, to] : Runs(scopes)) {
+    RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_take,
+                                {std::to_string(from - 1), std::to_string(to - 1)}));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
@@ -312,35 +370,41 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
   return CheckBound();
 }
 
-absl::StatusOr<std::vector<RefusedNumber>> Quarantine::RecomputeOrBisect(
+absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
     int mapping, absl::FunctionRef<absl::Status()> readers) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   ASSIGN_OR_RETURN(const pg::Result count,
                    writer_.session().Query("SELECT coalesce(max(sy__n), 0) FROM " + slice));
-  std::vector<LateRefusals::Match> barred;
+  std::vector<Refusal> refusals;
   if (writer_.ordered() != nullptr) {
-    ASSIGN_OR_RETURN(barred, writer_.ordered()->late_refusals().Barred(mapping));
+    ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
+    for (const auto& [number, error] : barred) refusals.push_back({number, error});
   }
-  std::vector<std::string> out = {"0"};
-  for (const auto& match : barred) out.push_back(std::to_string(match.number));
-  const std::string take =
-      absl::StrCat(plan.keyed.slice_take, " AND sy__n NOT IN (", absl::StrJoin(out, ", "), ")");
-  const auto attempt = [&](int64_t low, int64_t high) -> absl::Status {
-    absl::Status status;
-    for (const bool exchange : {false, true}) {
-      status = InSavepoint([&]() -> absl::Status {
-        RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
-        RETURN_IF_ERROR(
-            writer_.session().Query(take, {std::to_string(low), std::to_string(high)}).status());
-        return writer_.Recompute(mapping, exchange, readers);
-      });
-      if (!IsRefusedRow(status)) break;
-    }
-    return status;
+  Numbers scopes;
+  for (int64_t n = 1; n <= count.i64(0, 0); ++n) {
+    if (std::ranges::count(refusals, n, &Refusal::number) == 0) scopes.push_back(n);
+  }
+  const auto recompute = [&](const Numbers& some, bool exchange) -> absl::Status {
+    RETURN_IF_ERROR(TouchScopes(mapping, some));
+    return writer_.Recompute(mapping, exchange, readers);
   };
-  ASSIGN_OR_RETURN(std::vector<Refusal> refusals, Bisect(count.i64(0, 0), attempt));
-  for (const auto& [number, error] : barred) refusals.push_back({number - 1, error});
+  const auto write = [&](const Numbers& some) {
+    const absl::Status status = InSavepoint([&] { return recompute(some, false); });
+    if (!IsRefusedRow(status)) return status;
+    return InSavepoint([&] { return recompute(some, true); });
+  };
+  const auto fits = [&](const Numbers& some, const Numbers& among) {
+    return Undone([&]() -> absl::Status {
+      Numbers others;
+      std::ranges::set_difference(among, some, std::back_inserter(others));
+      RETURN_IF_ERROR(TouchScopes(mapping, others));
+      RETURN_IF_ERROR(writer_.Run(plan.keyed.remove));
+      return recompute(some, true);
+    });
+  };
+  ASSIGN_OR_RETURN(const std::vector<Refusal> more, WriteWhatFits(scopes, {write, fits}));
+  refusals.insert(refusals.end(), more.begin(), more.end());
   return refusals;
 }
 
@@ -348,7 +412,7 @@ absl::StatusOr<std::vector<RefusedNumber>> Quarantine::RecomputeOrBisect(
 absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& refusals) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   std::vector<std::string> failed = {"0"};
-  for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number + 1));
+  for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number));
   std::vector<std::string> pairs;
   for (const std::string& column : plan.keyed.scope_columns) {
     pairs.push_back(absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
@@ -371,7 +435,7 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
   active_.insert(mapping);
   ASSIGN_OR_RETURN(
       const pg::Result scope,
-      writer_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number + 1)}));
+      writer_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
   LogError("replayer", "scope put in quarantine",
            {{"stream", options_.stream},
             {"table", plan.display},
@@ -383,7 +447,8 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
           "INSERT INTO switchyard.quarantine AS q (stream, target, scope, operation, lsn, "
           "sqlstate, error)"
           " VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6) "
-          "ON CONFLICT (stream, target, scope) DO UPDATE SET lsn = excluded.lsn, "
+          "ON CONFLICT (stream, target, scope, (operation = 'delete')) DO UPDATE SET "
+          "lsn = greatest(q.lsn, excluded.lsn), "
           "sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1, "
           "last_seen = clock_timestamp()",
           {options_.stream, QuarantineTarget(plan), scope.str(0, 0), lsn.ToString(),
@@ -391,56 +456,54 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
       .status();
 }
 
-absl::StatusOr<bool> Quarantine::TryScope(int64_t id, int mapping) {
+absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   std::vector<std::string> values;
   for (const std::string& column : plan.keyed.scope_columns) {
     // The touched table's own column types take the text back.
     values.push_back(absl::StrCat("(r).", QuoteIdentifier(column)));
   }
-  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
-  RETURN_IF_ERROR(
-      writer_.session()
-          .Query(absl::StrCat(
-                     "INSERT INTO ", Temp(plan.keyed.touched_table), " SELECT ",
-                     absl::StrJoin(values, ", "),
-                     " FROM (SELECT jsonb_populate_record(NULL::", Temp(plan.keyed.touched_table),
-                     ", scope) AS r FROM switchyard.quarantine WHERE id = $1::bigint) AS q"),
-                 {std::to_string(id)})
-          .status());
-  return true;
+  return writer_.session()
+      .Query(absl::StrCat("INSERT INTO ", Temp(plan.keyed.touched_table), " SELECT ",
+                          absl::StrJoin(values, ", "), " FROM (SELECT jsonb_populate_record(NULL::",
+                          Temp(plan.keyed.touched_table),
+                          ", scope) AS r FROM switchyard.quarantine WHERE id = $1::bigint) AS q"),
+             {std::to_string(id)})
+      .status();
+}
+
+absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mapping) {
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   writer_.session().Query(
+                       "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
+                       "($3::bigint = 0 OR id = $3::bigint) ORDER BY id",
+                       {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
+                        std::to_string(id)}));
+  std::vector<int64_t> ids;
+  for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.i64(i, 0));
+  return ids;
 }
 
 absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mapping, Feed feed) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
-  ASSIGN_OR_RETURN(const pg::Result entries,
-                   writer_.session().Query(
-                       "SELECT id, lsn FROM switchyard.quarantine WHERE stream = $1 AND target = "
-                       "$2 AND ($3::bigint = 0 OR id = $3::bigint) ORDER BY id",
-                       {options_.stream, QuarantineTarget(plan), std::to_string(id)}));
-  const auto readers = [&]() -> absl::Status {
+  ASSIGN_OR_RETURN(const std::vector<int64_t> ids, EntriesOf(id, mapping));
+  const int64_t all = static_cast<int64_t>(ids.size());
+  if (all == 0) return RetryResult();
+  if (plan.row_local) {
+    ASSIGN_OR_RETURN(const int64_t left, WriteEntries(ids, plan.source, mapping, feed));
+    RETURN_IF_ERROR(writer_.ClearStage(plan.source));
+    return RetryResult{.applied = all - left, .left = left};
+  }
+  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  for (const int64_t entry : ids) RETURN_IF_ERROR(TouchEntry(entry, mapping));
+  RETURN_IF_ERROR(RecomputeCarefully(mapping, Lsn(), [&]() -> absl::Status {
     RETURN_IF_ERROR(feed(true));
     return feed(false);
-  };
-  RetryResult result;
-  for (int i = 0; i < entries.rows(); ++i) {
-    if (plan.row_local) {
-      ASSIGN_OR_RETURN(const bool applied, TryEntry(entries.i64(i, 0), plan.source, mapping, feed));
-      (applied ? result.applied : result.left) += 1;
-      RETURN_IF_ERROR(writer_.ClearStage(plan.source));
-    } else {
-      RETURN_IF_ERROR(TryScope(entries.i64(i, 0), mapping).status());
-      ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(entries.text(i, 1)));
-      RETURN_IF_ERROR(RecomputeCarefully(mapping, lsn, readers));
-      ASSIGN_OR_RETURN(const pg::Result left,
-                       writer_.session().Query(
-                           "SELECT count(*) FROM switchyard.quarantine WHERE id = $1::bigint",
-                           {entries.str(i, 0)}));
-      (left.i64(0, 0) == 0 ? result.applied : result.left) += 1;
-      RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
-    }
-  }
-  return result;
+  }));
+  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> left, EntriesOf(id, mapping));
+  const int64_t still = static_cast<int64_t>(left.size());
+  return RetryResult{.applied = all - still, .left = still};
 }
 
 absl::Status Quarantine::CheckBound() {

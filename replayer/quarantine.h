@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "replayer/refusals.h"
 #include "replayer/table_writer.h"
 
 namespace switchyard::replayer {
@@ -61,23 +62,36 @@ class Quarantine {
   absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
 
  private:
-  using Refusal = RefusedNumber;  // sy__ord, or the scope's number, from 0
+  // What `body` gives; whatever it did is undone.
+  absl::Status Undone(absl::FunctionRef<absl::Status()> body);
 
-  absl::Status HoldStage(int source);
-  absl::Status RestoreStage(int source);
-  absl::Status TakeHeld(int source, const std::string& condition);
+  // The stage of a source to and from a temporary table.
+  absl::Status Keep(int source, const std::string& kept);
+  absl::Status Restore(int source, const std::string& kept, const std::string& condition);
+  absl::StatusOr<Numbers> Staged(int source);
+
   absl::Status WriteOrExchange(const mapping::TableWrite& write);
-  absl::Status FoldKnown(int source, int mapping, Lsn lsn, Feed feed);
+  // Rows of what was kept into the mapping's table; those it refuses.
+  absl::StatusOr<std::vector<Refusal>> WriteRows(int source, int mapping, const std::string& kept,
+                                                 const Numbers& rows);
   absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
-  absl::StatusOr<std::vector<Refusal>> WriteOrBisect(const TableChanges& table, int mapping);
   absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(
       int mapping, absl::FunctionRef<absl::Status()> readers);
   absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
+
+  // Changes of rows that have entries, out of the stage into those; their ids.
+  absl::StatusOr<std::vector<int64_t>> FoldKnown(int source, int mapping, Lsn lsn);
+  absl::Status StageEntry(int64_t id, int64_t number, int source);
+  // Applies entries; those that the table takes are gone. How many are left.
+  absl::StatusOr<int64_t> WriteEntries(const std::vector<int64_t>& ids, int source, int mapping,
+                                       Feed feed);
+
+  // Scopes of the mapping's slice table, by number, or that of an entry, to be recomputed.
+  absl::Status TouchScopes(int mapping, const Numbers& scopes);
+  absl::Status TouchEntry(int64_t id, int mapping);
   absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
-  // Applies one entry; true when the table took it and the entry is gone.
-  absl::StatusOr<bool> TryEntry(int64_t id, int source, int mapping, Feed feed);
-  absl::StatusOr<bool> TryScope(int64_t id, int mapping);
+  absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, int mapping);
   absl::Status CheckBound();
 
   TableWriter& writer_;

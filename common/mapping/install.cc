@@ -16,7 +16,8 @@ absl::Status EnsureOwnTables(pg::Session& session) {
   // The newest of each kind stand for all of them.
   ASSIGN_OR_RETURN(
       const pg::Result there,
-      session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND EXISTS "
+      session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
+                    "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND EXISTS "
                     "(SELECT FROM pg_attribute WHERE attname = 'parts' AND attrelid = "
                     "to_regclass('switchyard.stream'))"));
   if (there.boolean(0, 0)) return absl::OkStatus();

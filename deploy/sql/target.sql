@@ -68,8 +68,10 @@ CREATE TABLE IF NOT EXISTS switchyard.copy_lane (
 
 -- Rows that this database refused. `scope` is the key of the source row (row-local mappings) or
 -- the scope that could not be recomputed (keyed ones), as a JSON object of text values; `before`
--- the key under which this database still has the row, NULL if it has none. `image` is the folded
--- state to apply: the source columns known; NULL for keyed mappings and deletes.
+-- the key under which this database still has the row, NULL if it has none. A row that is to be
+-- deleted has no key on the source any more: its `scope` is `before`, which another row may have
+-- taken. `image` is the folded state to apply: the source columns known; NULL for keyed mappings
+-- and deletes.
 CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream text NOT NULL,
@@ -83,9 +85,11 @@ CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   error text NOT NULL,
   events bigint NOT NULL DEFAULT 1,
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-  last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-  UNIQUE (stream, target, scope)
+  last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE switchyard.quarantine DROP CONSTRAINT IF EXISTS quarantine_stream_target_scope_key;
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_scope
+  ON switchyard.quarantine (stream, target, scope, (operation = 'delete'));
 
 -- What people ask of the running roles; each insert is followed by NOTIFY switchyard_request.
 CREATE TABLE IF NOT EXISTS switchyard.request (

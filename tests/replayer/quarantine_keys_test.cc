@@ -2,7 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "tests/support/replay_fixture.h"
+#include "tests/replayer/changes_fixture.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -12,7 +12,7 @@ constexpr char kNew[] = "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 
 constexpr char kCopy[] = "  - {table: public.t, copy: t}\n";
 constexpr char kAll[] = "SELECT id, v FROM t ORDER BY id";
 constexpr char kEntries[] =
-    "SELECT scope ->> 'id', before ->> 'id', operation FROM switchyard.quarantine ORDER BY 1";
+    "SELECT scope ->> 'id', before ->> 'id', operation FROM switchyard.quarantine ORDER BY 1, 2";
 
 class QuarantineKeysTest : public testing::ReplayFixture {
  protected:
@@ -23,6 +23,12 @@ class QuarantineKeysTest : public testing::ReplayFixture {
   void Change(const std::string& sql) {
     ASSERT_OK(OnOld(sql));
     ASSERT_OK(CatchUp());
+  }
+  void Retry() {
+    ASSERT_OK(
+        OnNew("INSERT INTO switchyard.request (stream, kind) VALUES "
+              "('test.forward', 'quarantine_retry')"));
+    ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0"));
   }
 };
 
@@ -72,6 +78,102 @@ TEST_F(QuarantineKeysTest, AMovedRowIsDeletedWhileAnotherHasItsFirstKey) {
   EXPECT_EQ(New(kAll), Old(kAll));
   EXPECT_EQ(New(kEntries), "");
 }
+
+TEST_F(QuarantineKeysTest, RowsThatSwappedTheirKeysArePlacedTogether) {
+  StartWith("INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, 'three')");
+  Change(
+      "BEGIN; UPDATE t SET id = -1, v = 'bad' WHERE id = 1; UPDATE t SET id = 1, v = 'bad' WHERE "
+      "id = 2; UPDATE t SET id = 2 WHERE id = -1; COMMIT");
+  EXPECT_EQ(New(kEntries), "1|2|update\n2|1|update");
+  Change("INSERT INTO t VALUES (4, 'bad')");
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT t_v_check, ADD CHECK (id <> 4)"));
+  Retry();
+  EXPECT_EQ(New(kEntries), "4|NULL|insert");
+  EXPECT_EQ(New(kAll), "1|bad\n2|bad\n3|three");
+}
+
+class RefusedDeleteTest : public QuarantineKeysTest {
+ protected:
+  void StartWith(const std::string& rows) {
+    QuarantineKeysTest::StartWith(rows);
+    ASSERT_OK(
+        OnNew("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
+              "$$ BEGIN RAISE 'row % stays', OLD.id USING ERRCODE = 'check_violation'; END $$;"
+              "CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW WHEN (OLD.id = 2) "
+              "EXECUTE FUNCTION keep(); ALTER TABLE t ENABLE ALWAYS TRIGGER keep"));
+  }
+};
+
+TEST_F(RefusedDeleteTest, AQuarantinedRowTakesTheKeyOfARowThatIsStillToGo) {
+  StartWith("INSERT INTO t VALUES (1, 'one'), (2, 'two')");
+  Change("DELETE FROM t WHERE id = 2");
+  Change("UPDATE t SET v = 'bad' WHERE id = 1");
+  EXPECT_EQ(New(kEntries), "1|1|update\n2|2|delete");
+  Change("UPDATE t SET id = 2 WHERE id = 1");
+  EXPECT_EQ(New(kEntries), "2|1|update\n2|2|delete");
+  Change("UPDATE t SET v = 'good' WHERE id = 2");
+  EXPECT_EQ(New(kAll), "1|one\n2|two");
+  ASSERT_OK(OnNew("DROP TRIGGER keep ON t"));
+  Retry();
+  EXPECT_EQ(New(kEntries), "");
+  EXPECT_EQ(New(kAll), "2|good");
+}
+
+TEST_F(RefusedDeleteTest, AnotherRowTakesTheKeyOfARowThatIsStillToGo) {
+  StartWith("INSERT INTO t VALUES (2, 'two'), (3, 'three')");
+  Change("DELETE FROM t WHERE id = 2");
+  Change("UPDATE t SET id = 2 WHERE id = 3");
+  EXPECT_EQ(New(kEntries), "2|2|delete\n2|3|update");
+  Change("DELETE FROM t WHERE id = 2");
+  EXPECT_EQ(New(kAll), "2|two");
+  EXPECT_EQ(New(kEntries), "2|2|delete");
+  Change("INSERT INTO t VALUES (3, 'next'), (2, 'again')");
+  EXPECT_EQ(New(kAll), "2|again\n3|next");
+  EXPECT_EQ(New(kEntries), "");
+}
+
+// Rows that hand their values round while others among them are refused.
+class RefusedAmongTest : public ChangesFixture {
+ protected:
+  void Retry() {
+    ASSERT_OK(
+        OnNew("INSERT INTO switchyard.request (stream, kind) VALUES "
+              "('test.forward', 'quarantine_retry')"));
+    ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0"));
+  }
+  // The values of rows 1 to 4 and of 5 to 7 go round; 6 is refused, so 5 and 7 must wait for it.
+  void RotateAround(const std::string& bad) {
+    StartWith("CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE, v text)", {{"t"}},
+              "INSERT INTO t SELECT i, i, 'v' FROM generate_series(1, 9) i",
+              "ALTER TABLE t ADD CONSTRAINT nice CHECK (v <> 'bad')");
+    ASSERT_OK(
+        OnOld(absl::StrCat("BEGIN; UPDATE t SET n = -n; UPDATE t SET n = 1 + (-n) % 4 WHERE id < 5;"
+                           "UPDATE t SET n = CASE id WHEN 5 THEN 6 WHEN 6 THEN 7 ELSE 5 END "
+                           "WHERE id IN (5, 6, 7); UPDATE t SET n = -n WHERE id > 7;"
+                           "UPDATE t SET v = 'bad' WHERE id IN (",
+                           bad, "); COMMIT")));
+    ASSERT_OK(CatchUp());
+  }
+};
+
+constexpr char kValues[] = "SELECT string_agg(n::text, ' ' ORDER BY id) FROM t";
+constexpr char kRefused[] =
+    "SELECT string_agg(scope ->> 'id', ' ' ORDER BY scope) FROM switchyard.quarantine";
+
+TEST_P(RefusedAmongTest, OnlyThoseThatWaitForARefusedRowStayBehind) {
+  RotateAround("6, 9");
+  EXPECT_EQ(New(kValues), "2 3 4 1 5 6 7 8 9");
+  EXPECT_EQ(New(kRefused), "5 6 7 9");
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT nice, ADD CHECK (v <> 'bad' OR id <> 9)"));
+  Retry();
+  EXPECT_EQ(New(kValues), "2 3 4 1 6 7 5 8 9");
+  EXPECT_EQ(New(kRefused), "9");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, RefusedAmongTest,
+                         ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
+                                            ::testing::Values(Arrival::kOneTransaction)),
+                         NameOf);
 
 }  // namespace
 }  // namespace switchyard::replayer

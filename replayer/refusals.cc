@@ -1,0 +1,120 @@
+#include "replayer/refusals.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/pg/error.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// More would take minutes; so many refusals stop the stream in any case.
+constexpr size_t kTogetherMax = 1000;
+
+using Attempt = absl::FunctionRef<absl::Status(const Numbers& rows)>;
+
+// Unique and exclusion constraints: another row is in the way, or was.
+bool IsClash(const absl::Status& status) {
+  const std::string state = pg::StatusSqlState(status);
+  return state == "23505" || state == "23P01";
+}
+
+Numbers NumbersOf(const std::vector<Refusal>& refusals) {
+  Numbers numbers;
+  for (const Refusal& refusal : refusals) numbers.push_back(refusal.number);
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+void Erase(const Numbers& numbers, std::vector<Refusal>* refusals) {
+  std::erase_if(*refusals, [&](const Refusal& refusal) {
+    return std::ranges::binary_search(numbers, refusal.number);
+  });
+}
+
+absl::Status Halve(const Numbers& rows, Attempt attempt, std::vector<Refusal>* refusals) {
+  if (rows.empty()) return absl::OkStatus();
+  const absl::Status status = attempt(rows);
+  if (status.ok() || !IsRefusedRow(status)) return status;
+  if (rows.size() == 1) {
+    refusals->push_back({rows.front(), status});
+    return absl::OkStatus();
+  }
+  const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
+  RETURN_IF_ERROR(Halve(Numbers(rows.begin(), middle), attempt, refusals));
+  return Halve(Numbers(middle, rows.end()), attempt, refusals);
+}
+
+absl::Status TryEach(Attempt write, std::vector<Refusal>* refusals) {
+  std::vector<Refusal> still;
+  for (const Refusal& refusal : *refusals) {
+    const absl::Status status = write({refusal.number});
+    if (IsRefusedRow(status)) {
+      still.push_back({refusal.number, status});
+    } else {
+      RETURN_IF_ERROR(status);
+    }
+  }
+  *refusals = std::move(still);
+  return absl::OkStatus();
+}
+
+// Values that go round among rows pass when all of them move at once. Rows that could not be
+// written even if all others were gone stay where they are, and with them those that want their
+// places.
+absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusals) {
+  std::vector<Refusal> clashes;
+  std::ranges::copy_if(*refusals, std::back_inserter(clashes),
+                       [](const Refusal& refusal) { return IsClash(refusal.error); });
+  if (clashes.size() > kTogetherMax) return absl::OkStatus();
+  while (clashes.size() > 1) {
+    const Numbers together = NumbersOf(clashes);
+    const absl::Status status = attempts.write(together);
+    if (status.ok()) Erase(together, refusals);
+    if (!IsRefusedRow(status)) return status;
+    std::vector<Refusal> stuck;
+    RETURN_IF_ERROR(Halve(
+        together, [&](const Numbers& rows) { return attempts.fits(rows, together); }, &stuck));
+    if (stuck.empty()) break;
+    Erase(NumbersOf(stuck), &clashes);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const Attempts& attempts) {
+  std::vector<Refusal> refusals;
+  RETURN_IF_ERROR(Halve(rows, attempts.write, &refusals));
+  for (size_t before = 0; refusals.size() != before && !refusals.empty();) {
+    before = refusals.size();
+    RETURN_IF_ERROR(TryEach(attempts.write, &refusals));
+    if (refusals.size() == before) RETURN_IF_ERROR(TryTogether(attempts, &refusals));
+  }
+  return refusals;
+}
+
+std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers) {
+  std::vector<std::pair<int64_t, int64_t>> runs;
+  for (const int64_t number : numbers) {
+    if (!runs.empty() && runs.back().second == number) {
+      ++runs.back().second;
+    } else {
+      runs.emplace_back(number, number + 1);
+    }
+  }
+  return runs;
+}
+
+std::string IsOneOf(std::string_view column, const Numbers& numbers) {
+  std::vector<std::string> tests = {"false"};
+  for (const auto& [from, to] : Runs(numbers)) {
+    tests.push_back(
+        absl::StrCat("(", Sv(column), " >= ", from, " AND ", Sv(column), " < ", to, ")"));
+  }
+  return absl::StrCat("(", absl::StrJoin(tests, " OR "), ")");
+}
+
+}  // namespace switchyard::replayer

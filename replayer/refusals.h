@@ -1,0 +1,39 @@
+// Which of many rows a table refuses. Rows stand in each other's way: one that is refused alone may
+// pass with another, or once another is gone. Pure; what is tried is up to the caller.
+//
+//   ASSIGN_OR_RETURN(std::vector<Refusal> refusals, WriteWhatFits(numbers, {write, fits}));
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "common/base/status.h"
+#include "replayer/bisect.h"
+
+namespace switchyard::replayer {
+
+using Numbers = std::vector<int64_t>;  // of rows, ascending
+
+using Refusal = RefusedNumber;
+
+struct Attempts {
+  // Writes these rows, all or none. IsRefusedRow: the table refuses one of them.
+  absl::FunctionRef<absl::Status(const Numbers& rows)> write;
+  // The same with the others of `among` out of the way; writes nothing in any case.
+  absl::FunctionRef<absl::Status(const Numbers& rows, const Numbers& among)> fits;
+};
+
+// Writes what the table takes, in whatever order; gives what it refuses. Takes the first error
+// that is no refusal for its own.
+absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const Attempts& attempts);
+
+// Numbers that follow each other, as [from, to).
+std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers);
+// SQL condition: `column` is one of them.
+std::string IsOneOf(std::string_view column, const Numbers& numbers);
+
+}  // namespace switchyard::replayer
