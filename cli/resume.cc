@@ -79,7 +79,10 @@ absl::Status AskForCopies(pg::Session& old_session, pg::Session& new_session,
 
 std::string Describe(const std::string& stream, const mapping::PlanChange& change) {
   std::string text = stream + ": ";
-  if (change.empty()) return text + "the mapping is as it was. Start the replayer again";
+  if (change.empty()) {
+    return text + "the mapping is as it was; OLD's tables and types are taken as they are now. "
+                  "Start the replayer again";
+  }
   const auto list = [&](const char* what, const std::vector<std::string>& names) {
     if (!names.empty()) absl::StrAppend(&text, what, absl::StrJoin(names, ", "), "\n");
   };
@@ -122,7 +125,8 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
   RETURN_IF_ERROR(new_session
                       ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
-                              "state = 'stopped' THEN 'catching_up' ELSE state END, "
+                              "state <> 'stopped' THEN state WHEN copy_lsn = '0/0' THEN "
+                              "'copying' ELSE 'catching_up' END, "
                               "updated_at = clock_timestamp() WHERE name = $1",
                               {names.stream})
                       .status());

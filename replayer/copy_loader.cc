@@ -13,6 +13,7 @@
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
 #include "replayer/held_copy.h"
+#include "replayer/schema_steps.h"
 
 namespace switchyard::replayer {
 
@@ -82,7 +83,7 @@ absl::Status CopyLoader::Start() {
   for (const event::v1::Relation& relation : relations) {
     relations_[relation.relation_id()] = relation;
   }
-  if (state.state == "new") RETURN_IF_ERROR(target_.stream().SetState("copying"));
+  if (state.state != "copying") RETURN_IF_ERROR(target_.stream().SetState("copying"));
   return StartLanes(state.copy_offset);
 }
 
@@ -370,10 +371,7 @@ absl::Status CopyLoader::Finish() {
       RETURN_IF_ERROR(Annotate(session.Execute(ids.all), "ids of kind " + ids.kind));
     }
     RETURN_IF_ERROR(Annotate(Derive(), FirstAndLast(first, last)));
-    for (const auto& [name, sql] : options_.after_copy) {
-      LogInfo("replayer", "schema step after the copy", {{"step", name}});
-      RETURN_IF_ERROR(Annotate(session.Execute(sql), "after_copy " + name));
-    }
+    RETURN_IF_ERROR(RunSchemaSteps(session, plan_, options_.stream, options_.after_copy));
     // Position p: every commit <= p is applied. A copy at L holds the commits below L.
     return session
         .Query(

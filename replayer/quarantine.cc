@@ -73,10 +73,6 @@ std::string ImageJson(const SourcePlan& source) {
 
 }  // namespace
 
-std::string QuarantineTarget(const MappingPlan& mapping) {
-  return mapping.owns.empty() ? mapping.display : mapping.display + " where " + mapping.owns;
-}
-
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
     : writer_(writer), options_(std::move(options)) {}
 

@@ -22,10 +22,6 @@ struct QuarantineOptions {
   int64_t entries_max = 1000;
 };
 
-// The mapping as switchyard.quarantine.target names it: several may fill one table, each the rows
-// it owns, under keys that are alike.
-std::string QuarantineTarget(const mapping::MappingPlan& mapping);
-
 class Quarantine {
  public:
   Quarantine(TableWriter& writer, QuarantineOptions options);

@@ -201,8 +201,9 @@ absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
   return session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(session.BeginCopyIn("COPY " + load + " FROM STDIN"));
     RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
-    ASSIGN_OR_RETURN(const int64_t rows, session.EndCopyIn());
-    leaf.rows += rows;
+    const absl::StatusOr<int64_t> rows = session.EndCopyIn();
+    RETURN_IF_ERROR(AsTypeChange(rows.status(), plan_.sources[job->source]));
+    leaf.rows += *rows;
     return session.Execute(absl::StrCat("INSERT INTO pg_temp.", job->side, " (",
                                         mapping::JoinQuoted(columns), ") SELECT ",
                                         mapping::JoinQuoted(columns), " FROM ", load));

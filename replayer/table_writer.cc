@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -44,6 +45,15 @@ bool InsertsGoDirect(const mapping::Plan& plan, int source) {
 }
 
 }  // namespace
+
+absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
+  if (!IsRefusedRow(status)) return status;
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
+      "(ALTER TYPE ... ADD VALUE?) since the mapping was installed. End the replayer, then run: "
+      "switchyard resume FILE",
+      source.schema, source.name, std::string(StdSv(status.message()))));
+}
 
 TableWriter::TableWriter(pg::Session& session, const mapping::Plan& plan)
     : session_(session), plan_(plan) {
@@ -115,7 +125,7 @@ absl::Status TableWriter::Stage(const TableChanges& table, bool direct) {
     RETURN_IF_ERROR(SendBuffer(true));
   }
   RETURN_IF_ERROR(SendBuffer(false));
-  return Annotate(session_.EndCopyIn().status(), absl::StrCat("staging ", source.name));
+  return Annotate(AsTypeChange(session_.EndCopyIn().status(), source), "staging " + source.name);
 }
 
 absl::Status TableWriter::ClearStage(int source) {

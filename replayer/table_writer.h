@@ -20,6 +20,10 @@ namespace switchyard::replayer {
 
 class OrderedWriter;
 
+// A stage has the types that the source had when the mapping was compiled, so it reads every value
+// unless one of them changed: a refusal there is no fault of the row.
+absl::Status AsTypeChange(const absl::Status& status, const mapping::SourcePlan& source);
+
 class TableWriter {
  public:
   TableWriter(pg::Session& session, const mapping::Plan& plan);

@@ -93,6 +93,7 @@ struct UserType {
   std::string mirror_name;  // the name, made unique where two schemas share it
   char kind = 'e';          // 'e' enum, 'd' domain, 'c' composite, 'r' range, 'l' collation
   std::string create_sql;   // one statement, with kSchemaPlaceholder
+  std::vector<std::string> labels;  // of an enum, in its order
 };
 
 struct Catalog {

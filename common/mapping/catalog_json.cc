@@ -78,6 +78,7 @@ void Fields(Visitor& v, UserType& type) {
   v("mirror_name", type.mirror_name);
   v("kind", type.kind);
   v("create_sql", type.create_sql);
+  v.SinceLater("labels", type.labels);
 }
 
 template <typename Visitor>
@@ -107,6 +108,10 @@ class JsonWriter {
   template <typename T>
   void operator()(const char* key, T& value) {
     out_[key] = ToValue(value);
+  }
+  template <typename T>
+  void SinceLater(const char* key, T& value) {
+    (*this)(key, value);
   }
   json Take() { return std::move(out_); }
 
@@ -141,6 +146,11 @@ class JsonReader {
   template <typename T>
   void operator()(const char* key, T& value) {
     FromValue(in_.at(key), value);
+  }
+  // What an older program did not write.
+  template <typename T>
+  void SinceLater(const char* key, T& value) {
+    if (in_.contains(key)) (*this)(key, value);
   }
 
  private:

@@ -338,6 +338,9 @@ void TypeLoader::Emit(uint32_t oid) {
   }
   UserType type = found->second.type;
   type.create_sql = CreateSql(found->second);
+  if (type.kind == 'e') {
+    for (const Piece& piece : found->second.pieces) type.labels.push_back(piece.name);
+  }
   catalog_->types.push_back(std::move(type));
 }
 

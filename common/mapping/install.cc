@@ -1,9 +1,12 @@
 #include "common/mapping/install.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/mapping/mirror_types.h"
 #include "common/mapping/plan_change.h"
 #include "deploy/sql/target.sql.h"
 
@@ -18,7 +21,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
       const pg::Result there,
       session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
                     "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND EXISTS "
-                    "(SELECT FROM pg_attribute WHERE attname = 'parts' AND attrelid = "
+                    "(SELECT FROM pg_attribute WHERE attname = 'after_copy' AND attrelid = "
                     "to_regclass('switchyard.stream'))"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(kTargetSql);
@@ -27,24 +30,6 @@ absl::Status EnsureOwnTables(pg::Session& session) {
       "the target database has no schema switchyard, or that of an older version, and this role "
       "may "
       "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
-}
-
-absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source) {
-  for (size_t i = 0; i < plan.type_ddl.size(); ++i) {
-    const UserType& type = source.types[i];
-    ASSIGN_OR_RETURN(
-        const pg::Result there,
-        session.Query(
-            "SELECT EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
-            "WHERE n.nspname = $1 AND t.typname = $2) OR EXISTS (SELECT FROM pg_collation c "
-            "JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = $1 AND c.collname = "
-            "$2)",
-            {std::string(kMirrorSchema), type.mirror_name}));
-    if (there.boolean(0, 0)) continue;
-    RETURN_IF_ERROR(Annotate(session.Execute(plan.type_ddl[i]),
-                             absl::StrCat("type ", type.schema, ".", type.name)));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status MakeViews(pg::Session& session, const Plan& plan) {
@@ -113,14 +98,49 @@ absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan, const Pla
   return absl::OkStatus();
 }
 
+// What a mapping that is no longer there owned waits for nobody: its tables are made again.
+absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, const Plan& plan) {
+  ASSIGN_OR_RETURN(
+      const pg::Result targets,
+      session.Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
+                    {stream}));
+  for (int i = 0; i < targets.rows(); ++i) {
+    const std::string target = targets.str(i, 0);
+    if (std::ranges::count(plan.mappings, target, &QuarantineTarget) > 0) continue;
+    RETURN_IF_ERROR(
+        session
+            .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
+                   {stream, target})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
+// The tables may have other leaves, and types other oids, than when it was kept.
+absl::Status StoreCatalog(pg::Session& session, const std::string& stream, const Catalog& source) {
+  return session
+      .Query(
+          "UPDATE switchyard.stream SET catalog = $2, updated_at = clock_timestamp() "
+          "WHERE name = $1",
+          {stream, CatalogToJson(source)})
+      .status();
+}
+
 absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
                          const InstallOptions& options) {
   ASSIGN_OR_RETURN(
       const pg::Result known,
-      session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 FOR UPDATE",
+      session.Query("SELECT fingerprint, parts, catalog FROM switchyard.stream WHERE name = $1 "
+                    "FOR UPDATE",
                     {options.stream}));
   const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
-  if (installed && known.text(0, 0) == plan.fingerprint) return absl::OkStatus();
+  const bool same = installed && known.text(0, 0) == plan.fingerprint;
+  if (same && !options.replace) return absl::OkStatus();
+  if (installed && options.replace) {
+    ASSIGN_OR_RETURN(const Catalog before, CatalogFromJson(known.text(0, 2)));
+    RETURN_IF_ERROR(RefreshTypes(session, before, source));
+  }
+  if (same) return StoreCatalog(session, options.stream, source);
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the mapping or a table of the source changed since stream %s was installed (fingerprint "
@@ -132,6 +152,7 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
     ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known.text(0, 1)));
     change = ComparePlans(parts, plan);
     RETURN_IF_ERROR(MakeRoomForChange(session, plan, change));
+    RETURN_IF_ERROR(ForgetOrphans(session, options.stream, plan));
   } else {
     RETURN_IF_ERROR(RefuseSecondStream(session, options.stream));
     for (const MappingPlan& mapping : plan.mappings) {
@@ -169,6 +190,10 @@ absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping)
                       "it, or say under "
                       "`owns` which rows belong to the migration",
                       mapping.display));
+}
+
+std::string QuarantineTarget(const MappingPlan& mapping) {
+  return mapping.owns.empty() ? mapping.display : mapping.display + " where " + mapping.owns;
 }
 
 std::string TargetSetupSql() { return kTargetSql; }

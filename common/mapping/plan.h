@@ -171,6 +171,10 @@ struct MappingPlan {
   std::string why_keyed;                   // one sentence, for plan
 };
 
+// The mapping as switchyard.quarantine.target names it: several may fill one table, each the rows
+// it owns, under keys that are alike.
+std::string QuarantineTarget(const MappingPlan& mapping);
+
 // What can change by itself between two versions of a migration file or of the source. Its
 // fingerprint covers what was declared and the shape of the tables, not the SQL made from it.
 struct PlanPart {

@@ -28,9 +28,11 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   fingerprint text NOT NULL DEFAULT '',   -- of the compiled mapping
   parts text NOT NULL DEFAULT '',         -- fingerprint of each source table and mapping, one a line
   catalog text NOT NULL DEFAULT '',       -- the source's catalogue it was compiled against, JSON
+  after_copy text NOT NULL DEFAULT '',    -- fingerprint of each step run after a copy, one a line
   updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS parts text NOT NULL DEFAULT '';
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL DEFAULT '';
 
 -- The last Relation event of each table, so that reading can begin anywhere in the log.
 CREATE TABLE IF NOT EXISTS switchyard.relation (

@@ -198,5 +198,43 @@ TEST_F(CliRecopyTest, EverythingIsCopiedAgainAfterTheSlotWasLost) {
   ASSERT_OK(pipeline_->Stop());
 }
 
+// NEW keeps what the steps after the first copy made.
+TEST_F(CliRecopyTest, StepsAfterTheCopyAreRunOnceForTheTablesThereAre) {
+  std::ofstream(folder_ + "/steps.sql")
+      << "CREATE INDEX amounts ON orders (amount);"
+         "ALTER TABLE orders ADD CONSTRAINT positive CHECK (amount > 0);"
+         "ALTER TABLE orders ADD CHECK (amount < 2000)";
+  std::ofstream(file_, std::ios::app) << "after_copy: [steps.sql]\n";
+  const std::string owner =
+      "ALTER TABLE orders OWNER TO switchyard_replay;"
+      "GRANT CREATE ON SCHEMA public TO switchyard_replay";
+  Prepare();
+  ASSERT_OK(postgres_->Execute("new_db", owner));
+  StartPipeline();
+  const auto copy_and_look = [&](const char* checks) {
+    ASSERT_OK(pipeline_->Start("run"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+    ASSERT_OK(pipeline_->Stop());
+    EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+    EXPECT_EQ(New("SELECT count(*) FROM pg_index WHERE indrelid = 'orders'::regclass"), "2");
+    EXPECT_EQ(New("SELECT count(*) FROM pg_constraint WHERE conrelid = 'orders'::regclass AND "
+                  "contype = 'c'"),
+              checks);
+  };
+  ASSERT_NO_FATAL_FAILURE(copy_and_look("3"));
+  const auto begin_anew = [&] {
+    const ProgramResult result = RunCli({"recopy", file_, "--all"}, Roles());
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+  };
+  begin_anew();
+  ASSERT_NO_FATAL_FAILURE(copy_and_look("3"));
+  // A table that was made again needs them again.
+  begin_anew();
+  ASSERT_OK(postgres_->Execute(
+      "new_db",
+      "DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);" + owner));
+  ASSERT_NO_FATAL_FAILURE(copy_and_look("2"));
+}
+
 }  // namespace
 }  // namespace switchyard::testing

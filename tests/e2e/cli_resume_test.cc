@@ -24,6 +24,13 @@ class CliResumeTest : public CliRunTest {
     ASSERT_NE(text, kFile);
     std::ofstream(file_) << text;
   }
+  void AwaitStop() {
+    ASSERT_OK(Await("the replayer's end", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+      return New("SELECT state FROM switchyard.stream") == "stopped";
+    }));
+    pipeline_->Kill("replay");
+  }
+  std::string StopReason() { return New("SELECT stop_reason FROM switchyard.stream"); }
   std::string People() {
     return New(
         "SELECT string_agg(email || ' ' || members || ' ' || kind, ', ' ORDER BY email) "
@@ -170,6 +177,94 @@ TEST_F(CliResumeTest, AMirrorOfAnotherShapeIsCopiedAgainAndWhatItFeedsDerivedAga
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE customers SET kind = 'vip' WHERE id < 3"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(People(), "a@x 2 vip");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+// The mirror's own enum has to learn the value before its first row can be read.
+TEST_F(CliResumeTest, AnEnumOfOldGainsValuesWhileStreaming) {
+  std::ofstream(file_) << R"(
+migration: shop
+old: {dsn_env: OLD_DSN}
+new: {dsn_env: NEW_DSN}
+forward:
+  - {table: public.notes, copy: notes, set: {mood: "mood::text"}}
+  - table: public.best
+    scope: who
+    from: {notes: who}
+    select: SELECT who, max(mood)::text AS mood FROM notes GROUP BY who
+)";
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE TABLE notes (id int PRIMARY KEY, who int NOT NULL, mood mood);
+    INSERT INTO notes VALUES (1, 1, 'ok'), (2, 2, 'sad'))"));
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    CREATE TABLE notes (id int PRIMARY KEY, who int NOT NULL, mood text);
+    CREATE TABLE best (who int PRIMARY KEY, mood text))"));
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  for (const char* value : {"'worst' BEFORE 'sad'", "'fine' BEFORE 'ok'", "'it''s great'"}) {
+    ASSERT_OK(postgres_->Execute("old_db", std::string("ALTER TYPE mood ADD VALUE ") + value));
+  }
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE notes SET mood = 'fine' WHERE id = 2"));
+  AwaitStop();
+  EXPECT_THAT(StopReason(), HasSubstr("public.notes holds a value that can't be read here"));
+  EXPECT_THAT(StopReason(), HasSubstr("run: switchyard resume FILE"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    INSERT INTO notes VALUES (3, 1, 'it''s great'), (4, 1, 'worst'), (5, 2, 'worst'))"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT string_agg(mood, ' ' ORDER BY id) FROM notes"),
+            "ok fine it's great worst worst");
+  EXPECT_EQ(New("SELECT string_agg(mood, ' ' ORDER BY who) FROM best"), "it's great fine");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  ASSERT_OK(pipeline_->Stop());
+  // Which rows have a value that was renamed can't be told: refused, and nothing changed.
+  ASSERT_OK(postgres_->Execute("old_db", "ALTER TYPE mood RENAME VALUE 'ok' TO 'okay'"));
+  const ProgramResult renamed = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(renamed.exit_code, 1);
+  EXPECT_THAT(renamed.output, HasSubstr("type public.mood of the source is another one"));
+  EXPECT_THAT(renamed.output, HasSubstr("switchyard recopy FILE --all"));
+}
+
+TEST_F(CliResumeTest, EntriesOfWhatAMappingOwnedBeforeAreNotLeftInQuarantine) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 5000 WHERE id = 7"));
+  ASSERT_OK(Await("the row in quarantine", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT count(*) FROM switchyard.quarantine") == "1";
+  }));
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 50 WHERE id = 7"));
+  ASSERT_NO_FATAL_FAILURE(Rewrite("copy: orders}", "copy: orders, owns: id < 1000}"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 7"), "50");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+// NEW may not be called a prefix of OLD before the changed mapping's rows are in.
+TEST_F(CliResumeTest, ARowThatTheChangedMappingCanNotPlaceStopsTheStream) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_NO_FATAL_FAILURE(Rewrite("copy: orders}", "copy: orders, set: {amount: amount * 20}}"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(pipeline_->Start("replay"));
+  AwaitStop();
+  EXPECT_THAT(StopReason(),
+              HasSubstr("the copy of public.orders that the changed mapping needs has failed"));
+  EXPECT_THAT(StopReason(), HasSubstr("switchyard recopy FILE public.orders"));
+  EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "5050");
+  ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders DROP CONSTRAINT orders_amount_check"));
+  const ProgramResult recopy = RunCli({"recopy", file_, "orders"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "101000");
   ASSERT_OK(pipeline_->Stop());
 }
 

@@ -1,0 +1,83 @@
+#include "replayer/schema_steps.h"
+
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/mapping/fingerprint.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// Of each step, by the fingerprint of its text: the oids of the tables that were filled when it
+// ran.
+using StepsRun = std::map<std::string, std::string>;
+
+absl::StatusOr<StepsRun> LoadStepsRun(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query("SELECT after_copy FROM switchyard.stream WHERE name = $1", {stream}));
+  StepsRun run;
+  for (const auto line : absl::StrSplit(Sv(row.text(0, 0)), '\n', absl::SkipEmpty())) {
+    run.insert(std::pair<std::string, std::string>(absl::StrSplit(line, absl::MaxSplits(' ', 1))));
+  }
+  return run;
+}
+
+absl::StatusOr<std::string> FilledTables(pg::Session& session, const mapping::Plan& plan) {
+  std::set<std::string> oids;
+  for (const mapping::MappingPlan& mapping : plan.mappings) {
+    ASSIGN_OR_RETURN(const pg::Result oid,
+                     session.Query("SELECT $1::regclass::oid", {mapping.target}));
+    oids.insert(oid.str(0, 0));
+  }
+  return absl::StrJoin(oids, ",");
+}
+
+absl::StatusOr<bool> AllThere(pg::Session& session, const std::string& oids) {
+  ASSIGN_OR_RETURN(
+      const pg::Result missing,
+      session.Query("SELECT count(*) FROM unnest(string_to_array($1, ',')::oid[]) AS t (oid) "
+                    "WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)",
+                    {oids}));
+  return missing.i64(0, 0) == 0;
+}
+
+}  // namespace
+
+absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
+                            const std::string& stream,
+                            const std::vector<std::pair<std::string, std::string>>& steps) {
+  ASSIGN_OR_RETURN(StepsRun run, LoadStepsRun(session, stream));
+  ASSIGN_OR_RETURN(const std::string tables, FilledTables(session, plan));
+  const std::string hint =
+      run.empty() ? ""
+                  : " (after an earlier copy steps were run that are changed now, or some tables "
+                    "were made again; "
+                    "what they made is still there, so a step must be able to run twice)";
+  for (const auto& [name, sql] : steps) {
+    const std::string step = mapping::Fingerprint().Add(sql).Hex();
+    const auto before = run.find(step);
+    if (before != run.end()) {
+      ASSIGN_OR_RETURN(const bool there, AllThere(session, before->second));
+      LogInfo("replayer", there ? "schema step was run already" : "schema step is run again",
+              {{"step", name}});
+      if (there) continue;
+    } else {
+      LogInfo("replayer", "schema step after the copy", {{"step", name}});
+    }
+    RETURN_IF_ERROR(Annotate(session.Execute(sql), absl::StrCat("after_copy ", name, hint)));
+    run[step] = tables;
+  }
+  const auto line = absl::PairFormatter(" ");
+  return session
+      .Query("UPDATE switchyard.stream SET after_copy = $2 WHERE name = $1",
+             {stream, absl::StrJoin(run, "\n", line)})
+      .status();
+}
+
+}  // namespace switchyard::replayer
