@@ -169,7 +169,7 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
     SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
            (extract(epoch FROM started_at) * 1000000)::bigint,
            (extract(epoch FROM finished_at) * 1000000)::bigint
-    FROM switchyard.copy WHERE stream = $1 ORDER BY bytes_estimate DESC, relation_id)",
+    FROM switchyard.copy WHERE stream = $1 AND NOT gone ORDER BY bytes_estimate DESC, relation_id)",
                                                         {facts->stream}));
   for (int i = 0; i < copy.rows(); ++i) {
     CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);

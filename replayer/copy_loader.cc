@@ -13,6 +13,7 @@
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
 #include "replayer/held_copy.h"
+#include "replayer/relation_map.h"
 #include "replayer/schema_steps.h"
 
 namespace switchyard::replayer {
@@ -243,6 +244,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   }
   relations_[id] = point.relation();
   if (SourceOf(id) == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(Fits(*SourceOf(id), point.relation()));
   if (known != progress_.end() && point.generation() > known->second.generation) {
     RETURN_IF_ERROR(Discard(id));
   }

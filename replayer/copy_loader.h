@@ -49,6 +49,8 @@ class CopyLoader {
   absl::Status Add(event::v1::Event& event, int64_t offset);
   // Commits what is read so far, but for the chunks: when no more events wait.
   absl::Status Commit();
+  // The chunks as well, once the lanes have loaded them.
+  absl::Status DrainLanes();
 
   // Indexes and statistics of the mirrors, the keyed mappings in graph order, and the stream's
   // start: at the smallest copy point, catching up until the largest.
@@ -63,7 +65,6 @@ class CopyLoader {
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
   absl::Status StartLanes(int64_t copy_offset);
-  absl::Status DrainLanes();
   absl::Status Control(const event::v1::Event& event, int64_t offset);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(event::v1::CopyChunk& chunk, int64_t offset);

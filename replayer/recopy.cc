@@ -12,6 +12,7 @@
 #include "replayer/batcher.h"
 #include "replayer/doubt.h"
 #include "replayer/quarantine.h"
+#include "replayer/relation_map.h"
 
 namespace switchyard::replayer {
 
@@ -144,6 +145,7 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   const SourcePlan* source =
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
+  RETURN_IF_ERROR(Fits(*source, point.relation()));
   const int index = static_cast<int>(source - plan_.sources.data());
   pg::Session& session = target_.session();
   Job& job = jobs_[index];
@@ -366,6 +368,10 @@ absl::Status Recopy::RollForward(Job& job) {
     options.copy_points[id] = leaf.lsn;
     options.copied_before = std::max(options.copied_before, leaf.lsn);
   }
+  ASSIGN_OR_RETURN(const auto points, target_.stream().LoadCopyPoints());
+  for (const uint32_t id : plan_.sources[job.source].relation_ids) {
+    if (points.contains(id) && !job.leaves.contains(id)) options.gone.insert(id);
+  }
   Batcher batcher(only, position, options);
   ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
@@ -397,6 +403,20 @@ absl::Status Recopy::RollForward(Job& job) {
   return absl::OkStatus();
 }
 
+// Partitions that were copied once and that the copy did not find.
+absl::Status Recopy::NoteGone(const Job& job) {
+  for (const uint32_t id : plan_.sources[job.source].relation_ids) {
+    const char* gone = job.leaves.contains(id) ? "false" : "true";
+    ASSIGN_OR_RETURN(const pg::Result noted,
+                     target_.session().Query(
+                         "UPDATE switchyard.copy SET gone = $3::boolean WHERE stream = $1 AND "
+                         "relation_id = $2::oid AND gone <> $3::boolean",
+                         {options_.stream, std::to_string(id), gone}));
+    released_ |= noted.affected() > 0;
+  }
+  return absl::OkStatus();
+}
+
 // `swapped`: OK, or why the table is as it was.
 absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   const std::string why = job.outdated ? "outdated, the table is as it was: "
@@ -424,6 +444,7 @@ absl::Status Recopy::Answer(const Job& job, const std::string& state, const std:
             .status());
     if (state == "done") {
       swapped_ = true;
+      RETURN_IF_ERROR(NoteGone(job));
       ASSIGN_OR_RETURN(const bool released, EndDoubt(session, source, options_.stream));
       released_ |= released;
     }

@@ -47,8 +47,8 @@ class Recopy {
   // The change topic must be kept from here on; nullopt when no re-copy is open.
   absl::StatusOr<std::optional<int64_t>> KeepFrom();
 
-  // A table is no longer in doubt (doubt.h): the log is to be read again from the position, with
-  // its changes. True once for each.
+  // A table is no longer in doubt (doubt.h), or has lost a partition: the log is to be read again
+  // from the position. True once for each.
   bool TakeReleased() { return std::exchange(released_, false); }
   // A table was swapped in: rows that wait for rows of it may go in. True once for each.
   bool TakeSwapped() { return std::exchange(swapped_, false); }
@@ -86,6 +86,7 @@ class Recopy {
   absl::StatusOr<std::optional<Position>> AskedAt(const Job& job);
   absl::Status RollForward(Job& job);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
+  absl::Status NoteGone(const Job& job);
   absl::Status Finish(const Job& job, const absl::Status& swapped);
   absl::Status Answer(const Job& job, const std::string& state, const std::string& result);
   absl::Status Drop(const Job& job);

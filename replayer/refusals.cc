@@ -12,6 +12,8 @@ namespace {
 
 // More would take minutes; so many refusals stop the stream in any case.
 constexpr size_t kTogetherMax = 1000;
+// More conditions than this for each row cost more than a hash table of the numbers.
+constexpr size_t kRunsMax = 16;
 
 using Attempt = absl::FunctionRef<absl::Status(const Numbers& rows)>;
 
@@ -109,6 +111,9 @@ std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers) {
 }
 
 std::string IsOneOf(std::string_view column, const Numbers& numbers) {
+  if (Runs(numbers).size() > kRunsMax) {
+    return absl::StrCat(Sv(column), " = ANY('{", absl::StrJoin(numbers, ","), "}'::int[])");
+  }
   std::vector<std::string> tests = {"false"};
   for (const auto& [from, to] : Runs(numbers)) {
     tests.push_back(

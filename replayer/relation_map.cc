@@ -9,6 +9,47 @@ namespace switchyard::replayer {
 
 namespace {
 
+constexpr int kAllDigits = 0x7FFF;
+
+// Digits behind the point that a type keeps; with the fields, of an interval.
+int DigitsKept(uint32_t type_oid, int32_t modifier) {
+  switch (type_oid) {
+    case 1700:  // numeric, and its array
+    case 1231:
+      return modifier < 4 ? kAllDigits : (((modifier - 4) & 0x7FF) ^ 0x400) - 0x400;
+    case 1083:  // time, timetz, timestamp, timestamptz, and their arrays
+    case 1183:
+    case 1266:
+    case 1270:
+    case 1114:
+    case 1115:
+    case 1184:
+    case 1185:
+      return modifier < 0 ? kAllDigits : modifier;
+    case 1186:  // interval, and its array
+    case 1187:
+      return modifier < 0 ? kAllDigits : modifier & 0xFFFF;
+    default:
+      return kAllDigits;
+  }
+}
+
+bool LosesFields(uint32_t type_oid, int32_t here, int32_t there) {
+  const auto fields = [](int32_t modifier) { return modifier < 0 ? 0x7FFF : modifier >> 16; };
+  return (type_oid == 1186 || type_oid == 1187) && (fields(there) & ~fields(here)) != 0;
+}
+
+const char* WhatChanged(const mapping::StageColumn& column, const event::v1::Column* now) {
+  if (now == nullptr) return "was dropped or renamed";
+  if (column.type_oid == 0) return nullptr;
+  if (now->type_oid() != column.type_oid) return "changed its type";
+  const bool rounded = DigitsKept(column.type_oid, column.type_modifier) <
+                       DigitsKept(column.type_oid, now->type_modifier());
+  return rounded || LosesFields(column.type_oid, column.type_modifier, now->type_modifier())
+             ? "has more digits or fields"
+             : nullptr;
+}
+
 int IndexOf(const event::v1::Relation& relation, const std::string& column) {
   for (int i = 0; i < relation.columns_size(); ++i) {
     if (relation.columns(i).name() == column) return i;
@@ -17,6 +58,19 @@ int IndexOf(const event::v1::Relation& relation, const std::string& column) {
 }
 
 }  // namespace
+
+absl::Status Fits(const mapping::SourcePlan& source, const event::v1::Relation& relation) {
+  for (const mapping::StageColumn& column : source.columns) {
+    const int index = IndexOf(relation, column.name);
+    const char* change = WhatChanged(column, index < 0 ? nullptr : &relation.columns(index));
+    if (change == nullptr) continue;
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "column %s of %s.%s %s on the source since the mapping was compiled; next: mend "
+        "the migration file, then run: switchyard resume FILE",
+        column.name, relation.schema(), relation.name(), change));
+  }
+  return absl::OkStatus();
+}
 
 // A partition born since the plan was made is known by its root.
 int RelationMap::SourceOf(const event::v1::Relation& relation) const {
@@ -34,17 +88,9 @@ void RelationMap::Learn(const event::v1::Relation& relation) {
   Relation known{.source = SourceOf(relation), .tuple_size = relation.columns_size()};
   if (known.source >= 0) {
     for (const mapping::StageColumn& column : plan_.sources[known.source].columns) {
-      const int index = IndexOf(relation, column.name);
-      if (index < 0 ||
-          (column.type_oid != 0 && relation.columns(index).type_oid() != column.type_oid)) {
-        known.fit = absl::FailedPreconditionError(absl::StrFormat(
-            "column %s of %s.%s %s on the source since the mapping was compiled; next: mend "
-            "the migration file, then run: switchyard resume FILE",
-            column.name, relation.schema(), relation.name(),
-            index < 0 ? "was dropped or renamed" : "changed its type"));
-      }
-      known.tuple_index.push_back(index);
+      known.tuple_index.push_back(IndexOf(relation, column.name));
     }
+    known.fit = Fits(plan_.sources[known.source], relation);
   }
   relations_[relation.relation_id()] = std::move(known);
 }

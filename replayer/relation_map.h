@@ -16,6 +16,10 @@
 
 namespace switchyard::replayer {
 
+// Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is gone
+// or has another type; one of more digits would be rounded without a word.
+absl::Status Fits(const mapping::SourcePlan& source, const event::v1::Relation& relation);
+
 class RelationMap {
  public:
   // Which columns of a table of the log feed which of the plan's.

@@ -14,6 +14,7 @@
 #include "common/base/retry.h"
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
+#include "common/mapping/target_setup.h"
 #include "replayer/copy_loader.h"
 #include "replayer/doubt.h"
 #include "replayer/pipeline.h"
@@ -27,8 +28,6 @@ constexpr char kCopyAnew[] =
 constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
-// Several answers of a broker.
-constexpr absl::Duration kDrainIdle = absl::Seconds(2);
 
 // Failures that starting over from the stored position can mend.
 bool MayPass(const absl::Status& status) {
@@ -45,7 +44,9 @@ Replayer::Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog:
       cancel_(cancel),
       target_(options_.target, plan, cancel),
       busy_at_(absl::Now()),
+      failing_since_(absl::Now()),
       next_chores_(absl::InfinitePast()),
+      next_look_(absl::InfinitePast()),
       next_trim_(absl::InfinitePast()) {}
 
 Replayer::~Replayer() = default;
@@ -70,7 +71,11 @@ absl::Status Replayer::Run() {
     }
     announced_standby_ = false;
     if (!MayPass(status)) return Stop(status);
-    if (absl::Now() - started > absl::Seconds(10)) backoff.Reset();
+    if (absl::Now() - started > absl::Seconds(10)) {
+      backoff.Reset();
+      failing_since_ = absl::Now();
+    }
+    if (GiveUpDraining(status)) return absl::CancelledError(status.message());
     LogWarn("replayer", "starting over",
             {{"stream", options_.target.stream}, {"reason", std::string(StdSv(status.message()))}});
     target_.Close();
@@ -96,10 +101,22 @@ absl::Status Replayer::Stop(const absl::Status& cause) {
   return reason;
 }
 
+bool Replayer::draining() const { return options_.drain != nullptr && options_.drain->requested(); }
+
+bool Replayer::GiveUpDraining(const absl::Status& status) {
+  if (!draining()) failing_since_ = absl::Now();
+  if (absl::Now() - failing_since_ < options_.drain_patience) return false;
+  LogError("replayer", "the log could not be applied to its end",
+           {{"stream", options_.target.stream},
+            {"error", std::string(StdSv(status.message()))},
+            {"next", "nothing is lost: the next start applies what is left"}});
+  return true;
+}
+
 absl::Status Replayer::EndIfDrained(bool idle) {
   const absl::Time now = absl::Now();
-  if (!idle || options_.drain == nullptr || !options_.drain->requested()) busy_at_ = now;
-  if (now - busy_at_ < kDrainIdle) return absl::OkStatus();
+  if (!idle || !draining()) busy_at_ = now;
+  if (now - busy_at_ < options_.drain_idle) return absl::OkStatus();
   drained_ = true;
   LogInfo("replayer", "everything on the log is applied", {{"stream", options_.target.stream}});
   return absl::CancelledError("the log is drained");
@@ -142,6 +159,7 @@ absl::Status Replayer::Copy() {
       RETURN_IF_ERROR(loader.Add(event, record.offset));
     }
     if (records.empty()) RETURN_IF_ERROR(loader.Commit());
+    if (records.empty() && draining()) RETURN_IF_ERROR(loader.DrainLanes());
     RETURN_IF_ERROR(EndIfDrained(records.empty()));
   }
   return loader.Finish();
@@ -173,6 +191,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
                               .hold_lsn = state.hold_lsn,
                               .alone_until = alone_until_};
   ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.stream().LoadCopyPoints());
+  ASSIGN_OR_RETURN(pipeline_options.batcher.gone, target_.stream().LoadGone());
   ASSIGN_OR_RETURN(pipeline_options.relations, target_.stream().LoadRelations());
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
   LogInfo("replayer", "streaming",
@@ -298,6 +317,7 @@ absl::Status Replayer::Chores() {
   if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
+  if (now >= next_look_) RETURN_IF_ERROR(RefuseUnchecked());
   if (!catching_up_) {
     RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
     read_again_ |= recopy_->TakeReleased();
@@ -311,6 +331,13 @@ absl::Status Replayer::Chores() {
   if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();
   next_trim_ = now + options_.trim_interval;
   return TrimFlushed();
+}
+
+// Constraints that NEW was given while the stream ran.
+absl::Status Replayer::RefuseUnchecked() {
+  next_look_ = absl::Now() + options_.look_interval;
+  if (target_.ordered() != nullptr || !options_.target.replica_role) return absl::OkStatus();
+  return mapping::RefuseUncheckedConstraints(target_.session(), plan_);
 }
 
 absl::Status Replayer::HandleRequests() {

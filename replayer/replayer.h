@@ -37,11 +37,16 @@ struct ReplayerOptions {
   int copy_workers = 2;  // connections that load the initial copy at the same time
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.
   absl::Duration trim_interval = absl::Seconds(10);
+  // NEW's constraints are looked at this often; see mapping::RefuseUncheckedConstraints.
+  absl::Duration look_interval = absl::Seconds(5);
   absl::Duration standby_interval = absl::Seconds(1);
   uint64_t seed = 1;  // of the backoff's jitter
   // Once requested, Run ends (Cancelled) as soon as nothing more comes: nobody writes the log any
   // more. Null: never.
   const Cancel* drain = nullptr;
+  absl::Duration drain_idle = absl::Seconds(2);  // several answers of a broker
+  // After that long without a working connection a drain is given up; the log says why.
+  absl::Duration drain_patience = absl::Seconds(30);
 };
 
 class Replayer {
@@ -76,6 +81,9 @@ class Replayer {
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
   absl::Status EndIfDrained(bool idle);
+  bool draining() const;
+  bool GiveUpDraining(const absl::Status& status);
+  absl::Status RefuseUnchecked();
 
   const ReplayerOptions options_;
   const mapping::Plan& plan_;
@@ -92,8 +100,10 @@ class Replayer {
   std::optional<OpenResume> resume_;
   bool announced_standby_ = false;
   bool drained_ = false;
-  absl::Time busy_at_;  // something came, or was still to come
+  absl::Time busy_at_;        // something came, or was still to come
+  absl::Time failing_since_;  // while draining
   absl::Time next_chores_;
+  absl::Time next_look_;
   absl::Time next_trim_;
   // To be trimmed once the target has flushed its WAL up to trim_wal_.
   int64_t trim_offset_ = 0;

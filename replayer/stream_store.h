@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,8 @@ class StreamStore {
   absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
   // LSN of the newest copy of each relation.
   absl::StatusOr<std::map<uint32_t, Lsn>> LoadCopyPoints();
+  // Relations that the newest copy of their table did not find any more.
+  absl::StatusOr<std::set<uint32_t>> LoadGone();
 
  private:
   absl::Status WhyNotAt(const Position& position);

@@ -50,8 +50,8 @@ absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) 
   if (!IsRefusedRow(status)) return status;
   return absl::FailedPreconditionError(absl::StrFormat(
       "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
-      "(ALTER TYPE ... ADD VALUE?) since the mapping was installed. End the replayer, then run: "
-      "switchyard resume FILE",
+      "(ALTER TYPE ... ADD VALUE?) since the mapping was installed; next: end the replayer, then "
+      "run: switchyard resume FILE",
       source.schema, source.name, std::string(StdSv(status.message()))));
 }
 

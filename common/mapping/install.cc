@@ -20,9 +20,11 @@ absl::Status EnsureOwnTables(pg::Session& session) {
   ASSIGN_OR_RETURN(
       const pg::Result there,
       session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
-                    "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND EXISTS "
-                    "(SELECT FROM pg_attribute WHERE attname = 'after_copy' AND attrelid = "
-                    "to_regclass('switchyard.stream'))"));
+                    "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND "
+                    "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
+                    "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
+                    "(to_regclass('switchyard.stream'), 'after_copy'), "
+                    "(to_regclass('switchyard.copy'), 'gone'))) = 3"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(kTargetSql);
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;

@@ -16,7 +16,8 @@ std::string DisplayOf(const UserType& type) { return absl::StrCat(type.schema, "
 absl::Status RefuseAnother(const UserType& type) {
   return absl::FailedPreconditionError(absl::StrFormat(
       "type %s of the source is another one than when the mapping was installed, and rows that "
-      "have it can't be told apart. Copy everything again: switchyard recopy FILE --all",
+      "have it can't be told apart; next: end capture and replay, then copy everything again: "
+      "switchyard recopy FILE --all",
       DisplayOf(type)));
 }
 

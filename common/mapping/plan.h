@@ -30,6 +30,7 @@ struct StageColumn {
   std::string type;  // as declared on the target (user types: in kMirrorSchema)
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
+  int32_t type_modifier = -1;
 };
 
 // Writes one table from one stage. Statements take no parameters.

@@ -76,7 +76,8 @@ class PlanBuilder {
       out.columns.push_back({.name = column.name,
                              .type = std::move(type),
                              .toastable = column.toastable && !column.in_identity,
-                             .type_oid = column.type_oid});
+                             .type_oid = column.type_oid,
+                             .type_modifier = column.type_modifier});
     }
     for (const string& key : source.key) out.key.push_back(IndexOf(out, key));
     BuildStage(index, &out);

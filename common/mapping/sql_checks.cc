@@ -221,6 +221,13 @@ absl::Status SqlChecks::Scope(const Draft& draft) {
 }
 
 absl::Status SqlChecks::Rules(Draft* draft) {
+  for (const spec::TableName& table : draft->spec->static_tables) {
+    if (std::ranges::count(c_.drafts, table.ToString(), &Draft::display) == 0) continue;
+    c_.Fault(*draft->spec, "static." + table.ToString(),
+             absl::StrCat(table.ToString(),
+                          " stands under static, but a mapping fills it: list it "
+                          "under from, with the rows that its changes touch"));
+  }
   for (const spec::FromRule& rule : draft->from) {
     if (!rule.table.schema.empty()) {
       const string display = rule.table.schema + "." + rule.table.name;

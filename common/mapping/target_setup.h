@@ -14,6 +14,7 @@
 
 #include "common/base/status.h"
 #include "common/mapping/catalog.h"
+#include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 
@@ -51,6 +52,10 @@ struct TargetFault {
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
                                                       const Catalog& target);
+
+// What VerifyTarget says of deferrable constraints, of the tables as they are now: NEW may be given
+// a partition, or a constraint, while rows are applied. Only where triggers are silent.
+absl::Status RefuseUncheckedConstraints(pg::Session& session, const Plan& plan);
 
 // OK, or FailedPrecondition with every fault and its remedy.
 absl::Status FaultsToStatus(const std::vector<TargetFault>& faults);

@@ -193,6 +193,8 @@ TEST_F(TableShapesTest, APartitionThatWasTruncatedIsCopiedAgainWithItsTable) {
   EXPECT_EQ(All(*new_, "SELECT kind, state FROM switchyard.request ORDER BY id"),
             "recopy|done\nin_doubt|done");
   ExpectSame("UPDATE p SET v = 'y' WHERE id = 5; DELETE FROM p WHERE id = 6", all);
+  // The partition that the copy did not find need not be emptied.
+  ExpectSame("TRUNCATE p; INSERT INTO p VALUES (7, 'after')", all);
   EXPECT_THAT(pipeline_->Log("run"), ::testing::Not(HasSubstr("starting over")));
 }
 

@@ -157,6 +157,11 @@ const Case kCases[] = {
      "    select: SELECT o.id, l.label AS region FROM orders o JOIN public.lokup l ON true\n",
      {"9:63: select of public.totals: relation \"public.lokup\" does not exist; did you mean "
       "public.lookup?"}},
+    {"ALookupThatAMappingFills",
+     "  - {table: public.people, copy: customers}\n"
+     "  - table: public.totals\n    from: {orders: id}\n    static: [public.people]\n"
+     "    select: SELECT o.id, p.name AS region FROM orders o JOIN public.people p USING (id)\n",
+     {"9:14: public.people stands under static, but a mapping fills it: list it under from"}},
     {"ACopyThatReadsAnotherTable",
      kPeople + ", where: EXISTS (SELECT FROM orders)}\n",
      {"6:72: where of public.people: it reads orders, which stands neither under from nor under "

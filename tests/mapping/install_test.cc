@@ -41,5 +41,22 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
   EXPECT_EQ(streams, "1");
 }
 
+// What was given to the world is kept by every version, on every server.
+TEST(InstallTest, AnIdOfAKeyIsTheSameForEver) {
+  ASSERT_OK_AND_ASSIGN(const auto server, MiniPostgres::Start());
+  ASSERT_OK(server->Execute("postgres", TargetSetupSql()));
+  const std::pair<const char*, const char*> kIds[] = {
+      {"'user', '1'", "f3dd36ae-d1c2-8762-96a3-81bfd26bf375"},
+      {"'use', 'r1'", "248d9d09-255b-8ca3-af7b-4245f8385838"},
+      {R"('user', '\x41')", "511f643c-9475-8990-bf63-4a654f09371f"},
+      {"'ü', 'straße'", "4d0412d3-7746-8111-97f8-909b4759a099"},
+      {"'user', ''", "0f8bf724-3e67-89e0-9c5c-a3563e497889"}};
+  for (const auto& [key, id] : kIds) {
+    const std::string sql = std::string("SELECT switchyard.uuid_of(") + key + ")";
+    ASSERT_OK_AND_ASSIGN(const std::string given, server->Scalar("postgres", sql));
+    EXPECT_EQ(given, id) << sql;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::mapping

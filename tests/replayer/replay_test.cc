@@ -1,4 +1,5 @@
 // From OLD's commits to NEW's rows, through the real decoder, log events, batcher and target.
+#include "absl/strings/str_cat.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -196,7 +197,7 @@ constexpr char kPeopleOld[] =
     "CREATE TABLE customers (id int PRIMARY KEY, email text, name text); "
     "CREATE TABLE bookings (id int PRIMARY KEY, customer int, what text)";
 constexpr char kPeopleNew[] =
-    "CREATE TABLE users (email text PRIMARY KEY, name text, roles text UNIQUE DEFERRABLE); "
+    "CREATE TABLE users (email text PRIMARY KEY, name text, roles text UNIQUE); "
     "CREATE TABLE new_bookings (id int PRIMARY KEY, email text, roles text, what text); "
     "CREATE INDEX ON new_bookings (email)";
 constexpr char kPeople[] = R"(
@@ -385,6 +386,56 @@ TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
   EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"), HasSubstr("column v of public.t"));
   EXPECT_THAT(StopReplayer(),
               testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
+}
+
+// Rounded to the digits that the column had, it would be another value, and nobody told.
+TEST_F(ReplayTest, StopsWhereAColumnHasMoreDigitsThanTheMappingKnows) {
+  struct {
+    const char* before;
+    const char* after;
+    const char* value;
+  } const kCases[] = {{"numeric(12,2)", "numeric(12,4)", "1.2345"},
+                      {"numeric(5,-2)[]", "numeric[]", "{12345}"},
+                      {"timestamp(0)", "timestamp(3)", "2011-03-04 05:06:07.891"},
+                      {"interval year to month", "interval", "1 year 2 mons 3 days"}};
+  for (const auto& [before, after, value] : kCases) {
+    const std::string table = absl::StrCat("CREATE TABLE d (id int PRIMARY KEY, v ", before, ")");
+    ASSERT_OK(Start(table, "CREATE TABLE d (id int PRIMARY KEY, v text)",
+                    "  - {table: public.d, copy: d, set: {v: v::text}}\n",
+                    "INSERT INTO d VALUES (1, NULL)"));
+    ASSERT_OK(OnOld(absl::StrCat("ALTER TABLE d ALTER COLUMN v TYPE ", after)));
+    ASSERT_OK(OnOld(absl::StrCat("INSERT INTO d VALUES (2, '", value, "')")));
+    ASSERT_OK(capture_->Pump());
+    ASSERT_OK(AwaitState("stopped"));
+    EXPECT_EQ(New("SELECT count(*) FROM d"), "1");
+    EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+                HasSubstr("column v of public.d has more digits or fields"));
+    TearDown();
+    SetUp();
+  }
+}
+
+// The replica role would let it be broken without a word.
+TEST_F(ReplayTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
+  options_.look_interval = absl::ZeroDuration();
+  ASSERT_OK(Start(kTable,
+                  "CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id);"
+                  "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
+                  kCopyT, "INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(
+      OnNew("CREATE TABLE t2 PARTITION OF t (CONSTRAINT once UNIQUE (n) DEFERRABLE) "
+            "FOR VALUES FROM (100) TO (200)"));
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("next: ALTER TABLE t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
+                        "UNIQUE (n); then start"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_OK(OnNew("ALTER TABLE t2 DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (n)"));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (101, 'b', 2)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitNew("SELECT n FROM t2", "2"));
 }
 
 TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {

@@ -126,6 +126,7 @@ absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn, uint
     event::v1::Column* out = point->mutable_relation()->add_columns();
     out->set_name(column.name);
     out->set_type_oid(column.type_oid);
+    out->set_type_modifier(column.type_modifier);
     columns.push_back(QuoteIdentifier(column.name));
   }
   RETURN_IF_ERROR(append());
