@@ -1,11 +1,14 @@
 #include "replayer/late_refusals.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_pieces.h"
+#include "replayer/refusals.h"
+#include "replayer/savepoint.h"
 
 namespace switchyard::replayer {
 
@@ -240,20 +243,21 @@ absl::Status LateRefusals::FindRefused(int mapping) {
                                  Temp(plan.ordered.gone_table), " AS sy_l")));
   const std::string rows = absl::StrCat(plan.target, " AS sy_t USING pg_temp.sy_numbered AS sy_l",
                                         " WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"));
-  const auto attempt = [&](int64_t low, int64_t high) {
+  const auto remove = [&](const Numbers& some) {
     return InSavepoint(session, "sy_late", [&] {
-      return session.Execute(absl::StrCat("DELETE FROM ", rows, " AND sy_l.sy__n > ", low,
-                                          " AND sy_l.sy__n <= ", high));
+      return session.Execute(
+          absl::StrCat("DELETE FROM ", rows, " AND ", IsOneOf("sy_l.sy__n", some)));
     });
   };
-  ASSIGN_OR_RETURN(const std::vector<RefusedNumber> refused, Bisect(noted.affected(), attempt));
-  for (const RefusedNumber& one : refused) {
-    ASSIGN_OR_RETURN(
-        const pg::Result row,
-        session.Query(absl::StrCat("SELECT ", IdentityText(mapping, "sy_t"), " FROM ", plan.target,
-                                   " AS sy_t JOIN pg_temp.sy_numbered AS sy_l ON ",
-                                   KeyEqual(plan.key, "sy_t", "sy_l"),
-                                   " WHERE sy_l.sy__n = ", one.number + 1)));
+  Numbers all(static_cast<size_t>(noted.affected()));
+  std::iota(all.begin(), all.end(), 1);
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteWhatFits(all, remove));
+  for (const Refusal& one : refused) {
+    ASSIGN_OR_RETURN(const pg::Result row,
+                     session.Query(absl::StrCat(
+                         "SELECT ", IdentityText(mapping, "sy_t"), " FROM ", plan.target,
+                         " AS sy_t JOIN pg_temp.sy_numbered AS sy_l ON ",
+                         KeyEqual(plan.key, "sy_t", "sy_l"), " WHERE sy_l.sy__n = ", one.number)));
     if (row.rows() == 0) continue;
     found_.push_back({mapping, Texts(row, 0, 0, Identity(mapping).size()), one.error});
   }

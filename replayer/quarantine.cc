@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "replayer/ordered_writer.h"
+#include "replayer/savepoint.h"
 
 namespace switchyard::replayer {
 

@@ -63,6 +63,15 @@ absl::Status TryEach(Attempt write, std::vector<Refusal>* refusals) {
   return absl::OkStatus();
 }
 
+// One may have stood in another's way: until nothing moves.
+absl::Status TryUntilNoneMoves(Attempt write, std::vector<Refusal>* refusals) {
+  for (size_t before = 0; refusals->size() != before && !refusals->empty();) {
+    before = refusals->size();
+    RETURN_IF_ERROR(TryEach(write, refusals));
+  }
+  return absl::OkStatus();
+}
+
 // Values that go round among rows pass when all of them move at once. Rows that could not be
 // written even if all others were gone stay where they are, and with them those that want their
 // places.
@@ -87,13 +96,25 @@ absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusal
 
 }  // namespace
 
+bool IsRefusedRow(const absl::Status& status) {
+  // 21000: the select gave one key twice.
+  return pg::IsRowRefused(status) || pg::StatusSqlState(status) == "21000";
+}
+
+absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, Attempt write) {
+  std::vector<Refusal> refusals;
+  RETURN_IF_ERROR(Halve(rows, write, &refusals));
+  RETURN_IF_ERROR(TryUntilNoneMoves(write, &refusals));
+  return refusals;
+}
+
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const Attempts& attempts) {
   std::vector<Refusal> refusals;
   RETURN_IF_ERROR(Halve(rows, attempts.write, &refusals));
   for (size_t before = 0; refusals.size() != before && !refusals.empty();) {
+    RETURN_IF_ERROR(TryUntilNoneMoves(attempts.write, &refusals));
     before = refusals.size();
-    RETURN_IF_ERROR(TryEach(attempts.write, &refusals));
-    if (refusals.size() == before) RETURN_IF_ERROR(TryTogether(attempts, &refusals));
+    RETURN_IF_ERROR(TryTogether(attempts, &refusals));
   }
   return refusals;
 }

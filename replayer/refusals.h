@@ -12,13 +12,18 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
-#include "replayer/bisect.h"
 
 namespace switchyard::replayer {
 
 using Numbers = std::vector<int64_t>;  // of rows, ascending
 
-using Refusal = RefusedNumber;
+struct Refusal {
+  int64_t number = 0;
+  absl::Status error;  // one for which IsRefusedRow holds
+};
+
+// SQLSTATE 21000 and classes 22 and 23: the row is at fault, not the system.
+bool IsRefusedRow(const absl::Status& status);
 
 struct Attempts {
   // Writes these rows, all or none. IsRefusedRow: the table refuses one of them.
@@ -30,6 +35,9 @@ struct Attempts {
 // Writes what the table takes, in whatever order; gives what it refuses. Takes the first error
 // that is no refusal for its own.
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const Attempts& attempts);
+// The same where rows only wait for each other, and none has to move together with another.
+absl::StatusOr<std::vector<Refusal>> WriteWhatFits(
+    const Numbers& rows, absl::FunctionRef<absl::Status(const Numbers& rows)> write);
 
 // Numbers that follow each other, as [from, to).
 std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers);

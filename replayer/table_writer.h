@@ -14,7 +14,7 @@
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "replayer/batch.h"
-#include "replayer/bisect.h"
+#include "replayer/refusals.h"
 
 namespace switchyard::replayer {
 
