@@ -7,6 +7,7 @@
 #include "capture/snapshot.h"
 #include "capture/source_state.h"
 #include "tests/capture/capture_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::capture {
 namespace {
@@ -250,9 +251,8 @@ TEST_F(CopyRoundTest, ALockedTableWaitsBehindTheOthers) {
   ASSERT_OK(locker->Execute("BEGIN; LOCK TABLE locked"));
   StartRound({"locked", "fine"});
   const auto done = [this](size_t i) { return round_->Progress()[i].done; };
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  while (!done(1) && absl::Now() < deadline) round_->WaitFor(absl::Milliseconds(20));
-  EXPECT_TRUE(done(1));
+  EXPECT_OK(switchyard::testing::Await("the other table is copied", absl::Minutes(1),
+                                       [&] { return done(1); }));
   EXPECT_FALSE(done(0));
   ASSERT_OK(locker->Execute("COMMIT"));
   ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));

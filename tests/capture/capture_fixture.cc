@@ -23,12 +23,10 @@ void CaptureTest::AwaitCaughtUp() {
 }
 
 void CaptureTest::AwaitScalar(const std::string& sql, const std::string& expected) {
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
   std::string seen;
-  while ((seen = Scalar(sql)) != expected && absl::Now() < deadline) {
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-  ASSERT_EQ(seen, expected) << sql;
+  ASSERT_OK(switchyard::testing::Await(sql + " gives " + expected, absl::Minutes(1),
+                                       [&] { return (seen = Scalar(sql)) == expected; }))
+      << "it gives " << seen;
 }
 
 void CaptureTest::AwaitCopied() {

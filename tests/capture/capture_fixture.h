@@ -12,6 +12,7 @@
 #include "tests/capture/log_events.h"
 #include "tests/capture/replica_model.h"
 #include "tests/capture/source_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::capture::testing {
 
@@ -35,10 +36,9 @@ class RunningCapture {
   }
   // Waits until it ends by itself, at most a minute.
   absl::Status AwaitEnd() {
-    const absl::Time deadline = absl::Now() + absl::Minutes(1);
-    while (!ended_ && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
-    EXPECT_TRUE(ended_) << "the capture did not end";
-    return ended_ ? result_ : absl::InternalError("still running");
+    RETURN_IF_ERROR(switchyard::testing::Await("the capture ended", absl::Minutes(1),
+                                               [this] { return ended_.load(); }));
+    return result_;
   }
   CaptureStats stats() const { return capture_.stats(); }
   bool ended() const { return ended_; }
@@ -46,13 +46,13 @@ class RunningCapture {
   // Waits for stats to satisfy `done`, at most a minute.
   template <typename Predicate>
   bool Await(Predicate done) {
-    const absl::Time deadline = absl::Now() + absl::Minutes(1);
-    while (absl::Now() < deadline) {
-      if (done(stats())) return true;
-      if (ended_) return false;
-      absl::SleepFor(absl::Milliseconds(5));
-    }
-    return false;
+    return switchyard::testing::Await("its numbers are right", absl::Minutes(1),
+                                      [&]() -> absl::StatusOr<bool> {
+                                        if (done(stats())) return true;
+                                        if (ended_) return absl::CancelledError("it ended");
+                                        return false;
+                                      })
+        .ok();
   }
   bool AwaitStreaming(uint64_t epoch = 1) {
     return Await([epoch](const CaptureStats& stats) {

@@ -2,7 +2,6 @@
 // told what to do.
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "capture/capture.h"
@@ -38,16 +37,6 @@ class CaptureRestartTest : public testing::CaptureTest {
     AwaitScalar(
         "SELECT count(*) FROM pg_replication_slots WHERE active AND slot_name = '" + slot() + "'",
         "0");
-  }
-  // Within a minute.
-  static bool AwaitTrue(const std::function<bool()>& condition) {
-    const Cancel never;
-    const absl::Time deadline = absl::Now() + absl::Minutes(1);
-    while (!condition()) {
-      if (absl::Now() > deadline) return false;
-      never.WaitFor(absl::Milliseconds(50));
-    }
-    return true;
   }
   std::string slot() const { return options().names.slot; }
   std::string stream() const { return options().names.stream; }
@@ -262,7 +251,7 @@ TEST_F(CaptureRestartTest, RefusesASlotThatIdledTooLong) {
   StopAndAwaitFreeSlot();
   Run("ALTER SYSTEM SET idle_replication_slot_timeout = '1s'");
   Run("SELECT pg_reload_conf()");
-  ASSERT_TRUE(AwaitTrue([&] {
+  ASSERT_OK(switchyard::testing::Await("the slot is invalidated", absl::Minutes(1), [&] {
     Run("CHECKPOINT");
     return Scalar("SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = '" +
                   slot() + "'") == "idle_timeout";

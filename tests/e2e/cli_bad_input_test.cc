@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "tests/e2e/cli_run_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::testing {
 namespace {

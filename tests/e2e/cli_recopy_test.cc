@@ -2,6 +2,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_run_fixture.h"
+#include "tests/support/await.h"
 #include "tests/support/oracle.h"
 
 namespace switchyard::testing {

@@ -4,6 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
+#include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
 #include "tests/support/status_matchers.h"

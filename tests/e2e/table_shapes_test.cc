@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
 #include "tests/support/status_matchers.h"

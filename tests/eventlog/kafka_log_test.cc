@@ -6,11 +6,11 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/eventlog/kafka_admin.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventlog/log_fixture.h"
+#include "tests/support/await.h"
 #include "tests/support/mini_kafka.h"
 #include "tests/support/status_matchers.h"
 
@@ -185,7 +185,7 @@ TEST_F(KafkaFaultTest, ShutdownEndsEveryWait) {
   });
   absl::Status open_status;
   std::thread opener([&] { open_status = log_->CreateTopic("another"); });
-  EXPECT_TRUE(AwaitCondition([&] { return blocking.load(); }));
+  EXPECT_OK(testing::Await("it blocks", absl::Minutes(1), [&] { return blocking.load(); }));
   cancel_.Request();
   appender.join();
   opener.join();

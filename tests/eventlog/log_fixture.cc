@@ -53,16 +53,6 @@ std::string LongText(size_t bytes) {
 
 std::string FastFolder() { return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : ""; }
 
-bool AwaitCondition(const std::function<bool()>& condition) {
-  const Cancel never;
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  while (!condition()) {
-    if (absl::Now() > deadline) return false;
-    never.WaitFor(absl::Milliseconds(2));
-  }
-  return true;
-}
-
 absl::StatusOr<std::vector<ReadBack>> ReadSome(LogReader& reader, size_t count) {
   std::vector<ReadBack> result;
   std::vector<LogRecord> records;

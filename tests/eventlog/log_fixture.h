@@ -66,9 +66,6 @@ std::string LongText(size_t bytes);
 // Where a sync costs nothing, if there is such a place: no test here cuts the power.
 std::string FastFolder();
 
-// Whether `condition` came to hold within a minute; asked every few milliseconds.
-bool AwaitCondition(const std::function<bool()>& condition);
-
 struct ReadBack {
   Offset offset;
   std::string payload;

@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "proto/event.pb.h"
 #include "tests/eventlog/log_fixture.h"
+#include "tests/support/await.h"
 #include "tests/support/real_kafka.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/subprocess.h"
@@ -104,7 +105,8 @@ TEST_F(RealKafkaTest, LosesAndRepeatsNothingWhenTheBrokerIsKilledInMidStream) {
     EXPECT_EQ(writer->durable_sequence(), static_cast<uint64_t>(kCount));
   });
   for (int kill = 1; kill <= kKills; ++kill) {
-    EXPECT_TRUE(AwaitCondition([&] { return appended >= kill * kCount / (kKills + 1); }))
+    EXPECT_OK(testing::Await("it appends", absl::Minutes(1),
+                             [&] { return appended >= kill * kCount / (kKills + 1); }))
         << appended << " appended before kill " << kill;
     Broker().Kill();
     EXPECT_OK(Broker().Restart());

@@ -12,11 +12,11 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/eventlog/sqlite_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/eventlog/log_fixture.h"
+#include "tests/support/await.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -244,7 +244,8 @@ TEST_F(SqliteLogTest, BlocksAtItsBoundUntilShutdown) {
       appended_bytes += megabyte.size();
     }
   });
-  EXPECT_TRUE(AwaitCondition([&] { return appended_bytes >= (30U << 20); }));
+  EXPECT_OK(testing::Await("30 MiB are appended", absl::Minutes(1),
+                           [&] { return appended_bytes >= (30U << 20); }));
   cancel_.Request();
   appender.join();
   EXPECT_THAT(blocked, StatusIs(absl::StatusCode::kCancelled, ::testing::_));

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "absl/time/clock.h"
+#include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
@@ -28,10 +28,9 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
   absl::Status installed;
   std::thread waiter(
       [&] { installed = InstallTarget(*second, plan, Catalog(), {.stream = "shop.forward"}); });
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (server->Scalar("postgres", kWaiting).value_or("") != "1" && absl::Now() < deadline) {
-    std::this_thread::yield();
-  }
+  EXPECT_OK(testing::Await("the second one waits", absl::Seconds(20), [&] {
+    return server->Scalar("postgres", kWaiting).value_or("") == "1";
+  }));
   EXPECT_OK(first->Execute(TargetSetupSql()));
   EXPECT_OK(first->Execute("SELECT pg_advisory_unlock_all()"));
   waiter.join();

@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "absl/time/clock.h"
+#include "tests/support/await.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::testing {
@@ -15,16 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-template <typename Condition>
-bool Eventually(Condition condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (absl::Now() < deadline) {
-    if (condition()) return true;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return false;
-}
 
 TEST(MiniPostgresTest, ClustersStartedTogetherAreDifferentSystems) {
   absl::StatusOr<std::unique_ptr<MiniPostgres>> other = absl::UnknownError("not started");
@@ -102,9 +92,10 @@ TEST(MiniPostgresTest, NothingIsLeftWhenTheTestIsKilled) {
   const pid_t server = std::stoi(text);
   const std::string folder = text.substr(text.find(' ') + 1);
   ASSERT_EQ(folder.find("/"), 0u) << text;
-  EXPECT_TRUE(Eventually([&] { return access(folder.c_str(), F_OK) != 0; }));
+  EXPECT_OK(Await("the folder is gone", absl::Seconds(20),
+                  [&] { return access(folder.c_str(), F_OK) != 0; }));
   // Its parent is gone: a zombie at most, until the machine's first process takes it.
-  EXPECT_TRUE(Eventually([&] {
+  EXPECT_OK(Await("the server is gone", absl::Seconds(20), [&] {
     return kill(server, 0) != 0 ||
            access(("/proc/" + std::to_string(server) + "/exe").c_str(), F_OK) != 0;
   }));

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "common/pg/session.h"
+#include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tcp_proxy.h"
@@ -59,12 +59,7 @@ class SessionFixture : public ::testing::Test {
 
   // Waits until `sql` gives "t", at most half a minute.
   static bool Await(const std::string& sql) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (absl::Now() < deadline) {
-      if (Scalar(sql) == "t") return true;
-      absl::SleepFor(absl::Milliseconds(5));
-    }
-    return false;
+    return testing::Await(sql, absl::Seconds(30), [&] { return Scalar(sql) == "t"; }).ok();
   }
   // Waits until backend `pid` is in pg_sleep.
   static bool AwaitAsleep(int pid) {

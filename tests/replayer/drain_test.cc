@@ -1,6 +1,7 @@
 // A replayer whose capture had to stop: it applies what the log holds, and ends.
 #include <future>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -81,6 +82,25 @@ TEST_F(DrainTest, WaitsForWhatTheCopyIsStillLoading) {
   ASSERT_OK(locker->Execute("COMMIT"));
   EXPECT_EQ(run.get().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(New("SELECT count(*) FROM t"), "150");
+}
+
+// Design: "exactly L" is every commit below L and none at or above it.
+TEST_F(DrainTest, WhatIsHeldBackStaysOnTheLog) {
+  ASSERT_OK(Prepare(kTable, kTable, kMapping));
+  Lsn second;
+  for (int id = 1; id <= 3; ++id) {
+    ASSERT_OK(OnOld(absl::StrCat("INSERT INTO t VALUES (", id, ")")));
+    ASSERT_OK(capture_->Pump());
+    if (id == 2) second = capture_->last_commit();
+  }
+  for (const auto& [hold, rows] : {std::pair("'" + second.ToString() + "'", "1"),
+                                   std::pair("'" + Lsn(second.value() + 1).ToString() + "'", "2"),
+                                   std::pair(std::string("NULL"), "3")}) {
+    ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = " + hold));
+    std::future<absl::Status> run = Run();
+    ASSERT_TRUE(EndsWithin(run, std::chrono::seconds(60)));
+    EXPECT_EQ(New("SELECT count(*) FROM t"), rows) << "held at " << hold;
+  }
 }
 
 }  // namespace

@@ -149,10 +149,8 @@ TEST_P(FkOrderTest, TransactionsThatCanNotBeMergedGoOneByOne) {
   EXPECT_EQ(New("SELECT target, sqlstate, scope->>'id' FROM switchyard.quarantine"),
             "public.parent|23505|10");
   EXPECT_EQ(New("SELECT count(*) FROM child WHERE parent_id = 2 AND v = 'later'"), "8");
-  ASSERT_OK(
-      OnNew("INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', "
-            "'quarantine_retry')"));
-  ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.quarantine", "0"));
+  ASSERT_OK(RetryQuarantine());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
   ExpectEqual("the name was tried again");
 }
 
@@ -239,11 +237,7 @@ TEST_P(FkOrderTest, TablesReferToEachOtherInACircle) {
           "DELETE FROM a WHERE id <= 5"});
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, FkOrderTest,
-                         ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
-                                            ::testing::Values(Arrival::kOneTransaction,
-                                                              Arrival::kOneBatch)),
-                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Each, FkOrderTest, EachWay(), NameOf);
 
 }  // namespace
 }  // namespace switchyard::replayer

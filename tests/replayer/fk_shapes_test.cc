@@ -114,11 +114,7 @@ TEST_P(FkShapesTest, KeysOfOneNameOfWhichOneCanWait) {
   Change({"DELETE FROM other WHERE id = 77"});
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, FkShapesTest,
-                         ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
-                                            ::testing::Values(Arrival::kOneTransaction,
-                                                              Arrival::kOneBatch)),
-                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Each, FkShapesTest, EachWay(), NameOf);
 
 }  // namespace
 }  // namespace switchyard::replayer

@@ -200,11 +200,7 @@ TEST_P(KeyChangesTest, ARowThatBreaksADeferredConstraintGoesToQuarantineAlone) {
   ExpectEqual("the row was mended");
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, KeyChangesTest,
-                         ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
-                                            ::testing::Values(Arrival::kOneTransaction,
-                                                              Arrival::kOneBatch)),
-                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Each, KeyChangesTest, EachWay(), NameOf);
 
 }  // namespace
 }  // namespace switchyard::replayer

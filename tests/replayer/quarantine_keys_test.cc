@@ -24,12 +24,6 @@ class QuarantineKeysTest : public testing::ReplayFixture {
     ASSERT_OK(OnOld(sql));
     ASSERT_OK(CatchUp());
   }
-  void Retry() {
-    ASSERT_OK(
-        OnNew("INSERT INTO switchyard.request (stream, kind) VALUES "
-              "('test.forward', 'quarantine_retry')"));
-    ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0"));
-  }
 };
 
 TEST_F(QuarantineKeysTest, ARowThatTakesTheKeyOfAQuarantinedOneIsAnother) {
@@ -87,7 +81,7 @@ TEST_F(QuarantineKeysTest, RowsThatSwappedTheirKeysArePlacedTogether) {
   EXPECT_EQ(New(kEntries), "1|2|update\n2|1|update");
   Change("INSERT INTO t VALUES (4, 'bad')");
   ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT t_v_check, ADD CHECK (id <> 4)"));
-  Retry();
+  ASSERT_OK(RetryQuarantine());
   EXPECT_EQ(New(kEntries), "4|NULL|insert");
   EXPECT_EQ(New(kAll), "1|bad\n2|bad\n3|three");
 }
@@ -114,7 +108,7 @@ TEST_F(RefusedDeleteTest, AQuarantinedRowTakesTheKeyOfARowThatIsStillToGo) {
   Change("UPDATE t SET v = 'good' WHERE id = 2");
   EXPECT_EQ(New(kAll), "1|one\n2|two");
   ASSERT_OK(OnNew("DROP TRIGGER keep ON t"));
-  Retry();
+  ASSERT_OK(RetryQuarantine());
   EXPECT_EQ(New(kEntries), "");
   EXPECT_EQ(New(kAll), "2|good");
 }
@@ -135,12 +129,6 @@ TEST_F(RefusedDeleteTest, AnotherRowTakesTheKeyOfARowThatIsStillToGo) {
 // Rows that hand their values round while others among them are refused.
 class RefusedAmongTest : public ChangesFixture {
  protected:
-  void Retry() {
-    ASSERT_OK(
-        OnNew("INSERT INTO switchyard.request (stream, kind) VALUES "
-              "('test.forward', 'quarantine_retry')"));
-    ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0"));
-  }
   // The values of rows 1 to 4 and of 5 to 7 go round; 6 is refused, so 5 and 7 must wait for it.
   void RotateAround(const std::string& bad) {
     StartWith("CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE, v text)", {{"t"}},
@@ -165,7 +153,7 @@ TEST_P(RefusedAmongTest, OnlyThoseThatWaitForARefusedRowStayBehind) {
   EXPECT_EQ(New(kValues), "2 3 4 1 5 6 7 8 9");
   EXPECT_EQ(New(kRefused), "5 6 7 9");
   ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT nice, ADD CHECK (v <> 'bad' OR id <> 9)"));
-  Retry();
+  ASSERT_OK(RetryQuarantine());
   EXPECT_EQ(New(kValues), "2 3 4 1 6 7 5 8 9");
   EXPECT_EQ(New(kRefused), "9");
 }

@@ -12,12 +12,7 @@ class ReplayTest : public testing::ReplayFixture {
  protected:
   // What the replayer answers to `switchyard quarantine FILE retry`.
   std::string Retry() {
-    EXPECT_OK(
-        OnNew("INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', "
-              "'quarantine_retry')"));
-    for (int i = 0; i < 2000 && New("SELECT state FROM switchyard.request") != "done"; ++i) {
-      Cancel().WaitFor(absl::Milliseconds(5));
-    }
+    EXPECT_OK(RetryQuarantine());
     return New("SELECT state, result FROM switchyard.request");
   }
 };
@@ -440,23 +435,20 @@ TEST_F(ReplayTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
 
 TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
   ASSERT_OK(Start(kTable, kTable, kCopyT));
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  const auto commit = [&](const std::string& row) {
+    EXPECT_OK(OnOld("INSERT INTO t VALUES " + row));
+    EXPECT_OK(capture_->Pump());
+    return capture_->last_commit();
+  };
+  const auto hold = [&](Lsn at) {
+    return OnNew("UPDATE switchyard.stream SET hold_lsn = '" + at.ToString() + "'");
+  };
+  const Lsn first = commit("(1, 'a', 1)");
   ASSERT_OK(CatchUp());
-  const std::string first = capture_->last_commit().ToString();
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'b', 2)"));
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'c', 3)"));
-  // Everything below the second commit, and nothing at or above it.
-  ASSERT_OK_AND_ASSIGN(const Lsn at, Lsn::Parse(first));
-  ASSERT_OK(
-      OnNew("UPDATE switchyard.stream SET hold_lsn = '" + Lsn(at.value() + 1).ToString() + "'"));
-  ASSERT_OK(capture_->Pump());
-  Cancel().WaitFor(absl::Milliseconds(300));
-  EXPECT_EQ(New("SELECT count(*) FROM t"), "1");
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = '" + capture_->last_commit().ToString() +
-                  "'"));
-  for (int i = 0; i < 2000 && New("SELECT count(*) FROM t") != "2"; ++i) {
-    Cancel().WaitFor(absl::Milliseconds(5));
-  }
+  ASSERT_OK(hold(Lsn(first.value() + 1)));
+  commit("(2, 'b', 2)");
+  ASSERT_OK(hold(commit("(3, 'c', 3)")));
+  ASSERT_OK(AwaitNew("SELECT count(*) > 1 FROM t", "t"));
   EXPECT_EQ(New(kAll), "1|a|1\n2|b|2");
   ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = NULL"));
   ASSERT_OK(CatchUp());
@@ -485,9 +477,7 @@ TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn)
       OnOld("UPDATE customers SET name = 'after' WHERE id = 8; DELETE FROM customers WHERE id = 9; "
             "INSERT INTO customers VALUES (1000, '1000@x', 'new')"));
   ASSERT_OK(CatchUp());
-  for (int i = 0; i < 4000 && New("SELECT state FROM switchyard.request") == "open"; ++i) {
-    Cancel().WaitFor(absl::Milliseconds(5));
-  }
+  ASSERT_OK(AwaitNew("SELECT state <> 'open' FROM switchyard.request", "t"));
   EXPECT_THAT(New("SELECT state || ' ' || result FROM switchyard.request"),
               HasSubstr("done swapped"));
   EXPECT_EQ(New("SELECT id, email, name FROM switchyard_old.customers ORDER BY id"),

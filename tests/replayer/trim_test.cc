@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "tests/support/await.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -71,9 +71,8 @@ TEST_F(TrimTest, ATargetThatWentBackFindsOnTheLogWhatItLost) {
     EXPECT_EQ(replayer.Run().code(), absl::StatusCode::kCancelled);
   });
   ASSERT_OK_AND_ASSIGN(const eventlog::TopicInfo topic, log.Describe(options_.change_topic));
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  while (log.last() < topic.next && absl::Now() < deadline) Cancel().WaitFor(absl::Milliseconds(5));
-  EXPECT_EQ(log.last(), topic.next);
+  EXPECT_OK(
+      testing::Await("all read", absl::Seconds(60), [&] { return log.last() == topic.next; }));
   EXPECT_OK(
       OnNew("BEGIN; DELETE FROM t; UPDATE switchyard.stream s SET epoch = b.epoch, lsn = b.lsn, "
             "covered_lsn = b.covered_lsn, log_offset = b.log_offset FROM before_crash b; COMMIT;"

@@ -7,24 +7,10 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/cancel.h"
 #include "common/base/strings.h"
+#include "tests/support/await.h"
 #include "tests/support/subprocess.h"
 
 namespace switchyard::testing {
-
-absl::Status Await(const std::string& what, absl::Duration deadline,
-                   absl::FunctionRef<absl::StatusOr<bool>()> condition) {
-  const Cancel never;
-  const absl::Time until = absl::Now() + deadline;
-  while (true) {
-    ASSIGN_OR_RETURN(const bool holds, condition());
-    if (holds) return absl::OkStatus();
-    if (absl::Now() > until) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(what, ": not after ", absl::FormatDuration(deadline)));
-    }
-    never.WaitFor(absl::Milliseconds(20));
-  }
-}
 
 absl::StatusOr<std::string> MakeRoleWithoutSilence(const std::string& migration_file,
                                                    const std::string& old_dsn,
@@ -86,15 +72,18 @@ void Pipeline::Kill(const std::string& name) {
 
 absl::Status Pipeline::Stop() {
   absl::Status result;
-  for (auto& [name, process] : processes_) {
-    const absl::StatusOr<int> code = process->Terminate();
-    if (code.ok() && *code == 0) continue;
-    result = absl::FailedPreconditionError(
-        absl::StrCat(name, code.ok() ? absl::StrCat(" ended with ", *code) : " did not end in time",
-                     "\n", Log(name)));
-  }
-  processes_.clear();
+  while (!processes_.empty()) result.Update(Stop(std::string(processes_.begin()->first)));
   return result;
+}
+
+absl::Status Pipeline::Stop(const std::string& name) {
+  const auto ending = processes_.extract(name);
+  if (ending.empty()) return absl::NotFoundError(name + " was not started");
+  const absl::StatusOr<int> code = ending.mapped()->Terminate();
+  if (code.ok() && *code == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(name, code.ok() ? absl::StrCat(" ended with ", *code) : " did not end in time",
+                   "\n", Log(name)));
 }
 
 std::string Pipeline::Log(const std::string& name) const {

@@ -40,8 +40,9 @@ class Pipeline {
   SwitchyardProcess* process(const std::string& name);  // null when not started
   // SIGKILL; no-op when it is not running.
   void Kill(const std::string& name);
-  // SIGTERM to all; FailedPrecondition unless each ends with code 0 in time.
+  // SIGTERM to all, or to one; FailedPrecondition unless each ends with code 0 in time.
   absl::Status Stop();
+  absl::Status Stop(const std::string& name);
 
   // The stream is in state streaming and holds every commit OLD had at the time of the call.
   // FailedPrecondition: a role ended, or the stream stopped, with the reason.
@@ -65,9 +66,5 @@ class Pipeline {
 absl::StatusOr<std::string> MakeRoleWithoutSilence(const std::string& migration_file,
                                                    const std::string& old_dsn,
                                                    const std::string& new_dsn);
-
-// Waits until `condition` holds, asking about every 20 ms. DeadlineExceeded names `what`.
-absl::Status Await(const std::string& what, absl::Duration deadline,
-                   absl::FunctionRef<absl::StatusOr<bool>()> condition);
 
 }  // namespace switchyard::testing

@@ -1,9 +1,14 @@
 #include "tests/support/replay_fixture.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "tests/support/await.h"
 
 namespace switchyard::testing {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(60);
+
+}  // namespace
 
 MiniPostgres* ReplayFixture::server_ = nullptr;
 
@@ -95,46 +100,33 @@ absl::Status ReplayFixture::StopReplayer() {
 absl::Status ReplayFixture::CatchUp() {
   RETURN_IF_ERROR(capture_->Pump());
   const std::string wanted = capture_->last_commit().ToString();
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  Cancel never;
-  while (absl::Now() < deadline) {
+  return Await("NEW stands at " + wanted, kPatience, [&]() -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const pg::Result row,
                      new_->Query("SELECT lsn >= $1::pg_lsn AND state IN ('streaming', "
                                  "'catching_up'), state, stop_reason "
                                  "FROM switchyard.stream",
                                  {wanted}));
-    if (row.boolean(0, 0)) return absl::OkStatus();
-    if (row.text(0, 1) == "stopped") {
-      return absl::InternalError(absl::StrCat("stopped: ", row.str(0, 2)));
-    }
-    never.WaitFor(absl::Milliseconds(5));
-  }
-  return absl::DeadlineExceededError(absl::StrCat("NEW never reached ", wanted));
+    if (row.text(0, 1) != "stopped" || row.boolean(0, 0)) return row.boolean(0, 0);
+    return absl::InternalError(absl::StrCat("stopped: ", row.str(0, 2)));
+  });
 }
 
 absl::Status ReplayFixture::AwaitState(const std::string& state) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  Cancel never;
-  std::string seen;
-  while (absl::Now() < deadline) {
-    ASSIGN_OR_RETURN(const pg::Result row, new_->Query("SELECT state FROM switchyard.stream"));
-    seen = row.str(0, 0);
-    if (seen == state) return absl::OkStatus();
-    never.WaitFor(absl::Milliseconds(5));
-  }
-  return absl::DeadlineExceededError(absl::StrCat("the stream is ", seen, ", not ", state));
+  return AwaitNew("SELECT state FROM switchyard.stream", state);
 }
 
 absl::Status ReplayFixture::AwaitNew(const std::string& sql, const std::string& value) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(60);
-  Cancel never;
   std::string seen;
-  while (absl::Now() < deadline) {
-    seen = New(sql);
-    if (seen == value) return absl::OkStatus();
-    never.WaitFor(absl::Milliseconds(5));
-  }
-  return absl::DeadlineExceededError(absl::StrCat(sql, " gives ", seen, ", not ", value));
+  const absl::Status came =
+      Await(sql + " gives " + value, kPatience, [&] { return (seen = New(sql)) == value; });
+  return Annotate(came, "it gives " + seen);
+}
+
+absl::Status ReplayFixture::RetryQuarantine() {
+  RETURN_IF_ERROR(
+      OnNew("INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', "
+            "'quarantine_retry')"));
+  return AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0");
 }
 
 std::string ReplayFixture::All(pg::Session& session, const std::string& sql) {

@@ -44,6 +44,8 @@ class ReplayFixture : public ::testing::Test {
   absl::Status CatchUp();
   absl::Status AwaitNew(const std::string& sql, const std::string& value);
   absl::Status AwaitState(const std::string& state);
+  // As `switchyard quarantine FILE retry`.
+  absl::Status RetryQuarantine();
   // First column of the first row; rows joined by newlines, columns by '|'.
   std::string New(const std::string& sql);
   std::string Old(const std::string& sql);
