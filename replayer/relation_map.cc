@@ -4,50 +4,18 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/mapping/narrowing.h"
 
 namespace switchyard::replayer {
-
 namespace {
-
-constexpr int kAllDigits = 0x7FFF;
-
-// Digits behind the point that a type keeps; with the fields, of an interval.
-int DigitsKept(uint32_t type_oid, int32_t modifier) {
-  switch (type_oid) {
-    case 1700:  // numeric, and its array
-    case 1231:
-      return modifier < 4 ? kAllDigits : (((modifier - 4) & 0x7FF) ^ 0x400) - 0x400;
-    case 1083:  // time, timetz, timestamp, timestamptz, and their arrays
-    case 1183:
-    case 1266:
-    case 1270:
-    case 1114:
-    case 1115:
-    case 1184:
-    case 1185:
-      return modifier < 0 ? kAllDigits : modifier;
-    case 1186:  // interval, and its array
-    case 1187:
-      return modifier < 0 ? kAllDigits : modifier & 0xFFFF;
-    default:
-      return kAllDigits;
-  }
-}
-
-bool LosesFields(uint32_t type_oid, int32_t here, int32_t there) {
-  const auto fields = [](int32_t modifier) { return modifier < 0 ? 0x7FFF : modifier >> 16; };
-  return (type_oid == 1186 || type_oid == 1187) && (fields(there) & ~fields(here)) != 0;
-}
 
 const char* WhatChanged(const mapping::StageColumn& column, const event::v1::Column* now) {
   if (now == nullptr) return "was dropped or renamed";
   if (column.type_oid == 0) return nullptr;
   if (now->type_oid() != column.type_oid) return "changed its type";
-  const bool rounded = DigitsKept(column.type_oid, column.type_modifier) <
-                       DigitsKept(column.type_oid, now->type_modifier());
-  return rounded || LosesFields(column.type_oid, column.type_modifier, now->type_modifier())
-             ? "has more digits or fields"
-             : nullptr;
+  const char* lost = mapping::LostInAssignment({now->type_oid(), now->type_modifier()},
+                                               {column.type_oid, column.type_modifier}, true);
+  return lost == nullptr ? nullptr : "has more digits or fields";
 }
 
 int IndexOf(const event::v1::Relation& relation, const std::string& column) {

@@ -133,6 +133,16 @@ absl::Status Probe::Plans(const std::string& statement) {
   return Try("", absl::StrCat(Sv(kExplain), statement), kExplain.size()).status();
 }
 
+absl::StatusOr<pg::Result> Probe::Shape(const std::string& select) {
+  return Try("", absl::StrCat("SELECT * FROM (", select, "\n) AS sy_q LIMIT 0"));
+}
+
+absl::StatusOr<std::string> Probe::TypeName(uint32_t oid, int32_t modifier) {
+  ASSIGN_OR_RETURN(const pg::Result name,
+                   Try("", absl::StrCat("SELECT format_type(", oid, ", ", modifier, ")")));
+  return name.str(0, 0);
+}
+
 bool Probe::CanIndex(const std::string& alias, const std::string& expression) {
   return Try(absl::StrCat("CREATE INDEX ON pg_temp.", QuoteIdentifier(alias), " ((", expression,
                           "))"),

@@ -39,6 +39,10 @@ class Probe {
   absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
   // Whether the statement plans; for types and column lists of an INSERT.
   absl::Status Plans(const std::string& statement);
+  // What `select` gives, without a row.
+  absl::StatusOr<pg::Result> Shape(const std::string& select);
+  // As format_type() writes it.
+  absl::StatusOr<std::string> TypeName(uint32_t oid, int32_t modifier);
   // Whether an index over this expression can be made: it is immutable, its type has an order.
   bool CanIndex(const std::string& alias, const std::string& expression);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
+#include "common/mapping/narrowing.h"
 
 namespace switchyard::mapping {
 
@@ -161,7 +162,8 @@ absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
                                        select, "\n) AS sy_q"));
   };
   const absl::Status whole = insert(JoinQuoted(draft.columns));
-  if (whole.ok() || !absl::IsInvalidArgument(whole)) return whole;
+  if (whole.ok()) return Narrowing(draft, select);
+  if (!absl::IsInvalidArgument(whole)) return whole;
   // The server names the first column only: each by itself.
   bool named = false;
   for (const string& column : draft.columns) {
@@ -174,6 +176,52 @@ absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
   }
   if (!named) c_.Fault(*draft.spec, "table", absl::StrCat(draft.display, ": ", whole.message()));
   return absl::OkStatus();
+}
+
+absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
+  const string columns = JoinQuoted(draft.columns);
+  ASSIGN_OR_RETURN(
+      const pg::Result given,
+      c_.probe.Shape(absl::StrCat("SELECT ", columns, " FROM (",
+                                  draft.spec->copy ? AsCopied(draft) : select, "\n) AS sy_g")));
+  ASSIGN_OR_RETURN(const pg::Result kept, c_.probe.Shape(absl::StrCat("SELECT ", columns, " FROM ",
+                                                                      draft.target->Quoted())));
+  for (int i = 0; i < given.columns(); ++i) {
+    const string& column = draft.columns[i];
+    const AssignedType from{given.column_type(i), given.column_modifier(i)};
+    const AssignedType to{kept.column_type(i), kept.column_modifier(i)};
+    const char* lost = LostInAssignment(from, to, given.column_is_plain(i));
+    if (lost == nullptr) continue;
+    ASSIGN_OR_RETURN(const string name, c_.probe.TypeName(from.oid, from.modifier));
+    const string& wanted = draft.target->FindColumn(column)->type;
+    c_.Fault(
+        *draft.spec, KeyOfColumn(draft, column),
+        absl::StrFormat("%s.%s is %s but gets %s: Postgres would drop %s without a word. Give "
+                        "the column a type that holds it, or say that it is meant: %s",
+                        draft.display, column, wanted, name, lost, CastOf(draft, column, wanted)));
+  }
+  return absl::OkStatus();
+}
+
+// A copy's columns as OLD has them, without the cast that lets a type of OLD's user into NEW's.
+string SqlChecks::AsCopied(const Draft& draft) const {
+  Draft bare = draft;
+  for (Assignment& a : bare.assignments) {
+    const auto plain = c_.plain_names.find({draft.spec, a.column});
+    if (plain != c_.plain_names.end()) a.sql = QuoteIdentifier(plain->second);
+  }
+  return RowLocalSelect(c_, bare);
+}
+
+// How the file says that a column gets what its type keeps.
+string SqlChecks::CastOf(const Draft& draft, const string& column, const string& type) const {
+  if (!draft.spec->copy || draft.spec->places.contains("set." + column)) {
+    return absl::StrFormat("put ::%s behind what gives it", type);
+  }
+  const string& from = c_.plain_names.at({draft.spec, column});
+  const bool renamed = KeyOfColumn(draft, column) != "copy";
+  return absl::StrCat(renamed ? absl::StrFormat("in place of the rename, drop: [%s], ", from) : "",
+                      absl::StrFormat("set: {%s: '%s::%s'}", column, QuoteIdentifier(from), type));
 }
 
 // OLD's types are made again for the mirror, so that one of NEW is another, even under its name.

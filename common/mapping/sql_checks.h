@@ -36,6 +36,10 @@ class SqlChecks {
  private:
   void RequireColumns(const Draft& draft);
   absl::Status Types(const Draft& draft, const std::string& select);
+  // Values that the target's columns would keep less of.
+  absl::Status Narrowing(const Draft& draft, const std::string& select);
+  std::string AsCopied(const Draft& draft) const;
+  std::string CastOf(const Draft& draft, const std::string& column, const std::string& type) const;
   std::string CastHint(const Draft& draft, const absl::Status& mismatch) const;
   absl::Status RuleSql(Draft* draft, const spec::FromRule& rule);
   absl::Status RuleValues(Draft* draft, const spec::FromRule& rule, const SqlPiece& piece);

@@ -47,6 +47,9 @@ std::string_view Result::column_name(int column) const {
   SY_CHECK(name != nullptr);
   return name;
 }
+uint32_t Result::column_type(int column) const { return PQftype(result_.get(), column); }
+int32_t Result::column_modifier(int column) const { return PQfmod(result_.get(), column); }
+bool Result::column_is_plain(int column) const { return PQftable(result_.get(), column) != 0; }
 bool Result::is_null(int row, int column) const {
   SY_CHECK(row >= 0 && row < rows() && column >= 0 && column < columns());
   return PQgetisnull(result_.get(), row, column) != 0;

@@ -87,6 +87,11 @@ class Result {
   int rows() const;
   int columns() const;
   std::string_view column_name(int column) const;
+  // A domain as the type it is over; the modifier is -1 without one.
+  uint32_t column_type(int column) const;
+  int32_t column_modifier(int column) const;
+  // Whether it is a table's column as it is, not computed.
+  bool column_is_plain(int column) const;
   bool is_null(int row, int column) const;
   std::string_view text(int row, int column) const;  // "" for NULL
   std::string str(int row, int column) const { return std::string(text(row, column)); }

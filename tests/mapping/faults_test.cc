@@ -17,6 +17,8 @@ constexpr char kOld[] =
     "CREATE TABLE customers (id int PRIMARY KEY, email text, name text, age int NOT NULL);"
     "CREATE TABLE orders (id int PRIMARY KEY, customer int, total numeric);"
     "CREATE TABLE notes (body text);"
+    "CREATE TABLE prices (id int PRIMARY KEY, price numeric(12,4), at timestamp, old float8);"
+    "CREATE DOMAIN exact AS numeric; CREATE TABLE domained (id int PRIMARY KEY, price exact);"
     "CREATE VIEW adults AS SELECT * FROM customers WHERE age > 17";
 constexpr char kNew[] =
     "CREATE TABLE people (id int PRIMARY KEY, email text, name text, age int NOT NULL);"
@@ -24,6 +26,7 @@ constexpr char kNew[] =
     "CREATE TABLE doubled (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);"
     "CREATE TABLE lookup (code text PRIMARY KEY, label text);"
     "CREATE TABLE loose (v int);"
+    "CREATE TABLE rounded (id int PRIMARY KEY, price numeric(12,2), day date, amount numeric);"
     "CREATE VIEW grown AS SELECT * FROM people;"
     "CREATE FUNCTION peek(int) RETURNS text STABLE LANGUAGE sql AS "
     "'SELECT label FROM lookup LIMIT 1'";
@@ -120,6 +123,25 @@ const Case kCases[] = {
      "    select: SELECT c.name AS age, c.email AS id FROM customers c\n",
      {"8:13: public.people: column \"age\" is of type integer but expression is of type text",
       "8:13: public.people: column \"id\" is of type integer but expression is of type text"}},
+    {"ColumnsThatKeepLess",
+     "  - table: public.rounded\n    copy: prices\n    rename: {at: day}\n    drop: [old]\n"
+     "    set: {amount: old}\n",
+     {"7:11: public.rounded.price is numeric(12,2) but gets numeric(12,4): Postgres would drop "
+      "digits behind the point without a word. Give the column a type that holds it, or say that "
+      "it is meant: set: {price: '\"price\"::numeric(12,2)'}",
+      "8:14: public.rounded.day is date but gets timestamp without time zone: Postgres would drop "
+      "the time of day without a word. Give the column a type that holds it, or say that it is "
+      "meant: in place of the rename, drop: [at], set: {day: '\"at\"::date'}",
+      "10:19: public.rounded.amount is numeric but gets double precision: Postgres would drop "
+      "what it holds beyond that type's digits without a word. Give the column a type that holds "
+      "it, or say that it is meant: put ::numeric behind what gives it"}},
+    {"ASelectIntoAColumnThatKeepsLess",
+     "  - table: public.rounded\n    from: {orders: id, customers: id}\n"
+     "    select: SELECT o.id, o.total AS price FROM orders o JOIN customers c USING (id)\n",
+     {"8:13: public.rounded.price is numeric(12,2) but gets numeric: "}},
+    {"ADomainIntoAColumnThatKeepsLess",
+     "  - {table: public.rounded, copy: domained}\n",
+     {"6:35: public.rounded.price is numeric(12,2) but gets numeric: "}},
     {"AnUnknownColumnInAnExpression",
      kPeople + ", set: {email: lower(emial)}}\n",
      {"6:64: set.email of public.people: column \"emial\" does not exist; did you mean "
@@ -251,6 +273,16 @@ const Case kCases[] = {
       "10:58: set.email of public.people: column \"nosuch\" does not exist",
       "10:71: set.age of public.people: random() is volatile"}},
 };
+
+// What the mapping says itself is not lost silently; nor is what an expression makes of a column.
+TEST_F(FaultsTest, WhatTheMappingRoundsItselfIsMeant) {
+  const absl::StatusOr<Plan> plan = CompileHere(
+      "  - table: public.rounded\n    copy: prices\n    drop: [at, old]\n"
+      "    set: {price: '\"price\"::numeric(12,2)', day: '\"at\"::date', amount: old::numeric}\n"
+      "  - table: public.people\n    from: {orders: id}\n"
+      "    select: SELECT id, round(sum(total)) AS age FROM orders GROUP BY id\n");
+  EXPECT_OK(plan) << absl::StrJoin(Told(), "\n");
+}
 
 // OLD's types stand in the mirror under their names, and are others than NEW's.
 TEST_F(FaultsTest, GivesTheCastToATypeOfTheSameName) {
