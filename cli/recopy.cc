@@ -23,6 +23,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The result of a request that OLD knows of, until there is another.
+const std::string kAsked = "asked for";
+
 struct RecopyOptions {
   std::string path;
   std::string table;
@@ -66,6 +69,42 @@ absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
   return absl::InvalidArgumentError(
       absl::StrCat("no mapping reads a table ", written, " of OLD",
                    nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
+// Asks both sides for a copy of one more generation of `table`; the request's number.
+absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
+                                      const spec::MigrationFile& file,
+                                      const mapping::Table& table) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const std::string argument = table.schema + "." + table.name;
+  // NEW first: the position kept here must lie before the copy's own point. A request that is open
+  // is taken up again; one that ended before OLD was asked is asked of OLD now.
+  ASSIGN_OR_RETURN(const pg::Result request, new_session.Query(R"(
+    WITH asked AS (
+      INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
+      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
+      WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
+                                      AND kind = 'recopy' AND argument = $2 AND state = 'open')
+      RETURNING id)
+    SELECT id, false, pg_notify('switchyard_request', $1) FROM asked
+    UNION ALL
+    (SELECT id, result = $3, NULL FROM switchyard.request
+     WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))",
+                                                               {names.stream, argument, kAsked}));
+  if (request.boolean(0, 1)) return request.i64(0, 0);
+  const absl::Status asked =
+      capture::Capture::Recopy(old_session, names, {.schema = table.schema, .name = table.name});
+  const absl::Status noted =
+      new_session
+          .Query(asked.ok() ? "UPDATE switchyard.request SET result = $2 WHERE id = $1::bigint "
+                              "AND state = 'open'"
+                            : "UPDATE switchyard.request SET state = 'failed', result = $2, "
+                              "finished_at = clock_timestamp() WHERE id = $1::bigint",
+                 {request.str(0, 0), asked.ok() ? kAsked : std::string(StdSv(asked.message()))})
+          .status();
+  RETURN_IF_ERROR(asked);
+  RETURN_IF_ERROR(noted);
+  return request.i64(0, 0);
 }
 
 absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const RecopyOptions& options,
@@ -162,38 +201,6 @@ absl::StatusOr<ExitCode> RunRecopy(const RecopyOptions& options, const Context& 
 
 }  // namespace
 
-absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
-                                      const spec::MigrationFile& file,
-                                      const mapping::Table& table) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const std::string argument = table.schema + "." + table.name;
-  // NEW first: the position kept here must lie before the copy's own point.
-  ASSIGN_OR_RETURN(const pg::Result request, new_session.Query(R"(
-    WITH asked AS (
-      INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
-      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
-      WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
-                                      AND kind = 'recopy' AND argument = $2 AND state = 'open')
-      RETURNING id)
-    SELECT id, pg_notify('switchyard_request', $1) FROM asked)",
-                                                               {names.stream, argument}));
-  if (request.rows() == 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a copy of ", table.Display(), " is asked for already; follow it with: switchyard status"));
-  }
-  const absl::Status asked =
-      capture::Capture::Recopy(old_session, names, {.schema = table.schema, .name = table.name});
-  if (asked.ok()) return request.i64(0, 0);
-  const absl::Status withdrawn =
-      new_session
-          .Query(
-              "UPDATE switchyard.request SET state = 'failed', result = $2, finished_at = "
-              "clock_timestamp() WHERE id = $1::bigint",
-              {request.str(0, 0), std::string(StdSv(asked.message()))})
-          .status();
-  return withdrawn.ok() ? asked : withdrawn;
-}
-
 void AddRecopy(CLI::App& app, Chosen* chosen) {
   CLI::App* command = app.add_subcommand(
       "recopy", "Copy one table again while streaming, or everything after changes were lost");
@@ -204,11 +211,13 @@ void AddRecopy(CLI::App& app, Chosen* chosen) {
   command->add_flag("--all", options->all,
                     "Empty NEW's mapped tables and begin again, with a new slot");
   command->add_option("--wait", options->wait, "Of TABLE: until it is swapped in. Default: not")
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->excludes("--all");
   command->footer(
       "TABLE is loaded beside the live rows, rolled forward and swapped in as one difference; the\n"
       "other tables do not wait. --all wants capture and replay to have ended.\n"
-      "Ends with 0 when it is asked for (or done, with --wait), with 4 when --wait was too short.\n"
+      "Ends with 0 when it is asked for (or done, with --wait), with 4 when --wait was too short;\n"
+      "asked again, it goes on waiting for the same copy.\n"
       "Examples:\n"
       "  switchyard recopy studio.yaml customers\n"
       "  switchyard recopy studio.yaml public.customers --wait 10m\n"

@@ -72,9 +72,27 @@ TEST_F(CliRecopyTest, AsksForWhatIsThere) {
   const ProgramResult asked = RunCli({"recopy", file_, "orders"}, Roles());
   EXPECT_EQ(asked.exit_code, 0) << asked.output;
   EXPECT_THAT(asked.output, HasSubstr("a copy of public.orders is asked for"));
-  const ProgramResult again = RunCli({"recopy", file_, "orders"}, Roles());
-  EXPECT_EQ(again.exit_code, 1);
-  EXPECT_THAT(again.output, HasSubstr("is asked for already"));
+  // Who asks again follows the same copy.
+  const ProgramResult again = RunCli({"recopy", file_, "orders", "--wait", "10ms"}, Roles());
+  EXPECT_EQ(again.exit_code, 4) << again.output;
+  EXPECT_EQ(postgres_->Scalar("old_db", "SELECT count(*) FROM switchyard.capture_request").value(),
+            "1");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.request"), "1");
+  EXPECT_EQ(RunCli({"recopy", file_, "--all", "--wait", "1h"}, Roles()).exit_code, 2);
+}
+
+// The command was killed between its two statements: NEW keeps the log for a copy that OLD was
+// never asked for.
+TEST_F(CliRecopyTest, ARequestCutShortIsTakenUpAgain) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute(
+      "new_db",
+      "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+      "SELECT name, 'recopy', 'public.orders', epoch, lsn, log_offset FROM switchyard.stream"));
+  const ProgramResult done = RunCli({"recopy", file_, "orders", "--wait", "60s"}, Roles());
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(New("SELECT string_agg(state, ' ') FROM switchyard.request"), "done");
+  ASSERT_OK(pipeline_->Stop());
 }
 
 // Whoever is called at night finds the reason, the next step and an ended program; what had reached
