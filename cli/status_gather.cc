@@ -211,8 +211,9 @@ absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side
 
 absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
-  RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
+  // A capture that has begun has a slot: whether it has is asked first.
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
+  RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
   if (facts->capture_state == "creating") RETURN_IF_ERROR(AskSlotBlockers(*source_, facts));
   // After the slot, so that what is captured is never ahead of it; before NEW is asked, so that
   // what is applied may be.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace switchyard::ops {
 namespace {
 
@@ -11,9 +13,21 @@ int64_t Distance(Lsn from, Lsn to) {
   return to > from ? static_cast<int64_t>(to.value() - from.value()) : 0;
 }
 
+// Why capture stands still: as it said, or, where no capture has run since, as OLD shows.
+std::string RefusalOf(const StreamFacts& facts) {
+  const bool begun = facts.capture_state == "copying" || facts.capture_state == "streaming";
+  if (!facts.refusal.empty() || !facts.source_error.empty() || !begun) return facts.refusal;
+  if (facts.slot.has_value() && facts.slot->wal_status != "lost") return "";
+  return absl::StrCat(facts.slot.has_value()
+                          ? "its replication slot is lost, the WAL it needs is removed"
+                          : "its replication slot is gone",
+                      ": changes of OLD are missing; next: end every role, then run: switchyard "
+                      "recopy FILE --all");
+}
+
 std::string StateOf(const StreamFacts& facts) {
   if (!facts.target_error.empty()) return "unknown";
-  if (!facts.refusal.empty()) return "stopped";
+  if (!RefusalOf(facts).empty()) return "stopped";
   const std::string state = facts.replay_state.value_or("new");
   // A capture that has begun is copying, even before the replayer has seen any of it.
   if (state == "new" && facts.capture_state.has_value()) return "copying";
@@ -22,9 +36,10 @@ std::string StateOf(const StreamFacts& facts) {
 }
 
 std::string ReasonOf(const StreamFacts& facts) {
-  if (facts.refusal.empty()) return facts.stop_reason;
-  if (facts.stop_reason.empty()) return "capture: " + facts.refusal;
-  return "capture: " + facts.refusal + "\nreplay: " + facts.stop_reason;
+  const std::string refusal = RefusalOf(facts);
+  if (refusal.empty()) return facts.stop_reason;
+  if (facts.stop_reason.empty()) return "capture: " + refusal;
+  return "capture: " + refusal + "\nreplay: " + facts.stop_reason;
 }
 
 // How far NEW is behind. Unknown until the copy is in, and whenever one side is unknown.

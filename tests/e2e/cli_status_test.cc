@@ -85,7 +85,6 @@ TEST_F(CliStatusTest, RefusesAnIntervalWithoutAUnit) {
   EXPECT_EQ(Status({"--watch", "--interval", "5"}).exit_code, 2);
 }
 
-// Last: it leaves a capture behind.
 TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
   const ProgramResult setup =
       RunCli({"check", WriteTempFile("status.yaml", kFile), "--print-setup"}, Dsns());
@@ -104,6 +103,7 @@ TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
   EXPECT_THAT(result.output, HasSubstr("shop.forward  stopped  epoch 4\n"
                                        "  capture: the slot is gone\n"));
   EXPECT_THAT(result.output, HasSubstr("suspect     public.customers: rewritten\n"));
+  ASSERT_OK(postgres_->Execute("old_db", "DELETE FROM switchyard.capture_stream"));
 }
 
 }  // namespace

@@ -73,6 +73,7 @@ TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
   facts.stream = "shop.forward";
   EXPECT_EQ(Assess(facts, nullptr).state, "new");
   facts.capture_state = "copying";
+  facts.slot = StreamingFacts().slot;
   EXPECT_EQ(Assess(facts, nullptr).state, "copying");
   facts = StreamingFacts();
   facts.hold = Lsn(5);
@@ -84,6 +85,25 @@ TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
   facts.replay_state = "stopped";
   facts.stop_reason = "column gone";
   EXPECT_EQ(Assess(facts, nullptr).reason, "column gone");
+}
+
+// A capture that does not run can't say that its slot is lost.
+TEST(StatusTest, ALostSlotIsAStopWhetherCaptureRunsOrNot) {
+  StreamFacts facts = StreamingFacts();
+  facts.capture_state = "streaming";
+  ASSERT_TRUE(facts.slot.has_value());
+  EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
+  facts.slot->wal_status = "lost";
+  EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
+  EXPECT_THAT(Assess(facts, nullptr).reason, HasSubstr("switchyard recopy FILE --all"));
+  facts.slot.reset();
+  EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
+  EXPECT_THAT(Assess(facts, nullptr).reason, HasSubstr("replication slot is gone"));
+  facts.capture_state = "creating";  // not there yet
+  EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
+  facts.capture_state = "streaming";
+  facts.source_error = "could not connect";
+  EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
 }
 
 TEST(StatusTest, EstimatesTheTimeLeftOfACopyAndNeverClaimsItsEnd) {
