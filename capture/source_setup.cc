@@ -71,10 +71,9 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
   }
   if (table.kind == 'p') return;  // only its leaves hold rows
   if (IsSystemTable(table)) {
-    faults->push_back({table.oid,
-                       absl::StrFormat("%s is a system table: it can't be published",
-                                       table.Display()),
-                       "take it out of the migration file"});
+    faults->push_back(
+        {table.oid, absl::StrFormat("%s is a system table: it can't be published", table.Display()),
+         "take it out of the migration file"});
     return;
   }
   if (table.persistence != 'p') {
@@ -108,6 +107,7 @@ class Verifier {
   absl::Status CheckPublication();
   absl::Status CheckPublishedTables();
   absl::Status CheckTableRights();
+  absl::Status CheckLargeObjects();
 
  private:
   void Add(std::string problem, std::string remedy, uint32_t relation_id = 0) {
@@ -308,6 +308,39 @@ absl::Status Verifier::CheckTableRights() {
   return absl::OkStatus();
 }
 
+// A column that refers to one would arrive, and what it refers to would not.
+absl::Status Verifier::CheckLargeObjects() {
+  std::vector<uint32_t> oids;
+  for (const Table* table : RowTables(catalog_)) oids.push_back(table->oid);
+  ASSIGN_OR_RETURN(const pg::Result columns,
+                   session_.Query(R"(
+    SELECT a.attrelid::bigint, a.attname
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND 'oid'::regtype IN (t.oid, t.typbasetype)
+      AND has_table_privilege(a.attrelid, 'SELECT')
+      AND EXISTS (SELECT FROM pg_largeobject_metadata) ORDER BY 1, a.attnum)",
+                                  {absl::StrCat("{", absl::StrJoin(oids, ","), "}")}));
+  for (int i = 0; i < columns.rows(); ++i) {
+    const Table& table = *catalog_.FindOid(static_cast<uint32_t>(columns.i64(i, 0)));
+    const std::string column = QuoteIdentifier(columns.text(i, 1));
+    ASSIGN_OR_RETURN(const pg::Result refers,
+                     session_.Query(absl::StrFormat(
+                         "SELECT EXISTS (SELECT FROM ONLY %s t JOIN pg_largeobject_metadata m ON "
+                         "m.oid = t.%s)",
+                         table.Quoted(), column)));
+    if (!refers.boolean(0, 0)) continue;
+    Add(absl::StrFormat("column %s of table %s refers to large objects: their contents are not in "
+                        "the changes of any table",
+                        column, table.Display()),
+        absl::StrFormat(
+            "keep them in a column: ALTER TABLE %s ADD COLUMN contents bytea; UPDATE %s "
+            "SET contents = lo_get(%s); then drop column %s",
+            table.Quoted(), table.Quoted(), column, column),
+        table.oid);
+  }
+  return absl::OkStatus();
+}
+
 std::string RoleSql(const SourceOptions& options, const mapping::Catalog& catalog) {
   const std::string role = QuoteIdentifier(options.role);
   std::set<std::string> schemas;
@@ -403,6 +436,7 @@ absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
   RETURN_IF_ERROR(verifier.CheckOwnTables());
   if (!options.names.publication.empty()) RETURN_IF_ERROR(verifier.CheckPublication());
   RETURN_IF_ERROR(verifier.CheckTableRights());
+  RETURN_IF_ERROR(verifier.CheckLargeObjects());
   return faults;
 }
 

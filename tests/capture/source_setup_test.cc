@@ -81,6 +81,25 @@ TEST_F(SourceSetupTest, NamesEverythingMissingAtOnceAndTheRemediesMendIt) {
   EXPECT_THAT(Verify(*session), IsEmpty());
 }
 
+// Promise 1: what logical replication does not carry is refused.
+TEST_F(SourceSetupTest, RefusesColumnsThatReferToLargeObjects) {
+  tables_ = {{"", "documents"}, {"", "numbered"}};
+  Run(R"(
+    CREATE DOMAIN lo AS oid;
+    CREATE TABLE documents (id int PRIMARY KEY, content lo, scan oid);
+    CREATE TABLE numbered (id int PRIMARY KEY, relation oid);
+    INSERT INTO numbered VALUES (1, 7);
+    INSERT INTO documents (id, scan) VALUES (1, NULL))");
+  SetUpSource();
+  const auto session = ConnectAsCapture();
+  EXPECT_THAT(Verify(*session), IsEmpty());
+  Run("UPDATE documents SET content = lo_from_bytea(0, 'x')");
+  EXPECT_THAT(Verify(*session),
+              ElementsAre(Field(&SourceFault::problem,
+                                HasSubstr("column \"content\" of table public.documents refers to "
+                                          "large objects"))));
+}
+
 TEST_F(SourceSetupTest, RefusesBeforeAPublicationWouldBreakTheSourcesOwnUpdates) {
   tables_ = {{"", "keyless"}, {"", "nothing"}, {"", "late"},    {"", "gone_index"},
              {"", "v"},       {"", "parent"},  {"", "missing"}, {"", "parts"}};
