@@ -83,9 +83,10 @@ absl::Status Capture::Recopy(pg::Session& session, const StreamNames& names,
     WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
                                                          {names.stream, table.schema, table.name}));
   if (asked.affected() == 0) {
-    return absl::NotFoundError(absl::StrFormat("stream %s captures no table %s%s%s", names.stream,
-                                               table.schema, table.schema.empty() ? "" : ".",
-                                               table.name));
+    return absl::NotFoundError(absl::StrFormat(
+        "stream %s captures no table %s%s%s yet; next: add it to the publication (switchyard check "
+        "--print-setup FILE prints how), and start capture again",
+        names.stream, table.schema, table.schema.empty() ? "" : ".", table.name));
   }
   return absl::OkStatus();
 }

@@ -25,7 +25,11 @@ absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const
   const auto begun = capture::LoadStream(*session, names.stream);
   if (begun.ok() && begun->has_value()) return Faults();
   ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *session));
-  return capture::VerifySource(*session, {.names = names}, catalog, /*slot_exists=*/false);
+  ASSIGN_OR_RETURN(Faults faults, capture::VerifySource(*session, {.names = names}, catalog,
+                                                        /*slot_exists=*/false));
+  if (catalog.missing.empty()) return faults;
+  // The file names a table that is not there.
+  return absl::InvalidArgumentError(capture::FaultsToStatus(faults).message());
 }
 
 }  // namespace

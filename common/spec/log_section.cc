@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 6> kSecretProperties = {
     "ssl.key.pem",   "ssl.keystore.password",          "sasl.oauthbearer.config"};
 
 // Properties the promises of the log rest on: set by the program, never by the file.
-constexpr std::array<std::string_view, 14> kFixedProperties = {
+constexpr std::array<std::string_view, 21> kFixedProperties = {
     "acks",
     "request.required.acks",
     "enable.idempotence",
@@ -32,7 +32,14 @@ constexpr std::array<std::string_view, 14> kFixedProperties = {
     "max.in.flight",
     "max.in.flight.requests.per.connection",
     "enable.partition.eof",
-    "allow.auto.create.topics"};
+    "allow.auto.create.topics",
+    "check.crcs",
+    "delivery.timeout.ms",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "queue.buffering.backpressure.threshold",
+    "retries"};
 
 template <size_t N>
 bool Contains(const std::array<std::string_view, N>& names, std::string_view name) {

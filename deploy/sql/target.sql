@@ -1,5 +1,5 @@
 -- Switchyard's own tables in the database that is written to. An owner runs this once; it can be
--- run again. The roles that replay need the grants that `switchyard check --print-setup` adds.
+-- run again. The roles that replay need the grants that `switchyard check --print-setup-new` adds.
 
 CREATE SCHEMA IF NOT EXISTS switchyard;
 CREATE SCHEMA IF NOT EXISTS switchyard_old;

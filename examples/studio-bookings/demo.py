@@ -27,6 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TABLES = ["studio_owners", "customers", "studios", "bookings", "accounts", "sessions"]
 PR_SET_PDEATHSIG = 1
+FOLLOW_SECONDS_MAX = 600
 
 
 class Failed(Exception):
@@ -135,7 +136,7 @@ class Demo:
 
     def make_cluster(self, programs, name):
         home = self.path(name)
-        os.mkdir(home)
+        os.mkdir(home, 0o700)  # its socket lets in whoever reaches it
         user = self.server_user
         if user:
             os.chown(home, user.pw_uid, user.pw_gid)
@@ -225,7 +226,10 @@ class Demo:
     def follow(self):
         """Prints what status says until NEW has kept up with OLD for a while."""
         kept_up = 0
+        deadline = time.monotonic() + FOLLOW_SECONDS_MAX
         for status in self.statuses():
+            if time.monotonic() > deadline:
+                raise Failed("NEW has not kept up within %d s: %s" % (FOLLOW_SECONDS_MAX, status))
             if status["state"] == "stopped":
                 raise Failed("the stream stopped: " + status["reason"])
             if status["state"] != "streaming":

@@ -79,7 +79,7 @@ TEST_F(CliBadInputTest, ARoleThatIsRefusedAtTheStartHasChangedNothing) {
   } cases[] = {
       {orders + ", set: {amount: amuont}}\n", "column \"amuont\" does not exist", 2},
       {"  - {table: public.odrers, copy: orders}\n", "the target has no table public.odrers", 2},
-      {"  - {table: public.orders, copy: odrers}\n", "there is no table odrers", 1},
+      {"  - {table: public.orders, copy: odrers}\n", "there is no table odrers", 2},
       {orders + ", cpoy: x}\n", "unknown key \"cpoy\"", 2},
       {orders + "}\nlog: {sqlite: none/x.db}\n",
        "does not exist; next: make it, or mend log.sqlite", 1},
