@@ -48,7 +48,10 @@ absl::Status PgTarget::Open() {
       *writer_,
       QuarantineOptions{.stream = options_.stream, .entries_max = options_.quarantine_max});
   RETURN_IF_ERROR(quarantine_->Load());
-  return ReloadPosition();
+  RETURN_IF_ERROR(ReloadPosition());
+  // Their transaction is through, by an answer that was lost or by another replayer.
+  if (position_->lsn != barred_at_) barred_.clear();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
@@ -128,6 +131,7 @@ absl::Status PgTarget::Apply(const Batch& batch, bool careful) {
 // Whether the same can be tried once more, without rows that it brought out.
 absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
   if (ordered_ == nullptr || !IsRefusedRow(status) || !session_->alive()) return false;
+  barred_at_ = position_->lsn;
   return ordered_->late_refusals().Settle();
 }
 
@@ -212,7 +216,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
                        .lsn = batch.lsn,
                        .covered_lsn = batch.covered_lsn,
                        .next_offset = batch.next_offset};
-  return absl::OkStatus();
+  return quarantine_->Committed();
 }
 
 absl::Status PgTarget::BeginChecked(const Batch& batch) {
@@ -356,7 +360,8 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
     }
     RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(writer_->EmptyUsed());
-    return session_->Commit();
+    RETURN_IF_ERROR(session_->Commit());
+    return quarantine_->Load();  // `change` may take entries away by itself
   };
   const absl::Status status = body();
   in_transaction_ = false;

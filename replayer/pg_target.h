@@ -109,6 +109,7 @@ class PgTarget {
   std::optional<Position> position_;  // as committed
   bool in_transaction_ = false;       // chunks of a large transaction are in
   std::vector<BarredRow> barred_;     // in the transaction that is tried (late_refusals.h)
+  Lsn barred_at_;                     // the position that transaction is tried from
 };
 
 }  // namespace switchyard::replayer

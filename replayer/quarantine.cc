@@ -77,8 +77,11 @@ std::string ImageJson(const SourcePlan& source) {
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
     : writer_(writer), options_(std::move(options)) {}
 
+absl::Status Quarantine::Committed() { return entries_went_ ? Load() : absl::OkStatus(); }
+
 absl::Status Quarantine::Load() {
   active_.clear();
+  entries_went_ = false;
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       writer_.session().Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
@@ -341,6 +344,7 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   }
   for (const int64_t id : ids) {
     if (left.contains(id)) continue;
+    entries_went_ = true;
     RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
                                 {std::to_string(id)}));
   }
@@ -414,15 +418,17 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
   for (const std::string& column : plan.keyed.scope_columns) {
     pairs.push_back(absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
   }
-  return writer_.session()
-      .Query(
+  ASSIGN_OR_RETURN(
+      const pg::Result gone,
+      writer_.session().Query(
           absl::StrCat("DELETE FROM switchyard.quarantine q USING ", Temp(plan.keyed.slice_table),
                        " s WHERE q.stream = $1 AND q.target = $2 "
                        "AND q.scope = jsonb_build_object(",
                        absl::StrJoin(pairs, ", "), ") AND s.sy__n NOT IN (",
                        absl::StrJoin(failed, ", "), ")"),
-          {options_.stream, QuarantineTarget(plan)})
-      .status();
+          {options_.stream, QuarantineTarget(plan)}));
+  entries_went_ |= gone.affected() > 0;
+  return absl::OkStatus();
 }
 
 absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {

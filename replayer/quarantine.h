@@ -30,6 +30,8 @@ class Quarantine {
   absl::Status Load();
   // Whether the mapping has entries, so that its rows must go the careful way.
   bool active(int mapping) const { return active_.contains(mapping); }
+  // After a commit: mappings whose last entry went in it are no longer active.
+  absl::Status Committed();
 
   // With false, a row or scope that is refused is no entry: its refusal is returned. Inside a batch
   // that will be tried in another way.
@@ -93,6 +95,7 @@ class Quarantine {
   TableWriter& writer_;
   const QuarantineOptions options_;
   std::set<int> active_;
+  bool entries_went_ = false;  // since the last Load
   bool stores_ = true;
 };
 

@@ -126,6 +126,29 @@ TEST_F(RefusedDeleteTest, AnotherRowTakesTheKeyOfARowThatIsStillToGo) {
   EXPECT_EQ(New(kEntries), "");
 }
 
+// A row that was mended by its next change leaves nothing behind: its table is written like any
+// other again, not under savepoints, whose rows have transaction ids of their own.
+TEST_F(QuarantineKeysTest, ATableWhoseLastEntryWentIsWrittenLikeAnyOther) {
+  for (const std::string& mapping :
+       {std::string("  - {table: public.t, copy: t}\n"),
+        std::string("  - table: public.t\n    from: {t: id, u: id}\n"
+                    "    select: SELECT t.* FROM t LEFT JOIN u ON false\n")}) {
+    SCOPED_TRACE(mapping);
+    ASSERT_OK(Start(std::string(kOld) + "; CREATE TABLE u (id int PRIMARY KEY)",
+                    std::string(kNew) + "; CREATE TABLE u (id int PRIMARY KEY)",
+                    mapping + "  - {table: public.u, copy: u}\n", ""));
+    ASSERT_OK(CatchUp());
+    Change("INSERT INTO t VALUES (1, 'bad')");
+    EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "1");
+    Change("UPDATE t SET v = 'good'");
+    EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+    Change("BEGIN; INSERT INTO t VALUES (2, 'x'); INSERT INTO u VALUES (2); COMMIT");
+    EXPECT_EQ(New("SELECT t.xmin = u.xmin FROM t JOIN u USING (id)"), "t");
+    TearDown();
+    SetUp();
+  }
+}
+
 // Rows that hand their values round while others among them are refused.
 class RefusedAmongTest : public ChangesFixture {
  protected:
