@@ -9,10 +9,12 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_builder.h"
+#include "common/pg/error.h"
 #include "replayer/batcher.h"
 #include "replayer/doubt.h"
 #include "replayer/quarantine.h"
 #include "replayer/relation_map.h"
+#include "replayer/savepoint.h"
 
 namespace switchyard::replayer {
 
@@ -335,11 +337,21 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   // Where foreign keys hold, rows may have to wait until nothing refers to them.
   const int late = target_.ordered() == nullptr ? -1 : target_.ordered()->LateMapping(write);
   if (late >= 0) RETURN_IF_ERROR(target_.ordered()->NoteSwap(late, side));
-  const std::string none;
-  for (const std::string* sql : {late < 0 ? &write.swap_remove : &none, &write.swap_upsert}) {
-    if (sql->empty()) continue;
-    part.load = *sql;
-    RETURN_IF_ERROR(Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display));
+  const auto run = [&](const std::string& sql) {
+    part.load = sql;
+    return Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display);
+  };
+  if (late < 0 && !write.swap_remove.empty()) RETURN_IF_ERROR(run(write.swap_remove));
+  const absl::Status swapped =
+      InSavepoint(session, "sy_swap", [&] { return run(write.swap_upsert); });
+  const std::string sqlstate = pg::StatusSqlState(swapped);
+  const bool taken = sqlstate == "23505" || sqlstate == "23P01";
+  if (!taken || late >= 0 || write.swap_exchange.empty()) {
+    RETURN_IF_ERROR(swapped);
+  } else {
+    // A unique value that another row still has, until it gets its own.
+    for (const std::string& sql : write.swap_exchange) RETURN_IF_ERROR(run(sql));
+    RETURN_IF_ERROR(run(write.swap_upsert));
   }
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }

@@ -60,6 +60,7 @@ class RowLocalBuilder {
     write.clear =
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
+    AddSwapExchange(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
     return write;
   }
@@ -190,6 +191,26 @@ class RowLocalBuilder {
                   (sets.empty() ? "NOTHING"
                                 : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
                                       SameImage(columns, target_.target, "excluded") + ")");
+  }
+
+  // Columns that no mapping fills stay as they are.
+  void AddSwapExchange(TableWrite* write) const {
+    const string different = Different();
+    if (different.empty()) return;
+    const string gone = Temp(write->gone_table);
+    const string staged = "(SELECT " + KeyValues() + Values(false) + " FROM {load} AS " +
+                          QuoteIdentifier(target_.alias) + ") AS sy_s WHERE ";
+    const string columns = JoinQuoted(target_.insertable);
+    write->swap_exchange = {"WITH sy_gone AS (DELETE FROM " + target_.target + " AS sy_t USING " +
+                                staged + KeyMatch("sy_t") + " AND (" + different + ")" +
+                                OwnedAmong(target_.owns, "sy_t") + " RETURNING " +
+                                JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone +
+                                " SELECT NULL, " + columns + " FROM sy_gone",
+                            "UPDATE " + gone + " AS sy_g SET " + SetList(false, false, "sy_g") +
+                                " FROM " + staged + KeyMatch("sy_g"),
+                            "INSERT INTO " + target_.target + " (" + columns +
+                                ") OVERRIDING SYSTEM VALUE SELECT " + columns + " FROM " + gone,
+                            "DELETE FROM " + gone};
   }
 
   // Where a row outside has the key, the insert is refused.

@@ -47,6 +47,27 @@ TEST_F(RecopyTest, ACopyThatIsReadAgainIsNotTheOneAskedForNow) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+// Row by row, as INSERT ... ON CONFLICT looks at them, every row finds its value taken.
+TEST_F(RecopyTest, UniqueValuesPassOnInTheSwap) {
+  constexpr char kUnique[] = "CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE";
+  ASSERT_OK(Start(std::string(kUnique) + ")", std::string(kUnique) + ", note text DEFAULT 'none')",
+                  "  - {table: public.t, copy: t}\n",
+                  "INSERT INTO t SELECT i, i FROM generate_series(1, 5) i"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(
+      OnNew("UPDATE t SET n = -n, note = 'of ' || id; UPDATE t SET n = 1 + -n % 4 WHERE id < 5;"
+            "DELETE FROM t WHERE id = 5; INSERT INTO t VALUES (6, 5)"));
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (7, 7)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew("SELECT state <> 'open' FROM switchyard.request", "t"));
+  EXPECT_EQ(New(kLast), "done") << New("SELECT result FROM switchyard.request");
+  EXPECT_EQ(New("SELECT id, n FROM t ORDER BY id"), Old("SELECT id, n FROM t ORDER BY id"));
+  EXPECT_EQ(New("SELECT string_agg(note, ', ' ORDER BY id) FROM t"),
+            "of 1, of 2, of 3, of 4, none, none");
+}
+
 TEST_F(RecopyTest, AColumnIsAddedBetweenTheCopyAndTheSwap) {
   StartTable();
   ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
