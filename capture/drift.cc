@@ -187,9 +187,10 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
     // What else is new of a partition that left concerns nobody here.
     if (before_.contains(before.root_id)) return;
   }
-  if (before.persistence != now.persistence) {
+  // What is not captured is suspect for as long as it is not, whatever was copied meanwhile.
+  if (before.persistence != now.persistence || now.persistence == 'u') {
     Add(mapped,
-        where + (now.persistence == 'u' ? "made unlogged: its changes are not captured any more"
+        where + (now.persistence == 'u' ? "unlogged: its changes are not captured"
                                         : "made logged: changes before that were not captured"),
         now.persistence == 'u'
             ? absl::StrFormat("ALTER TABLE %s SET LOGGED; then %s",
@@ -206,10 +207,12 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   if (before.replica_identity != now.replica_identity) {
     NewIdentity(mapped, where, before, now);
   }
-  if (before.publication_row != now.publication_row) {
+  const bool unpublished = now.kind == 'r' && now.publication_row.empty();
+  if (before.publication_row != now.publication_row || unpublished) {
     Add(mapped,
-        where + (now.publication_row.empty() ? "taken out of the publication"
-                                             : "its publication was altered or made again"),
+        where + (now.publication_row.empty()
+                     ? "not in the publication: its changes are not captured"
+                     : "its publication was altered or made again"),
         now.publication_row.empty() ? "add it to the publication; then " + Recopy(mapped)
                                     : Recopy(mapped));
   }

@@ -24,12 +24,16 @@ absl::Status CheckDrift(pg::Session& session, const StreamNames& names, TableSha
   ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, names.publication, *shapes));
   const std::vector<Drift> drifts = CompareShapes(*shapes, now);
   TableShapes next = NextBaseline(*shapes, now);
-  if (next != *shapes) {
+  const bool changed = next != *shapes;
+  if (changed) {
     RETURN_IF_ERROR(
         session.InTransaction([&] { return RecordShapes(session, names.stream, next, drifts); }));
+  } else {
+    RETURN_IF_ERROR(RecordSuspects(session, names.stream, drifts));
   }
   *shapes = std::move(next);
   for (const Drift& drift : drifts) {
+    if (!changed) break;  // told before
     LogWarn("capture", "table is suspect",
             {{"stream", names.stream},
              {"table", drift.schema + "." + drift.name},
