@@ -169,6 +169,7 @@ absl::Status StreamRun::Prepare() {
   RETURN_IF_ERROR(FaultsToStatus(fatal));
   ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.names.stream));
   if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+    RETURN_IF_ERROR(CheckSlotIsOurs(slot));
     return FaultsToStatus(faults);
   }
   // A stream under way goes on for its other tables; what is wrong with one makes it suspect.
@@ -177,6 +178,16 @@ absl::Status StreamRun::Prepare() {
   }
   RETURN_IF_ERROR(CheckHistory());
   return CheckSlot(slot);
+}
+
+// Slots are the server's, not the database's: what stands under the name is dropped when the stream
+// begins, unless another database's stream has it.
+absl::Status StreamRun::CheckSlotIsOurs(const std::optional<SlotState>& slot) const {
+  if (!slot.has_value() || slot->database == catalog_.database) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "replication slot %s is database %s's, of another stream of this name; next: give this "
+      "migration another name (its key migration), or drop that slot when nobody uses it",
+      config_.names.slot, slot->database.empty() ? "no" : slot->database));
 }
 
 absl::Status StreamRun::CheckHistory() const {

@@ -51,6 +51,7 @@ class StreamRun {
   absl::Status AwaitTurn();
   // Reads the catalogue and the stream's record, and verifies the source.
   absl::Status Prepare();
+  absl::Status CheckSlotIsOurs(const std::optional<SlotState>& slot) const;
   absl::Status CheckHistory() const;
   // A stream that does not exist yet, or whose creation was cut off.
   absl::Status Create();

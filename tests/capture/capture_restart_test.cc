@@ -225,6 +225,38 @@ TEST_F(CaptureRestartTest, RefusesSomebodyElsesSlot) {
   ExpectRefusal(absl::StatusCode::kDataLoss, "is not the one capture made");
 }
 
+// Slots are the server's: the same migration of another database has one of this name.
+TEST_F(CaptureRestartTest, LeavesTheSlotOfAnotherDatabaseAlone) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  SetUpSource();
+  ASSERT_OK(server_->Execute(
+      "postgres", "SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')"));
+  EXPECT_THAT(StartAndAwaitEnd(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("slot " + slot() + " is database postgres's"),
+                             HasSubstr("next: "))));
+  EXPECT_EQ(Scalar("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + slot() + "'"),
+            "1");
+  ASSERT_OK(server_->Execute("postgres", "SELECT pg_drop_replication_slot('" + slot() + "')"));
+}
+
+// Of a table that capture was never told to publish there are no changes: its copy is not enough.
+TEST_F(CaptureRestartTest, ATableAddedWithoutBeingPublishedStaysSuspect) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
+  AwaitCopied();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("GRANT SELECT ON u TO switchyard_capture");
+  tables_ = {{"", "t"}, {"", "u"}};
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  AwaitCopied();
+  const std::string suspect =
+      "SELECT seen_at > (SELECT finished_at FROM switchyard.capture_copy JOIN pg_class ON oid = "
+      "relation_id WHERE relname = 'u') FROM switchyard.capture_suspect WHERE table_name = 'u' AND "
+      "reason LIKE 'not in the publication%' AND cleared_at IS NULL";
+  AwaitScalar(suspect, "t");
+}
+
 TEST_F(CaptureRestartTest, RefusesAnInvalidatedSlot) {
   BeginTable();
   StopAndAwaitFreeSlot();
@@ -369,7 +401,7 @@ TEST_F(CaptureRestartTest, WhatIsWrongWithOneTableDoesNotStopTheOthers) {
   Run("ALTER PUBLICATION " + options().names.publication + " DROP TABLE u");
   AwaitScalar(
       "SELECT count(*) FROM switchyard.capture_suspect WHERE table_name = 'u' AND reason "
-      "LIKE 'taken out of%' AND next_step <> '' AND cleared_at IS NULL",
+      "LIKE 'not in the publication%' AND next_step <> '' AND cleared_at IS NULL",
       "1");
   EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
   Run("ALTER TABLE u RENAME TO v");
