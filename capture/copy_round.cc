@@ -268,7 +268,9 @@ absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const Tab
   const std::string name = QuoteQualified(relation.schema(), relation.name());
   RETURN_IF_ERROR(
       session.Execute(absl::StrCat("SET LOCAL lock_timeout = '", kLockTimeout,
-                                   "'; LOCK TABLE ONLY ", name, " IN ACCESS SHARE MODE")));
+                                   "'; LOCK TABLE ONLY ", name, " IN ACCESS SHARE MODE; ",
+                                   // Of the table only: what waits later has chunks on the log.
+                                   "SET LOCAL lock_timeout = 0")));
   ASSIGN_OR_RETURN(
       const pg::Result now,
       session.Query("SELECT $1::regclass::oid, coalesce(pg_relation_filenode($1::regclass), 0), "

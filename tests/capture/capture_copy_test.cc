@@ -243,6 +243,28 @@ TEST_F(CopyRoundTest, AColumnDroppedSinceTheSnapshotFails) {
   EXPECT_THAT(std::string(round_->Failures()[0].status.message()), HasSubstr("does not exist"));
 }
 
+// A range of which rows are on the log is not begun again: it waits for what locks its TOAST index.
+TEST_F(CopyRoundTest, ALockMetInTheMiddleOfARangeIsWaitedFor) {
+  TakeSnapshot(
+      "CREATE TABLE t (id int PRIMARY KEY, a text);"
+      "ALTER TABLE t ALTER a SET STORAGE EXTERNAL;"
+      "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 2000) i;"
+      "INSERT INTO t VALUES (3000, repeat('x', 100000))");
+  const auto locker = Other();
+  ASSERT_OK(locker->Execute("BEGIN; REINDEX INDEX " +
+                            Scalar("SELECT indexrelid::regclass FROM pg_index WHERE indrelid = "
+                                   "(SELECT reltoastrelid FROM pg_class WHERE relname = 't')")));
+  StartRound({"t"});
+  AwaitScalar(
+      "SELECT coalesce(bool_or(clock_timestamp() - waitstart > '3 s'), false) FROM pg_locks "
+      "WHERE NOT granted",
+      "t");
+  ASSERT_OK(locker->Execute("COMMIT"));
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  EXPECT_THAT(round_->Failures(), ::testing::IsEmpty());
+  EXPECT_THAT(Model().Rows("public", "t"), SizeIs(2001));
+}
+
 TEST_F(CopyRoundTest, ALockedTableWaitsBehindTheOthers) {
   TakeSnapshot(
       "CREATE TABLE locked (id int PRIMARY KEY); INSERT INTO locked VALUES (1);"
