@@ -1,6 +1,7 @@
 #include "capture/log_coverage.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
@@ -14,9 +15,6 @@ using event::v1::Event;
 
 constexpr eventlog::Offset kFirstWindow = 4096;
 constexpr eventlog::Offset kWindowGrowth = 8;
-// A reader with nothing to give this long before the end of the topic: the last record is one of
-// many parts whose rest was never written.
-constexpr absl::Duration kQuietMax = absl::Seconds(10);
 
 bool TellsPosition(uint32_t body) {
   return body == Event::kCommitFieldNumber || body == Event::kHeartbeatFieldNumber ||
@@ -56,14 +54,21 @@ absl::Status Consider(const eventlog::LogRecord& record, LogCoverage* coverage) 
 }
 
 absl::Status Scan(eventlog::EventLog& log, const std::string& topic, eventlog::Offset from,
-                  eventlog::Offset next, const Cancel& cancel, LogCoverage* coverage) {
+                  eventlog::Offset next, const Cancel& cancel, absl::Duration quiet,
+                  LogCoverage* coverage) {
   ASSIGN_OR_RETURN(const auto reader, log.OpenReader(topic, from));
   std::vector<eventlog::LogRecord> records;
   absl::Time quiet_since = absl::Now();
+  bool asked = false;
   for (eventlog::Offset last = from - 1; last + 1 < next;) {
     RETURN_IF_ERROR(cancel.status());
-    RETURN_IF_ERROR(reader->Read(absl::Seconds(1), &records));
-    if (records.empty() && absl::Now() - quiet_since > kQuietMax) break;
+    RETURN_IF_ERROR(reader->Read(std::min(quiet, absl::Seconds(1)), &records));
+    if (records.empty() && absl::Now() - quiet_since > quiet) {
+      // A log that can't be reached gives nothing either.
+      RETURN_IF_ERROR(log.Describe(topic).status());
+      if (std::exchange(asked, true)) break;
+      quiet_since = absl::Now();
+    }
     if (!records.empty()) quiet_since = absl::Now();
     for (const eventlog::LogRecord& record : records) {
       last = record.offset;
@@ -76,7 +81,7 @@ absl::Status Scan(eventlog::EventLog& log, const std::string& topic, eventlog::O
 }  // namespace
 
 absl::StatusOr<LogCoverage> FindLogCoverage(eventlog::EventLog& log, const std::string& topic,
-                                            const Cancel& cancel) {
+                                            const Cancel& cancel, absl::Duration quiet) {
   ASSIGN_OR_RETURN(const eventlog::TopicInfo info, log.Describe(topic));
   LogCoverage coverage{
       .topic_id = info.id, .empty = info.next == info.first, .trimmed = info.first > 0};
@@ -84,7 +89,7 @@ absl::StatusOr<LogCoverage> FindLogCoverage(eventlog::EventLog& log, const std::
   for (eventlog::Offset window = kFirstWindow;; window *= kWindowGrowth) {
     const eventlog::Offset from = std::max(info.first, info.next - window);
     coverage.epoch = 0;
-    RETURN_IF_ERROR(Scan(log, topic, from, info.next, cancel, &coverage));
+    RETURN_IF_ERROR(Scan(log, topic, from, info.next, cancel, quiet, &coverage));
     if (coverage.covered.valid() || from == info.first) return coverage;
   }
 }

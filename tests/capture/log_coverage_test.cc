@@ -93,5 +93,39 @@ TEST_F(LogCoverageTest, WhatWasTrimmedTellsNothing) {
   EXPECT_TRUE(Find().trimmed);
 }
 
+// A broker that goes away after the first answer: readers give nothing, as from one that is slow.
+class LogThatGoesAway : public eventlog::MemoryLog {
+ public:
+  using MemoryLog::MemoryLog;
+  absl::StatusOr<eventlog::TopicInfo> Describe(const std::string& topic) override {
+    if (std::exchange(asked_, true)) return absl::UnavailableError("no broker answers");
+    return MemoryLog::Describe(topic);
+  }
+  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> OpenReader(const std::string&,
+                                                                  eventlog::Offset) override {
+    class Silent : public eventlog::LogReader {
+      absl::Status Read(absl::Duration, std::vector<eventlog::LogRecord>* out) override {
+        out->clear();
+        return absl::OkStatus();
+      }
+      absl::Status Seek(eventlog::Offset) override { return absl::OkStatus(); }
+    };
+    return std::make_unique<Silent>();
+  }
+
+ private:
+  bool asked_ = false;
+};
+
+TEST_F(LogCoverageTest, ALogThatIsAwayIsNoLogThatLostItsEnd) {
+  LogThatGoesAway log(cancel_);
+  ASSERT_OK(log.CreateTopic("t"));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log.OpenWriter("t"));
+  ASSERT_OK(writer->Append("", "record"));
+  ASSERT_OK(writer->Flush(absl::Seconds(10)));
+  EXPECT_THAT(FindLogCoverage(log, "t", cancel_, absl::ZeroDuration()),
+              StatusIs(absl::StatusCode::kUnavailable, ::testing::HasSubstr("no broker answers")));
+}
+
 }  // namespace
 }  // namespace switchyard::capture
