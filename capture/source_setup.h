@@ -54,8 +54,8 @@ absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
                                            const mapping::Catalog& catalog);
 
 // Every fault at once, those of CheckTables among them; empty when capture can start.
-// `options.role` is not used: the session's own role is what is verified. `slot_exists`: one slot
-// less is needed.
+// `options.role` is not used: the session's own role is what is verified. `slot_exists`: a
+// stream under way; free slots and senders are not counted.
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
                                                       const SourceOptions& options,
                                                       const mapping::Catalog& catalog,
