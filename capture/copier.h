@@ -8,9 +8,9 @@
 //   copier.Stop();                       // also before Start, and twice
 //
 // What is to be done stands in switchyard.capture_copy, so nothing is lost with the process:
-// finished tables are never copied twice, unfinished ones begin a new generation as of a new
-// snapshot, taken by way of a short-lived slot. A copy that fails on the source is reported there
-// and tried again.
+// finished tables are never copied twice, unfinished ones (of a partitioned table all leaves) begin
+// a new generation as of a new snapshot, taken by way of a short-lived slot. A copy that fails on
+// the source is reported there and tried again.
 //
 // Thread-safe.
 #pragma once

@@ -224,6 +224,22 @@ absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
 
 absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
                                                              const std::string& stream) {
+  // Leaves that are gone neither begin again nor have others do so; one that was never begun is a
+  // partition that joined, beside rows that are there already.
+  RETURN_IF_ERROR(Run(session, R"(
+    WITH leaf AS (
+      SELECT c.*, t.root_id FROM switchyard.capture_copy c
+      JOIN switchyard.capture_table t USING (stream, relation_id)
+      WHERE c.stream = $1 AND t.root_id <> 0
+        AND EXISTS (SELECT FROM pg_class WHERE oid = c.relation_id)),
+    again AS (
+      SELECT root_id, bool_and(recopy) AS recopy FROM leaf
+      WHERE state <> 'done' AND generation > 0 GROUP BY root_id)
+    UPDATE switchyard.capture_copy c SET state = 'pending', recopy = again.recopy
+    FROM leaf JOIN again USING (root_id)
+    WHERE c.stream = $1 AND c.relation_id = leaf.relation_id
+      AND (c.state = 'done' OR c.recopy <> again.recopy))",
+                      {stream}));
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes
     FROM switchyard.capture_copy WHERE stream = $1 AND state <> 'done'

@@ -183,10 +183,11 @@ absl::Status CopyLoader::CheckLanes() {
 
 absl::Status CopyLoader::Add(Event& event, int64_t offset) {
   if (event.format() != 1) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the copy topic holds an event of format %d at offset %d; this program reads format 1; next: "
-        "upgrade it, then start it again",
-        event.format(), offset));
+    return absl::FailedPreconditionError(
+        absl::StrFormat("the copy topic holds an event of format %d at offset %d; this program "
+                        "reads format 1; next: "
+                        "upgrade it, then start it again",
+                        event.format(), offset));
   }
   if (event.body_case() != Event::kCopyChunk) return Control(event, offset);
   RETURN_IF_ERROR(Commit());
@@ -270,8 +271,16 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   return target_.stream().StoreRelation(id, definition);
 }
 
-// Rows of one leaf can't be told from another's: capture starts all leaves of a table again, with
-// their points before the first chunk.
+std::vector<uint32_t> CopyLoader::LeavesBeside(uint32_t id) const {
+  std::vector<uint32_t> leaves;
+  for (const auto& [other, table] : progress_) {
+    if (other != id && SourceOf(other) == SourceOf(id)) leaves.push_back(other);
+  }
+  return leaves;
+}
+
+// Rows of one leaf can't be told from another's, so those of all go. Capture starts all leaves of a
+// table again, with their points before the first chunk; one that does not come is waited for.
 absl::Status CopyLoader::Discard(uint32_t id) {
   const SourcePlan& source = *SourceOf(id);
   const int index = static_cast<int>(&source - plan_.sources.data());
@@ -283,7 +292,31 @@ absl::Status CopyLoader::Discard(uint32_t id) {
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
     RETURN_IF_ERROR(ClearHeld(target_.session(), m));
   }
+  for (const uint32_t leaf : LeavesBeside(id)) {
+    progress_[leaf].done = false;
+    RETURN_IF_ERROR(target_.session()
+                        .Query("UPDATE switchyard.copy SET done = false, rows = 0, bytes = 0, "
+                               "finished_at = NULL WHERE stream = $1 AND relation_id = $2::oid",
+                               {options_.stream, std::to_string(leaf)})
+                        .status());
+  }
   return absl::OkStatus();
+}
+
+// At the end of a leaf the points of all that were copied with it are known.
+void CopyLoader::WarnOfLeavesLeftOut(uint32_t id) const {
+  const SourcePlan& source = *SourceOf(id);
+  for (const uint32_t leaf : LeavesBeside(id)) {
+    const TableProgress& left = progress_.at(leaf);
+    if (left.done || left.lsn >= progress_.at(id).lsn) continue;
+    LogWarn("replayer", "the copy waits for a partition that was not copied again with the others",
+            {{"stream", options_.stream},
+             {"table", source.name},
+             {"partition", relations_.at(leaf).name()},
+             {"next", absl::StrFormat("switchyard recopy FILE %s.%s; if OLD has that partition no "
+                                      "more: switchyard recopy FILE --all",
+                                      source.schema, source.name)}});
+  }
 }
 
 absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
@@ -326,6 +359,7 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
                         SourceOf(end.relation_id())->name, loaded, end.rows()));
   }
   table->second.done = true;
+  WarnOfLeavesLeftOut(end.relation_id());
   return absl::OkStatus();
 }
 

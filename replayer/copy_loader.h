@@ -72,6 +72,8 @@ class CopyLoader {
   absl::Status BeginIfNeeded();
   absl::Status CheckLanes();
   absl::Status Discard(uint32_t relation_id);
+  std::vector<uint32_t> LeavesBeside(uint32_t relation_id) const;
+  void WarnOfLeavesLeftOut(uint32_t relation_id) const;
   absl::Status Derive();
 
   PgTarget& target_;

@@ -18,6 +18,18 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+constexpr char kPartitioned[] = R"(
+    CREATE TABLE t (id int PRIMARY KEY);
+    CREATE TABLE m (day int PRIMARY KEY) PARTITION BY RANGE (day);
+    CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (5);
+    CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (5) TO (9);
+    CREATE TABLE m_3 PARTITION OF m FOR VALUES FROM (9) TO (12);
+    INSERT INTO m VALUES (1), (2), (5))";
+// Of how many points in time m_1 and m_2 are, and whether they are a re-copy.
+constexpr char kPointsOfLeaves[] =
+    "SELECT count(DISTINCT lsn) || ' ' || bool_and(recopy) FROM switchyard.capture_copy "
+    "WHERE table_name IN ('m_1', 'm_2')";
+
 class CaptureCopyTest : public testing::CaptureTest {
  protected:
   absl::Status Recopy(const std::string& table) {
@@ -175,6 +187,39 @@ TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
                    "database = current_database()"),
             "0");
   EXPECT_THAT(Recopy("nope"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no table nope")));
+}
+
+// A reader can't tell the rows of one leaf from another's.
+TEST_F(CaptureCopyTest, TheLeavesOfATableBeginAgainTogether) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  Begin(kPartitioned);
+  AwaitCopied();
+  Run("REVOKE SELECT ON m_2 FROM switchyard_capture");
+  ASSERT_OK(Recopy("m"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE error <> ''", "1");
+  Run("GRANT SELECT ON m_2 TO switchyard_capture; UPDATE m SET day = day + 4 WHERE day = 2");
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Scalar(kPointsOfLeaves), "1 true");
+  EXPECT_EQ(Generation("t"), "1");
+}
+
+TEST_F(CaptureCopyTest, ALeafOfTheInitialCopyThatWasDoneBeginsAgainWithTheOthers) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  Begin(kPartitioned);
+  AwaitCopied();
+  AwaitScalar("SELECT state FROM switchyard.capture_stream", "streaming");
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  // As a capture killed before the end of the second leaf leaves it, and a third that is gone.
+  Run("UPDATE switchyard.capture_copy SET state = 'copying' WHERE table_name = 'm_2';"
+      "UPDATE switchyard.capture_stream SET state = 'copying'; DROP TABLE m_3");
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("UPDATE m SET day = day + 4 WHERE day = 2");
+  ExpectReplicaEqualsSource();
+  AwaitScalar("SELECT state FROM switchyard.capture_stream", "streaming");
+  EXPECT_EQ(Scalar(kPointsOfLeaves), "1 false");
+  EXPECT_EQ(Generation("m_1"), "2");
+  EXPECT_EQ(Generation("t"), "1");
 }
 
 // One round by itself: what happens between its snapshot and its copies.

@@ -143,6 +143,33 @@ TEST_F(CopyLoaderTest, ACopyStartedAgainLeavesNothingOfTheOneBefore) {
   ExpectWhole();
 }
 
+// Rows of one leaf can't be told from another's: those of both go when one begins again.
+TEST_F(CopyLoaderTest, ALeafThatBeginsAgainAloneWaitsForTheOthers) {
+  ASSERT_OK(
+      Prepare("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+              "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (1000);"
+              "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (1000) TO (9000)",
+              "CREATE TABLE p (id int PRIMARY KEY)", "  - {table: public.p, copy: p}\n",
+              "INSERT INTO p SELECT generate_series(1, 2000)"));
+  ASSERT_OK(capture_->Recopy("p2"));
+  {
+    Run run = Begin();
+    ASSERT_OK(Feed(*run.loader, INT64_MAX));
+    ASSERT_OK(run.loader->Commit());
+    EXPECT_FALSE(run.loader->complete());
+  }
+  {
+    Run run = Begin();
+    EXPECT_FALSE(run.loader->complete());
+  }
+  ASSERT_OK(capture_->RecopyLeaves({"p1", "p2"}));
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_TRUE(run.loader->complete());
+  ASSERT_OK(run.loader->Finish());
+  EXPECT_EQ(New("SELECT count(*), min(id), max(id) FROM p"), "2000|1|2000");
+}
+
 TEST_F(CopyLoaderTest, AChunkThatIsMissingIsALoss) {
   ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
   Run run = Begin();

@@ -1,5 +1,7 @@
 #include "tests/support/simple_capture.h"
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -33,10 +35,11 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   ASSIGN_OR_RETURN(capture->changes_, log.OpenWriter(own.change_topic));
   RETURN_IF_ERROR(capture->NewEpoch());
   ASSIGN_OR_RETURN(capture->copies_, log.OpenWriter(own.copy_topic));
+  std::vector<const mapping::Table*> copied;
   for (const mapping::Table& table : catalog.tables) {
-    if (table.kind == 'r') RETURN_IF_ERROR(capture->CopyTable(table, lsn, 1, *capture->copies_));
+    if (table.kind == 'r') copied.push_back(&table);
   }
-  RETURN_IF_ERROR(capture->copies_->Flush(absl::Seconds(30)));
+  RETURN_IF_ERROR(capture->Copy(copied, lsn));
   return capture;
 }
 
@@ -95,23 +98,28 @@ absl::Status SimpleCapture::DieAfter(int messages) {
   return NewEpoch();
 }
 
-absl::Status SimpleCapture::Recopy(const std::string& name) {
+absl::Status SimpleCapture::RecopyLeaves(const std::vector<std::string>& leaves) {
+  std::vector<const mapping::Table*> tables;
   for (const mapping::Table& table : catalog_.tables) {
-    if (table.name != name) continue;
-    // A slot point holds the commits below it; the table is read before anything else commits.
-    ASSIGN_OR_RETURN(const pg::Result point, source_.Query("SELECT pg_current_wal_insert_lsn()"));
-    ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(point.text(0, 0)));
-    RETURN_IF_ERROR(CopyTable(table, lsn, 2, *copies_));
+    if (std::ranges::count(leaves, table.name) > 0) tables.push_back(&table);
   }
+  // A slot point holds the commits below it; the tables are read before anything else commits.
+  ASSIGN_OR_RETURN(const pg::Result point, source_.Query("SELECT pg_current_wal_insert_lsn()"));
+  ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(point.text(0, 0)));
+  return Copy(tables, lsn);
+}
+
+absl::Status SimpleCapture::Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn) {
+  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WritePoint(*table, lsn));
+  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WriteRows(*table));
   return copies_->Flush(absl::Seconds(30));
 }
 
-absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn, uint64_t generation,
-                                      eventlog::LogWriter& writer) {
+absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn) {
+  const uint64_t generation = ++generations_[table.oid];
   Event event;
   event.set_format(1);
   event.set_epoch(1);
-  const auto append = [&] { return writer.Append("", event.SerializeAsString()).status(); };
   event::v1::CopyPoint* point = event.mutable_copy_point();
   point->set_relation_id(table.oid);
   point->set_generation(generation);
@@ -120,17 +128,26 @@ absl::Status SimpleCapture::CopyTable(const mapping::Table& table, Lsn lsn, uint
   point->mutable_relation()->set_relation_id(table.oid);
   point->mutable_relation()->set_schema(table.schema);
   point->mutable_relation()->set_name(table.name);
-  std::vector<std::string> columns;
   for (const mapping::Column& column : table.columns) {
     if (column.generated) continue;
     event::v1::Column* out = point->mutable_relation()->add_columns();
     out->set_name(column.name);
     out->set_type_oid(column.type_oid);
     out->set_type_modifier(column.type_modifier);
-    columns.push_back(QuoteIdentifier(column.name));
   }
-  RETURN_IF_ERROR(append());
+  return copies_->Append("", event.SerializeAsString()).status();
+}
 
+absl::Status SimpleCapture::WriteRows(const mapping::Table& table) {
+  const uint64_t generation = generations_[table.oid];
+  Event event;
+  event.set_format(1);
+  event.set_epoch(1);
+  const auto append = [&] { return copies_->Append("", event.SerializeAsString()).status(); };
+  std::vector<std::string> columns;
+  for (const mapping::Column& column : table.columns) {
+    if (!column.generated) columns.push_back(QuoteIdentifier(column.name));
+  }
   uint64_t rows = 0;
   event::v1::CopyChunk* chunk = event.mutable_copy_chunk();
   const auto flush = [&]() -> absl::Status {

@@ -7,6 +7,7 @@
 // The source must be idle during Start: the copy is not taken under the slot's snapshot.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,8 +39,9 @@ class SimpleCapture {
   }
 
   absl::Status Pump();
-  // A new generation of one table on the copy topic, as of now.
-  absl::Status Recopy(const std::string& table);
+  // A new generation of one table, or of leaves of one, on the copy topic, as of now.
+  absl::Status Recopy(const std::string& table) { return RecopyLeaves({table}); }
+  absl::Status RecopyLeaves(const std::vector<std::string>& leaves);
   // A new epoch from where the slot stands, as after a crash of capture.
   absl::Status NewEpoch();
   // The first `messages` of what Pump would publish; then capture dies, and a new epoch begins.
@@ -50,8 +52,10 @@ class SimpleCapture {
  private:
   SimpleCapture(pg::Session& source, const mapping::Catalog& catalog, Options options)
       : source_(source), catalog_(catalog), options_(std::move(options)) {}
-  absl::Status CopyTable(const mapping::Table& table, Lsn lsn, uint64_t generation,
-                         eventlog::LogWriter& writer);
+  // The points of all first, as capture does it.
+  absl::Status Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn);
+  absl::Status WritePoint(const mapping::Table& table, Lsn lsn);
+  absl::Status WriteRows(const mapping::Table& table);
 
   pg::Session& source_;
   const mapping::Catalog& catalog_;
@@ -59,6 +63,7 @@ class SimpleCapture {
   std::unique_ptr<eventlog::LogWriter> changes_;
   std::unique_ptr<eventlog::LogWriter> copies_;
   std::unique_ptr<capture::Publisher> publisher_;
+  std::map<uint32_t, uint64_t> generations_;  // of the tables' copies
   uint64_t epoch_ = 1;
   Lsn last_commit_;
 };
