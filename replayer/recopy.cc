@@ -143,6 +143,14 @@ absl::Status Recopy::Add(const Event& event) {
   }
 }
 
+// Capture copies all leaves of a table as of one point.
+bool Recopy::BeginsAgain(const Job& job, const event::v1::CopyPoint& point) {
+  return std::ranges::any_of(job.leaves, [&](const auto& leaf) {
+    return leaf.second.generation > 0 &&
+           (leaf.first == point.relation_id() || leaf.second.lsn != Lsn(point.lsn()));
+  });
+}
+
 absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   const SourcePlan* source =
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
@@ -164,8 +172,8 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
         "DROP TABLE IF EXISTS pg_temp.", job.side, "; CREATE TEMP TABLE ", job.side, " (",
         absl::StrJoin(columns, ", "), ", PRIMARY KEY (", mapping::JoinQuoted(key), "))")));
     LogInfo("replayer", "re-copy begins", {{"stream", options_.stream}, {"table", source->name}});
-  } else if (job.leaves[point.relation_id()].rows > 0) {
-    // Begun again: rows of one leaf can't be told from another's, all of them come again.
+  } else if (BeginsAgain(job, point)) {
+    // Rows of one leaf can't be told from another's, all of them come again.
     RETURN_IF_ERROR(session.Execute("TRUNCATE pg_temp." + job.side));
     for (auto& [id, leaf] : job.leaves) leaf = Leaf();
   }
@@ -225,6 +233,16 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
         plan_.sources[job->source].name, leaf.rows, end.rows()));
   }
   leaf.done = true;
+  for (const auto& [id, other] : job->leaves) {
+    if (other.generation > 0) continue;
+    const SourcePlan& source = plan_.sources[job->source];
+    LogWarn(
+        "replayer", "the re-copy waits for a partition that was left out when it began again",
+        {{"stream", options_.stream},
+         {"table", source.name},
+         {"relation", absl::StrCat(id)},
+         {"next", absl::StrFormat("switchyard recopy FILE %s.%s", source.schema, source.name)}});
+  }
   return absl::OkStatus();
 }
 

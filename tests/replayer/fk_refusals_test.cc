@@ -296,7 +296,7 @@ TEST_P(FkRefusalsTest, RowsThatReferToATableInDoubtWaitUntilItIsCopiedAgain) {
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitNew("SELECT count(*) FROM switchyard.quarantine", "1"));
   EXPECT_EQ(New(kEntries), Entry("child", "insert", 900));
-  for (const char* part : {"parent_low", "parent_high"}) ASSERT_OK(capture_->Recopy(part));
+  ASSERT_OK(capture_->RecopyLeaves({"parent_low", "parent_high"}));
   ASSERT_OK(OnOld("INSERT INTO child VALUES (901, 7)"));
   ASSERT_OK(capture_->Pump());
   ASSERT_OK(AwaitState("streaming"));

@@ -17,6 +17,23 @@ class RecopyTest : public testing::ReplayFixture {
                     "INSERT INTO t VALUES (1, 'first'), (2, 'first')"));
     ASSERT_OK(CatchUp());
   }
+  void StartLeaves(const std::string& rows) {
+    ASSERT_OK(
+        Start("CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+              "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (1000);"
+              "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (1000) TO (2000)",
+              kTable, "  - {table: public.t, copy: t}\n", rows));
+    ASSERT_OK(CatchUp());
+    ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+    ASSERT_OK(Ask());
+  }
+  void ExpectSwappedIn() {
+    ASSERT_OK(CatchUp());
+    ASSERT_OK(
+        AwaitNew("SELECT state <> 'open' FROM switchyard.request ORDER BY id DESC LIMIT 1", "t"));
+    EXPECT_EQ(New(kLast), "done") << New("SELECT result FROM switchyard.request");
+    EXPECT_EQ(New(kAll), Old(kAll));
+  }
   absl::Status Ask() {
     return OnNew(
         "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
@@ -106,6 +123,31 @@ TEST_F(RecopyTest, ALargeTransactionThatStopsShortAndComesAgainIsRolledForwardOn
   EXPECT_EQ(New("SELECT state FROM switchyard.request"), "done")
       << New("SELECT result FROM switchyard.request");
   EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+TEST_F(RecopyTest, AllLeavesBeginAgainThoughTheFirstIsEmpty) {
+  StartLeaves("INSERT INTO t VALUES (1001, 'first'), (1002, 'first')");
+  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1001"));
+  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
+  ASSERT_OK(StartReplayer());
+  ExpectSwappedIn();
+}
+
+// As captures of before wrote it. The row that moved is in the copies of both.
+TEST_F(RecopyTest, ALeafThatBeginsAgainAloneWaitsForTheOthers) {
+  StartLeaves("INSERT INTO t VALUES (1, 'first')");
+  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
+  ASSERT_OK(OnOld("UPDATE t SET id = 1001 WHERE id = 1"));
+  ASSERT_OK(capture_->Recopy("t2"));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'second')"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kLast), "open");
+  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'third')"));
+  ExpectSwappedIn();
 }
 
 }  // namespace

@@ -504,10 +504,7 @@ TEST_F(ReplayTest, ATableStaysInDoubtUntilACopyIsYoungerThanTheTruncate) {
         "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
         "SELECT name, 'recopy', 'p', epoch, lsn, log_offset FROM switchyard.stream");
   };
-  const auto copy = [&]() -> absl::Status {
-    RETURN_IF_ERROR(capture_->Recopy("p1"));
-    return capture_->Recopy("p2");
-  };
+  const auto copy = [&] { return capture_->RecopyLeaves({"p1", "p2"}); };
   const auto stops = [&](const std::string& why) {
     ASSERT_OK(AwaitState("stopped"));
     EXPECT_THAT(StopReplayer(),
