@@ -117,7 +117,8 @@ absl::Status Recopy::Step(const std::vector<std::string>& also) {
   Event event;
   for (int reads = 0; reads < kReadsPerStep; ++reads) {
     RETURN_IF_ERROR(reader_->Read(absl::ZeroDuration(), &records));
-    if (records.empty()) break;
+    at_end_ = records.empty();
+    if (at_end_) break;
     for (const eventlog::LogRecord& record : records) {
       if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
         return absl::DataLossError(
@@ -155,7 +156,6 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   const SourcePlan* source =
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
-  RETURN_IF_ERROR(Fits(*source, point.relation()));
   const int index = static_cast<int>(source - plan_.sources.data());
   pg::Session& session = target_.session();
   Job& job = jobs_[index];
@@ -184,8 +184,10 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
     columns.push_back(QuoteIdentifier(column.name()) + " " +
                       (used == source->columns.end() ? "text" : used->type));
   }
-  job.leaves[point.relation_id()] = {
-      .generation = point.generation(), .lsn = Lsn(point.lsn()), .shape = point.relation()};
+  job.leaves[point.relation_id()] = {.generation = point.generation(),
+                                     .lsn = Lsn(point.lsn()),
+                                     .shape = point.relation(),
+                                     .fit = Fits(*source, point.relation())};
   const std::string load = LoadTable(point.relation_id());
   return session.Execute(absl::StrCat("DROP TABLE IF EXISTS pg_temp.", load, "; CREATE TEMP TABLE ",
                                       load, " (", absl::StrJoin(columns, ", "),
@@ -203,23 +205,27 @@ absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
   Job* job = JobOf(chunk.relation_id());
   if (job == nullptr) return absl::OkStatus();
   Leaf& leaf = job->leaves[chunk.relation_id()];
-  if (chunk.generation() != leaf.generation) return absl::OkStatus();
+  if (chunk.generation() != leaf.generation || !leaf.fit.ok()) return absl::OkStatus();
   std::vector<std::string> columns;
   for (const mapping::StageColumn& column : plan_.sources[job->source].columns) {
     columns.push_back(column.name);
   }
   pg::Session& session = target_.session();
   const std::string load = "pg_temp." + LoadTable(chunk.relation_id());
-  return session.InTransaction([&]() -> absl::Status {
+  const absl::Status loaded = session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(session.BeginCopyIn("COPY " + load + " FROM STDIN"));
     RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
     const absl::StatusOr<int64_t> rows = session.EndCopyIn();
-    RETURN_IF_ERROR(AsTypeChange(rows.status(), plan_.sources[job->source]));
+    if (IsRefusedRow(rows.status())) {
+      leaf.fit = AsTypeChange(rows.status(), plan_.sources[job->source]);
+    }
+    RETURN_IF_ERROR(rows.status());
     leaf.rows += *rows;
     return session.Execute(absl::StrCat("INSERT INTO pg_temp.", job->side, " (",
                                         mapping::JoinQuoted(columns), ") SELECT ",
                                         mapping::JoinQuoted(columns), " FROM ", load));
   });
+  return leaf.fit.ok() ? loaded : absl::OkStatus();
 }
 
 absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
@@ -227,7 +233,7 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
   if (job == nullptr) return absl::OkStatus();
   Leaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
-  if (leaf.rows != static_cast<int64_t>(end.rows())) {
+  if (leaf.fit.ok() && leaf.rows != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(absl::StrFormat(
         "the re-copy of %s has %d rows on the log, %d were read from the source. Ask for it again",
         plan_.sources[job->source].name, leaf.rows, end.rows()));
@@ -266,6 +272,11 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   if (!from || old) {
     RETURN_IF_ERROR(Drop(job));
     return false;
+  }
+  for (const auto& [id, leaf] : job.leaves) {
+    if (leaf.fit.ok()) continue;
+    if (!at_end_) return false;  // a younger one may follow
+    return leaf.fit;
   }
   job.from = *from;
   return true;

@@ -58,6 +58,7 @@ class Recopy {
     uint64_t generation = 0;
     Lsn lsn;
     event::v1::Relation shape;
+    absl::Status fit;  // not OK: the plan is of before or after a change of the table's types
     int64_t rows = 0;
     bool done = false;
   };
@@ -98,6 +99,7 @@ class Recopy {
   const RecopyOptions options_;
   std::unique_ptr<eventlog::LogReader> reader_;
   int64_t next_offset_ = 0;
+  bool at_end_ = false;      // of the copy topic, at the last read
   std::map<int, Job> jobs_;  // by source
   bool released_ = false;
   bool swapped_ = false;

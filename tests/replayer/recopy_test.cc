@@ -27,6 +27,14 @@ class RecopyTest : public testing::ReplayFixture {
     ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
     ASSERT_OK(Ask());
   }
+  // What the points of copies say of it.
+  void SetTypeOfV(uint32_t type_oid) {
+    for (mapping::Table& table : catalog_.tables) {
+      for (mapping::Column& column : table.columns) {
+        if (column.name == "v") column.type_oid = type_oid;
+      }
+    }
+  }
   void ExpectSwappedIn() {
     ASSERT_OK(CatchUp());
     ASSERT_OK(
@@ -148,6 +156,36 @@ TEST_F(RecopyTest, ALeafThatBeginsAgainAloneWaitsForTheOthers) {
   ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'third')"));
   ExpectSwappedIn();
+}
+
+TEST_F(RecopyTest, ACopyOfAnotherShapeGivesWayToAYoungerOne) {
+  StartTable();
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(Ask());
+  SetTypeOfV(1043);  // varchar: the plan is of after the change
+  ASSERT_OK(capture_->Recopy("t"));
+  SetTypeOfV(25);
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(StartReplayer());
+  ExpectSwappedIn();
+}
+
+TEST_F(RecopyTest, ACopyOfAnotherShapeStopsTheStreamOnlyWhileItIsAskedFor) {
+  StartTable();
+  SetTypeOfV(1043);
+  const std::string before = New("SELECT copy_offset FROM switchyard.stream");
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew("SELECT copy_offset > " + before + " FROM switchyard.stream", "t"));
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 1"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              ::testing::HasSubstr("column v of public.t"));
 }
 
 }  // namespace
