@@ -150,14 +150,6 @@ absl::Status PgTarget::ApplyOnce(const Batch& batch, bool careful) {
   return status;
 }
 
-// Keys that move one after the other into each other's places can't be updated in one statement,
-// whose order nobody knows: those rows are taken out and put back.
-absl::Status PgTarget::WriteMirror(const TableChanges& table, const mapping::TableWrite& mirror) {
-  if (table.count(Op::kMove) < 2) return writer_->Write(table, mirror, false);
-  if (table.truncated) RETURN_IF_ERROR(Annotate(writer_->Run(mirror.clear), mirror.display));
-  return writer_->Exchange(mirror);
-}
-
 absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(BeginChecked(batch));
@@ -169,7 +161,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   RETURN_IF_ERROR(touched_->ByBatch(batch, true));
   for (const TableChanges& table : batch.tables) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
-    if (source.mirrored) RETURN_IF_ERROR(WriteMirror(table, source.mirror));
+    if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
   for (const mapping::IdAllotment& ids : plan_.ids) {
     const bool changed = std::ranges::count(batch.tables, ids.source, &TableChanges::source) > 0;

@@ -82,7 +82,6 @@ class PgTarget {
 
  private:
   absl::Status ApplyInTransaction(const Batch& batch, bool careful);
-  absl::Status WriteMirror(const TableChanges& table, const mapping::TableWrite& mirror);
   absl::Status BeginChecked(const Batch& batch);
   absl::Status StageAll(const Batch& batch, bool direct_allowed);
   absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);

@@ -66,7 +66,7 @@ class SideWriter {
     for (TableChanges& table : batch.tables) {
       table.source = source_;
       RETURN_IF_ERROR(writer_.Stage(table, false));
-      RETURN_IF_ERROR(writer_.Write(table, write_, false));
+      RETURN_IF_ERROR(writer_.WriteMirror(table, write_));
       if (batch.chunk) RETURN_IF_ERROR(writer_.ClearStage(source_));
     }
     if (batch.chunk) return absl::OkStatus();
@@ -421,7 +421,10 @@ absl::Status Recopy::RollForward(Job& job) {
   // Those are as of the position; the first rows to come have the shape that was copied.
   for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
 
-  SideWriter side(target_, job.source, SideWrite(plan_.sources[job.source], job.side));
+  const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
+  RETURN_IF_ERROR(target_.session().Execute(
+      absl::StrCat("DROP TABLE IF EXISTS pg_temp.", write.gone_table, "; ", write.gone_table_ddl)));
+  SideWriter side(target_, job.source, write);
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
   std::vector<eventlog::LogRecord> records;
   int64_t next = position.next_offset;

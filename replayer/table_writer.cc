@@ -197,6 +197,14 @@ absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& wri
   return in(direct ? CopyInserts(table, write) : Run(write.insert));
 }
 
+// Keys that move one after the other into each other's places can't be updated in one statement,
+// whose order nobody knows: those rows are taken out and put back.
+absl::Status TableWriter::WriteMirror(const TableChanges& table, const TableWrite& mirror) {
+  if (table.count(Op::kMove) < 2) return Write(table, mirror, false);
+  if (table.truncated) RETURN_IF_ERROR(Annotate(Run(mirror.clear), mirror.display));
+  return Exchange(mirror);
+}
+
 absl::Status TableWriter::Clear(const TableWrite& write) {
   const int late = Late(write);
   return Annotate(late >= 0 ? ordered_->NoteAll(late) : Run(write.clear), write.display);

@@ -44,6 +44,8 @@ class TableWriter {
 
   // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
   absl::Status Write(const TableChanges& table, const mapping::TableWrite& write, bool direct);
+  // The same into a table that has the source's rows and key: a mirror, the side of a re-copy.
+  absl::Status WriteMirror(const TableChanges& table, const mapping::TableWrite& mirror);
   // Everything owned goes (TRUNCATE of the source).
   absl::Status Clear(const mapping::TableWrite& write);
   // Its parts, for an OrderedWriter.

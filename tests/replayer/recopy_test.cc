@@ -188,5 +188,17 @@ TEST_F(RecopyTest, ACopyOfAnotherShapeStopsTheStreamOnlyWhileItIsAskedFor) {
               ::testing::HasSubstr("column v of public.t"));
 }
 
+TEST_F(RecopyTest, KeysThatTradePlacesMeanwhileAreRolledForward) {
+  StartTable();
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET id = -1 WHERE id = 1"));
+  ASSERT_OK(OnOld("UPDATE t SET id = 1 WHERE id = 2"));
+  ASSERT_OK(OnOld("UPDATE t SET id = 2, v = 'second' WHERE id = -1"));
+  ASSERT_OK(StartReplayer());
+  ExpectSwappedIn();
+}
+
 }  // namespace
 }  // namespace switchyard::replayer
