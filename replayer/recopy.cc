@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_builder.h"
@@ -425,13 +426,19 @@ absl::Status Recopy::RollForward(Job& job) {
   RETURN_IF_ERROR(target_.session().Execute(
       absl::StrCat("DROP TABLE IF EXISTS pg_temp.", write.gone_table, "; ", write.gone_table_ddl)));
   SideWriter side(target_, job.source, write);
+  const int64_t end = target_.position().next_offset;
+  const absl::Time began = absl::Now();
+  LogInfo("replayer", "a re-copy is rolled forward; the stream waits",
+          {{"stream", options_.stream},
+           {"table", plan_.sources[job.source].name},
+           {"records", absl::StrCat(end - position.next_offset)}});
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
   std::vector<eventlog::LogRecord> records;
   int64_t next = position.next_offset;
-  while (next < target_.position().next_offset) {
+  while (next < end) {
     RETURN_IF_ERROR(reader->Read(absl::Seconds(1), &records));
     for (const eventlog::LogRecord& record : records) {
-      if (record.offset >= target_.position().next_offset) {
+      if (record.offset >= end) {
         next = record.offset;
         break;
       }
@@ -443,6 +450,10 @@ absl::Status Recopy::RollForward(Job& job) {
     }
   }
   if (batcher.has_complete()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
+  LogInfo("replayer", "a re-copy was rolled forward",
+          {{"stream", options_.stream},
+           {"table", plan_.sources[job.source].name},
+           {"seconds", absl::StrFormat("%.1f", absl::ToDoubleSeconds(absl::Now() - began))}});
   job.from = target_.position();  // should it be tried again
   return absl::OkStatus();
 }

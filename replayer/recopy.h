@@ -2,11 +2,14 @@
 //
 // The copy topic brings the table as of L1. It is loaded beside the live tables, rolled forward
 // from the change topic to where the stream stands, and swapped in as one difference, in one
-// transaction at one position; the other tables never wait for it. Nothing is kept across a
-// restart but the request and the copy topic's offset: it simply begins again.
+// transaction at one position. Nothing is kept across a restart but the request and the copy
+// topic's offset: it simply begins again.
+//
+// Other tables wait for a few MiB of the copy at a time while it is loaded. They wait for the whole
+// of the last step: the roll-forward reads every change since the request, and the swap follows.
 //
 //   Recopy recopy(target, plan, log, options);
-//   RETURN_IF_ERROR(recopy.Step());     // between batches; does a bounded piece of work
+//   RETURN_IF_ERROR(recopy.Step(also));  // between batches
 //
 // Thread-compatible.
 #pragma once

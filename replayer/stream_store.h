@@ -50,7 +50,7 @@ class StreamStore {
   absl::StatusOr<std::vector<event::v1::Relation>> LoadRelations();
   // Keeps a Relation event, serialized; within the caller's transaction.
   absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
-  // LSN of the newest copy of each relation.
+  // LSN of the initial copy of each relation; a re-copy leaves it.
   absl::StatusOr<std::map<uint32_t, Lsn>> LoadCopyPoints();
   // Relations that the newest copy of their table did not find any more.
   absl::StatusOr<std::set<uint32_t>> LoadGone();
