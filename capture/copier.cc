@@ -198,7 +198,7 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
   SY_FAULT_POINT("capture.copy_begun");
   CopyRound round(options_.round, snapshot, writer_.get(), present, tables);
   RETURN_IF_ERROR(round.Start());
-  RETURN_IF_ERROR(Follow(session, round, present));
+  RETURN_IF_ERROR(Follow(session, round));
   if (present.size() < records.size()) {
     return absl::FailedPreconditionError(
         absl::StrFormat("%d tables to copy are gone; see switchyard.capture_suspect",
@@ -208,8 +208,7 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
   return failures.empty() ? absl::OkStatus() : AsForPeople(failures.front().status);
 }
 
-absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
-                            const std::vector<CopyRecord>& records) {
+absl::Status Copier::Follow(pg::Session& session, CopyRound& round) {
   const std::string& stream = options_.names.stream;
   while (!round.WaitFor(kProgressInterval)) {
     RETURN_IF_ERROR(cancel_.status());
@@ -222,9 +221,10 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round,
   RETURN_IF_ERROR(Flush(session, round));
   SY_FAULT_POINT("capture.copy_flushed");
   RETURN_IF_ERROR(RecordProgress(session, stream, round.Progress()));
+  const std::vector<CopyProgress> progress = round.Progress();
   LogInfo("capture", "tables copied",
           {{"stream", stream},
-           {"tables", absl::StrCat(records.size() - round.Failures().size())},
+           {"tables", absl::StrCat(std::ranges::count(progress, true, &CopyProgress::done))},
            {"failed", absl::StrCat(round.Failures().size())}});
   return absl::OkStatus();
 }

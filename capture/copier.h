@@ -64,8 +64,7 @@ class Copier {
   absl::StatusOr<bool> CopyUnfinished(pg::Session& session);
   absl::Status CopyAsOf(pg::Session& session, Snapshot& snapshot,
                         const std::vector<CopyRecord>& records);
-  absl::Status Follow(pg::Session& session, CopyRound& round,
-                      const std::vector<CopyRecord>& records);
+  absl::Status Follow(pg::Session& session, CopyRound& round);
   absl::Status TakeRequested(pg::Session& session);
   absl::Status OpenWriter();
   absl::Status Flush(pg::Session& session, CopyRound& round);

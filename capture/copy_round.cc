@@ -186,7 +186,7 @@ std::vector<CopyRound::Failure> CopyRound::Failures() const {
   std::vector<Failure> failures;
   MutexLock lock(&mu_);
   for (const auto& state : tables_) {
-    if (!state->status.ok()) {
+    if (!state->status.ok() && !state->given_up) {
       failures.push_back({state->table.relation.relation_id(), state->status});
     }
   }
@@ -263,6 +263,20 @@ void CopyRound::Work() {
   }
 }
 
+// All leaves begin again with the one that failed: a table may be large, and fail for long.
+absl::Status CopyRound::NotWanted(TableState* state) {
+  const uint32_t root = state->table.relation.root_relation_id();
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(state->status);
+  if (root == 0) return absl::OkStatus();
+  for (const auto& other : tables_) {
+    if (other->table.relation.root_relation_id() != root || other->status.ok()) continue;
+    state->given_up = true;
+    return other->status;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const TableState& state) {
   const event::v1::Relation& relation = state.table.relation;
   const std::string name = QuoteQualified(relation.schema(), relation.name());
@@ -287,10 +301,7 @@ absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const Tab
 
 absl::Status CopyRound::CopyRange(pg::Session& session, Range* range) {
   TableState& state = *range->table;
-  {
-    MutexLock lock(&mu_);
-    RETURN_IF_ERROR(state.status);  // another range failed: the work would be for nothing
-  }
+  RETURN_IF_ERROR(NotWanted(&state));
   RETURN_IF_ERROR(session.Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   RETURN_IF_ERROR(
       session.Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(snapshot_.name()))));

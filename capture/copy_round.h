@@ -74,7 +74,7 @@ class CopyRound {
   bool WaitFor(absl::Duration timeout);
 
   std::vector<CopyProgress> Progress() const;
-  // Why tables failed: relation_id and status.
+  // Why tables failed: relation_id and status. Leaves given up for one that failed are not told.
   struct Failure {
     uint32_t relation_id = 0;
     absl::Status status;
@@ -90,6 +90,7 @@ class CopyRound {
     int64_t bytes_estimate = 0;
     int open_ranges = 1;        // not finished yet
     absl::Status status;        // the first error of a range
+    bool given_up = false;      // `status` is that of another leaf
     uint64_t end_sequence = 0;  // of the CopyEnd; 0 until it is written
     std::atomic<uint64_t> rows = 0;
     std::atomic<uint64_t> bytes = 0;
@@ -105,6 +106,8 @@ class CopyRound {
   bool TakeRange(Range* range);
   void FinishRange(const Range& range, const absl::Status& status);
   void PutBack(const Range& range);
+  // Why a range of this table would be read for nothing.
+  absl::Status NotWanted(TableState* state);
   // Connected, and the table not given up already.
   absl::Status CopyRange(pg::Session& session, Range* range);
   // Keeps the first piece of a table of `bytes` and queues the rest.

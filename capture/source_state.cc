@@ -243,7 +243,7 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes
     FROM switchyard.capture_copy WHERE stream = $1 AND state <> 'done'
-    ORDER BY bytes DESC, relation_id)",
+    ORDER BY error IS NULL, bytes DESC, relation_id)",
                                                         {stream}));
   std::vector<CopyRecord> copies;
   copies.reserve(static_cast<size_t>(rows.rows()));

@@ -96,8 +96,9 @@ absl::Status RequestCopies(pg::Session& session, const std::string& stream,
 // Drops the records of tables that are not among `shapes` any more.
 absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
                                const TableShapes& shapes);
-// Those not done, largest first. All leaves of a table begin again with one of them: a reader can't
-// tell the rows of one from another's, and all are to be as of one point.
+// Those not done, those that failed before the others, then the largest first. All leaves of a
+// table begin again with one of them: a reader can't tell the rows of one from another's, and all
+// are to be as of one point.
 absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
                                                              const std::string& stream);
 // Begins the next generation of each at `lsn`; sets `generation` in the records.

@@ -279,6 +279,21 @@ TEST_F(CopyRoundTest, ATableRewrittenSinceTheSnapshotFails) {
   EXPECT_THAT(Model().Rows("public", "fine"), SizeIs(1));  // as of the snapshot
 }
 
+// They begin again with it; the reading would be repeated for as long as it fails.
+TEST_F(CopyRoundTest, TheOtherLeavesOfATableThatFailedAreNotRead) {
+  TakeSnapshot(std::string(kPartitioned) + "; INSERT INTO t VALUES (1)");
+  Run("TRUNCATE m_2");
+  StartRound({"m_2", "m_1", "t"});
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  ASSERT_THAT(round_->Failures(), SizeIs(1));
+  EXPECT_THAT(std::string(round_->Failures()[0].status.message()), HasSubstr("m_2"));
+  EXPECT_THAT(Model().Rows("public", "t"), SizeIs(1));
+  const std::vector<Event> copies = testing::LogFollower(*memory_, "copy").ReadAll();
+  for (const Event& event : copies) {
+    EXPECT_TRUE(!event.has_copy_chunk() || event.copy_chunk().data() == "1\n");
+  }
+}
+
 TEST_F(CopyRoundTest, AColumnDroppedSinceTheSnapshotFails) {
   TakeSnapshot("CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE u (id int PRIMARY KEY)");
   Run("ALTER TABLE t DROP COLUMN a");
