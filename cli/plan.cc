@@ -69,9 +69,10 @@ absl::StatusOr<ops::PlanReport> Describe(const spec::MigrationFile& file,
   }
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     if (!source.mirrored) continue;
-    report.mirrors.push_back({.table = source.schema + "." + source.name,
-                              .columns = source.mirror_columns,
-                              .indexes = source.mirror_indexes});
+    ops::PlannedMirror mirror{.table = source.schema + "." + source.name,
+                              .columns = source.mirror_columns};
+    for (const auto& [name, ddl] : source.mirror_indexes) mirror.indexes.push_back(ddl);
+    report.mirrors.push_back(std::move(mirror));
   }
   ASSIGN_OR_RETURN(report.unread_tables, UnreadTables(file, compiled.source, old_session));
   return report;

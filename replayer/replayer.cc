@@ -183,6 +183,8 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
                    LoadDoubts(target_.session(), plan_, options_.target.stream));
   in_doubt_ = !doubts.in_doubt.empty();
   RETURN_IF_ERROR(target_.stream().SetState(consistent() ? "streaming" : "catching_up"));
+  // One that the file was given since the copy; a resume makes its own once its tables are filled.
+  if (!resume_) RETURN_IF_ERROR(mapping::AddMirrorIndexes(target_.session(), plan_));
   PipelineOptions pipeline_options{.position = state.position};
   pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
                               .batch_bytes_max = options_.batch_bytes_max,

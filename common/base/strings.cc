@@ -42,6 +42,13 @@ std::string ArrayLiteral(const std::vector<std::string>& elements) {
   return out + "}";
 }
 
+std::string_view CutUtf8(std::string_view text, size_t bytes_max) {
+  size_t keep = std::min(text.size(), bytes_max);
+  const auto inside = [&] { return (static_cast<unsigned char>(text[keep]) & 0xC0) == 0x80; };
+  while (keep > 0 && keep < text.size() && inside()) --keep;
+  return text.substr(0, keep);
+}
+
 std::string HumanBytes(int64_t bytes) {
   static constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   auto value = static_cast<double>(bytes);

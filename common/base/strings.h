@@ -28,6 +28,9 @@ std::string QuoteLiteral(std::string_view text);
 // A Postgres array in text form, every element quoted: {"a","it's","x\"y"}. For a parameter.
 std::string ArrayLiteral(const std::vector<std::string>& elements);
 
+// The first `bytes_max` bytes, or fewer: never ending within a UTF-8 character.
+std::string_view CutUtf8(std::string_view text, size_t bytes_max);
+
 // "1.4 GB", "312 kB": for people.
 std::string HumanBytes(int64_t bytes);
 

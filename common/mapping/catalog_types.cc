@@ -234,11 +234,7 @@ absl::Status TypeLoader::LoadCollations() {
 // `name` with the oid behind it, cut to what an identifier may hold.
 std::string WithOid(const std::string& name, uint32_t oid) {
   const std::string suffix = absl::StrCat("_", oid);
-  size_t keep = std::min(name.size(), kIdentifierBytesMax - suffix.size());
-  // Never in the middle of a UTF-8 character.
-  while (keep > 0 && keep < name.size() && (static_cast<uint8_t>(name[keep]) & 0xC0) == 0x80)
-    --keep;
-  return name.substr(0, keep) + suffix;
+  return absl::StrCat(Sv(CutUtf8(name, kIdentifierBytesMax - suffix.size())), suffix);
 }
 
 // All types of all schemas end up in one schema: a name that two share gets the oid behind it.

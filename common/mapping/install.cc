@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/mirror_types.h"
@@ -180,6 +181,23 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
   return installed ? RequestResume(session, options.stream, change) : absl::OkStatus();
 }
 
+// Whether any was missing.
+absl::StatusOr<bool> MakeIndexes(pg::Session& session, const SourcePlan& source) {
+  bool made = false;
+  for (const auto& [name, ddl] : source.mirror_indexes) {
+    ASSIGN_OR_RETURN(
+        const pg::Result there,
+        session.Query("SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                      "WHERE n.nspname = $1 AND c.relname = $2",
+                      {std::string(kMirrorSchema), name}));
+    if (there.rows() > 0) continue;
+    LogInfo("mapping", "making an index of a mirror", {{"table", source.name}, {"index", ddl}});
+    RETURN_IF_ERROR(Annotate(session.Execute(ddl), "index on the mirror of " + source.name));
+    made = true;
+  }
+  return made;
+}
+
 }  // namespace
 
 absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
@@ -216,10 +234,18 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog
 
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
   for (const SourcePlan& source : plan.sources) {
-    for (const std::string& ddl : source.mirror_indexes) {
-      RETURN_IF_ERROR(Annotate(session.Execute(ddl), "index on the mirror of " + source.name));
-    }
-    if (source.mirrored) RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+    if (!source.mirrored) continue;
+    RETURN_IF_ERROR(MakeIndexes(session, source).status());
+    RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan) {
+  for (const SourcePlan& source : plan.sources) {
+    ASSIGN_OR_RETURN(const bool made, MakeIndexes(session, source));
+    // Until then nothing is known of how many rows share an expression.
+    if (made) RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
   }
   return absl::OkStatus();
 }

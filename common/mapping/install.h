@@ -34,5 +34,8 @@ std::string TargetSetupSql();
 
 // Rows of the mirror can be looked up by what the mappings ask: after the copy.
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan);
+// Those that are missing, for a stream that goes on; cheap when there are none. Nothing else may
+// write the mirror meanwhile: it would wait.
+absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan);
 
 }  // namespace switchyard::mapping

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -82,10 +83,10 @@ struct SourcePlan {
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage
   bool mirrored = false;
-  std::vector<std::string> mirror_columns;  // those of `columns` the mirror keeps
-  TableWrite mirror;                        // when mirrored
-  std::vector<std::string> mirror_ddl;      // table, after types
-  std::vector<std::string> mirror_indexes;  // CREATE INDEX, run after the copy
+  std::vector<std::string> mirror_columns;            // those of `columns` the mirror keeps
+  TableWrite mirror;                                  // when mirrored
+  std::vector<std::string> mirror_ddl;                // table, after types
+  std::map<std::string, std::string> mirror_indexes;  // by name: CREATE INDEX, after the copy
 };
 
 // One `from` rule compiled. Statements add to the mapping's touched table.

@@ -115,19 +115,19 @@ class PlanBuilder {
     out->mirror_ddl = {"CREATE TABLE IF NOT EXISTS " + quoted + " (" +
                        absl::StrJoin(definitions, ", ") + ", PRIMARY KEY (" +
                        JoinQuoted(source.key) + ")) WITH (fillfactor = 90)"};
-    int number = 0;
-    const string prefix = "sy_" + source.alias.substr(0, 40) + "_";
-    for (const string& sql : source.index_sql) {
-      out->mirror_indexes.push_back("CREATE INDEX IF NOT EXISTS " +
-                                    QuoteIdentifier(prefix + std::to_string(number++)) + " ON " +
-                                    quoted + " ((" + sql + "))");
-    }
+    for (const string& sql : source.index_sql) AddIndex(sql, out);
     for (const auto& [table, sql, place] : c_.direction.mirror_indexes) {
-      if (table.name != source.alias) continue;
-      out->mirror_indexes.push_back("CREATE INDEX IF NOT EXISTS " +
-                                    QuoteIdentifier(prefix + std::to_string(number++)) + " ON " +
-                                    quoted + " (" + sql + ")");
+      if (table.name == source.alias) AddIndex(sql, out);
     }
+  }
+
+  // Named by what it is over: neither another expression nor another table can pass for it.
+  static void AddIndex(const string& sql, SourcePlan* out) {
+    const string name =
+        "sy_" + std::to_string(out->relation_id) + "_" + Fingerprint().Add(sql).Hex();
+    const string end = sql.find("--") == string::npos ? "))" : "\n))";  // a comment ends its line
+    out->mirror_indexes[name] = "CREATE INDEX " + QuoteIdentifier(name) + " ON " +
+                                QuoteQualified(kMirrorSchema, out->alias) + " ((" + sql + end;
   }
 
   static vector<string> Insertable(const Table& table) {
@@ -185,16 +185,17 @@ class PlanBuilder {
   }
 
   KeyedTarget MakeKeyedTarget(const Draft& draft, int index, const string& suffix) const {
-    KeyedTarget target{.target = draft.target->Quoted(),
-                       .display = draft.target->Display(),
-                       .view = QuoteQualified(kProductSchema, "map_" + std::to_string(index) + "_" +
-                                                                  draft.target->name.substr(0, 40)),
-                       .columns = draft.columns,
-                       .key = draft.key,
-                       .scope = draft.scope,
-                       .insertable = Insertable(*draft.target),
-                       .owns = draft.spec->owns,
-                       .temp_suffix = suffix};
+    KeyedTarget target{
+        .target = draft.target->Quoted(),
+        .display = draft.target->Display(),
+        .view = QuoteQualified(
+            kProductSchema, absl::StrCat("map_", index, "_", Sv(CutUtf8(draft.target->name, 40)))),
+        .columns = draft.columns,
+        .key = draft.key,
+        .scope = draft.scope,
+        .insertable = Insertable(*draft.target),
+        .owns = draft.spec->owns,
+        .temp_suffix = suffix};
     for (const Column& column : draft.target->columns) {
       if (column.identity == 'a') target.identity_always.push_back(column.name);
     }

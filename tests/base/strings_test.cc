@@ -20,6 +20,14 @@ TEST(StringsTest, FindsTheNearestWordOnlyWhenItIsNear) {
   EXPECT_EQ(NearestWord("zzzzzz", known), "");
 }
 
+TEST(StringsTest, CutsNoCharacterInTwo) {
+  EXPECT_EQ(CutUtf8("abc", 3), "abc");
+  EXPECT_EQ(CutUtf8("abcd", 3), "abc");
+  EXPECT_EQ(CutUtf8("aü", 3), "aü");
+  EXPECT_EQ(CutUtf8("aü", 2), "a");
+  EXPECT_EQ(CutUtf8("€", 2), "");
+}
+
 TEST(StringsTest, PrintsBytesForPeople) {
   EXPECT_EQ(HumanBytes(12), "12 B");
   EXPECT_EQ(HumanBytes(1536), "1.5 kB");

@@ -181,6 +181,22 @@ TEST_F(CliResumeTest, AMirrorOfAnotherShapeIsCopiedAgainAndWhatItFeedsDerivedAga
   ASSERT_OK(pipeline_->Stop());
 }
 
+// It is part of no fingerprint: nothing is to be resumed, and the next start makes it.
+TEST_F(CliResumeTest, AnIndexAddedToTheFileIsMadeForTheStreamThatRuns) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_NO_FATAL_FAILURE(Rewrite(
+      "forward:\n", "forward:\n  mirror_indexes: {customers: [length(email)]}\n  tables:\n"));
+  ASSERT_OK(postgres_->Execute("old_db", "INSERT INTO customers VALUES (4, 'c@x')"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM pg_indexes WHERE schemaname = 'switchyard_old' "
+                "AND indexdef LIKE '%(length(email))%'"),
+            "1");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // The mirror's own enum has to learn the value before its first row can be read.
 TEST_F(CliResumeTest, AnEnumOfOldGainsValuesWhileStreaming) {
   std::ofstream(file_) << R"(

@@ -17,7 +17,19 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class CompilerTest : public CompileFixture {};
+class CompilerTest : public CompileFixture {
+ protected:
+  // Definitions of those in NEW that are no primary key's, by table.
+  std::vector<std::string> MirrorIndexes() {
+    const absl::StatusOr<pg::Result> rows = new_session_->Query(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'switchyard_old' "
+        "AND indexname NOT LIKE '%pkey' ORDER BY tablename, indexname");
+    EXPECT_OK(rows);
+    std::vector<std::string> definitions;
+    for (int i = 0; rows.ok() && i < rows->rows(); ++i) definitions.push_back(rows->str(i, 0));
+    return definitions;
+  }
+};
 
 constexpr char kOldUsers[] =
     "CREATE TABLE customers (id int PRIMARY KEY, email text, name text, age int)";
@@ -70,9 +82,63 @@ TEST_F(CompilerTest, MakesNoIndexOverAnExpressionThatIsNotImmutable) {
                   "  - table: public.shops\n    scope: shop\n    from: {sales: lower(shop)}\n"
                   "    select: |\n"
                   "      SELECT lower(shop) AS shop, count(*) AS sales FROM sales GROUP BY 1\n"));
-  EXPECT_THAT(plan.sources[0].mirror_indexes, ::testing::ElementsAre(HasSubstr("((lower(shop)))")));
   ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
-  EXPECT_OK(BuildMirrorIndexes(*new_session_, plan));
+  ASSERT_OK(BuildMirrorIndexes(*new_session_, plan));
+  EXPECT_THAT(MirrorIndexes(), ::testing::ElementsAre(HasSubstr("(lower(shop))")));
+}
+
+TEST_F(CompilerTest, NamesOfAnyLengthAndScriptAreToldApart) {
+  std::string name = "s";
+  for (int i = 0; i < 22; ++i) name += "ü";  // a cut at 40 bytes would be inside a character
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile("CREATE TABLE " + name + "_a (id int PRIMARY KEY, shop text);" + "CREATE TABLE " +
+                      name + "_b (id int PRIMARY KEY, shop text);",
+                  "CREATE TABLE " + name + " (shop text PRIMARY KEY, sales bigint)",
+                  "  - table: public." + name + "\n    scope: shop\n" + "    from: {" + name +
+                      "_a: lower(shop), " + name + "_b: lower(shop)}\n" +
+                      "    select: SELECT lower(a.shop) AS shop, count(*) AS sales FROM " + name +
+                      "_a a JOIN " + name + "_b b ON lower(b.shop) = lower(a.shop) GROUP BY 1\n"));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  ASSERT_OK(BuildMirrorIndexes(*new_session_, plan));
+  EXPECT_THAT(MirrorIndexes(),
+              ::testing::ElementsAre(HasSubstr(name + "_a"), HasSubstr(name + "_b")));
+}
+
+TEST_F(CompilerTest, ADeclaredIndexIsMadeAsItWasTried) {
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile("CREATE TABLE sales (id int PRIMARY KEY, shop text NOT NULL)",
+                  "CREATE TABLE shops (shop text PRIMARY KEY, sales bigint)",
+                  "  mirror_indexes: {sales: ['(id)::text', shop, \"id + 1 -- the next\"]}\n"
+                  "  tables:\n"
+                  "  - table: public.shops\n    scope: shop\n    from: {sales: shop}\n"
+                  "    select: SELECT shop, count(*) AS sales FROM sales GROUP BY shop\n"));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+  ASSERT_OK(BuildMirrorIndexes(*new_session_, plan));
+  // One for the rule and for the declaration that want the same.
+  EXPECT_THAT(MirrorIndexes(),
+              ::testing::UnorderedElementsAre(HasSubstr("(((id)::text))"), HasSubstr("(shop)"),
+                                              HasSubstr("((id + 1))")));
+}
+
+TEST_F(CompilerTest, AnIndexOverAnotherExpressionIsAnotherIndex) {
+  std::string touches = "lower(shop)";
+  for (const bool replace : {false, true}) {
+    SCOPED_TRACE(touches);
+    ASSERT_OK_AND_ASSIGN(
+        const Plan plan,
+        CompileFile(replace ? "" : "CREATE TABLE sales (id int PRIMARY KEY, shop text)",
+                    replace ? "" : "CREATE TABLE shops (shop text PRIMARY KEY, sales bigint)",
+                    "  - table: public.shops\n    scope: shop\n    from: {sales: " + touches +
+                        "}\n    select: SELECT " + touches +
+                        " AS shop, count(*) AS sales FROM sales GROUP BY 1\n"));
+    ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_,
+                            {.stream = "test.forward", .replace = replace}));
+    ASSERT_OK(BuildMirrorIndexes(*new_session_, plan));
+    EXPECT_THAT(MirrorIndexes(), ::testing::Contains(HasSubstr("(" + touches + ")")));
+    touches = "upper(shop)";
+  }
 }
 
 TEST_F(CompilerTest, ReportsEveryFaultOfTheMappingsAtOnce) {
