@@ -129,20 +129,27 @@ absl::Status StoreCatalog(pg::Session& session, const std::string& stream, const
       .status();
 }
 
-absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
-                         const InstallOptions& options) {
+// By itself, before the rest: a view may use a value only once the transaction that added it has
+// ended. Harmless if the rest fails, as values are only added.
+absl::Status LearnValues(pg::Session& session, const std::string& stream, const Catalog& source) {
   ASSIGN_OR_RETURN(
       const pg::Result known,
-      session.Query("SELECT fingerprint, parts, catalog FROM switchyard.stream WHERE name = $1 "
-                    "FOR UPDATE",
-                    {options.stream}));
+      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
+                    {stream}));
+  if (known.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Catalog before, CatalogFromJson(known.text(0, 0)));
+  return RefreshTypes(session, before, source);
+}
+
+absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
+                         const InstallOptions& options) {
+  ASSIGN_OR_RETURN(const pg::Result known,
+                   session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 "
+                                 "FOR UPDATE",
+                                 {options.stream}));
   const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
   const bool same = installed && known.text(0, 0) == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
-  if (installed && options.replace) {
-    ASSIGN_OR_RETURN(const Catalog before, CatalogFromJson(known.text(0, 2)));
-    RETURN_IF_ERROR(RefreshTypes(session, before, source));
-  }
   if (same) return StoreCatalog(session, options.stream, source);
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
@@ -223,10 +230,13 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog
   // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
   // Locked before the transaction begins, which is when a session learns what others created.
   RETURN_IF_ERROR(session.Execute(absl::StrCat("SELECT pg_advisory_lock(", kInstallLock, ")")));
-  const absl::Status installed = session.InTransaction([&]() -> absl::Status {
+  absl::Status installed = session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(EnsureOwnTables(session));
-    return InstallPlan(session, plan, source, options);
+    return options.replace ? LearnValues(session, options.stream, source) : absl::OkStatus();
   });
+  if (installed.ok()) {
+    installed = session.InTransaction([&] { return InstallPlan(session, plan, source, options); });
+  }
   const absl::Status unlocked =
       session.Execute(absl::StrCat("SELECT pg_advisory_unlock(", kInstallLock, ")"));
   return installed.ok() ? unlocked : installed;

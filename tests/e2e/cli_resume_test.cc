@@ -244,6 +244,32 @@ forward:
   EXPECT_THAT(renamed.output, HasSubstr("switchyard recopy FILE --all"));
 }
 
+TEST_F(CliResumeTest, AValueThatAnEnumOfOldGainedIsUsedByTheSelectAtOnce) {
+  const std::string file =
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n"
+      "  - table: public.best\n    scope: who\n    from: {notes: who}\n"
+      "    select: SELECT who, max(mood)::text AS mood FROM notes WHERE mood <> '$0' GROUP BY "
+      "who\n";
+  std::ofstream(file_) << absl::StrReplaceAll(file, {{"$0", "sad"}});
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE TABLE notes (id int PRIMARY KEY, who int NOT NULL, mood mood);
+    INSERT INTO notes VALUES (1, 1, 'ok'), (2, 2, 'sad'))"));
+  ASSERT_OK(postgres_->Execute("new_db", "CREATE TABLE best (who int PRIMARY KEY, mood text)"));
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(postgres_->Execute("old_db", "ALTER TYPE mood ADD VALUE 'great'"));
+  std::ofstream(file_) << absl::StrReplaceAll(file, {{"$0", "great"}});
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  ASSERT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(postgres_->Execute("old_db", "INSERT INTO notes VALUES (3, 1, 'great')"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT string_agg(mood, ' ' ORDER BY who) FROM best"), "ok sad");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 TEST_F(CliResumeTest, EntriesOfWhatAMappingOwnedBeforeAreNotLeftInQuarantine) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 5000 WHERE id = 7"));
