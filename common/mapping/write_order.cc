@@ -41,6 +41,7 @@ class Orderer {
  public:
   Orderer(const Plan& plan, const TargetRules& rules) : plan_(plan), rules_(rules) {
     order_.targets.resize(plan.mappings.size());
+    for (const MappingPlan& mapping : plan.mappings) mapped_.insert(mapping.display);
   }
 
   WriteOrder Run() {
@@ -58,19 +59,17 @@ class Orderer {
   const Reference& Key(int index) const { return rules_.references[index]; }
 
   void FindReferences() {
-    std::set<std::string> mapped;
-    for (const MappingPlan& mapping : plan_.mappings) mapped.insert(mapping.display);
     for (size_t m = 0; m < plan_.mappings.size(); ++m) {
       WriteOrder::Target& target = order_.targets[m];
       for (size_t k = 0; k < rules_.references.size(); ++k) {
         const Reference& key = rules_.references[k];
-        if (!Fills(static_cast<int>(m), key.parent) || !mapped.contains(key.child)) continue;
+        if (!Fills(static_cast<int>(m), key.parent) || !mapped_.contains(key.child)) continue;
         target.references.push_back(static_cast<int>(k));
         target.insert_first |= key.child == key.parent;
       }
       target.referenced = !target.references.empty();
       target.refers = std::ranges::any_of(rules_.references, [&](const Reference& key) {
-        return Fills(static_cast<int>(m), key.child) && mapped.contains(key.parent);
+        return Fills(static_cast<int>(m), key.child) && mapped_.contains(key.parent);
       });
     }
   }
@@ -140,6 +139,7 @@ class Orderer {
 
   void Classify(int mapping) {
     WriteOrder::Target& target = order_.targets[mapping];
+    CheckUnmapped(mapping);
     target.late = !std::ranges::all_of(target.references, [&](int k) { return Key(k).CanWait(); });
     if (!target.late) {
       for (const int k : target.references) Wait(Key(k));
@@ -175,12 +175,32 @@ class Orderer {
                                 plan.display, " apart (", absl::StrJoin(plan.key, ", "),
                                 ") and may change in a row"));
     } else if (key.Acts() && !unique.empty()) {
-      Problem(key, absl::StrCat("deletes or changes rows of ", key.child, " when rows of ",
-                                plan.display, " are taken out for a while, which values of ",
-                                absl::StrJoin(unique, ", "), " that change hands need"));
+      ProblemOfTakenOut(key, HandOver(unique));
     } else if (!unique.empty()) {
       WarnOfValues(mapping, key, absl::StrJoin(unique, ", "));
     }
+  }
+
+  // Rows that no mapping fills would go with a row that is taken out, and nothing puts them back.
+  void CheckUnmapped(int mapping) {
+    const MappingPlan& plan = plan_.mappings[mapping];
+    const std::vector<std::string> unique = FurtherUnique(mapping);
+    const bool identity =
+        plan.write.exchange_updates || plan.write.exchange_moves || plan.keyed.only_exchange;
+    if (unique.empty() && !identity) return;
+    for (const Reference& key : rules_.references) {
+      if (!Fills(mapping, key.parent) || mapped_.contains(key.child) || !key.Acts()) continue;
+      ProblemOfTakenOut(key, identity ? "its GENERATED ALWAYS identity needs" : HandOver(unique));
+    }
+  }
+
+  static std::string HandOver(const std::vector<std::string>& unique) {
+    return absl::StrCat("values of ", absl::StrJoin(unique, ", "), " that change hands need");
+  }
+
+  void ProblemOfTakenOut(const Reference& key, const std::string& need) {
+    Problem(key, absl::StrCat("deletes or changes rows of ", key.child, " when rows of ",
+                              key.parent, " are taken out for a while, which ", need));
   }
 
   void WarnOfValues(int mapping, const Reference& key, const std::string& unique) {
@@ -237,6 +257,7 @@ class Orderer {
 
   const Plan& plan_;
   const TargetRules& rules_;
+  std::set<std::string> mapped_;  // tables that a mapping fills
   WriteOrder order_;
 };
 
