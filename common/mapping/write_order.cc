@@ -175,13 +175,14 @@ class Orderer {
                                 plan.display, " apart (", absl::StrJoin(plan.key, ", "),
                                 ") and may change in a row"));
     } else if (key.Acts() && !unique.empty()) {
-      ProblemOfTakenOut(key, HandOver(unique));
+      Problem(key, TakenOut(key) + HandOver(unique));
     } else if (!unique.empty()) {
       WarnOfValues(mapping, key, absl::StrJoin(unique, ", "));
     }
   }
 
-  // Rows that no mapping fills would go with a row that is taken out, and nothing puts them back.
+  // Rows that no mapping fills go with a row that is taken out. Not refused: a table of NEW's own
+  // has no rows until the application moves, as a rule.
   void CheckUnmapped(int mapping) {
     const MappingPlan& plan = plan_.mappings[mapping];
     const std::vector<std::string> unique = FurtherUnique(mapping);
@@ -190,7 +191,10 @@ class Orderer {
     if (unique.empty() && !identity) return;
     for (const Reference& key : rules_.references) {
       if (!Fills(mapping, key.parent) || mapped_.contains(key.child) || !key.Acts()) continue;
-      ProblemOfTakenOut(key, identity ? "its GENERATED ALWAYS identity needs" : HandOver(unique));
+      order_.warnings.push_back(
+          absl::StrCat(Described(key), " ", TakenOut(key),
+                       identity ? "its GENERATED ALWAYS identity needs" : HandOver(unique),
+                       "; no mapping puts them back. ", WayOut(key, rules_)));
     }
   }
 
@@ -198,9 +202,9 @@ class Orderer {
     return absl::StrCat("values of ", absl::StrJoin(unique, ", "), " that change hands need");
   }
 
-  void ProblemOfTakenOut(const Reference& key, const std::string& need) {
-    Problem(key, absl::StrCat("deletes or changes rows of ", key.child, " when rows of ",
-                              key.parent, " are taken out for a while, which ", need));
+  static std::string TakenOut(const Reference& key) {
+    return absl::StrCat("deletes or changes rows of ", key.child, " when rows of ", key.parent,
+                        " are taken out for a while, which ");
   }
 
   void WarnOfValues(int mapping, const Reference& key, const std::string& unique) {
