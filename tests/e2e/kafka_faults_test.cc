@@ -62,6 +62,12 @@ class KafkaFaultsTest : public CliRunTest {
       return Old(sql) == "t";
     })) << Old(sql);
   }
+  // A change that the log has and OLD can't send again.
+  void UpdateAndAwaitAcknowledged(const std::string& change) {
+    ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET " + change));
+    const std::string end = Old("SELECT pg_current_wal_lsn()");
+    AwaitOld("SELECT bool_or(confirmed_flush_lsn >= '" + end + "') FROM pg_replication_slots");
+  }
   void AwaitLog(const std::string& role, const std::string& text) {
     ASSERT_OK(Await(text, absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
       return pipeline_->Log(role).find(text) != std::string::npos;
@@ -149,6 +155,8 @@ TEST_F(KafkaFaultsTest, ABrokerMayBeDownAtTheStartAndForLongerThanTheWalsenderWa
 TEST_F(KafkaFaultsTest, ADeletedTopicIsNamedAndTheRecopyMendsIt) {
   ASSERT_OK(pipeline_->Start("run"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_NO_FATAL_FAILURE(UpdateAndAwaitAcknowledged("amount = amount + 1"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
   ASSERT_OK(kafka_->DeleteTopic(changes()));
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = amount + 1"));
   ASSERT_OK_AND_ASSIGN(const int code, pipeline_->process("run")->Wait(absl::Seconds(60)));
@@ -169,9 +177,7 @@ TEST_F(KafkaFaultsTest, ATopicTrimmedTooFarIsNamedAndTheRecopyMendsIt) {
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   ASSERT_OK(pipeline_->Stop());
   ASSERT_OK(pipeline_->Start("capture"));
-  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = amount + 1"));
-  const std::string end = Old("SELECT pg_current_wal_lsn()");
-  AwaitOld("SELECT bool_or(confirmed_flush_lsn >= '" + end + "') FROM pg_replication_slots");
+  ASSERT_NO_FATAL_FAILURE(UpdateAndAwaitAcknowledged("amount = amount + 1"));
   ASSERT_OK(pipeline_->Stop());
   ASSERT_NO_FATAL_FAILURE(TrimChanges());
   ASSERT_OK(pipeline_->Start("run"));
@@ -247,9 +253,7 @@ TEST_F(KafkaFaultsTest, LogsInOverTlsWithAPasswordThatIsNeverShown) {
 TEST_F(KafkaFaultsTest, AnotherTeamFindsARowByItsKeyAndReadsIt) {
   ASSERT_OK(pipeline_->Start("capture"));
   AwaitOld("SELECT count(*) = 1 FROM switchyard.capture_stream WHERE state = 'streaming'");
-  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 777 WHERE id = 42"));
-  const std::string end = Old("SELECT pg_current_wal_lsn()");
-  AwaitOld("SELECT bool_or(confirmed_flush_lsn >= '" + end + "') FROM pg_replication_slots");
+  ASSERT_NO_FATAL_FAILURE(UpdateAndAwaitAcknowledged("amount = 777 WHERE id = 42"));
   ASSERT_OK(pipeline_->Stop());  // with heartbeats there is no end for kcat to stop at
   const auto kcat = [&](std::vector<std::string> more) {
     Command command{.argv = {"/usr/bin/kcat", "-C", "-q", "-e", "-b", kafka_->bootstrap_servers(),

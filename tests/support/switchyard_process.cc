@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/check.h"
 #include "tests/support/subprocess.h"
@@ -79,8 +80,13 @@ absl::StatusOr<ProgramResult> RunSwitchyard(
                                              .environment = std::move(environment),
                                              .output_path = output_path}));
   ProgramResult result;
-  ASSIGN_OR_RETURN(result.exit_code, process->Wait(deadline));
+  const absl::StatusOr<int> ended = process->Wait(deadline);
   result.output = ReadFileOrEmpty(output_path);
+  if (!ended.ok()) {
+    return absl::Status(ended.status().code(),
+                        absl::StrCat(ended.status().message(), ":\n", result.output));
+  }
+  result.exit_code = *ended;
   return result;
 }
 
