@@ -78,19 +78,33 @@ absl::Status Scan(eventlog::EventLog& log, const std::string& topic, eventlog::O
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<LogCoverage> FindLogCoverage(eventlog::EventLog& log, const std::string& topic,
-                                            const Cancel& cancel, absl::Duration quiet) {
-  ASSIGN_OR_RETURN(const eventlog::TopicInfo info, log.Describe(topic));
+// Reads back from the end until something tells; `from` is where the last scan began.
+absl::StatusOr<LogCoverage> LookBack(eventlog::EventLog& log, const std::string& topic,
+                                     const eventlog::TopicInfo& info, const Cancel& cancel,
+                                     absl::Duration quiet, eventlog::Offset* from) {
   LogCoverage coverage{
       .topic_id = info.id, .empty = info.next == info.first, .trimmed = info.first > 0};
   if (coverage.empty) return coverage;
   for (eventlog::Offset window = kFirstWindow;; window *= kWindowGrowth) {
-    const eventlog::Offset from = std::max(info.first, info.next - window);
+    *from = std::max(info.first, info.next - window);
     coverage.epoch = 0;
-    RETURN_IF_ERROR(Scan(log, topic, from, info.next, cancel, quiet, &coverage));
-    if (coverage.covered.valid() || from == info.first) return coverage;
+    RETURN_IF_ERROR(Scan(log, topic, *from, info.next, cancel, quiet, &coverage));
+    if (coverage.covered.valid() || *from == info.first) return coverage;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<LogCoverage> FindLogCoverage(eventlog::EventLog& log, const std::string& topic,
+                                            const Cancel& cancel, absl::Duration quiet) {
+  while (true) {
+    ASSIGN_OR_RETURN(const eventlog::TopicInfo info, log.Describe(topic));
+    eventlog::Offset from = 0;
+    auto coverage = LookBack(log, topic, info, cancel, quiet, &from);
+    if (!absl::IsDataLoss(coverage.status())) return coverage;
+    // A replayer trims what it has applied, and may have done so since the log was described.
+    ASSIGN_OR_RETURN(const eventlog::TopicInfo now, log.Describe(topic));
+    if (now.first <= from) return coverage;
   }
 }
 

@@ -25,8 +25,9 @@ struct LogCoverage {
 
 // Reads back from the end of the topic until a Commit, Heartbeat or Hello of the newest epoch
 // there tells. NotFound without the topic; Unavailable when the log is away; what the reader
-// returns. A reader with nothing to give for twice `quiet` before the end of the topic is through:
-// the last record is one of many parts whose rest was never written.
+// returns, unless what it missed was only trimmed meanwhile. A reader with nothing to give for
+// twice `quiet` before the end of the topic is through: the last record is one of many parts whose
+// rest was never written.
 absl::StatusOr<LogCoverage> FindLogCoverage(eventlog::EventLog& log, const std::string& topic,
                                             const Cancel& cancel,
                                             absl::Duration quiet = absl::Seconds(5));

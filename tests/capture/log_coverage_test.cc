@@ -127,5 +127,61 @@ TEST_F(LogCoverageTest, ALogThatIsAwayIsNoLogThatLostItsEnd) {
               StatusIs(absl::StatusCode::kUnavailable, ::testing::HasSubstr("no broker answers")));
 }
 
+// A replayer applies and trims while capture looks for the end.
+class LogTrimmedMeanwhile : public eventlog::MemoryLog {
+ public:
+  LogTrimmedMeanwhile(const Cancel& cancel, eventlog::Offset before)
+      : MemoryLog(cancel), before_(before) {}
+  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> OpenReader(const std::string& topic,
+                                                                  eventlog::Offset from) override {
+    ++opened_;
+    RETURN_IF_ERROR(Trim(topic, before_));
+    return MemoryLog::OpenReader(topic, from);
+  }
+  int opened() const { return opened_; }
+
+ private:
+  const eventlog::Offset before_;
+  int opened_ = 0;
+};
+
+TEST_F(LogCoverageTest, WhatIsTrimmedDuringTheLookIsNoLoss) {
+  for (const eventlog::Offset before : {2, 4}) {  // with and without something left to read
+    LogTrimmedMeanwhile log(cancel_, before);
+    ASSERT_OK(log.CreateTopic("t"));
+    ASSERT_OK_AND_ASSIGN(writer_, log.OpenWriter("t"));
+    Hello(1, 100);
+    Row(1);
+    Row(1);
+    Commit(1, 120);
+    ASSERT_OK(writer_->Flush(absl::Seconds(10)));
+    ASSERT_OK_AND_ASSIGN(const LogCoverage coverage, FindLogCoverage(log, "t", cancel_));
+    EXPECT_TRUE(coverage.trimmed);
+    EXPECT_EQ(coverage.empty, before == 4);
+    EXPECT_EQ(coverage.covered, before == 4 ? Lsn() : Lsn(120));
+  }
+}
+
+TEST_F(LogCoverageTest, ALossThatNoTrimmingExplainsIsALoss) {
+  class Damaged : public LogTrimmedMeanwhile {
+   public:
+    using LogTrimmedMeanwhile::LogTrimmedMeanwhile;
+    absl::StatusOr<std::unique_ptr<eventlog::LogReader>> OpenReader(
+        const std::string& topic, eventlog::Offset from) override {
+      RETURN_IF_ERROR(LogTrimmedMeanwhile::OpenReader(topic, from).status());
+      return absl::DataLossError("the log is damaged");
+    }
+  };
+  Damaged log(cancel_, 1);  // the first loss may be due to the trimming, the second can't be
+  ASSERT_OK(log.CreateTopic("t"));
+  ASSERT_OK_AND_ASSIGN(writer_, log.OpenWriter("t"));
+  Hello(1, 100);
+  Commit(1, 120);
+  ASSERT_OK(writer_->Flush(absl::Seconds(10)));
+  EXPECT_THAT(FindLogCoverage(log, "t", cancel_),
+              StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("damaged")));
+  EXPECT_EQ(log.opened(), 2);
+}
+
 }  // namespace
 }  // namespace switchyard::capture
