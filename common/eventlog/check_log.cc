@@ -2,6 +2,7 @@
 
 #include "common/eventlog/kafka_admin.h"
 #include "common/eventlog/kafka_client.h"
+#include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_file.h"
 
 namespace switchyard::eventlog {
@@ -10,7 +11,7 @@ namespace {
 absl::StatusOr<std::unique_ptr<KafkaAdmin>> OpenAdmin(const LogOptions& options,
                                                       const Cancel& cancel) {
   RETURN_IF_ERROR(CheckKafkaProperties(options.kafka));
-  return KafkaAdmin::Open(options.kafka, options.single_broker, cancel);
+  return KafkaAdmin::Open(options.kafka, options.single_broker, kGoneAfter, cancel);
 }
 
 }  // namespace

@@ -46,9 +46,10 @@ class LogWriter {
 
   // Queues a copy of one record and returns its sequence number: 1, 2, 3 ... for this writer.
   // Blocks while more than the bound is in flight (at most 64 MiB). Once a delivery failed for
-  // good every call returns that error (FailedPrecondition or DataLoss); a log that is merely
-  // unreachable or full is waited for, with a warning logged. InvalidArgument: larger than
-  // kPayloadBytesMax. Cancelled when it would have to wait and shutdown was requested.
+  // good every call returns that error (FailedPrecondition or DataLoss; Unavailable when a new
+  // writer may go on); a log that is merely unreachable or full is waited for, with a warning
+  // logged. InvalidArgument: larger than kPayloadBytesMax. Cancelled when it would have to wait and
+  // shutdown was requested.
   virtual absl::StatusOr<uint64_t> Append(std::string_view key, std::string_view payload) = 0;
 
   // Says that nothing more comes for now: what is queued is written without waiting for a fuller

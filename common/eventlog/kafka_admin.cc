@@ -1,6 +1,7 @@
 #include "common/eventlog/kafka_admin.h"
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -8,6 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/base/log.h"
+#include "common/base/retry.h"
 #include "common/base/strings.h"
 
 namespace switchyard::eventlog {
@@ -21,6 +24,8 @@ constexpr int kReplicationFactor = 3;
 constexpr int64_t kRetentionMsMin = 7LL * 24 * 3600 * 1000;
 // librdkafka sends batches of up to message.max.bytes, which is this by default.
 constexpr int64_t kMessageBytesNeeded = 1'000'000;
+// Brokers learn of a new topic one after the other: that is nothing to warn of.
+constexpr absl::Duration kWarnAfter = absl::Milliseconds(200);
 
 class SettingsCheck {
  public:
@@ -93,17 +98,21 @@ absl::Status CheckKafkaTopic(const std::string& topic, const KafkaTopicSettings&
 
 absl::StatusOr<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Open(const KafkaProperties& properties,
                                                              bool single_broker,
+                                                             absl::Duration gone_after,
                                                              const Cancel& cancel) {
   // A consumer, because a producer's question for a topic may make that topic.
   ASSIGN_OR_RETURN(auto client, NewKafkaClient(RD_KAFKA_CONSUMER, properties, {},
                                                {{"allow.auto.create.topics", "false"}}));
-  return std::unique_ptr<KafkaAdmin>(new KafkaAdmin(std::move(client), single_broker, cancel));
+  return std::unique_ptr<KafkaAdmin>(
+      new KafkaAdmin(std::move(client), single_broker, gone_after, cancel));
 }
 
-KafkaAdmin::KafkaAdmin(KafkaPtr<rd_kafka_t> client, bool single_broker, const Cancel& cancel)
+KafkaAdmin::KafkaAdmin(KafkaPtr<rd_kafka_t> client, bool single_broker, absl::Duration gone_after,
+                       const Cancel& cancel)
     : client_(std::move(client)),
       main_queue_(rd_kafka_queue_get_main(client_.get())),
       single_broker_(single_broker),
+      gone_after_(gone_after),
       cancel_(cancel) {}
 
 absl::Status KafkaAdmin::Explain(const absl::Status& status) {
@@ -144,6 +153,22 @@ absl::StatusOr<KafkaTopicSettings> KafkaAdmin::Metadata(const std::string& topic
   return settings;
 }
 
+absl::StatusOr<KafkaTopicSettings> KafkaAdmin::SettledMetadata(const std::string& topic) {
+  const absl::Time begun = absl::Now();
+  Backoff backoff({.initial = absl::Milliseconds(10), .max = absl::Milliseconds(500), .seed = 1});
+  bool warned = false;
+  while (true) {
+    auto metadata = Metadata(topic);
+    const absl::Duration unknown = absl::Now() - begun;
+    if (!absl::IsNotFound(metadata.status()) || unknown >= gone_after_) return metadata;
+    if (unknown >= kWarnAfter && !std::exchange(warned, true)) {
+      LogWarn("eventlog", "the Kafka broker does not know the topic, asking again",
+              {{"topic", topic}, {"next", "wait; it counts as deleted if this lasts"}});
+    }
+    if (!cancel_.WaitFor(backoff.Next())) return cancel_.status();
+  }
+}
+
 absl::StatusOr<KafkaPtr<rd_kafka_event_t>> KafkaAdmin::Await(
     rd_kafka_admin_op_t operation, std::string_view doing,
     absl::FunctionRef<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)> start) {
@@ -168,8 +193,9 @@ absl::Status KafkaAdmin::CreateTopic(const std::string& topic) {
   if (known.ok()) return CheckSettings(topic);
   if (!absl::IsNotFound(known)) return known;
   RETURN_IF_ERROR(Make(topic, /*only_ask=*/false));
-  RETURN_IF_ERROR(AwaitVisible(topic));
-  return CheckSettings(topic);
+  const absl::Status checked = CheckSettings(topic);
+  if (!absl::IsNotFound(checked)) return checked;
+  return absl::UnavailableError("Kafka topic " + topic + " was made but is not visible yet");
 }
 
 absl::Status KafkaAdmin::CheckTopic(const std::string& topic) {
@@ -207,19 +233,8 @@ absl::Status KafkaAdmin::Make(const std::string& topic, bool only_ask) {
   return absl::OkStatus();
 }
 
-// Brokers learn of a new topic one after the other.
-absl::Status KafkaAdmin::AwaitVisible(const std::string& topic) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(5);
-  while (absl::Now() < deadline) {
-    absl::Status visible = Metadata(topic).status();
-    if (!absl::IsNotFound(visible)) return visible;
-    if (!cancel_.WaitFor(absl::Milliseconds(10))) return cancel_.status();
-  }
-  return absl::UnavailableError("Kafka topic " + topic + " was made but is not visible yet");
-}
-
 absl::Status KafkaAdmin::CheckSettings(const std::string& topic) {
-  ASSIGN_OR_RETURN(KafkaTopicSettings settings, Metadata(topic));
+  ASSIGN_OR_RETURN(KafkaTopicSettings settings, SettledMetadata(topic));
   const std::string doing = "reading the settings of Kafka topic " + topic;
   const KafkaPtr<rd_kafka_ConfigResource_t> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
@@ -243,10 +258,12 @@ absl::Status KafkaAdmin::CheckSettings(const std::string& topic) {
   return CheckKafkaTopic(topic, settings, single_broker_);
 }
 
-absl::Status KafkaAdmin::CheckExists(const std::string& topic) { return Metadata(topic).status(); }
+absl::Status KafkaAdmin::CheckExists(const std::string& topic) {
+  return SettledMetadata(topic).status();
+}
 
 absl::StatusOr<TopicInfo> KafkaAdmin::Describe(const std::string& topic) {
-  RETURN_IF_ERROR(Metadata(topic).status());
+  RETURN_IF_ERROR(CheckExists(topic));
   TopicInfo info;
   const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
       client_.get(), topic.c_str(), kKafkaPartition, &info.first, &info.next, kRequestMs);

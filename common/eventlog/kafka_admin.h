@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/base/mutex.h"
 #include "common/eventlog/event_log.h"
@@ -29,7 +30,9 @@ absl::Status CheckKafkaTopic(const std::string& topic, const KafkaTopicSettings&
 class KafkaAdmin {
  public:
   static absl::StatusOr<std::unique_ptr<KafkaAdmin>> Open(const KafkaProperties& properties,
-                                                          bool single_broker, const Cancel& cancel);
+                                                          bool single_broker,
+                                                          absl::Duration gone_after,
+                                                          const Cancel& cancel);
 
   // All: Unavailable when the cluster can't be reached within a few seconds; FailedPrecondition
   // when it refuses; Cancelled on shutdown.
@@ -37,20 +40,21 @@ class KafkaAdmin {
   absl::Status CreateTopic(const std::string& topic);
   // What CreateTopic would say, without making it.
   absl::Status CheckTopic(const std::string& topic);
-  // NotFound when there is no such topic.
+  // NotFound when there was no such topic for as long as `gone_after`.
   absl::StatusOr<TopicInfo> Describe(const std::string& topic);
-  // NotFound when there is no such topic.
   absl::Status CheckExists(const std::string& topic);
   absl::Status Trim(const std::string& topic, Offset before);
 
  private:
-  KafkaAdmin(KafkaPtr<rd_kafka_t> client, bool single_broker, const Cancel& cancel);
+  KafkaAdmin(KafkaPtr<rd_kafka_t> client, bool single_broker, absl::Duration gone_after,
+             const Cancel& cancel);
 
-  // Partitions and replication factor; NotFound when there is no such topic.
+  // Partitions and replication factor; NotFound when the broker asked knows no such topic.
   absl::StatusOr<KafkaTopicSettings> Metadata(const std::string& topic);
+  // The same; NotFound when that was the answer for as long as gone_after_.
+  absl::StatusOr<KafkaTopicSettings> SettledMetadata(const std::string& topic);
   absl::Status CheckSettings(const std::string& topic);
   absl::Status Make(const std::string& topic, bool only_ask);
-  absl::Status AwaitVisible(const std::string& topic);
   // Starts an operation that answers on the queue it is given, and waits for the answer.
   absl::StatusOr<KafkaPtr<rd_kafka_event_t>> Await(
       rd_kafka_admin_op_t operation, std::string_view doing,
@@ -61,6 +65,7 @@ class KafkaAdmin {
   const KafkaPtr<rd_kafka_t> client_;
   const KafkaPtr<rd_kafka_queue_t> main_queue_;
   const bool single_broker_;
+  const absl::Duration gone_after_;
   const Cancel& cancel_;
   Mutex mu_;
   KafkaTrouble trouble_ ABSL_GUARDED_BY(mu_);

@@ -134,6 +134,10 @@ absl::Status KafkaError(rd_kafka_resp_err_t code, std::string_view doing, std::s
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
     case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
     case RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED:
+    // Said by a broker that has just come up, too: see kGoneAfter.
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
       return absl::UnavailableError(text);
     default:
       return absl::FailedPreconditionError(text);

@@ -11,9 +11,11 @@
 namespace switchyard::eventlog {
 
 absl::StatusOr<std::unique_ptr<KafkaLog>> KafkaLog::Open(const LogOptions& options,
-                                                         const Cancel& cancel) {
+                                                         const Cancel& cancel,
+                                                         absl::Duration gone_after) {
   RETURN_IF_ERROR(CheckKafkaProperties(options.kafka));
-  ASSIGN_OR_RETURN(auto admin, KafkaAdmin::Open(options.kafka, options.single_broker, cancel));
+  ASSIGN_OR_RETURN(auto admin,
+                   KafkaAdmin::Open(options.kafka, options.single_broker, gone_after, cancel));
   return std::unique_ptr<KafkaLog>(new KafkaLog(options, std::move(admin), cancel));
 }
 
@@ -39,13 +41,13 @@ absl::Status KafkaLog::AwaitTopic(const std::string& topic) {
 
 absl::StatusOr<std::unique_ptr<LogWriter>> KafkaLog::OpenWriter(const std::string& topic) {
   RETURN_IF_ERROR(AwaitTopic(topic));
-  return KafkaWriter::Open(options_.kafka, topic, cancel_);
+  return KafkaWriter::Open(options_.kafka, topic, *admin_, cancel_);
 }
 
 absl::StatusOr<std::unique_ptr<LogReader>> KafkaLog::OpenReader(const std::string& topic,
                                                                 Offset from) {
   RETURN_IF_ERROR(AwaitTopic(topic));
-  return KafkaReader::Open(options_.kafka, topic, from, cancel_);
+  return KafkaReader::Open(options_.kafka, topic, from, *admin_, cancel_);
 }
 
 absl::Status KafkaLog::Trim(const std::string& topic, Offset before) {

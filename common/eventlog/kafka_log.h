@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/eventlog/event_log.h"
 
@@ -13,12 +14,18 @@ namespace switchyard::eventlog {
 
 class KafkaAdmin;
 
+// How long a topic must be unknown before it counts as gone. A broker that has just come up knows
+// none until it has loaded the cluster's metadata; taken at its word, it would stop the stream
+// and have a person copy everything again.
+inline constexpr absl::Duration kGoneAfter = absl::Seconds(5);
+
 class KafkaLog : public EventLog {
  public:
   // Does not wait for the cluster. InvalidArgument: a property that is unknown, malformed or not
   // the user's to set. `cancel` must outlive the log.
   static absl::StatusOr<std::unique_ptr<KafkaLog>> Open(const LogOptions& options,
-                                                        const Cancel& cancel);
+                                                        const Cancel& cancel,
+                                                        absl::Duration gone_after = kGoneAfter);
   ~KafkaLog() override;
 
   absl::Status CreateTopic(const std::string& topic) override;

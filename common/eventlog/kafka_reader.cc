@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/eventlog/kafka_admin.h"
 
 namespace switchyard::eventlog {
 namespace {
@@ -46,19 +47,21 @@ KafkaProperties Fixed() {
 
 absl::StatusOr<std::unique_ptr<LogReader>> KafkaReader::Open(const KafkaProperties& properties,
                                                              const std::string& topic, Offset from,
+                                                             KafkaAdmin& admin,
                                                              const Cancel& cancel) {
   ASSIGN_OR_RETURN(auto client, NewKafkaClient(RD_KAFKA_CONSUMER, properties, Defaults(), Fixed()));
   KafkaPtr<rd_kafka_topic_t> handle(rd_kafka_topic_new(client.get(), topic.c_str(), nullptr));
   if (handle == nullptr) return KafkaError(rd_kafka_last_error(), "Kafka topic " + topic);
   std::unique_ptr<KafkaReader> reader(
-      new KafkaReader(std::move(client), std::move(handle), topic, cancel));
+      new KafkaReader(std::move(client), std::move(handle), topic, admin, cancel));
   RETURN_IF_ERROR(reader->Start(from));
   return reader;
 }
 
 KafkaReader::KafkaReader(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t> handle,
-                         std::string topic, const Cancel& cancel)
+                         std::string topic, KafkaAdmin& admin, const Cancel& cancel)
     : topic_(std::move(topic)),
+      admin_(admin),
       cancel_(cancel),
       client_(std::move(client)),
       handle_(std::move(handle)),
@@ -170,7 +173,7 @@ absl::Status KafkaReader::Take(KafkaPtr<rd_kafka_message_t> message,
 }
 
 absl::Status KafkaReader::ErrorOf(const rd_kafka_message_t& message) {
-  if (IsUnknownTopic(message.err)) return DeletedError();
+  if (IsUnknownTopic(message.err)) return CheckExists();
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE: {
@@ -218,15 +221,20 @@ absl::Status KafkaReader::CheckStillThere() {
   int64_t next = 0;
   const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
       client_.get(), topic_.c_str(), kKafkaPartition, &first, &next, kRequestMs);
-  if (IsUnknownTopic(code)) return DeletedError();
+  if (IsUnknownTopic(code)) return CheckExists();
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR && (next_ < first || next_ > next)) {
     return OutOfRangeError(first, next);
   }
   return absl::OkStatus();
 }
 
-absl::Status KafkaReader::DeletedError() const {
-  return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was read");
+// For when a broker says that it does not know the topic.
+absl::Status KafkaReader::CheckExists() {
+  absl::Status found = admin_.CheckExists(topic_);
+  if (absl::IsNotFound(found)) {
+    return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was read");
+  }
+  return absl::IsUnavailable(found) ? absl::OkStatus() : found;  // waited for
 }
 
 absl::Status KafkaReader::OutOfRangeError(Offset first, Offset next) const {

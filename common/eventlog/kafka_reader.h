@@ -15,12 +15,14 @@
 
 namespace switchyard::eventlog {
 
+class KafkaAdmin;
+
 class KafkaReader : public LogReader {
  public:
-  // Does not wait for the broker.
+  // Does not wait for the broker. `admin` must outlive the reader.
   static absl::StatusOr<std::unique_ptr<LogReader>> Open(const KafkaProperties& properties,
                                                          const std::string& topic, Offset from,
-                                                         const Cancel& cancel);
+                                                         KafkaAdmin& admin, const Cancel& cancel);
   ~KafkaReader() override;
 
   absl::Status Read(absl::Duration timeout, std::vector<LogRecord>* records) override;
@@ -28,7 +30,7 @@ class KafkaReader : public LogReader {
 
  private:
   KafkaReader(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t> handle, std::string topic,
-              const Cancel& cancel);
+              KafkaAdmin& admin, const Cancel& cancel);
 
   absl::Status Start(Offset offset);
   // True when there was something, be it only parts of a record.
@@ -40,11 +42,12 @@ class KafkaReader : public LogReader {
   absl::Status ErrorOf(const rd_kafka_message_t& message);
   void WakeFetcher();
   absl::Status CheckStillThere();
-  absl::Status DeletedError() const;
+  absl::Status CheckExists();
   absl::Status OutOfRangeError(Offset first, Offset next) const;
   absl::Status WaitForNews(absl::Time deadline);
 
   const std::string topic_;
+  KafkaAdmin& admin_;
   const Cancel& cancel_;
   Wake news_;  // librdkafka writes to its descriptor
   // Destroyed in this order from below: queue and topic before their client.

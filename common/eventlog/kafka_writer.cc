@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/eventlog/kafka_admin.h"
 #include "common/eventlog/part.h"
 
 namespace switchyard::eventlog {
@@ -25,6 +26,8 @@ constexpr size_t kInFlightMax = 32 << 20;
 constexpr size_t kGatherBytes = 512 << 10;
 constexpr size_t kGatherMessages = 5000;
 constexpr absl::Duration kStuckAfter = absl::Seconds(5);
+constexpr absl::Duration kRoomPause = absl::Milliseconds(1);
+constexpr absl::Duration kUnknownTopicPause = absl::Milliseconds(50);
 constexpr int kPollMs = 1000;
 
 // Measured on one broker beside the producer. With less than a millisecond of linger librdkafka
@@ -57,17 +60,19 @@ KafkaProperties Fixed() {
 
 absl::StatusOr<std::unique_ptr<LogWriter>> KafkaWriter::Open(const KafkaProperties& properties,
                                                              const std::string& topic,
+                                                             KafkaAdmin& admin,
                                                              const Cancel& cancel) {
   ASSIGN_OR_RETURN(auto client, NewKafkaClient(RD_KAFKA_PRODUCER, properties, Defaults(), Fixed()));
   KafkaPtr<rd_kafka_topic_t> handle(rd_kafka_topic_new(client.get(), topic.c_str(), nullptr));
   if (handle == nullptr) return KafkaError(rd_kafka_last_error(), "Kafka topic " + topic);
   return std::unique_ptr<LogWriter>(
-      new KafkaWriter(std::move(client), std::move(handle), topic, cancel));
+      new KafkaWriter(std::move(client), std::move(handle), topic, admin, cancel));
 }
 
 KafkaWriter::KafkaWriter(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t> handle,
-                         std::string topic, const Cancel& cancel)
+                         std::string topic, KafkaAdmin& admin, const Cancel& cancel)
     : topic_(std::move(topic)),
+      admin_(admin),
       cancel_(cancel),
       client_(std::move(client)),
       handle_(std::move(handle)),
@@ -121,6 +126,7 @@ absl::Status KafkaWriter::HandOver() {
   uint64_t number = 0;
   {
     MutexLock lock(&mu_);
+    RETURN_IF_ERROR(status_);
     number = first_sent_ + sent_.size();
     for (const Gathered& one : gathered_) {
       sent_.push_back(
@@ -152,12 +158,18 @@ absl::Status KafkaWriter::HandOver(std::string_view key, std::string_view payloa
   while (rd_kafka_produce(handle_.get(), kKafkaPartition, RD_KAFKA_MSG_F_COPY, data, payload.size(),
                           key_data, key.size(), tag) != 0) {
     const rd_kafka_resp_err_t code = rd_kafka_last_error();
-    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    absl::Duration pause = kRoomPause;
+    if (IsUnknownTopic(code)) {
+      const absl::Status found = admin_.CheckExists(topic_);
+      if (absl::IsNotFound(found)) return DeletedError();
+      if (!found.ok() && !absl::IsUnavailable(found)) return found;
+      if (ended_.load(std::memory_order_acquire)) return status();
+      pause = kUnknownTopicPause;  // librdkafka learns of it within a second
+    } else if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       return absl::FailedPreconditionError(
           KafkaError(code, "writing to Kafka topic " + topic_).message());
-    }
-    // Only when the user made librdkafka's queue smaller than our bound.
-    if (!cancel_.WaitFor(absl::Milliseconds(1))) return cancel_.status();
+    }  // a full queue: only when the user made it smaller than our bound
+    if (!cancel_.WaitFor(pause)) return cancel_.status();
   }
   return absl::OkStatus();
 }
@@ -219,16 +231,14 @@ void KafkaWriter::Delivered(rd_kafka_event_t* event) {
 }
 
 void KafkaWriter::CountDelivery(const rd_kafka_message_t& message) {
+  if (!status_.ok()) return;
   const auto number = reinterpret_cast<uint64_t>(message._private);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return End(DeliveryError(message));
   // Unknown (negative) for a message that an earlier attempt had delivered already.
   if (message.offset >= 0 && message.offset <= last_offset_) {
-    return End(absl::DataLossError(
-        absl::StrFormat("Kafka topic %s was deleted and made again: offset %d came after %d",
-                        topic_, message.offset, last_offset_)));
+    return End(MadeAgainError(message.offset));
   }
   if (message.offset >= 0) last_offset_ = message.offset;
-  if (!status_.ok()) return;
   sent_[number - first_sent_].delivered = true;
   while (!sent_.empty() && sent_.front().delivered) {
     bytes_in_flight_.fetch_sub(sent_.front().bytes, std::memory_order_relaxed);
@@ -241,9 +251,7 @@ void KafkaWriter::CountDelivery(const rd_kafka_message_t& message) {
 }
 
 absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const {
-  if (IsUnknownTopic(message.err)) {
-    return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was written to");
-  }
+  if (IsUnknownTopic(message.err)) return UnknownTopicError();
   std::array<char, 512> reason{};
   if (rd_kafka_fatal_error(client_.get(), reason.data(), reason.size()) !=
       RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -253,6 +261,29 @@ absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const
   return absl::FailedPreconditionError(
       KafkaError(message.err, "writing to Kafka topic " + topic_, rd_kafka_message_errstr(&message))
           .message());
+}
+
+// librdkafka gives up what is under way as soon as one broker does not know the topic. Asked while
+// mu_ is held, so that nothing is handed over behind what was given up.
+absl::Status KafkaWriter::UnknownTopicError() const {
+  const absl::StatusOr<TopicInfo> found = admin_.Describe(topic_);
+  if (absl::IsNotFound(found.status())) return DeletedError();
+  RETURN_IF_ERROR(found.status());
+  if (found->next <= last_offset_) return MadeAgainError(found->next);
+  return absl::UnavailableError(absl::StrFormat(
+      "Kafka topic %s was unknown to a broker for a moment: what was under way after offset %d is "
+      "not on it",
+      topic_, last_offset_));
+}
+
+absl::Status KafkaWriter::DeletedError() const {
+  return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was written to");
+}
+
+absl::Status KafkaWriter::MadeAgainError(Offset offset) const {
+  return absl::DataLossError(
+      absl::StrFormat("Kafka topic %s was deleted and made again: offset %d came after %d", topic_,
+                      offset, last_offset_));
 }
 
 void KafkaWriter::NoteTrouble(rd_kafka_event_t* event) {

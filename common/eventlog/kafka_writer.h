@@ -20,12 +20,14 @@
 
 namespace switchyard::eventlog {
 
+class KafkaAdmin;
+
 class KafkaWriter : public LogWriter {
  public:
-  // Does not wait for the broker.
+  // Does not wait for the broker. `admin` must outlive the writer.
   static absl::StatusOr<std::unique_ptr<LogWriter>> Open(const KafkaProperties& properties,
                                                          const std::string& topic,
-                                                         const Cancel& cancel);
+                                                         KafkaAdmin& admin, const Cancel& cancel);
   ~KafkaWriter() override;
 
   absl::StatusOr<uint64_t> Append(std::string_view key, std::string_view payload) override;
@@ -52,7 +54,7 @@ class KafkaWriter : public LogWriter {
   };
 
   KafkaWriter(KafkaPtr<rd_kafka_t> client, KafkaPtr<rd_kafka_topic_t> handle, std::string topic,
-              const Cancel& cancel);
+              KafkaAdmin& admin, const Cancel& cancel);
 
   absl::Status Produce(std::string_view key, std::string_view payload, uint64_t ends);
   absl::Status HandOver();
@@ -62,11 +64,15 @@ class KafkaWriter : public LogWriter {
   void Delivered(rd_kafka_event_t* event);
   void CountDelivery(const rd_kafka_message_t& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeliveryError(const rd_kafka_message_t& message) const;
+  absl::Status UnknownTopicError() const;
+  absl::Status DeletedError() const;
+  absl::Status MadeAgainError(Offset offset) const;
   void NoteTrouble(rd_kafka_event_t* event);
   void WarnIfStuck();
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string topic_;
+  KafkaAdmin& admin_;
   const Cancel& cancel_;
   // Destroyed in this order from below: the topic before its client.
   const KafkaPtr<rd_kafka_t> client_;

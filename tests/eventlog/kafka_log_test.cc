@@ -11,12 +11,14 @@
 #include "gtest/gtest.h"
 #include "tests/eventlog/log_fixture.h"
 #include "tests/support/await.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/mini_kafka.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::eventlog {
 namespace {
 
+using ::switchyard::testing::CapturedLog;
 using ::switchyard::testing::MiniKafka;
 using ::switchyard::testing::StatusIs;
 using ::testing::AllOf;
@@ -26,9 +28,14 @@ using ::testing::Not;
 constexpr char kTopic[] = "changes";
 constexpr absl::Duration kLong = absl::Minutes(1);
 
-std::unique_ptr<EventLog> OpenOn(const MiniKafka& kafka, const Cancel& cancel) {
-  auto log = OpenEventLog(
-      {.kafka = {{"bootstrap.servers", kafka.bootstrap_servers()}}, .single_broker = true}, cancel);
+// What is no topic here is so for good.
+constexpr absl::Duration kGoneSoon = absl::Milliseconds(50);
+
+std::unique_ptr<EventLog> OpenOn(const MiniKafka& kafka, const Cancel& cancel,
+                                 absl::Duration gone_after = kGoneSoon) {
+  auto log = KafkaLog::Open(
+      {.kafka = {{"bootstrap.servers", kafka.bootstrap_servers()}}, .single_broker = true}, cancel,
+      gone_after);
   EXPECT_OK(log);
   return *std::move(log);
 }
@@ -192,6 +199,93 @@ TEST_F(KafkaFaultTest, ShutdownEndsEveryWait) {
   EXPECT_THAT(append_status, StatusIs(absl::StatusCode::kCancelled, ::testing::_));
   EXPECT_THAT(open_status, StatusIs(absl::StatusCode::kCancelled, ::testing::_));
   EXPECT_THAT(writer->Flush(kLong), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+}
+
+// A broker that has just come up answers so until it has loaded the cluster's metadata.
+class UnknownTopicTest : public KafkaFaultTest {
+ protected:
+  UnknownTopicTest() { log_ = OpenOn(kafka_, cancel_, /*gone_after=*/kLong); }
+
+  void Forget() { kafka_.SetTopicError(kTopic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART); }
+  // Requests of this kind are refused for a while, until the client asks for the topic.
+  void Refuse(MiniKafka::Request request) {
+    kafka_.FailNext(request, std::vector<int>(10, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
+  }
+  // `body` meets a broker that does not know the topic, and finds it known again some time after
+  // `asked()`.
+  void WhileUnknown(absl::FunctionRef<void(absl::FunctionRef<bool()> asked)> body) {
+    CapturedLog captured;
+    const auto asked = [&] { return captured.Has("the Kafka broker does not know the topic"); };
+    Forget();
+    std::thread doing([&] { body(asked); });
+    EXPECT_OK(testing::Await("it asks for the topic", kLong, [&] { return asked(); }));
+    kafka_.SetTopicError(kTopic, RD_KAFKA_RESP_ERR_NO_ERROR);
+    doing.join();
+  }
+};
+
+TEST_F(UnknownTopicTest, IsNotGoneForOneAnswer) {
+  WhileUnknown([&](auto) { EXPECT_OK(log_->Describe(kTopic)); });
+  WhileUnknown([&](auto) { EXPECT_OK(log_->OpenWriter(kTopic)); });
+  WhileUnknown([&](auto) { EXPECT_OK(log_->OpenReader(kTopic, 0)); });
+}
+
+TEST_F(UnknownTopicTest, IsGoneWhenTheAnswerLasts) {
+  Forget();
+  log_ = OpenOn(kafka_, cancel_);
+  EXPECT_THAT(log_->Describe(kTopic), StatusIs(absl::StatusCode::kNotFound, HasSubstr(kTopic)));
+}
+
+TEST_F(UnknownTopicTest, ShutdownEndsTheAsking) {
+  CapturedLog captured;
+  Forget();
+  absl::Status described;
+  std::thread doing([&] { described = log_->Describe(kTopic).status(); });
+  EXPECT_OK(testing::Await("it asks", kLong,
+                           [&] { return captured.Has("the Kafka broker does not know"); }));
+  cancel_.Request();
+  doing.join();
+  EXPECT_THAT(described, StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+}
+
+TEST_F(UnknownTopicTest, IsReadOn) {
+  ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log_->OpenReader(kTopic, 0));
+  Append(*writer, 0, 10);
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK(ReadSome(*reader, 10));
+  WhileUnknown([&](auto asked) {
+    Refuse(MiniKafka::Request::kFetch);
+    std::vector<LogRecord> records;
+    absl::Status read;
+    while (read.ok() && !asked()) read = reader->Read(absl::Milliseconds(100), &records);
+    EXPECT_OK(read);
+  });
+  ASSERT_OK_AND_ASSIGN(const auto again, log_->OpenWriter(kTopic));
+  Append(*again, 10, 10);
+  ASSERT_OK(again->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const auto records, ReadSome(*reader, 10));
+  EXPECT_EQ(TextOf(records.front().payload), "10");
+}
+
+// What was under way is lost to this writer, but not the topic: another one may go on.
+TEST_F(UnknownTopicTest, EndsTheWriterOnlyForAnotherOneToGoOn) {
+  ASSERT_OK_AND_ASSIGN(auto writer, log_->OpenWriter(kTopic));
+  Append(*writer, 0, 10);
+  ASSERT_OK(writer->Flush(kLong));
+  WhileUnknown([&](auto) {
+    Refuse(MiniKafka::Request::kProduce);
+    Append(*writer, 10, 10);
+    EXPECT_THAT(writer->Flush(kLong),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         AllOf(HasSubstr(kTopic), HasSubstr("after offset 9"))));
+  });
+  EXPECT_EQ(writer->durable_sequence(), 10U);
+  EXPECT_THAT(writer->Append("", "x"), StatusIs(absl::StatusCode::kUnavailable, ::testing::_));
+  ASSERT_OK_AND_ASSIGN(writer, log_->OpenWriter(kTopic));
+  Append(*writer, 10, 10);
+  ASSERT_OK(writer->Flush(kLong));
+  ExpectNumbers(20);
 }
 
 class KafkaClusterTest : public KafkaFaultTest {

@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/eventlog/check_log.h"
 #include "common/eventlog/event_log.h"
+#include "common/eventlog/kafka_log.h"
 #include "common/eventlog/record_key.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
@@ -50,17 +51,20 @@ std::string UniqueTopic(const std::string& stem) {
   return absl::StrCat(stem, "-", ++made);
 }
 
-std::unique_ptr<EventLog> OpenLog(const Cancel& cancel, bool single_broker = true) {
-  auto log = OpenEventLog({.kafka = {{"bootstrap.servers", Broker().bootstrap_servers()}},
-                           .single_broker = single_broker},
-                          cancel);
+std::unique_ptr<EventLog> OpenLog(const Cancel& cancel, bool single_broker = true,
+                                  absl::Duration gone_after = kGoneAfter) {
+  auto log = KafkaLog::Open({.kafka = {{"bootstrap.servers", Broker().bootstrap_servers()}},
+                             .single_broker = single_broker},
+                            cancel, gone_after);
   EXPECT_OK(log);
   return *std::move(log);
 }
 
 class RealKafkaFixture : public LogFixture {
  public:
-  RealKafkaFixture() : suffix_(UniqueTopic("")), log_(OpenLog(cancel())) {}
+  // Topics that are no topics here are so for good.
+  RealKafkaFixture()
+      : suffix_(UniqueTopic("")), log_(OpenLog(cancel(), true, absl::Milliseconds(100))) {}
   EventLog& log() override { return *log_; }
   std::unique_ptr<EventLog> OpenAgain() override { return OpenLog(cancel()); }
   std::string NameOf(const std::string& topic) override { return topic + suffix_; }
