@@ -163,11 +163,16 @@ void SqliteCommitter::CommitUntilDone(const std::vector<Taken>& group) {
   if (group.empty()) return;
   Backoff backoff({.initial = absl::Milliseconds(5), .max = absl::Seconds(1), .seed = 1});
   absl::Time next_warning = absl::InfinitePast();
+  bool committed = false;
   while (true) {
     SY_FAULT_POINT("eventlog.before_commit");
-    absl::Status status = Commit(group);
-    // Into a file without a name nothing is durable.
-    if (status.ok()) status = CheckSameFile(db_->path(), file_);
+    absl::Status status = committed ? absl::OkStatus() : Commit(group);
+    committed = status.ok();
+    // Into a file without a name nothing is durable, nor will be.
+    if (status.ok() || absl::IsUnavailable(status)) {
+      const absl::Status same = CheckSameFile(db_->path(), file_);
+      if (!same.ok()) status = same;
+    }
     if (status.ok()) break;
     if (!absl::IsUnavailable(status)) return EndAll(status);
     if (absl::Now() >= next_warning) {

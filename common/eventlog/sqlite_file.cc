@@ -242,8 +242,11 @@ absl::StatusOr<FileIdentity> IdentityOf(const std::string& path) {
 
 absl::Status CheckSameFile(const std::string& path, const FileIdentity& file) {
   struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && info.st_dev == file.device && info.st_ino == file.inode) {
-    return absl::OkStatus();
+  const bool there = stat(path.c_str(), &info) == 0;
+  if (there && info.st_dev == file.device && info.st_ino == file.inode) return absl::OkStatus();
+  if (!there && errno != ENOENT && errno != ENOTDIR) {
+    return absl::UnavailableError(
+        absl::StrFormat("log file %s can't be looked at: %s", path, std::strerror(errno)));
   }
   return absl::DataLossError(
       absl::StrFormat("log file %s was removed or replaced while it was in use", path));

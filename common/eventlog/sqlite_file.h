@@ -41,7 +41,7 @@ struct FileIdentity {
   ino_t inode = 0;
 };
 absl::StatusOr<FileIdentity> IdentityOf(const std::string& path);
-// DataLoss when `path` no longer names `file`.
+// DataLoss when `path` no longer names `file`; Unavailable when that can't be told now.
 absl::Status CheckSameFile(const std::string& path, const FileIdentity& file);
 
 struct SqliteTopic {

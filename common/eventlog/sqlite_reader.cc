@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/retry.h"
+#include "common/base/strings.h"
 #include "common/eventlog/sqlite_file.h"
 #include "common/eventlog/wake.h"
 
@@ -25,6 +26,7 @@ constexpr absl::Duration kBusyTimeout = absl::Seconds(1);
 // A writer that is killed between commit and touch leaves no event behind.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(100);
 constexpr absl::Duration kLookWithoutWatch = absl::Milliseconds(5);
+constexpr absl::Duration kWarnEvery = absl::Seconds(10);
 
 }  // namespace
 
@@ -54,7 +56,11 @@ absl::StatusOr<std::unique_ptr<LogReader>> SqliteReader::Open(const std::string&
 
 SqliteReader::SqliteReader(std::unique_ptr<SqliteDb> db, std::string topic, Offset from,
                            const Cancel& cancel)
-    : db_(std::move(db)), topic_(std::move(topic)), cancel_(cancel), next_(from) {}
+    : db_(std::move(db)),
+      topic_(std::move(topic)),
+      cancel_(cancel),
+      next_(from),
+      next_warning_(absl::InfinitePast()) {}
 
 SqliteReader::~SqliteReader() {
   if (inotify_ >= 0) close(inotify_);
@@ -80,17 +86,41 @@ absl::Status SqliteReader::Read(absl::Duration timeout, std::vector<LogRecord>* 
   while (true) {
     RETURN_IF_ERROR(cancel_.status());
     const absl::StatusOr<bool> fetched = Fetch(records);
-    if (absl::IsUnavailable(fetched.status())) {
+    absl::Status status = fetched.status();
+    if (status.ok() && *fetched) {
+      TroubleIsOver();
+      if (!records->empty()) return absl::OkStatus();
+      continue;  // parts only: their views are joined, the buffers are free again
+    }
+    if (status.ok() || absl::IsUnavailable(status)) {
+      const absl::Status same = CheckSameFile(db_->path(), file_);
+      if (!same.ok()) status = same;
+    }
+    if (absl::IsUnavailable(status)) {
+      WarnOf(status);
       cancel_.WaitFor(std::min(backoff.Next(), deadline - absl::Now()));
     } else {
-      RETURN_IF_ERROR(Named(fetched.status()));
-      if (!records->empty()) return absl::OkStatus();
-      if (*fetched) continue;  // parts only: their views are joined, the buffers are free again
-      RETURN_IF_ERROR(Named(CheckSameFile(db_->path(), file_)));
+      RETURN_IF_ERROR(Named(status));
+      TroubleIsOver();
       WaitForNews(deadline);
     }
     if (absl::Now() >= deadline) return absl::OkStatus();
   }
+}
+
+void SqliteReader::WarnOf(const absl::Status& trouble) {
+  if (absl::Now() < next_warning_) return;
+  LogWarn("eventlog", "cannot read the log file, waiting",
+          {{"path", db_->path()},
+           {"topic", topic_},
+           {"error", std::string(StdSv(trouble.message()))},
+           {"next", "see to its disk, or free the lock; it goes on by itself"}});
+  next_warning_ = absl::Now() + kWarnEvery;
+}
+
+void SqliteReader::TroubleIsOver() {
+  if (std::exchange(next_warning_, absl::InfinitePast()) == absl::InfinitePast()) return;
+  LogInfo("eventlog", "reading the log file again", {{"path", db_->path()}, {"topic", topic_}});
 }
 
 absl::Status SqliteReader::Seek(Offset offset) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/part.h"
@@ -36,6 +37,8 @@ class SqliteReader : public LogReader {
   absl::Status TakeBlock(Offset first, int64_t count, std::string_view payload,
                          std::vector<LogRecord>* records);
   void StartWatch();
+  void WarnOf(const absl::Status& trouble);
+  void TroubleIsOver();
   void WaitForNews(absl::Time deadline);
   absl::Status Named(const absl::Status& status) const;
 
@@ -53,6 +56,7 @@ class SqliteReader : public LogReader {
   size_t used_ = 0;
   std::deque<std::string> joined_;
   std::vector<LogRecord> parsed_;
+  absl::Time next_warning_;  // InfinitePast while all is well
 };
 
 }  // namespace switchyard::eventlog

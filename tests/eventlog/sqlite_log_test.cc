@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "tests/eventlog/log_fixture.h"
 #include "tests/support/await.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -214,6 +215,93 @@ TEST_F(SqliteLogTest, EndsReaderAndWriterWhenTheFileIsTakenAway) {
   absl::Status status;
   while (status.ok()) status = reader->Read(kLong, &records);
   EXPECT_THAT(status, removed);
+}
+
+TEST_F(SqliteLogTest, EndsReaderAndWriterWhenTheFolderIsTakenAway) {
+  const std::string folder = folder_.path() + "/logs";
+  fs::create_directory(folder);
+  const auto log = Open(folder + "/events.log");
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log->OpenReader(kTopic, 0));
+  fs::remove_all(folder);
+  const auto removed = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("removed or replaced"));
+  std::vector<LogRecord> records;
+  EXPECT_THAT(reader->Read(kLong, &records), removed);
+  ASSERT_OK(writer->Append("", MakeEvent(1, "a")));
+  EXPECT_THAT(writer->Flush(kLong), removed);
+}
+
+// SQLite has no memory while it lives, one of the things that may pass, as I/O errors are.
+struct NoMemory {
+  NoMemory() { sqlite3_hard_heap_limit64(1); }
+  ~NoMemory() { sqlite3_hard_heap_limit64(0); }
+};
+
+TEST_F(SqliteLogTest, SaysWhyItCannotRead) {
+  const auto log = Open(path());
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  ASSERT_OK(writer->Append("", MakeEvent(1, LongText(100'000))));
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log->OpenReader(kTopic, 0));
+  testing::CapturedLog captured;
+  std::vector<LogRecord> records;
+  {
+    const NoMemory no_memory;
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_OK(reader->Read(absl::Milliseconds(10), &records));
+      EXPECT_TRUE(records.empty());
+    }
+  }
+  const std::string said = captured.text();
+  EXPECT_THAT(said, AllOf(HasSubstr("cannot read the log file, waiting"), HasSubstr(path()),
+                          HasSubstr("out of memory"), HasSubstr("next=")));
+  EXPECT_EQ(said.find("cannot read"), said.rfind("cannot read")) << "said once, not at every try";
+  ASSERT_OK(reader->Read(kLong, &records));
+  EXPECT_EQ(records.size(), 1U);
+  EXPECT_THAT(captured.text(), HasSubstr("reading the log file again"));
+}
+
+TEST_F(SqliteLogTest, DoesNotWaitForAFileThatWasTakenAway) {
+  const auto log = Open(path());
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  ASSERT_OK(writer->Append("", MakeEvent(1, LongText(100'000))));
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log->OpenReader(kTopic, 0));
+  fs::rename(path(), path() + ".old");
+  const NoMemory no_memory;
+  const auto removed = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("removed or replaced"));
+  std::vector<LogRecord> records;
+  EXPECT_THAT(reader->Read(absl::Milliseconds(10), &records), removed);
+  ASSERT_OK(writer->Append("", MakeEvent(1, LongText(100'000))));
+  EXPECT_THAT(writer->Flush(absl::Seconds(10)), removed);
+}
+
+// Of a disk that fails nothing can be said, least of all that the file was removed.
+TEST_F(SqliteLogTest, WaitsForAFileThatCannotBeLookedAt) {
+  const std::string folder = folder_.path() + "/logs";
+  fs::create_directory(folder);
+  const auto log = Open(folder + "/events.log");
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  ASSERT_OK(writer->Append("", MakeEvent(1, "0")));
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const auto reader, log->OpenReader(kTopic, 1));
+  fs::rename(folder, folder + ".old");
+  fs::create_symlink(folder, folder);
+  ASSERT_OK(writer->Append("", MakeEvent(1, "a")));
+  EXPECT_THAT(writer->Flush(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, ::testing::_));
+  std::vector<LogRecord> records;
+  ASSERT_OK(reader->Read(kLong, &records));
+  ASSERT_OK(reader->Read(absl::Milliseconds(10), &records));
+  fs::remove(folder);
+  fs::rename(folder + ".old", folder);
+  ASSERT_OK(writer->Flush(kLong));
+  ASSERT_OK_AND_ASSIGN(const TopicInfo info, log->Describe(kTopic));
+  EXPECT_EQ(info.next, 2) << "committed once";
 }
 
 TEST_F(SqliteLogTest, WaitsForALockThatAnotherProcessHolds) {
