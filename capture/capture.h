@@ -38,6 +38,8 @@ struct CaptureConfig {
   int64_t copy_range_bytes = int64_t{256} << 20;
   absl::Duration heartbeat_interval = absl::Seconds(10);
   absl::Duration drift_check_interval = absl::Seconds(5);
+  // A copy that waits for a person is tried again after this, or ten times what it took.
+  absl::Duration copy_retry_interval = absl::Seconds(10);
   absl::Duration slot_timeout = absl::Seconds(10);     // for a slot's creation, then tried again
   absl::Duration standby_interval = absl::Seconds(1);  // between attempts to take over
 };

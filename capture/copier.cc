@@ -17,6 +17,14 @@ namespace {
 // While a copy runs: progress is saved, and finished tables are ticked off, this often.
 constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
+// A copy that failed and may soon go through, and one that waits for a person: that one fills the
+// log each time, so it gets a small part of the time only.
+constexpr absl::Duration kRetryPause = absl::Seconds(1);
+constexpr absl::Duration kFailedPauseMax = absl::Minutes(10);
+constexpr int kFailedPausePerTry = 10;
+// A connection that lasted this long was no failed attempt; the next one need not wait.
+constexpr absl::Duration kStable = absl::Seconds(30);
+
 constexpr char kLimitExceeded[] = "54000";  // "Cannot enlarge string buffer"
 
 // The leaves of a partitioned table, or the table itself.
@@ -68,6 +76,11 @@ absl::Status AsForPeople(const absl::Status& failure) {
       "on by itself");
 }
 
+// All partitions of a table wait together.
+uint32_t TableOf(const CopyRecord& record) {
+  return record.root_id != 0 ? record.root_id : record.relation_id;
+}
+
 // Leaves those records that `tables` describes, in the order of `tables`.
 std::vector<CopyRecord> RecordsOf(const std::vector<CopyTable>& tables,
                                   const std::vector<CopyRecord>& records) {
@@ -81,9 +94,9 @@ std::vector<CopyRecord> RecordsOf(const std::vector<CopyTable>& tables,
 
 }  // namespace
 
-Copier::Copier(const CopierOptions& options, eventlog::EventLog& log,
+Copier::Copier(const CopierOptions& options, std::unique_ptr<CopyWriter> writer,
                std::optional<Snapshot> initial)
-    : options_(options), log_(log), initial_(std::move(initial)) {}
+    : options_(options), writer_(std::move(writer)), initial_(std::move(initial)) {}
 
 void Copier::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -123,10 +136,11 @@ void Copier::Pause(absl::Duration duration) {
 void Copier::Run() {
   Backoff backoff(Backoff::Options{});
   while (!cancel_.requested()) {
+    const absl::Time begun = absl::Now();
     const absl::Status ended = RunConnected();
     if (cancel_.requested()) return;
-    if (writer_ != nullptr && !writer_->status().ok()) Fail(writer_->status());
-    if (!status().ok()) return;
+    if (!writer_->status().ok()) return Fail(writer_->status());
+    if (absl::Now() - begun > kStable) backoff.Reset();
     const NextStep step = SplitNextStep(StdSv(AsForPeople(ended).message()), "wait");
     LogWarn("capture", "copy interrupted, will be tried again",
             {{"stream", options_.names.stream}, {"error", step.what}, {"next", step.next}});
@@ -151,6 +165,7 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
   return session.InTransaction([&]() -> absl::Status {
     ASSIGN_OR_RETURN(const auto requested, TakeRequests(session, options_.names.stream));
     for (const uint32_t relation_id : requested) {
+      not_before_.erase(relation_id);
       ASSIGN_OR_RETURN(const auto tables,
                        TablesOfRequest(session, options_.names.stream, relation_id));
       std::vector<const mapping::Table*> pointers;
@@ -166,21 +181,32 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
 }
 
 absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
-  ASSIGN_OR_RETURN(const std::vector<CopyRecord> records,
+  ASSIGN_OR_RETURN(std::vector<CopyRecord> records,
                    LoadUnfinishedCopies(session, options_.names.stream));
   if (records.empty()) {
     RETURN_IF_ERROR(RecordStreaming(session, options_.names.stream));
     return false;
   }
+  std::erase_if(records, [&](const CopyRecord& record) {
+    const auto put_off = not_before_.find(TableOf(record));
+    return put_off != not_before_.end() && absl::Now() < put_off->second;
+  });
+  if (records.empty()) return false;
   std::optional<Snapshot> snapshot = std::move(initial_);
   initial_.reset();
   if (!snapshot.has_value()) {
-    ASSIGN_OR_RETURN(snapshot, Snapshot::Take({.dsn = options_.round.dsn,
-                                               .application_name = options_.round.application_name,
-                                               .slot = options_.names.slot + "_cp",
-                                               .temporary = true,
-                                               .timeout = options_.slot_timeout},
-                                              cancel_));
+    auto taken = Snapshot::Take({.dsn = options_.round.dsn,
+                                 .application_name = options_.round.application_name,
+                                 .slot = options_.names.slot + "_cp",
+                                 .temporary = true,
+                                 .timeout = options_.slot_timeout},
+                                cancel_);
+    for (const CopyRecord& record : records) {
+      if (taken.ok() || cancel_.requested()) break;
+      RETURN_IF_ERROR(RecordCopyError(session, options_.names.stream, record.relation_id,
+                                      std::string(AsForPeople(taken.status()).message())));
+    }
+    ASSIGN_OR_RETURN(snapshot, std::move(taken));
   }
   RETURN_IF_ERROR(CopyAsOf(session, *snapshot, records));
   return true;
@@ -193,19 +219,44 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
   for (const CopyRecord& record : records) oids.push_back(record.relation_id);
   ASSIGN_OR_RETURN(const std::vector<CopyTable> tables, DescribeTables(snapshot, oids));
   std::vector<CopyRecord> present = RecordsOf(tables, records);
-  RETURN_IF_ERROR(OpenWriter());
+  const absl::Time begun = absl::Now();
   RETURN_IF_ERROR(BeginCopies(session, options_.names.stream, snapshot.lsn(), &present));
   SY_FAULT_POINT("capture.copy_begun");
   CopyRound round(options_.round, snapshot, writer_.get(), present, tables);
   RETURN_IF_ERROR(round.Start());
   RETURN_IF_ERROR(Follow(session, round));
-  if (present.size() < records.size()) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%d tables to copy are gone; see switchyard.capture_suspect",
-                        records.size() - present.size()));
+  const absl::Duration pause =
+      std::max(options_.retry_interval,
+               std::min(kFailedPausePerTry * (absl::Now() - begun), kFailedPauseMax));
+  for (const CopyRecord& record : records) {
+    const bool is_present =
+        std::ranges::count(present, record.relation_id, &CopyRecord::relation_id) > 0;
+    if (is_present) continue;
+    LogWarn("capture", "a table to copy is gone",
+            {{"stream", options_.names.stream},
+             {"table", record.schema + "." + record.name},
+             {"next", "switchyard status FILE says what to do with tables that are suspect"}});
+    PutOff(record, pause);
   }
-  const std::vector<CopyRound::Failure> failures = round.Failures();
-  return failures.empty() ? absl::OkStatus() : AsForPeople(failures.front().status);
+  for (const CopyRound::Failure& failure : round.Failures()) {
+    const CopyRecord& record =
+        *std::ranges::find(present, failure.relation_id, &CopyRecord::relation_id);
+    const absl::Duration wait = IsRetryable(failure.status) ? kRetryPause : pause;
+    const NextStep step = SplitNextStep(StdSv(AsForPeople(failure.status).message()), "wait");
+    LogWarn("capture", "a table could not be copied, it will be tried again",
+            {{"stream", options_.names.stream},
+             {"table", record.schema + "." + record.name},
+             {"error", step.what},
+             {"next", step.next},
+             {"again_in", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1)))}});
+    PutOff(record, wait);
+  }
+  return absl::OkStatus();
+}
+
+void Copier::PutOff(const CopyRecord& record, absl::Duration pause) {
+  absl::Time& until = not_before_[TableOf(record)];
+  until = std::max(until, absl::Now() + pause);
 }
 
 absl::Status Copier::Follow(pg::Session& session, CopyRound& round) {
@@ -237,17 +288,6 @@ absl::Status Copier::Flush(pg::Session& session, CopyRound& round) {
     RETURN_IF_ERROR(cancel_.status());
     RETURN_IF_ERROR(RecordProgress(session, options_.names.stream, round.Progress()));
   }
-}
-
-absl::Status Copier::OpenWriter() {
-  if (writer_ != nullptr) return writer_->status();
-  auto writer = log_.OpenWriter(options_.topic);
-  if (!writer.ok() && !IsRetryable(writer.status())) Fail(writer.status());
-  RETURN_IF_ERROR(writer.status());
-  writer_ = std::make_unique<CopyWriter>(*std::move(writer), options_.epoch);
-  event::v1::Event hello;
-  *hello.mutable_hello() = options_.hello;
-  return writer_->Append(&hello).status();
 }
 
 }  // namespace switchyard::capture

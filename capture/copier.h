@@ -10,11 +10,12 @@
 // What is to be done stands in switchyard.capture_copy, so nothing is lost with the process:
 // finished tables are never copied twice, unfinished ones (of a partitioned table all leaves) begin
 // a new generation as of a new snapshot, taken by way of a short-lived slot. A copy that fails on
-// the source is reported there and tried again.
+// the source is reported there and tried again, the later the more of the log it fills.
 //
 // Thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,25 +28,23 @@
 #include "common/base/cancel.h"
 #include "common/base/mutex.h"
 #include "common/base/retry.h"
-#include "common/eventlog/event_log.h"
-#include "proto/event.pb.h"
 
 namespace switchyard::capture {
 
 struct CopierOptions {
   StreamNames names;
-  std::string topic;       // "<stream>.copy"
   CopyRoundOptions round;  // also the connection
-  uint64_t epoch = 0;
-  event::v1::Hello hello;  // written before the first copy of the epoch
+  absl::Duration retry_interval = absl::Seconds(10);  // see CaptureConfig
   absl::Duration request_interval = absl::Seconds(1);
   absl::Duration slot_timeout = absl::Seconds(10);  // see pg::SlotOptions
 };
 
 class Copier {
  public:
-  // `initial`: the snapshot of the slot just made, for the initial copy. `log` must outlive it.
-  Copier(const CopierOptions& options, eventlog::EventLog& log, std::optional<Snapshot> initial);
+  // `writer`: of the copy topic, which has the epoch's Hello. `initial`: the snapshot of the slot
+  // just made, for the initial copy.
+  Copier(const CopierOptions& options, std::unique_ptr<CopyWriter> writer,
+         std::optional<Snapshot> initial);
   ~Copier() { Stop(); }
 
   void Start();
@@ -66,16 +65,17 @@ class Copier {
                         const std::vector<CopyRecord>& records);
   absl::Status Follow(pg::Session& session, CopyRound& round);
   absl::Status TakeRequested(pg::Session& session);
-  absl::Status OpenWriter();
   absl::Status Flush(pg::Session& session, CopyRound& round);
+  // Not before `pause` is over the table of this record is copied again.
+  void PutOff(const CopyRecord& record, absl::Duration pause);
   void Fail(const absl::Status& status);
   // Waits for `duration`, a Wake or the end.
   void Pause(absl::Duration duration);
 
   const CopierOptions options_;
-  eventlog::EventLog& log_;
+  const std::unique_ptr<CopyWriter> writer_;
   std::optional<Snapshot> initial_;
-  std::unique_ptr<CopyWriter> writer_;  // opened at the first copy
+  std::map<uint32_t, absl::Time> not_before_;  // by table, see TableOf; of its thread
 
   Cancel cancel_;
   std::thread thread_;

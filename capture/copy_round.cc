@@ -1,6 +1,7 @@
 #include "capture/copy_round.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -31,17 +32,47 @@ std::string CopySql(const event::v1::Relation& relation, int64_t first_block, in
                       QuoteQualified(relation.schema(), relation.name()), where, ") TO STDOUT");
 }
 
+// Who holds the lock that keeps a table from being read.
+std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) {
+  const std::string table = absl::StrCat(relation.schema(), ".", relation.name());
+  const absl::StatusOr<pg::Result> holder = session.Query(R"(
+    SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, '')
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.relation = $1::oid AND l.mode = 'AccessExclusiveLock' AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    LIMIT 1)",
+                                                          {std::to_string(relation.relation_id())});
+  if (!holder.ok() || holder->rows() == 0) {
+    return absl::StrCat(kWaitsForLock, "table ", table, " is locked; next: wait");
+  }
+  return absl::StrFormat(
+      "%spid %d (role %s, application \"%s\") has table %s locked; next: wait until it ends, or on "
+      "OLD: SELECT pg_terminate_backend(%d); the copy goes on by itself",
+      kWaitsForLock, holder->i64(0, 0), holder->text(0, 1), holder->text(0, 2), table,
+      holder->i64(0, 0));
+}
+
 // Whole lines, gathered into CopyChunk events.
 class ChunkWriter {
  public:
-  ChunkWriter(CopyWriter* writer, uint32_t relation_id, uint64_t generation, size_t chunk_bytes)
-      : writer_(writer), chunk_bytes_(chunk_bytes) {
+  ChunkWriter(const CopyRoundOptions& options, CopyWriter* writer,
+              const event::v1::Relation& relation, uint64_t generation)
+      : writer_(writer),
+        relation_(relation),
+        chunk_bytes_(options.chunk_bytes),
+        row_bytes_max_(options.row_bytes_max) {
     chunk_ = event_.mutable_copy_chunk();
-    chunk_->set_relation_id(relation_id);
+    chunk_->set_relation_id(relation.relation_id());
     chunk_->set_generation(generation);
   }
 
   absl::Status Add(std::string_view line) {
+    if (line.size() > row_bytes_max_) {
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "a row of %s.%s has %d bytes as text, the limit of the log is %d; next: make it smaller; "
+          "the copy goes on by itself",
+          relation_.schema(), relation_.name(), line.size(), row_bytes_max_));
+    }
     std::string* data = chunk_->mutable_data();
     if (!data->empty() && data->size() + line.size() > chunk_bytes_) RETURN_IF_ERROR(Flush());
     data->append(line);
@@ -65,7 +96,9 @@ class ChunkWriter {
 
  private:
   CopyWriter* const writer_;
+  const event::v1::Relation& relation_;
   const size_t chunk_bytes_;
+  const size_t row_bytes_max_;
   Event event_;
   event::v1::CopyChunk* chunk_;
   uint64_t rows_ = 0;
@@ -101,6 +134,8 @@ CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, 
                      const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables)
     : options_(options), snapshot_(snapshot), writer_(writer) {
   MutexLock lock(&mu_);
+  std::map<uint32_t, uint32_t> partitions;  // by root
+  for (const CopyRecord& record : records) ++partitions[record.root_id];
   for (size_t i = 0; i < tables.size(); ++i) {
     auto state = std::make_unique<TableState>();
     state->table = tables[i];
@@ -108,6 +143,9 @@ CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, 
     state->recopy = records[i].recopy;
     state->rows_estimate = records[i].rows_estimate;
     state->bytes_estimate = records[i].bytes_estimate;
+    if (records[i].root_id != 0 && records[i].whole) {
+      state->partitions = partitions[records[i].root_id];
+    }
     ranges_.push_back({.table = state.get()});
     tables_.push_back(std::move(state));
   }
@@ -148,6 +186,7 @@ absl::Status CopyRound::WriteCopyPoint(const TableState& state) {
   point->set_rows_estimate(state.rows_estimate);
   point->set_bytes_estimate(state.bytes_estimate);
   point->set_recopy(state.recopy);
+  point->set_partitions(state.partitions);
   return writer_->Append(&event).status();
 }
 
@@ -177,7 +216,8 @@ std::vector<CopyProgress> CopyRound::Progress() const {
                         .generation = state->generation,
                         .rows = static_cast<int64_t>(state->rows.load()),
                         .bytes = static_cast<int64_t>(state->bytes.load()),
-                        .done = state->end_sequence > 0 && state->end_sequence <= durable});
+                        .done = state->end_sequence > 0 && state->end_sequence <= durable,
+                        .waits = state->waits});
   }
   return progress;
 }
@@ -203,8 +243,9 @@ bool CopyRound::TakeRange(Range* range) {
   return true;
 }
 
-void CopyRound::PutBack(const Range& range) {
+void CopyRound::PutBack(const Range& range, const std::string& waits) {
   MutexLock lock(&mu_);
+  range.table->waits = waits;
   ranges_.push_back(range);
   changed_.SignalAll();
 }
@@ -214,6 +255,7 @@ void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
   bool last = false;
   {
     MutexLock lock(&mu_);
+    state.waits.clear();
     if (state.status.ok()) state.status = status;
     last = --state.open_ranges == 0;
     if (last && !state.status.ok()) {
@@ -255,8 +297,8 @@ void CopyRound::Work() {
       (*session)->Rollback();
       if (!(*session)->alive()) session = connect();
     }
-    if (pg::StatusSqlState(status) == kLockNotAvailable) {
-      PutBack(range);
+    if (pg::StatusSqlState(status) == kLockNotAvailable && session.ok()) {
+      PutBack(range, WaitsFor(**session, range.table->table.relation));
     } else {
       FinishRange(range, status);
     }
@@ -307,8 +349,7 @@ absl::Status CopyRound::CopyRange(pg::Session& session, Range* range) {
       session.Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(snapshot_.name()))));
   ASSIGN_OR_RETURN(const int64_t bytes, LockAndVerify(session, state));
   if (range->first_block < 0) Cut(bytes, range);
-  ChunkWriter chunks(writer_, state.table.relation.relation_id(), state.generation,
-                     options_.chunk_bytes);
+  ChunkWriter chunks(options_, writer_, state.table.relation, state.generation);
   uint64_t counted_rows = 0;
   uint64_t counted_bytes = 0;
   const auto count = [&] {

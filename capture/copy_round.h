@@ -56,12 +56,14 @@ struct CopyRoundOptions {
   int workers = 2;
   int64_t range_bytes = int64_t{256} << 20;
   size_t chunk_bytes = size_t{256} << 10;
+  // Of one row as COPY text; the record it stands in has a few bytes more.
+  size_t row_bytes_max = eventlog::kPayloadBytesMax - 1024;
 };
 
 class CopyRound {
  public:
-  // `records` and `tables` describe the same tables in the same order. `snapshot` and `writer`
-  // must outlive the round.
+  // `records` and `tables` describe the same tables in the same order, all partitions of a table
+  // that is copied whole among them. `snapshot` and `writer` must outlive the round.
   CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, CopyWriter* writer,
             const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables);
   // Ends the workers: those in the middle of a range give it up.
@@ -88,10 +90,12 @@ class CopyRound {
     bool recopy = false;
     int64_t rows_estimate = -1;
     int64_t bytes_estimate = 0;
+    uint32_t partitions = 0;    // see CopyPoint
     int open_ranges = 1;        // not finished yet
     absl::Status status;        // the first error of a range
     bool given_up = false;      // `status` is that of another leaf
     uint64_t end_sequence = 0;  // of the CopyEnd; 0 until it is written
+    std::string waits;          // see CopyProgress
     std::atomic<uint64_t> rows = 0;
     std::atomic<uint64_t> bytes = 0;
   };
@@ -105,7 +109,7 @@ class CopyRound {
   void Work();
   bool TakeRange(Range* range);
   void FinishRange(const Range& range, const absl::Status& status);
-  void PutBack(const Range& range);
+  void PutBack(const Range& range, const std::string& waits);
   // Why a range of this table would be read for nothing.
   absl::Status NotWanted(TableState* state);
   // Connected, and the table not given up already.

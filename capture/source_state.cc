@@ -241,8 +241,14 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
       AND (c.state = 'done' OR c.recopy <> again.recopy))",
                       {stream}));
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes
-    FROM switchyard.capture_copy WHERE stream = $1 AND state <> 'done'
+    WITH part AS (
+      SELECT c.*, coalesce(t.root_id, 0) AS root_id FROM switchyard.capture_copy c
+      LEFT JOIN switchyard.capture_table t USING (stream, relation_id) WHERE c.stream = $1)
+    SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes, root_id,
+           NOT EXISTS (SELECT FROM part other JOIN pg_class c ON c.oid = other.relation_id
+                       WHERE other.root_id = part.root_id AND part.root_id <> 0
+                         AND other.state = 'done')
+    FROM part WHERE state <> 'done'
     ORDER BY error IS NULL, bytes DESC, relation_id)",
                                                         {stream}));
   std::vector<CopyRecord> copies;
@@ -253,6 +259,8 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
                       .name = rows.str(i, 2),
                       .generation = Unsigned(rows.text(i, 3)),
                       .recopy = rows.boolean(i, 4),
+                      .root_id = static_cast<uint32_t>(rows.i64(i, 7)),
+                      .whole = rows.boolean(i, 8),
                       .rows_estimate = rows.i64(i, 5),
                       .bytes_estimate = rows.i64(i, 6)});
   }
@@ -273,29 +281,45 @@ absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn ls
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<event::v1::FinishedCopy>> LoadFinishedCopies(pg::Session& session,
+                                                                        const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT relation_id, generation FROM switchyard.capture_copy
+    WHERE stream = $1 AND state = 'done' ORDER BY relation_id)",
+                                                        {stream}));
+  std::vector<event::v1::FinishedCopy> copies(static_cast<size_t>(rows.rows()));
+  for (int i = 0; i < rows.rows(); ++i) {
+    copies[static_cast<size_t>(i)].set_relation_id(static_cast<uint32_t>(rows.i64(i, 0)));
+    copies[static_cast<size_t>(i)].set_generation(Unsigned(rows.text(i, 1)));
+  }
+  return copies;
+}
+
 absl::Status RecordProgress(pg::Session& session, const std::string& stream,
                             const std::vector<CopyProgress>& progress) {
   if (progress.empty()) return absl::OkStatus();
-  std::vector<std::string> oids, generations, rows, bytes, done;
+  std::vector<std::string> oids, generations, rows, bytes, done, waits;
   for (const CopyProgress& entry : progress) {
     oids.push_back(std::to_string(entry.relation_id));
     generations.push_back(std::to_string(entry.generation));
     rows.push_back(std::to_string(entry.rows));
     bytes.push_back(std::to_string(entry.bytes));
     done.emplace_back(entry.done ? "t" : "f");
+    waits.push_back(entry.waits);
   }
-  RETURN_IF_ERROR(
-      Run(session, R"(
+  RETURN_IF_ERROR(Run(session, R"(
     UPDATE switchyard.capture_copy c
     SET rows_done = p.rows, bytes_done = p.bytes,
         state = CASE WHEN p.done THEN 'done' ELSE c.state END,
         finished_at = CASE WHEN p.done THEN now() END,
-        error = CASE WHEN NOT p.done THEN c.error END
-    FROM unnest($2::oid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bool[])
-      AS p(relation_id, generation, rows, bytes, done)
+        error = CASE WHEN p.done THEN NULL WHEN p.waits <> '' THEN p.waits
+                     WHEN c.error LIKE $8 || '%' THEN NULL ELSE c.error END
+    FROM unnest($2::oid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bool[], $7::text[])
+      AS p(relation_id, generation, rows, bytes, done, waits)
     WHERE c.stream = $1 AND c.relation_id = p.relation_id AND c.generation = p.generation
       AND c.state = 'copying')",
-          {stream, Array(oids), Array(generations), Array(rows), Array(bytes), Array(done)}));
+                      {stream, Array(oids), Array(generations), Array(rows), Array(bytes),
+                       Array(done), ArrayLiteral(waits), kWaitsForLock}));
   return ClearSuspects(session, stream);
 }
 

@@ -14,6 +14,7 @@
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
+#include "proto/event.pb.h"
 
 namespace switchyard::capture {
 
@@ -85,7 +86,9 @@ struct CopyRecord {
   std::string schema, name;
   uint64_t generation = 0;  // of the last copy begun; 0 before the first
   bool recopy = false;
-  bool done = false;
+  uint32_t root_id = 0;  // topmost partitioned table; 0: no partition
+  // All there is of its table is unfinished: not a partition that joined others.
+  bool whole = true;
   int64_t rows_estimate = -1;
   int64_t bytes_estimate = 0;
 };
@@ -104,19 +107,25 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
 // Begins the next generation of each at `lsn`; sets `generation` in the records.
 absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn lsn,
                          std::vector<CopyRecord>* copies);
+// The newest copy of each table that has one, and whose rows are all on the log.
+absl::StatusOr<std::vector<event::v1::FinishedCopy>> LoadFinishedCopies(pg::Session& session,
+                                                                        const std::string& stream);
 struct CopyProgress {
   uint32_t relation_id = 0;
   uint64_t generation = 0;
   int64_t rows = 0;
   int64_t bytes = 0;
   bool done = false;
+  std::string waits;  // for a lock: begins with kWaitsForLock; empty: it does not
 };
+inline constexpr char kWaitsForLock[] = "it waits for a lock: ";
+
 // Progress of a generation that was replaced in the meantime is dropped. A copy that is done ends
 // the suspicion against its table that is older than the copy.
 absl::Status RecordProgress(pg::Session& session, const std::string& stream,
                             const std::vector<CopyProgress>& progress);
 
-// Why the last attempt at a copy failed; cleared when the next one begins.
+// Why the last attempt at a copy failed; until one succeeds.
 absl::Status RecordCopyError(pg::Session& session, const std::string& stream, uint32_t relation_id,
                              const std::string& error);
 

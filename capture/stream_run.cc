@@ -239,7 +239,6 @@ absl::Status StreamRun::DropUnfinishedSlot() {
 absl::Status StreamRun::Create() {
   const StreamNames& names = config_.names;
   RETURN_IF_ERROR(log_.CreateTopic(ChangeTopic(names)));
-  RETURN_IF_ERROR(log_.CreateTopic(CopyTopic(names)));
   RETURN_IF_ERROR(CheckNewLog());
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(ChangeTopic(names)));
   RETURN_IF_ERROR(RecordCreating(*session_, names, catalog_.system_identifier, catalog_.timeline));
@@ -379,21 +378,13 @@ absl::Status StreamRun::BeginEpoch() {
   const StreamNames& names = config_.names;
   ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, names, stream_->backend_pid()));
   SY_FAULT_POINT("capture.epoch_taken");
+  RETURN_IF_ERROR(Annotate(BeginCopyTopic(epoch), "copy topic"));
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.epoch = epoch, .start = start_}, *writer_,
       [this](const RelationMessage& relation) { return FindRoot(relation); });
-  event::v1::Hello hello;
-  hello.set_stream(names.stream);
-  hello.set_system_identifier(catalog_.system_identifier);
-  hello.set_timeline(catalog_.timeline);
-  hello.set_database(catalog_.database);
-  hello.set_slot(names.slot);
-  hello.set_start_lsn(start_.value());
-  hello.set_server_version(static_cast<uint32_t>(catalog_.server_version));
-  hello.set_time_us(absl::ToUnixMicros(absl::Now()));
-  RETURN_IF_ERROR(publisher_->Hello(hello));
-  StartHelpers(hello, epoch);
+  RETURN_IF_ERROR(publisher_->Hello(NewHello()));
+  StartHelpers();
   stats_.epoch = epoch;
   stats_.state = static_cast<int>(State::kStreaming);
   LogInfo("capture", "streaming",
@@ -401,7 +392,39 @@ absl::Status StreamRun::BeginEpoch() {
   return absl::OkStatus();
 }
 
-void StreamRun::StartHelpers(const event::v1::Hello& hello, uint64_t epoch) {
+event::v1::Hello StreamRun::NewHello() const {
+  event::v1::Hello hello;
+  hello.set_stream(config_.names.stream);
+  hello.set_system_identifier(catalog_.system_identifier);
+  hello.set_timeline(catalog_.timeline);
+  hello.set_database(catalog_.database);
+  hello.set_slot(config_.names.slot);
+  hello.set_start_lsn(start_.value());
+  hello.set_server_version(static_cast<uint32_t>(catalog_.server_version));
+  hello.set_time_us(absl::ToUnixMicros(absl::Now()));
+  return hello;
+}
+
+// Durable before the first record of the change topic: a reader that finds records there and none
+// here knows that they are lost. Whether it needs them is for the reader to say.
+absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
+  RETURN_IF_ERROR(log_.CreateTopic(CopyTopic(config_.names)));
+  ASSIGN_OR_RETURN(auto writer, log_.OpenWriter(CopyTopic(config_.names)));
+  copy_writer_ = std::make_unique<CopyWriter>(std::move(writer), epoch);
+  event::v1::Event event;
+  *event.mutable_hello() = NewHello();
+  ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.names.stream));
+  event.mutable_hello()->mutable_finished_copies()->Add(finished.begin(), finished.end());
+  RETURN_IF_ERROR(copy_writer_->Append(&event).status());
+  absl::Status flushed = absl::DeadlineExceededError("");
+  while (absl::IsDeadlineExceeded(flushed)) {
+    RETURN_IF_ERROR(cancel_.status());
+    flushed = copy_writer_->Flush(kFinishTimeout);
+  }
+  return flushed;
+}
+
+void StreamRun::StartHelpers() {
   monitor_ = std::make_unique<Monitor>(
       MonitorOptions{.names = config_.names,
                      .dsn = config_.dsn,
@@ -412,15 +435,13 @@ void StreamRun::StartHelpers(const event::v1::Hello& hello, uint64_t epoch) {
   monitor_->Start();
   copier_ =
       std::make_unique<Copier>(CopierOptions{.names = config_.names,
-                                             .topic = CopyTopic(config_.names),
                                              .round = {.dsn = config_.dsn,
                                                        .application_name = config_.application_name,
                                                        .workers = config_.copy_workers,
                                                        .range_bytes = config_.copy_range_bytes},
-                                             .epoch = epoch,
-                                             .hello = hello,
+                                             .retry_interval = config_.copy_retry_interval,
                                              .slot_timeout = config_.slot_timeout},
-                               log_, std::move(initial_));
+                               std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();
 }
@@ -539,7 +560,9 @@ absl::Status StreamRun::Housekeep() {
   stats_.rows = rows_before_ + publisher_->rows();
   stats_.last_commit_time_us = publisher_->last_commit_time_us();
   RETURN_IF_ERROR(writer_->status());
-  return copier_->status();
+  const absl::Status copying = copier_->status();
+  // A topic that is gone is made anew by the next epoch, whose Hello says what was on it.
+  return absl::IsDataLoss(copying) ? absl::AbortedError(copying.message()) : copying;
 }
 
 void StreamRun::Finish() {

@@ -66,9 +66,11 @@ class StreamRun {
   absl::Status NoteHolder(int* told_pid);
   absl::Status CheckSlot(const std::optional<SlotState>& slot) const;
   absl::Status CheckLog(Lsn confirmed_flush);
-  // Takes an epoch, writes its Hello and starts monitor and copier.
+  // Takes an epoch, writes its Hello to both topics and starts monitor and copier.
   absl::Status BeginEpoch();
-  void StartHelpers(const event::v1::Hello& hello, uint64_t epoch);
+  event::v1::Hello NewHello() const;
+  absl::Status BeginCopyTopic(uint64_t epoch);
+  void StartHelpers();
   absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
 
@@ -93,6 +95,7 @@ class StreamRun {
   Lsn start_;  // confirmed_flush_lsn when the slot was acquired
   std::unique_ptr<eventlog::LogWriter> writer_;
   std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<CopyWriter> copy_writer_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Copier> copier_;
   PgoutputMessage message_;

@@ -1,6 +1,7 @@
 #include "replayer/copy_loader.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -69,16 +70,18 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
 absl::Status CopyLoader::Start() {
   ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   next_offset_ = committed_offset_ = state.copy_offset;
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   target_.session().Query(
-                       "SELECT relation_id::bigint, generation, lsn, done FROM switchyard.copy "
-                       "WHERE stream = $1",
-                       {options_.stream}));
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      target_.session().Query("SELECT relation_id::bigint, generation, lsn, done, gone "
+                              "FROM switchyard.copy "
+                              "WHERE stream = $1",
+                              {options_.stream}));
   for (int i = 0; i < rows.rows(); ++i) {
     TableProgress& table = progress_[static_cast<uint32_t>(rows.i64(i, 0))];
     table.generation = static_cast<uint64_t>(rows.i64(i, 1));
     ASSIGN_OR_RETURN(table.lsn, Lsn::Parse(rows.text(i, 2)));
     table.done = rows.boolean(i, 3);
+    table.gone = rows.boolean(i, 4);
   }
   ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
@@ -185,8 +188,7 @@ absl::Status CopyLoader::Add(Event& event, int64_t offset) {
   if (event.format() != 1) {
     return absl::FailedPreconditionError(
         absl::StrFormat("the copy topic holds an event of format %d at offset %d; this program "
-                        "reads format 1; next: "
-                        "upgrade it, then start it again",
+                        "reads format 1; next: upgrade it, then start it again",
                         event.format(), offset));
   }
   if (event.body_case() != Event::kCopyChunk) return Control(event, offset);
@@ -199,6 +201,7 @@ absl::Status CopyLoader::Control(const Event& event, int64_t offset) {
   RETURN_IF_ERROR(BeginIfNeeded());
   switch (event.body_case()) {
     case Event::kHello:
+      RETURN_IF_ERROR(OnHello(event.hello()));
       break;
     case Event::kCopyPoint:
       RETURN_IF_ERROR(OnPoint(event.copy_point()));
@@ -237,6 +240,21 @@ absl::Status CopyLoader::Commit() {
   return absl::OkStatus();
 }
 
+// A topic that was made anew in the middle of the copy.
+absl::Status CopyLoader::OnHello(const event::v1::Hello& hello) const {
+  for (const event::v1::FinishedCopy& copy : hello.finished_copies()) {
+    const SourcePlan* source = SourceOf(copy.relation_id());
+    const auto table = progress_.find(copy.relation_id());
+    if (source == nullptr) continue;
+    if (table != progress_.end() && table->second.generation >= copy.generation()) continue;
+    return absl::DataLossError(
+        absl::StrFormat("the copy topic does not hold the copy of %s.%s that capture had finished: "
+                        "it was deleted and made again, or records were trimmed away",
+                        source->schema, source->name));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   const uint32_t id = point.relation_id();
   const auto known = progress_.find(id);
@@ -258,7 +276,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
               " bytes_estimate) VALUES ($1, $2::oid, $3, $4::bigint, $5::pg_lsn, $6::bigint, "
               "$7::bigint) "
               "ON CONFLICT (stream, relation_id) DO UPDATE SET generation = excluded.generation, "
-              "lsn = excluded.lsn, done = false, rows = 0, bytes = 0, "
+              "lsn = excluded.lsn, done = false, gone = false, rows = 0, bytes = 0, "
               "rows_estimate = excluded.rows_estimate, bytes_estimate = excluded.bytes_estimate, "
               "started_at = now(), finished_at = NULL",
               {options_.stream, std::to_string(id),
@@ -268,7 +286,8 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
           .status());
   std::string definition;
   point.relation().SerializeToString(&definition);
-  return target_.stream().StoreRelation(id, definition);
+  RETURN_IF_ERROR(target_.stream().StoreRelation(id, definition));
+  return DropLeavesLeftOut(point);
 }
 
 std::vector<uint32_t> CopyLoader::LeavesBeside(uint32_t id) const {
@@ -280,7 +299,7 @@ std::vector<uint32_t> CopyLoader::LeavesBeside(uint32_t id) const {
 }
 
 // Rows of one leaf can't be told from another's, so those of all go. Capture starts all leaves of a
-// table again, with their points before the first chunk; one that does not come is waited for.
+// table again, with their points before the first chunk.
 absl::Status CopyLoader::Discard(uint32_t id) {
   const SourcePlan& source = *SourceOf(id);
   const int index = static_cast<int>(&source - plan_.sources.data());
@@ -303,20 +322,31 @@ absl::Status CopyLoader::Discard(uint32_t id) {
   return absl::OkStatus();
 }
 
-// At the end of a leaf the points of all that were copied with it are known.
-void CopyLoader::WarnOfLeavesLeftOut(uint32_t id) const {
-  const SourcePlan& source = *SourceOf(id);
-  for (const uint32_t leaf : LeavesBeside(id)) {
-    const TableProgress& left = progress_.at(leaf);
-    if (left.done || left.lsn >= progress_.at(id).lsn) continue;
-    LogWarn("replayer", "the copy waits for a partition that was not copied again with the others",
-            {{"stream", options_.stream},
-             {"table", source.name},
-             {"partition", relations_.at(leaf).name()},
-             {"next", absl::StrFormat("switchyard recopy FILE %s.%s; if OLD has that partition no "
-                                      "more: switchyard recopy FILE --all",
-                                      source.schema, source.name)}});
+// Once the points of all partitions of a copy are known, one without was detached or dropped.
+absl::Status CopyLoader::DropLeavesLeftOut(const event::v1::CopyPoint& point) {
+  const SourcePlan& source = *SourceOf(point.relation_id());
+  uint32_t copied = 0;
+  std::set<uint32_t> left_out(source.relation_ids.begin(), source.relation_ids.end());
+  for (const auto& [leaf, table] : progress_) {
+    if (SourceOf(leaf) != &source) continue;
+    left_out.insert(leaf);
+    if (table.lsn != Lsn(point.lsn())) continue;
+    left_out.erase(leaf);
+    ++copied;
   }
+  if (point.partitions() == 0 || copied < point.partitions()) return absl::OkStatus();
+  for (const uint32_t leaf : left_out) {
+    progress_[leaf].done = progress_[leaf].gone = true;
+    RETURN_IF_ERROR(
+        target_.session()
+            .Query("INSERT INTO switchyard.copy (stream, relation_id, table_name, generation, lsn, "
+                   "done, gone) VALUES ($1, $2::oid, $3, 0, $4::pg_lsn, true, true) "
+                   "ON CONFLICT (stream, relation_id) DO UPDATE SET done = true, gone = true",
+                   {options_.stream, std::to_string(leaf),
+                    absl::StrCat(source.schema, ".", source.name), Lsn(point.lsn()).ToString()})
+            .status());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
@@ -359,7 +389,6 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
                         SourceOf(end.relation_id())->name, loaded, end.rows()));
   }
   table->second.done = true;
-  WarnOfLeavesLeftOut(end.relation_id());
   return absl::OkStatus();
 }
 
@@ -390,7 +419,7 @@ absl::Status CopyLoader::Finish() {
   Lsn first;
   Lsn last;
   for (const auto& [id, table] : progress_) {
-    if (SourceOf(id) == nullptr) continue;
+    if (SourceOf(id) == nullptr || table.gone) continue;
     if (!first.valid() || table.lsn < first) first = table.lsn;
     last = std::max(last, table.lsn);
   }

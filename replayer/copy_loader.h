@@ -42,6 +42,8 @@ class CopyLoader {
   absl::Status Start();
   // Record of the copy topic to read from: some that follow may be loaded already.
   int64_t first_offset() const;
+  // Nobody needs the records below any more.
+  int64_t committed_offset() const { return committed_offset_; }
   // Every table of the plan is loaded.
   bool complete() const;
 
@@ -61,11 +63,13 @@ class CopyLoader {
     uint64_t generation = 0;
     Lsn lsn;
     bool done = false;
+    bool gone = false;  // a partition that the newest copy of its table did not find
   };
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
   absl::Status StartLanes(int64_t copy_offset);
   absl::Status Control(const event::v1::Event& event, int64_t offset);
+  absl::Status OnHello(const event::v1::Hello& hello) const;
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(event::v1::CopyChunk& chunk, int64_t offset);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
@@ -73,7 +77,7 @@ class CopyLoader {
   absl::Status CheckLanes();
   absl::Status Discard(uint32_t relation_id);
   std::vector<uint32_t> LeavesBeside(uint32_t relation_id) const;
-  void WarnOfLeavesLeftOut(uint32_t relation_id) const;
+  absl::Status DropLeavesLeftOut(const event::v1::CopyPoint& point);
   absl::Status Derive();
 
   PgTarget& target_;

@@ -109,11 +109,22 @@ absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
 }
 
 absl::Status Recopy::Step(const std::vector<std::string>& also) {
-  if (reader_ == nullptr) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
-    next_offset_ = state.copy_offset;
-    ASSIGN_OR_RETURN(reader_, log_.OpenReader(options_.copy_topic, next_offset_));
-  }
+  const absl::Status read = ReadSome();
+  if (absl::IsDataLoss(read)) return BeginTopicAnew(read);
+  RETURN_IF_ERROR(read);
+  return SwapReady(also);
+}
+
+absl::Status Recopy::OpenReader() {
+  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+  next_offset_ = state.copy_offset;
+  RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));  // it may have been deleted
+  ASSIGN_OR_RETURN(reader_, log_.OpenReader(options_.copy_topic, next_offset_));
+  return absl::OkStatus();
+}
+
+absl::Status Recopy::ReadSome() {
+  if (reader_ == nullptr) RETURN_IF_ERROR(OpenReader());
   std::vector<eventlog::LogRecord> records;
   Event event;
   for (int reads = 0; reads < kReadsPerStep; ++reads) {
@@ -129,7 +140,38 @@ absl::Status Recopy::Step(const std::vector<std::string>& also) {
       next_offset_ = record.offset + 1;
     }
   }
-  return SwapReady(also);
+  return absl::OkStatus();
+}
+
+// What is live has all that was ever read, so the stream itself has lost nothing.
+absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
+  RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(options_.copy_topic));
+  if (topic.first <= next_offset_ && next_offset_ <= topic.next) return lost;
+  const std::string why =
+      absl::StrCat("the copy is lost, the table is as it was: ", lost.message());
+  ASSIGN_OR_RETURN(const pg::Result failed,
+                   target_.session().Query(
+                       "UPDATE switchyard.request SET state = 'failed', result = $2, finished_at = "
+                       "clock_timestamp() WHERE stream = $1 AND kind = 'recopy' AND state = 'open' "
+                       "RETURNING argument",
+                       {options_.stream, why}));
+  LogWarn("replayer", "the copy topic begins anew",
+          {{"stream", options_.stream},
+           {"topic", options_.copy_topic},
+           {"error", std::string(StdSv(lost.message()))}});
+  for (int i = 0; i < failed.rows(); ++i) {
+    LogError("replayer", "re-copy ended",
+             {{"stream", options_.stream},
+              {"table", failed.str(i, 0)},
+              {"error", why},
+              {"next", "switchyard recopy FILE " + failed.str(i, 0)}});
+  }
+  for (const auto& [source, job] : jobs_) RETURN_IF_ERROR(DropTables(job));
+  jobs_.clear();
+  reader_.reset();
+  RETURN_IF_ERROR(SetCopyOffset(topic.first));
+  return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 
 absl::Status Recopy::Add(const Event& event) {
@@ -148,8 +190,7 @@ absl::Status Recopy::Add(const Event& event) {
 // Capture copies all leaves of a table as of one point.
 bool Recopy::BeginsAgain(const Job& job, const event::v1::CopyPoint& point) {
   return std::ranges::any_of(job.leaves, [&](const auto& leaf) {
-    return leaf.second.generation > 0 &&
-           (leaf.first == point.relation_id() || leaf.second.lsn != Lsn(point.lsn()));
+    return leaf.first == point.relation_id() || leaf.second.lsn != Lsn(point.lsn());
   });
 }
 
@@ -157,6 +198,9 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   const SourcePlan* source =
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
+  // A partition that joined others: they are copied together when somebody asks for the table.
+  const bool alone = point.relation().root_relation_id() != 0 && point.partitions() == 0;
+  if (alone) return absl::OkStatus();
   const int index = static_cast<int>(source - plan_.sources.data());
   pg::Session& session = target_.session();
   Job& job = jobs_[index];
@@ -176,8 +220,10 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   } else if (BeginsAgain(job, point)) {
     // Rows of one leaf can't be told from another's, all of them come again.
     RETURN_IF_ERROR(session.Execute("TRUNCATE pg_temp." + job.side));
-    for (auto& [id, leaf] : job.leaves) leaf = Leaf();
+    RETURN_IF_ERROR(DropLoadTables(job));
+    job.leaves.clear();
   }
+  job.partitions = point.partitions();
   std::vector<std::string> columns;
   for (const event::v1::Column& column : point.relation().columns()) {
     const auto used =
@@ -240,21 +286,11 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
         plan_.sources[job->source].name, leaf.rows, end.rows()));
   }
   leaf.done = true;
-  for (const auto& [id, other] : job->leaves) {
-    if (other.generation > 0) continue;
-    const SourcePlan& source = plan_.sources[job->source];
-    LogWarn(
-        "replayer", "the re-copy waits for a partition that was left out when it began again",
-        {{"stream", options_.stream},
-         {"table", source.name},
-         {"relation", absl::StrCat(id)},
-         {"next", absl::StrFormat("switchyard recopy FILE %s.%s", source.schema, source.name)}});
-  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Recopy::Ready(Job& job) {
-  // Capture puts the points of all leaves there are before the first row of any.
+  if (job.leaves.size() < job.partitions) return false;
   Lsn last;
   for (const auto& [id, leaf] : job.leaves) {
     if (!leaf.done) return false;
@@ -509,21 +545,31 @@ absl::Status Recopy::Answer(const Job& job, const std::string& state, const std:
 }
 
 absl::Status Recopy::Drop(const Job& job) {
-  pg::Session& session = target_.session();
   // The copies of other tables would have to be read again from before this one.
-  if (jobs_.size() == 1) {
-    RETURN_IF_ERROR(
-        session
-            .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
-                   {options_.stream, std::to_string(next_offset_)})
-            .status());
-  }
-  RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
-  for (const auto& [id, leaf] : job.leaves) {
-    RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));
-  }
+  if (jobs_.size() == 1) RETURN_IF_ERROR(SetCopyOffset(next_offset_));
+  RETURN_IF_ERROR(DropTables(job));
   jobs_.erase(job.source);
   return absl::OkStatus();
+}
+
+absl::Status Recopy::DropTables(const Job& job) {
+  pg::Session& session = target_.session();
+  RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
+  return DropLoadTables(job);
+}
+
+absl::Status Recopy::DropLoadTables(const Job& job) {
+  for (const auto& [id, leaf] : job.leaves) {
+    RETURN_IF_ERROR(target_.session().Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Recopy::SetCopyOffset(int64_t offset) {
+  return target_.session()
+      .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
+             {options_.stream, std::to_string(offset)})
+      .status();
 }
 
 }  // namespace switchyard::replayer

@@ -42,9 +42,10 @@ class Recopy {
   ~Recopy();
 
   // Reads what is on the copy topic, and swaps a table in when all of it is there. DataLoss: rows
-  // are missing. A table that NEW refuses fails its request and is left as it was. `also`: tables
-  // of NEW whose mapping changed with what is copied again; where foreign keys hold they are
-  // derived in the same transaction, as all that is copied again goes in together.
+  // are missing. A topic that was deleted or trimmed fails the requests that wait. A table that NEW
+  // refuses fails its request and is left as it was. `also`: tables of NEW whose mapping changed
+  // with what is copied again; where foreign keys hold they are derived in the same transaction, as
+  // all that is copied again goes in together.
   absl::Status Step(const std::vector<std::string>& also);
 
   // The change topic must be kept from here on; nullopt when no re-copy is open.
@@ -68,11 +69,16 @@ class Recopy {
   struct Job {
     int source = 0;
     std::map<uint32_t, Leaf> leaves;
-    std::string side;       // temporary table, shaped like the source's stage
-    Position from;          // where the stream stood when it was asked for
-    bool outdated = false;  // a partition was emptied after the copy
+    uint32_t partitions = 0;  // that belong to the copy; 0: not partitioned
+    std::string side;         // temporary table, shaped like the source's stage
+    Position from;            // where the stream stood when it was asked for
+    bool outdated = false;    // a partition was emptied after the copy
   };
 
+  absl::Status ReadSome();
+  absl::Status OpenReader();
+  // After a DataLoss of the copy topic: OK when no copy that anybody waits for was on it.
+  absl::Status BeginTopicAnew(const absl::Status& lost);
   absl::Status Add(const event::v1::Event& event);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
@@ -95,6 +101,9 @@ class Recopy {
   absl::Status Finish(const Job& job, const absl::Status& swapped);
   absl::Status Answer(const Job& job, const std::string& state, const std::string& result);
   absl::Status Drop(const Job& job);
+  absl::Status DropTables(const Job& job);
+  absl::Status DropLoadTables(const Job& job);
+  absl::Status SetCopyOffset(int64_t offset);
 
   PgTarget& target_;
   const mapping::Plan& plan_;

@@ -128,15 +128,28 @@ absl::Status Replayer::RunOnce() {
   trim_wal_ = Lsn();
   ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
-  RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
   // A stream that stopped has no copy point unless its copy was complete.
   const bool copied = state.copy_lsn.valid();
   if (!copied) {
+    RETURN_IF_ERROR(RefuseLostCopy(state));
+    RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
     RETURN_IF_ERROR(Copy());
     RETURN_IF_ERROR(target_.ReloadPosition());  // the copy gave it
     RETURN_IF_ERROR(target_.LoadOrder());
   }
   return Stream();
+}
+
+// Capture writes to the copy topic before it does to the other.
+absl::Status Replayer::RefuseLostCopy(const StreamState& state) {
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo changes, log_.Describe(options_.change_topic));
+  if (changes.next <= state.position.next_offset) return absl::OkStatus();
+  const absl::StatusOr<eventlog::TopicInfo> copy = log_.Describe(options_.copy_topic);
+  if (!absl::IsNotFound(copy.status())) RETURN_IF_ERROR(copy.status());
+  if (copy.ok() && copy->next > 0) return absl::OkStatus();
+  return absl::DataLossError(absl::StrFormat(
+      "topic %s %s, though %s has records: it was deleted, and with it the copy of OLD's tables",
+      options_.copy_topic, copy.ok() ? "is empty" : "is gone", options_.change_topic));
 }
 
 absl::Status Replayer::Copy() {
@@ -161,6 +174,7 @@ absl::Status Replayer::Copy() {
     if (records.empty()) RETURN_IF_ERROR(loader.Commit());
     if (records.empty() && draining()) RETURN_IF_ERROR(loader.DrainLanes());
     RETURN_IF_ERROR(EndIfDrained(records.empty()));
+    if (TrimIsDue()) RETURN_IF_ERROR(TrimFlushed({.copy = loader.committed_offset()}));
   }
   return loader.Finish();
 }
@@ -330,9 +344,11 @@ absl::Status Replayer::Chores() {
   }
   ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
-  if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return absl::OkStatus();
-  next_trim_ = now + options_.trim_interval;
-  return TrimFlushed();
+  if (!TrimIsDue()) return absl::OkStatus();
+  TrimPoint point{.change = target_.position().next_offset, .copy = state.copy_offset};
+  ASSIGN_OR_RETURN(const std::optional<int64_t> keep, recopy_->KeepFrom());
+  if (keep) point.change = std::min(point.change, *keep);
+  return TrimFlushed(point);
 }
 
 // Constraints that NEW was given while the stream ran.
@@ -363,22 +379,34 @@ absl::Status Replayer::HandleRequests() {
   return absl::OkStatus();
 }
 
-absl::Status Replayer::TrimFlushed() {
+bool Replayer::TrimIsDue() {
+  const absl::Time now = absl::Now();
+  if (options_.trim_interval == absl::ZeroDuration() || now < next_trim_) return false;
+  next_trim_ = now + options_.trim_interval;
+  return true;
+}
+
+// Trims to the point of the last call once the target has flushed it; keeps this one for the next.
+absl::Status Replayer::TrimFlushed(const TrimPoint& point) {
   if (trim_wal_.valid()) {
     ASSIGN_OR_RETURN(const bool flushed, target_.FlushedUpTo(trim_wal_));
     if (!flushed) return absl::OkStatus();
-    const absl::Status trimmed = log_.Trim(options_.change_topic, trim_offset_);
-    if (!trimmed.ok()) {
-      LogWarn(
-          "replayer", "the log could not be trimmed; it grows",
-          {{"stream", options_.target.stream}, {"error", std::string(StdSv(trimmed.message()))}});
-    }
+    Trim(options_.change_topic, trim_.change);
+    Trim(options_.copy_topic, trim_.copy);
   }
-  trim_offset_ = target_.position().next_offset;
-  ASSIGN_OR_RETURN(const std::optional<int64_t> keep, recopy_->KeepFrom());
-  if (keep) trim_offset_ = std::min(trim_offset_, *keep);
+  trim_ = point;
   ASSIGN_OR_RETURN(trim_wal_, target_.TargetWalPosition());
   return absl::OkStatus();
+}
+
+void Replayer::Trim(const std::string& topic, int64_t before) {
+  if (before == 0) return;
+  const absl::Status trimmed = log_.Trim(topic, before);
+  if (trimmed.ok()) return;
+  LogWarn("replayer", "the log could not be trimmed; it grows",
+          {{"stream", options_.target.stream},
+           {"topic", topic},
+           {"error", std::string(StdSv(trimmed.message()))}});
 }
 
 // `held`: what was obeyed. It may have been taken back already.

@@ -64,7 +64,14 @@ class Replayer {
     mapping::ResumeWork work;
   };
 
+  // Records below these offsets are needed no more.
+  struct TrimPoint {
+    int64_t change = 0;
+    int64_t copy = 0;
+  };
+
   absl::Status RunOnce();
+  absl::Status RefuseLostCopy(const StreamState& state);
   absl::Status Copy();
   absl::Status Stream();
   absl::Status StreamFrom(const StreamState& state);
@@ -76,7 +83,9 @@ class Replayer {
   absl::StatusOr<std::optional<OpenResume>> LoadResume();
   absl::Status StepResume();
   absl::Status RefuseFailedCopies();
-  absl::Status TrimFlushed();
+  bool TrimIsDue();
+  absl::Status TrimFlushed(const TrimPoint& point);
+  void Trim(const std::string& topic, int64_t before);
   absl::Status AwaitRelease(std::optional<Lsn> held);
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
@@ -105,8 +114,8 @@ class Replayer {
   absl::Time next_chores_;
   absl::Time next_look_;
   absl::Time next_trim_;
-  // To be trimmed once the target has flushed its WAL up to trim_wal_.
-  int64_t trim_offset_ = 0;
+  // To be trimmed to once the target has flushed its WAL up to trim_wal_.
+  TrimPoint trim_;
   Lsn trim_wal_;
 };
 

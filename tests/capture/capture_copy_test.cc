@@ -157,6 +157,101 @@ TEST_F(CaptureCopyTest, ARestartCopiesOnlyWhatWasNotFinished) {
   ExpectReplicaEqualsSource();
   EXPECT_EQ(Generation("t"), "1");
   EXPECT_EQ(Generation("unlucky"), "3");
+  // A reader learns what it must have seen.
+  const std::vector<Event> copies = Copies();
+  const auto hello = std::ranges::find_if(copies.rbegin(), copies.rend(),
+                                          [](const Event& event) { return event.has_hello(); });
+  ASSERT_THAT(hello->hello().finished_copies(), SizeIs(1));
+  const event::v1::FinishedCopy& finished = hello->hello().finished_copies(0);
+  EXPECT_EQ(std::to_string(finished.relation_id()), Scalar("SELECT 't'::regclass::oid"));
+  EXPECT_EQ(finished.generation(), 1u);
+}
+
+// Nothing of the source is lost with it: whoever needs it sees what was on it.
+TEST_F(CaptureCopyTest, ADeletedCopyTopicIsMadeAnew) {
+  tables_ = {{"", "t"}, {"", "u"}};
+  Begin(
+      "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
+      "CREATE TABLE u (id int PRIMARY KEY)");
+  AwaitCopied();
+  const std::string topic = CopyTopic(options().names);
+  memory_->DeleteTopic(topic);
+  ASSERT_OK(Recopy("t"));
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  AwaitCopied();
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+  const std::vector<Event> copies = testing::LogFollower(*memory_, topic).ReadAll();
+  ASSERT_THAT(copies, SizeIs(::testing::Ge(2)));
+  EXPECT_THAT(copies[0].hello().finished_copies(), SizeIs(1));
+  EXPECT_EQ(copies[1].copy_point().relation().name(), "t");
+}
+
+// It would fill the log.
+TEST_F(CaptureCopyTest, ACopyThatFailedIsNotRepeatedWithTheOthers) {
+  tables_ = {{"", "t"}, {"", "u"}};
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.copy_retry_interval = absl::Hours(1);
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  ASSERT_TRUE(running_->AwaitStreaming());
+  AwaitCopied();
+  Run("REVOKE SELECT ON t FROM switchyard_capture");
+  ASSERT_OK(Recopy("t"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE error <> ''", "1");
+  const std::string done = "SELECT state FROM switchyard.capture_copy WHERE table_name = ";
+  for (const char* generation : {"2", "3"}) {
+    ASSERT_OK(Recopy("u"));
+    AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+    AwaitScalar(done + "'u'", "done");
+    EXPECT_EQ(Generation("u"), generation);
+  }
+  EXPECT_EQ(Generation("t"), "2");
+  // Unless somebody asks.
+  Run("GRANT SELECT ON t TO switchyard_capture");
+  ASSERT_OK(Recopy("t"));
+  AwaitScalar(done + "'t'", "done");
+}
+
+TEST_F(CaptureCopyTest, WhoLocksATableIsToldUntilItDoesNoMore) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY)");
+  AwaitCopied();
+  EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+  Run("UPDATE switchyard.capture_copy SET state = 'copying'");
+  const auto session = ConnectAsCapture();
+  CopyProgress progress{
+      .relation_id = static_cast<uint32_t>(std::stoul(Scalar("SELECT 't'::regclass::oid"))),
+      .generation = 1,
+      .waits = std::string(kWaitsForLock) + "pid 1"};
+  const std::string error = "SELECT coalesce(error, '') FROM switchyard.capture_copy";
+  for (const std::string& waits : {progress.waits, std::string()}) {
+    progress.waits = waits;
+    ASSERT_OK(RecordProgress(*session, options().names.stream, {progress}));
+    EXPECT_EQ(Scalar(error), waits);
+  }
+  ASSERT_OK(RecordCopyError(*session, options().names.stream, progress.relation_id, "why"));
+  ASSERT_OK(RecordProgress(*session, options().names.stream, {progress}));
+  EXPECT_EQ(Scalar(error), "why");
+}
+
+// Before the first row is read, too: the snapshot waits for it.
+TEST_F(CaptureCopyTest, ATransactionThatKeepsTheSnapshotFromBeingTakenIsTold) {
+  Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (a int)");
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.slot_timeout = absl::Milliseconds(300);
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  ASSERT_TRUE(running_->AwaitStreaming());
+  AwaitCopied();
+  const auto busy = Other();
+  ASSERT_OK(busy->Execute("BEGIN; INSERT INTO other VALUES (1)"));
+  ASSERT_OK_AND_ASSIGN(const pg::Result pid, busy->Query("SELECT pg_backend_pid()"));
+  ASSERT_OK(Recopy("t"));
+  AwaitScalar(
+      "SELECT coalesce(max(error), '') LIKE '%" + pid.str(0, 0) + "%' FROM switchyard.capture_copy",
+      "t");
+  ASSERT_OK(busy->Execute("COMMIT"));
+  AwaitScalar("SELECT error IS NULL AND state = 'done' FROM switchyard.capture_copy", "t");
 }
 
 TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
@@ -183,6 +278,7 @@ TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
                                          [](const Event& event) { return event.has_copy_point(); });
   ASSERT_NE(last, copies.rend());
   EXPECT_TRUE(last->copy_point().recopy());
+  EXPECT_EQ(last->copy_point().partitions(), 2u);
   EXPECT_EQ(Scalar("SELECT count(*) FROM pg_replication_slots WHERE temporary AND "
                    "database = current_database()"),
             "0");
@@ -245,9 +341,9 @@ class CopyRoundTest : public CaptureCopyTest {
     for (CopyRecord& record : records) record.generation = 1;
     ASSERT_OK_AND_ASSIGN(auto writer, memory_->OpenWriter("copy"));
     writer_ = std::make_unique<CopyWriter>(std::move(writer), 1);
-    round_ =
-        std::make_unique<CopyRound>(CopyRoundOptions{.dsn = server_->dsn(database_), .workers = 1},
-                                    *snapshot_, writer_.get(), records, tables);
+    CopyRoundOptions options{.dsn = server_->dsn(database_), .workers = 1};
+    options.row_bytes_max = 200'000;
+    round_ = std::make_unique<CopyRound>(options, *snapshot_, writer_.get(), records, tables);
     ASSERT_OK(round_->Start());
   }
   testing::ReplicaModel Model() {
@@ -336,9 +432,26 @@ TEST_F(CopyRoundTest, ALockedTableWaitsBehindTheOthers) {
   EXPECT_OK(switchyard::testing::Await("the other table is copied", absl::Minutes(1),
                                        [&] { return done(1); }));
   EXPECT_FALSE(done(0));
+  ASSERT_OK_AND_ASSIGN(const pg::Result pid, locker->Query("SELECT pg_backend_pid()"));
+  EXPECT_THAT(round_->Progress()[0].waits, HasSubstr("pid " + pid.str(0, 0) + " (role postgres"));
   ASSERT_OK(locker->Execute("COMMIT"));
   ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
   EXPECT_THAT(Model().Rows("public", "locked"), SizeIs(1));
+}
+
+// A row that Postgres can send and the log can't hold.
+TEST_F(CopyRoundTest, ARowTooLargeForTheLogFailsItsTableAlone) {
+  TakeSnapshot(
+      "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), "
+      "(2, repeat('x', 200000)); CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1)");
+  StartRound({"t", "u"});
+  ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
+  ASSERT_THAT(round_->Failures(), SizeIs(1));
+  EXPECT_THAT(std::string(round_->Failures()[0].status.message()),
+              HasSubstr("a row of public.t has 200003 bytes as text, the limit of the log is "
+                        "200000; next: make it smaller"));
+  EXPECT_OK(writer_->status());
+  EXPECT_THAT(Model().Rows("public", "u"), SizeIs(1));
 }
 
 TEST_F(CopyRoundTest, EndsInTheMiddleOfARangeWhenAbandoned) {

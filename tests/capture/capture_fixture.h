@@ -80,6 +80,7 @@ class CaptureTest : public SourceTest {
             .tables = tables_,
             .heartbeat_interval = absl::Milliseconds(200),
             .drift_check_interval = absl::Milliseconds(100),
+            .copy_retry_interval = absl::Milliseconds(500),
             .standby_interval = absl::Milliseconds(20)};
   }
   // Makes the tables, sets the source up and starts.

@@ -81,6 +81,14 @@ class KafkaFaultsTest : public CliRunTest {
     })) << status.output;
     return status;
   }
+  void ExpectCopyLost(const std::string& role) {
+    ASSERT_OK(pipeline_->Start(role));
+    EXPECT_THAT(AwaitStopped().output, AllOf(HasSubstr("copy"), HasSubstr("deleted"),
+                                             HasSubstr("switchyard recopy FILE --all")));
+    EXPECT_THAT(pipeline_->Stop(role),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("ended with 1")));
+    ASSERT_OK(postgres_->Execute("new_db", "UPDATE switchyard.stream SET state = 'copying'"));
+  }
   // The way out that every loss names.
   void CopyAllAgainAndExpectEquality() {
     const ProgramResult anew = RunCli({"recopy", file_, "--all"}, Roles());
@@ -170,6 +178,44 @@ TEST_F(KafkaFaultsTest, ADeletedTopicIsNamedAndTheRecopyMendsIt) {
   EXPECT_EQ(again.exit_code, 1);
   EXPECT_THAT(again.output, HasSubstr("switchyard recopy FILE --all"));
   ASSERT_NO_FATAL_FAILURE(CopyAllAgainAndExpectEquality());
+}
+
+TEST_F(KafkaFaultsTest, ACopyTopicDeletedBeforeItWasReadIsNamedAndTheRecopyMendsIt) {
+  ASSERT_OK(pipeline_->Start("capture"));
+  AwaitOld("SELECT count(*) = 1 FROM switchyard.capture_stream WHERE state = 'streaming'");
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(kafka_->DeleteTopic(migration_ + ".forward.copy"));
+  ASSERT_NO_FATAL_FAILURE(ExpectCopyLost("replay"));
+  // Nor is the topic that capture makes anew taken for the one that is gone.
+  ASSERT_OK(pipeline_->Start("capture"));
+  AwaitLog("capture", "streaming stream=" + migration_ + ".forward epoch=2");
+  ASSERT_OK(pipeline_->Stop("capture"));
+  ASSERT_NO_FATAL_FAILURE(ExpectCopyLost("run"));
+  ASSERT_NO_FATAL_FAILURE(CopyAllAgainAndExpectEquality());
+}
+
+// It is needed no more: no reason to stop.
+TEST_F(KafkaFaultsTest, ACopyTopicDeletedLaterIsMadeAnewForTheNextCopy) {
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_OK(kafka_->DeleteTopic(migration_ + ".forward.copy"));
+  const auto copy_again = [&]() -> absl::StatusOr<bool> {
+    const std::string said = RunCli({"recopy", file_, "orders", "--wait", "25s"}, Roles()).output;
+    if (said.find("swapped in") != std::string::npos) return true;
+    EXPECT_THAT(said, HasSubstr("the copy is lost, the table is as it was"));
+    return false;
+  };
+  // A request that was made before the loss was met goes with it.
+  EXPECT_OK(Await("copied again", absl::Seconds(60), copy_again));
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = amount + 1"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT sum(amount) FROM orders"), Old("SELECT sum(amount) FROM orders"));
+  ASSERT_OK(pipeline_->Stop());
+  ASSERT_OK(kafka_->DeleteTopic(migration_ + ".forward.copy"));
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_OK(Await("copied again", absl::Seconds(60), copy_again));
+  ASSERT_OK(pipeline_->Stop());
 }
 
 TEST_F(KafkaFaultsTest, ATopicTrimmedTooFarIsNamedAndTheRecopyMendsIt) {

@@ -170,6 +170,45 @@ TEST_F(CopyLoaderTest, ALeafThatBeginsAgainAloneWaitsForTheOthers) {
   EXPECT_EQ(New("SELECT count(*), min(id), max(id) FROM p"), "2000|1|2000");
 }
 
+TEST_F(CopyLoaderTest, ALeafThatIsGoneWhenTheOthersBeginAgainIsNotWaitedFor) {
+  ASSERT_OK(
+      Prepare("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+              "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (1000);"
+              "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (1000) TO (2000);"
+              "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (2000) TO (3000)",
+              "CREATE TABLE p (id int PRIMARY KEY)", "  - {table: public.p, copy: p}\n",
+              "INSERT INTO p SELECT generate_series(1, 2999)"));
+  ASSERT_OK(OnOld("DROP TABLE p2"));
+  ASSERT_OK(capture_->RecopyLeaves({"p1", "p3"}));
+  {
+    Run run = Begin();
+    ASSERT_OK(Feed(*run.loader, INT64_MAX));
+    ASSERT_OK(run.loader->Commit());
+  }
+  Run run = Begin();
+  ASSERT_TRUE(run.loader->complete());
+  ASSERT_OK(run.loader->Finish());
+  EXPECT_EQ(New("SELECT count(*), count(*) FILTER (WHERE id BETWEEN 1000 AND 1999) FROM p"),
+            "1999|0");
+  // Nothing older than that copy is to be read again.
+  EXPECT_EQ(New("SELECT s.lsn + 1 = min(c.lsn) FROM switchyard.stream s, switchyard.copy c "
+                "WHERE NOT c.gone GROUP BY s.lsn"),
+            "t");
+}
+
+// The chain of the copy topic, as previous_commit_lsn is that of the other.
+TEST_F(CopyLoaderTest, ACopyThatCaptureHadFinishedAndThatIsMissingIsALoss) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  const auto a = static_cast<uint32_t>(std::stoul(Old("SELECT 'a'::regclass::oid")));
+  ASSERT_OK(capture_->CopyHello({{a, 1}, {12345, 7}}));  // also one that is not mapped
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(capture_->CopyHello({{a, 2}}));
+  const absl::Status lost = Feed(*run.loader, INT64_MAX);
+  EXPECT_EQ(lost.code(), absl::StatusCode::kDataLoss) << lost;
+  EXPECT_THAT(std::string(lost.message()), HasSubstr("does not hold the copy of public.a"));
+}
+
 TEST_F(CopyLoaderTest, AChunkThatIsMissingIsALoss) {
   ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
   Run run = Begin();

@@ -142,19 +142,44 @@ TEST_F(RecopyTest, AllLeavesBeginAgainThoughTheFirstIsEmpty) {
   ExpectSwappedIn();
 }
 
-// As captures of before wrote it. The row that moved is in the copies of both.
-TEST_F(RecopyTest, ALeafThatBeginsAgainAloneWaitsForTheOthers) {
-  StartLeaves("INSERT INTO t VALUES (1, 'first')");
-  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
-  ASSERT_OK(OnOld("UPDATE t SET id = 1001 WHERE id = 1"));
+TEST_F(RecopyTest, ALeafThatJoinedOthersIsNotTakenForTheTable) {
+  StartLeaves("INSERT INTO t VALUES (1, 'first'), (1001, 'first')");
   ASSERT_OK(capture_->Recopy("t2"));
   ASSERT_OK(StartReplayer());
-  ASSERT_OK(CatchUp());
   ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'second')"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kLast), "open");
+  EXPECT_EQ(New(kAll), Old(kAll));
   ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'third')"));
+  ExpectSwappedIn();
+}
+
+TEST_F(RecopyTest, ALeafThatIsGoneWhenTheOthersBeginAgainIsNotWaitedFor) {
+  StartLeaves("INSERT INTO t VALUES (1, 'first'), (1001, 'first')");
+  ASSERT_OK(capture_->RecopyLeaves({"t1", "t2"}));
+  ASSERT_OK(OnOld("DROP TABLE t2; UPDATE t SET v = 'second'"));
+  ASSERT_OK(capture_->RecopyLeaves({"t1"}));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'third')"));
+  ASSERT_OK(StartReplayer());
+  ExpectSwappedIn();
+}
+
+// What is live has all that was on it.
+TEST_F(RecopyTest, TheStreamOutlivesTheCopyTopic) {
+  StartTable();
+  ASSERT_OK(Ask());
+  log_->DeleteTopic(options_.copy_topic);
+  ASSERT_OK(AwaitNew(kLast, "failed"));
+  EXPECT_THAT(New("SELECT result FROM switchyard.request"),
+              ::testing::HasSubstr("the copy is lost, the table is as it was"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+  ASSERT_OK(capture_->ReopenCopyTopic(*log_));
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 1"));
   ExpectSwappedIn();
 }
 

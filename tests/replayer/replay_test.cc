@@ -489,6 +489,21 @@ TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn)
   EXPECT_EQ(New("SELECT name FROM users WHERE email = '10@x'"), "goes on");
 }
 
+// Else it would be waited for, with NEW copying for ever.
+TEST_F(ReplayTest, ACopyTopicDeletedBeforeItWasReadIsNamed) {
+  ASSERT_OK(Prepare(kTable, kTable, kCopyT, "INSERT INTO t VALUES (1, 'a', 1)"));
+  log_->DeleteTopic(options_.copy_topic);
+  for (const char* how : {"is gone", "is empty"}) {
+    ASSERT_OK(StartReplayer());
+    ASSERT_OK(AwaitState("stopped"));
+    EXPECT_THAT(StopReplayer(),
+                testing::StatusIs(absl::StatusCode::kDataLoss,
+                                  AllOf(HasSubstr(how), HasSubstr("recopy FILE --all"))));
+    ASSERT_OK(log_->CreateTopic(options_.copy_topic));
+    ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'copying'"));
+  }
+}
+
 // A re-copy that is older than the last TRUNCATE of a partition can't tell its rows either.
 TEST_F(ReplayTest, ATableStaysInDoubtUntilACopyIsYoungerThanTheTruncate) {
   constexpr char kPartitioned[] =

@@ -84,5 +84,23 @@ TEST_F(TrimTest, ATargetThatWentBackFindsOnTheLogWhatItLost) {
   thread.join();
 }
 
+TEST_F(TrimTest, TheCopyIsForgottenOnceItIsLoaded) {
+  constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY)";
+  options_.trim_interval = absl::Milliseconds(1);
+  ASSERT_OK(Start(kTable, kTable, "  - {table: public.t, copy: t}\n",
+                  "INSERT INTO t SELECT generate_series(1, 1000)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK_AND_ASSIGN(const eventlog::TopicInfo topic, log_->Describe(options_.copy_topic));
+  EXPECT_OK(testing::Await("trimmed", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const eventlog::TopicInfo now, log_->Describe(options_.copy_topic));
+    return now.first == topic.next;
+  }));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (0)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "1001");
+}
+
 }  // namespace
 }  // namespace switchyard::replayer

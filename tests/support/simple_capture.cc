@@ -33,13 +33,14 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   RETURN_IF_ERROR(log.CreateTopic(own.change_topic));
   RETURN_IF_ERROR(log.CreateTopic(own.copy_topic));
   ASSIGN_OR_RETURN(capture->changes_, log.OpenWriter(own.change_topic));
-  RETURN_IF_ERROR(capture->NewEpoch());
   ASSIGN_OR_RETURN(capture->copies_, log.OpenWriter(own.copy_topic));
   std::vector<const mapping::Table*> copied;
   for (const mapping::Table& table : catalog.tables) {
     if (table.kind == 'r') copied.push_back(&table);
   }
-  RETURN_IF_ERROR(capture->Copy(copied, lsn));
+  RETURN_IF_ERROR(capture->CopyHello({}));
+  RETURN_IF_ERROR(capture->Copy(copied, lsn, 0));
+  RETURN_IF_ERROR(capture->NewEpoch());
   return capture;
 }
 
@@ -98,24 +99,45 @@ absl::Status SimpleCapture::DieAfter(int messages) {
   return NewEpoch();
 }
 
-absl::Status SimpleCapture::RecopyLeaves(const std::vector<std::string>& leaves) {
+absl::Status SimpleCapture::ReopenCopyTopic(eventlog::EventLog& log) {
+  ASSIGN_OR_RETURN(copies_, log.OpenWriter(options_.copy_topic));
+  return absl::OkStatus();
+}
+
+absl::Status SimpleCapture::CopyHello(const std::map<uint32_t, uint64_t>& finished) {
+  Event event;
+  event.set_format(1);
+  event.set_epoch(1);
+  event.mutable_hello()->set_stream("test.forward");
+  for (const auto& [relation_id, generation] : finished) {
+    event::v1::FinishedCopy* copy = event.mutable_hello()->add_finished_copies();
+    copy->set_relation_id(relation_id);
+    copy->set_generation(generation);
+  }
+  RETURN_IF_ERROR(copies_->Append("", event.SerializeAsString()).status());
+  return copies_->Flush(absl::Seconds(30));
+}
+
+absl::Status SimpleCapture::RecopyTables(const std::vector<std::string>& names,
+                                         uint32_t partitions) {
   std::vector<const mapping::Table*> tables;
   for (const mapping::Table& table : catalog_.tables) {
-    if (std::ranges::count(leaves, table.name) > 0) tables.push_back(&table);
+    if (std::ranges::count(names, table.name) > 0) tables.push_back(&table);
   }
   // A slot point holds the commits below it; the tables are read before anything else commits.
   ASSIGN_OR_RETURN(const pg::Result point, source_.Query("SELECT pg_current_wal_insert_lsn()"));
   ASSIGN_OR_RETURN(const Lsn lsn, Lsn::Parse(point.text(0, 0)));
-  return Copy(tables, lsn);
+  return Copy(tables, lsn, partitions);
 }
 
-absl::Status SimpleCapture::Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn) {
-  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WritePoint(*table, lsn));
+absl::Status SimpleCapture::Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn,
+                                 uint32_t partitions) {
+  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WritePoint(*table, lsn, partitions));
   for (const mapping::Table* table : tables) RETURN_IF_ERROR(WriteRows(*table));
   return copies_->Flush(absl::Seconds(30));
 }
 
-absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn) {
+absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn, uint32_t partitions) {
   const uint64_t generation = ++generations_[table.oid];
   Event event;
   event.set_format(1);
@@ -128,6 +150,8 @@ absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn) {
   point->mutable_relation()->set_relation_id(table.oid);
   point->mutable_relation()->set_schema(table.schema);
   point->mutable_relation()->set_name(table.name);
+  point->mutable_relation()->set_root_relation_id(table.root_oid);
+  point->set_partitions(partitions);
   for (const mapping::Column& column : table.columns) {
     if (column.generated) continue;
     event::v1::Column* out = point->mutable_relation()->add_columns();

@@ -39,9 +39,16 @@ class SimpleCapture {
   }
 
   absl::Status Pump();
-  // A new generation of one table, or of leaves of one, on the copy topic, as of now.
-  absl::Status Recopy(const std::string& table) { return RecopyLeaves({table}); }
-  absl::Status RecopyLeaves(const std::vector<std::string>& leaves);
+  // A new generation of one table on the copy topic, as of now; of a leaf that joined others, too.
+  absl::Status Recopy(const std::string& table) { return RecopyTables({table}, 0); }
+  // Of all leaves that there are.
+  absl::Status RecopyLeaves(const std::vector<std::string>& leaves) {
+    return RecopyTables(leaves, static_cast<uint32_t>(leaves.size()));
+  }
+  // After the topic was made anew.
+  absl::Status ReopenCopyTopic(eventlog::EventLog& log);
+  // Hello of an epoch on the copy topic, which names these copies as finished.
+  absl::Status CopyHello(const std::map<uint32_t, uint64_t>& finished);
   // A new epoch from where the slot stands, as after a crash of capture.
   absl::Status NewEpoch();
   // The first `messages` of what Pump would publish; then capture dies, and a new epoch begins.
@@ -52,9 +59,10 @@ class SimpleCapture {
  private:
   SimpleCapture(pg::Session& source, const mapping::Catalog& catalog, Options options)
       : source_(source), catalog_(catalog), options_(std::move(options)) {}
+  absl::Status RecopyTables(const std::vector<std::string>& tables, uint32_t partitions);
   // The points of all first, as capture does it.
-  absl::Status Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn);
-  absl::Status WritePoint(const mapping::Table& table, Lsn lsn);
+  absl::Status Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn, uint32_t partitions);
+  absl::Status WritePoint(const mapping::Table& table, Lsn lsn, uint32_t partitions);
   absl::Status WriteRows(const mapping::Table& table);
 
   pg::Session& source_;
