@@ -19,10 +19,12 @@ constexpr absl::Duration kRefusalTimeout = absl::Seconds(5);
 
 // For errors that come from below without one.
 std::string NextAfter(const absl::Status& ended, const StreamNames& names) {
-  return absl::IsDataLoss(ended)
-             ? HowToBeginAnew(names)
-             : "switchyard check FILE names what is missing; mend it and start again, nothing was "
-               "skipped";
+  if (absl::IsDataLoss(ended)) return HowToBeginAnew(names);
+  if (!absl::IsFailedPrecondition(ended)) {
+    return "mend what it names and start again, nothing was skipped";
+  }
+  return "switchyard check FILE names what is missing; mend it and start again, nothing was "
+         "skipped";
 }
 
 }  // namespace

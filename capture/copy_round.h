@@ -1,15 +1,15 @@
 // Copies a set of tables as of one snapshot, in parallel, to the copy topic.
 //
-//   CopyRound round(options, snapshot, &writer, tables);
-//   RETURN_IF_ERROR(round.Start(cancel));
+//   CopyRound round(options, snapshot, &writer, records, tables);
+//   RETURN_IF_ERROR(round.Start());
 //   while (!round.WaitFor(absl::Seconds(1))) Save(round.Progress());
 //   ... round.Progress() tells which tables are done: their CopyEnd is durable on the log.
 //
 // Big tables are cut into ranges of blocks, so that several workers share one. Each range is a
 // transaction of its own: a table is locked (ACCESS SHARE) no longer than a range takes, and only
 // the snapshot's keeper stays open. A table that somebody else has locked goes behind the others.
-// A table that was rewritten or truncated after the snapshot
-// looks empty to it, so its file is compared under the lock, and such a table fails.
+// A table that was rewritten or truncated after the snapshot looks empty to it, so its file is
+// compared under the lock, and such a table fails.
 //
 // Thread safety: Progress() and WaitFor() from one thread, while the workers run.
 #pragma once

@@ -3,7 +3,7 @@
 // renamed or dropped. Capture compares the shape of its tables in the catalogue at start and every
 // few seconds; a difference makes the table suspect.
 //
-//   ASSIGN_OR_RETURN(TableShapes now, LoadShapes(*session, stream));
+//   ASSIGN_OR_RETURN(ShapeSnapshot now, LoadShapes(*session, publication, before));
 //   for (const Drift& drift : CompareShapes(before, now)) ...
 //
 // Reading takes no lock on the tables and never waits for one. Thread safety: plain values, and

@@ -2,7 +2,7 @@
 // writer cuts, the reader joins.
 //
 //   for (uint32_t i = 0; i < PartCount(payload.size(), limit); ++i) {
-//     EncodePart(payload, {.epoch = ..., .index = i, ...}, &piece);  // piece is one message
+//     EncodePart(payload, i, limit, &piece);  // piece is one message
 //   }
 //
 // Pure. The wire format is written and read by hand here: a row event must not be parsed twice
