@@ -45,8 +45,9 @@ absl::Status PgTarget::Open() {
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
   quarantine_ = std::make_unique<Quarantine>(
-      *writer_,
-      QuarantineOptions{.stream = options_.stream, .entries_max = options_.quarantine_max});
+      *writer_, QuarantineOptions{.stream = options_.stream,
+                                  .entries_max = options_.quarantine_max,
+                                  .scopes_per_recompute = options_.scopes_per_recompute});
   RETURN_IF_ERROR(quarantine_->Load());
   RETURN_IF_ERROR(ReloadPosition());
   // Their transaction is through, by an answer that was lost or by another replayer.

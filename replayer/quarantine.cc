@@ -1,7 +1,6 @@
 #include "replayer/quarantine.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -9,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "replayer/entry_json.h"
 #include "replayer/ordered_writer.h"
 #include "replayer/savepoint.h"
 
@@ -19,58 +19,10 @@ using mapping::SourcePlan;
 
 namespace {
 
-// A function call takes at most 100 arguments: columns go into JSON in pieces of this many.
-constexpr size_t kColumnsPerObject = 40;
-
 std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
 // What a stage held, and what entries of the quarantine stand in it.
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
 std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.stage.substr(8)); }
-
-// The stage, or what was held of it, is known as sy_s in what these give.
-
-// jsonb of name/value pairs, `value` giving the SQL of a text.
-std::string JsonObject(size_t count, const std::function<std::string(size_t)>& name,
-                       const std::function<std::string(size_t)>& value) {
-  std::vector<std::string> pieces;
-  for (size_t begin = 0; begin < count; begin += kColumnsPerObject) {
-    std::vector<std::string> arguments;
-    for (size_t i = begin; i < std::min(count, begin + kColumnsPerObject); ++i) {
-      arguments.push_back(absl::StrCat(QuoteLiteral(name(i)), ", ", value(i)));
-    }
-    pieces.push_back(absl::StrCat("jsonb_build_object(", absl::StrJoin(arguments, ", "), ")"));
-  }
-  return absl::StrCat("(", absl::StrJoin(pieces, " || "), ")");
-}
-
-const std::string& KeyName(const SourcePlan& source, size_t i) {
-  return source.columns[source.key[i]].name;
-}
-
-std::string OldKeyJson(const SourcePlan& source) {
-  return JsonObject(
-      source.key.size(), [&](size_t i) { return KeyName(source, i); },
-      [&](size_t i) { return absl::StrCat("sy_s.sy__k", i, "::text"); });
-}
-
-std::string NewKeyJson(const SourcePlan& source) {
-  return JsonObject(
-      source.key.size(), [&](size_t i) { return KeyName(source, i); },
-      [&](size_t i) { return "sy_s." + QuoteIdentifier(KeyName(source, i)) + "::text"; });
-}
-
-std::string ImageJson(const SourcePlan& source) {
-  std::string json = JsonObject(
-      source.columns.size(), [&](size_t i) { return source.columns[i].name; },
-      [&](size_t i) { return "sy_s." + QuoteIdentifier(source.columns[i].name) + "::text"; });
-  int place = 0;
-  for (const mapping::StageColumn& column : source.columns) {
-    if (!column.toastable) continue;
-    absl::StrAppend(&json, " - CASE WHEN substr(sy_s.sy__absent, ", ++place, ", 1) = '1' THEN ",
-                    QuoteLiteral(column.name), " ELSE '' END");
-  }
-  return "(" + json + ")";
-}
 
 }  // namespace
 
@@ -290,7 +242,8 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
   std::vector<std::string> values;
   std::string absent = "''";
   for (size_t i = 0; i < plan.key.size(); ++i) {
-    values.push_back(absl::StrCat("(coalesce(before, scope) ->> ", QuoteLiteral(KeyName(plan, i)),
+    values.push_back(absl::StrCat("(coalesce(before, scope) ->> ",
+                                  QuoteLiteral(plan.columns[plan.key[i]].name),
                                   ")::", plan.columns[plan.key[i]].type));
   }
   for (const mapping::StageColumn& column : plan.columns) {
@@ -382,10 +335,9 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
     ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
     for (const auto& [number, error] : barred) refusals.push_back({number, error});
   }
-  Numbers scopes;
-  for (int64_t n = 1; n <= count.i64(0, 0); ++n) {
-    if (std::ranges::count(refusals, n, &Refusal::number) == 0) scopes.push_back(n);
-  }
+  Numbers without;
+  for (const Refusal& refusal : refusals) without.push_back(refusal.number);
+  std::ranges::sort(without);
   const auto recompute = [&](const Numbers& some, bool exchange) -> absl::Status {
     RETURN_IF_ERROR(TouchScopes(mapping, some));
     return writer_.Recompute(mapping, exchange, readers);
@@ -404,7 +356,9 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
       return recompute(some, true);
     });
   };
-  ASSIGN_OR_RETURN(const std::vector<Refusal> more, WriteWhatFits(scopes, {write, fits}));
+  ASSIGN_OR_RETURN(
+      const std::vector<Refusal> more,
+      WriteInPieces(count.i64(0, 0), without, options_.scopes_per_recompute, {write, fits}));
   refusals.insert(refusals.end(), more.begin(), more.end());
   return refusals;
 }
@@ -418,6 +372,8 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
   for (const std::string& column : plan.keyed.scope_columns) {
     pairs.push_back(absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
   }
+  // Scopes by the million, which no index knows.
+  RETURN_IF_ERROR(writer_.session().Execute("SET LOCAL enable_hashjoin = on"));
   ASSIGN_OR_RETURN(
       const pg::Result gone,
       writer_.session().Query(
@@ -428,7 +384,7 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
                        absl::StrJoin(failed, ", "), ")"),
           {options_.stream, QuarantineTarget(plan)}));
   entries_went_ |= gone.affected() > 0;
-  return absl::OkStatus();
+  return writer_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
 absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {

@@ -20,6 +20,7 @@ namespace switchyard::replayer {
 struct QuarantineOptions {
   std::string stream;
   int64_t entries_max = 1000;
+  int64_t scopes_per_recompute = 20'000;
 };
 
 class Quarantine {
@@ -45,7 +46,7 @@ class Quarantine {
   // rest is written. FailedPrecondition when there are more than entries_max.
   absl::Status WriteCarefully(const TableChanges& table, int mapping, Lsn lsn, Feed feed);
 
-  // The touched scopes of a keyed mapping, likewise.
+  // The touched scopes of a keyed mapping, likewise; not more than scopes_per_recompute at once.
   absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);
 
   // Undoes what `body` did when it fails, and returns its status.

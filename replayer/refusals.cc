@@ -1,6 +1,7 @@
 #include "replayer/refusals.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -36,17 +37,19 @@ void Erase(const Numbers& numbers, std::vector<Refusal>* refusals) {
   });
 }
 
-absl::Status Halve(const Numbers& rows, Attempt attempt, std::vector<Refusal>* refusals) {
+// With `refusals_max` of them, it is no longer asked which rows are refused: all of the rest.
+absl::Status Halve(const Numbers& rows, Attempt attempt, std::vector<Refusal>* refusals,
+                   size_t refusals_max = std::numeric_limits<size_t>::max()) {
   if (rows.empty()) return absl::OkStatus();
   const absl::Status status = attempt(rows);
   if (status.ok() || !IsRefusedRow(status)) return status;
-  if (rows.size() == 1) {
-    refusals->push_back({rows.front(), status});
+  if (rows.size() == 1 || refusals->size() >= refusals_max) {
+    for (const int64_t row : rows) refusals->push_back({row, status});
     return absl::OkStatus();
   }
   const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
-  RETURN_IF_ERROR(Halve(Numbers(rows.begin(), middle), attempt, refusals));
-  return Halve(Numbers(middle, rows.end()), attempt, refusals);
+  RETURN_IF_ERROR(Halve(Numbers(rows.begin(), middle), attempt, refusals, refusals_max));
+  return Halve(Numbers(middle, rows.end()), attempt, refusals, refusals_max);
 }
 
 absl::Status TryEach(Attempt write, std::vector<Refusal>* refusals) {
@@ -117,6 +120,20 @@ absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const At
     RETURN_IF_ERROR(TryTogether(attempts, &refusals));
   }
   return refusals;
+}
+
+absl::StatusOr<std::vector<Refusal>> WriteInPieces(int64_t count, const Numbers& without,
+                                                   int64_t piece_max, const Attempts& attempts) {
+  std::vector<Refusal> refusals;
+  for (int64_t first = 1; first <= count; first += piece_max) {
+    Numbers rows;
+    for (int64_t row = first; row < first + piece_max && row <= count; ++row) {
+      if (!std::ranges::binary_search(without, row)) rows.push_back(row);
+    }
+    if (count <= piece_max) return WriteWhatFits(rows, attempts);
+    RETURN_IF_ERROR(Halve(rows, attempts.write, &refusals, kTogetherMax));
+  }
+  return WriteWhatFits(NumbersOf(refusals), attempts);
 }
 
 std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers) {

@@ -38,6 +38,12 @@ absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const At
 // The same where rows only wait for each other, and none has to move together with another.
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(
     const Numbers& rows, absl::FunctionRef<absl::Status(const Numbers& rows)> write);
+// The first one for the rows 1 to `count` but those of `without` (ascending), at most `piece_max`
+// of them in one attempt. A later piece may make room for rows of an earlier one: what is refused
+// is tried again after the last, together. From a thousand refused rows on, when values must be
+// going round among most, refused pieces are not looked into but tried as a whole at the end.
+absl::StatusOr<std::vector<Refusal>> WriteInPieces(int64_t count, const Numbers& without,
+                                                   int64_t piece_max, const Attempts& attempts);
 
 // Numbers that follow each other, as [from, to).
 std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers);

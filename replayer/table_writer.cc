@@ -268,8 +268,12 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange,
     return ordered_->Recompute(mapping, exchange);
   }
   if (exchange || keyed.only_exchange) {
-    for (const std::string& sql : keyed.exchange) RETURN_IF_ERROR(in(Run(sql)));
-    return absl::OkStatus();
+    for (size_t i = 0; i < keyed.exchange.size(); ++i) {
+      // After the first two, which take rows out of the target, no join has an index.
+      if (i == 2) RETURN_IF_ERROR(session_.Execute(kHash));
+      RETURN_IF_ERROR(in(Run(keyed.exchange[i])));
+    }
+    return session_.Execute(kIndex);
   }
   RETURN_IF_ERROR(in(Run(keyed.remove)));
   RETURN_IF_ERROR(in(Run(keyed.update)));
