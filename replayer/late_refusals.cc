@@ -23,13 +23,6 @@ namespace {
 // More come out in the next attempt.
 constexpr char kSome[] = " LIMIT 1000";
 
-// As the database would say it.
-absl::Status KeyViolated(const Reference& key, const std::string& text) {
-  return pg::WithErrorFields(
-      absl::FailedPreconditionError(text),
-      {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
-}
-
 std::vector<std::string> Texts(const pg::Result& rows, int row, int from, size_t count) {
   std::vector<std::string> texts;
   for (size_t i = 0; i < count; ++i) texts.push_back(rows.str(row, from + static_cast<int>(i)));
@@ -46,6 +39,12 @@ std::string Owned(const MappingPlan& mapping, const std::string& row) {
 }
 
 }  // namespace
+
+absl::Status KeyViolated(const Reference& key, const std::string& text) {
+  return pg::WithErrorFields(
+      absl::FailedPreconditionError(text),
+      {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
+}
 
 std::string RefersTo(const Reference& key, const std::string& child, const std::string& parent) {
   return absl::StrCat(

@@ -88,6 +88,8 @@ class LateRefusals {
   std::vector<Dangling> dangling_;
 };
 
+// A refusal by the key, as the database would say it.
+absl::Status KeyViolated(const mapping::Reference& key, const std::string& text);
 // "c"."fk" = t."id" AND ...
 std::string RefersTo(const mapping::Reference& key, const std::string& child,
                      const std::string& parent);

@@ -19,6 +19,15 @@ using mapping::Temp;
 
 namespace {
 
+// Rows of table $1, with its partitions, that this transaction has deleted or changed, actions and
+// what was rolled back included. Told of tables that the role may not read, too; NULL: not counted.
+constexpr char kChanged[] = R"(
+  SELECT sum(pg_stat_get_xact_tuples_deleted(p.oid) + pg_stat_get_xact_tuples_updated(p.oid))
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN LATERAL (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) AS p (oid)
+  WHERE n.nspname || '.' || c.relname = $1 AND current_setting('track_counts')::boolean)";
+constexpr int64_t kUncounted = -1;
+
 absl::Status Refused(const mapping::WriteOrder& order) {
   if (order.problems.empty()) return absl::OkStatus();
   std::string text =
@@ -103,11 +112,41 @@ absl::Status OrderedWriter::Begin(bool careful) {
   return late_refusals_.Begin();
 }
 
-int OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
+int OrderedWriter::MappingOf(const mapping::TableWrite& write) const {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    if (&plan_.mappings[m].write == &write && order_.targets[m].late) return static_cast<int>(m);
+    if (&plan_.mappings[m].write == &write) return static_cast<int>(m);
   }
   return -1;
+}
+
+int OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
+  const int mapping = MappingOf(write);
+  return mapping >= 0 && late(mapping) ? mapping : -1;
+}
+
+absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(int mapping) {
+  std::vector<int64_t> counts;
+  for (const int k : order_.targets[mapping].acting) {
+    ASSIGN_OR_RETURN(const pg::Result count,
+                     writer_.session().QueryPrepared(kChanged, {rules_.references[k].child}));
+    counts.push_back(count.is_null(0, 0) ? kUncounted : count.i64(0, 0));
+  }
+  return counts;
+}
+
+absl::Status OrderedWriter::TakeOut(int mapping, absl::FunctionRef<absl::Status()> body) {
+  ASSIGN_OR_RETURN(const std::vector<int64_t> before, CountActedOn(mapping));
+  RETURN_IF_ERROR(body());
+  ASSIGN_OR_RETURN(const std::vector<int64_t> after, CountActedOn(mapping));
+  for (size_t i = 0; i < before.size(); ++i) {
+    if (after[i] == before[i] && after[i] != kUncounted) continue;
+    const Reference& key = rules_.references[order_.targets[mapping].acting[i]];
+    return KeyViolated(
+        key, absl::StrCat("rows of ", key.child, " that refer to rows of ", key.parent,
+                          " would be deleted or changed by foreign key ", key.name,
+                          " while those are taken out, to change what can't be changed in place"));
+  }
+  return absl::OkStatus();
 }
 
 bool OrderedWriter::MayMeetOld(int mapping, const TableChanges& table) const {
@@ -250,9 +289,16 @@ absl::Status OrderedWriter::Exchange(int mapping) {
   writer_.UseTable(write.gone_table);
   RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all, &write.exchange[1]}));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  const bool all = order_.targets[mapping].exchange_all;
+  RETURN_IF_ERROR(RunExchange(mapping));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);
-  return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange, &sql.keep, &empty});
+  return RunAll(mapping, {&sql.keep, &empty});
+}
+
+absl::Status OrderedWriter::RunExchange(int mapping) {
+  const OrderedSql& sql = plan_.mappings[mapping].ordered;
+  const bool all = order_.targets[mapping].exchange_all;
+  return TakeOut(mapping,
+                 [&] { return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange}); });
 }
 
 absl::Status OrderedWriter::Recompute(int mapping, bool exchange) {
@@ -262,7 +308,7 @@ absl::Status OrderedWriter::Recompute(int mapping, bool exchange) {
   RETURN_IF_ERROR(Note(mapping, sql.note));
   RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  if (exchange) return RunAll(mapping, {target.exchange_all ? &sql.exchange_all : &sql.exchange});
+  if (exchange) return RunExchange(mapping);
   if (target.insert_first) return RunAll(mapping, {&keyed.insert, &keyed.update});
   return RunAll(mapping, {&keyed.update, &keyed.insert});
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/base/status.h"
 #include "common/mapping/write_order.h"
 #include "replayer/batch.h"
@@ -51,15 +52,22 @@ class OrderedWriter {
   absl::Status Finish();
   LateRefusals& late_refusals() { return late_refusals_; }
 
-  // The mapping whose table `write` is, when its rows go late; -1 otherwise.
+  // The mapping whose table `write` is, or -1; the second one only where its rows go late.
+  int MappingOf(const mapping::TableWrite& write) const;
   int LateMapping(const mapping::TableWrite& write) const;
   // Its rows refer to rows of a table that is mapped.
   bool refers(int mapping) const { return order_.targets[mapping].refers; }
   bool late(int mapping) const { return order_.targets[mapping].late; }
+  // Foreign keys of other tables, mapped or not, do something to their rows when its own go.
+  bool acted_on(int mapping) const { return !order_.targets[mapping].acting.empty(); }
   // RemoveFirst deleted the rows that the stage says.
   bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
   // An insert may meet a row that is still to go: it must be staged.
   bool MayMeetOld(int mapping, const TableChanges& table) const;
+
+  // Runs `body`, which takes rows of the mapping out for a while. IsRefusedRow when an action
+  // reached rows that refer to them, which nothing would put back: to be undone.
+  absl::Status TakeOut(int mapping, absl::FunctionRef<absl::Status()> body);
 
   // As TableWriter's, for late mappings.
   absl::Status Write(int mapping, const TableChanges& table, bool direct);
@@ -80,8 +88,10 @@ class OrderedWriter {
     bool overlap = true;  // new rows may meet rows still to go
   };
   bool Read(int mapping) const;  // by another mapping
+  absl::StatusOr<std::vector<int64_t>> CountActedOn(int mapping);
   absl::Status Note(int mapping, const std::string& sql);
   absl::Status RemoveUnreferenced(int mapping);
+  absl::Status RunExchange(int mapping);
   absl::Status Insert(int mapping, const Staged& staged, const TableChanges* direct);
   absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
 

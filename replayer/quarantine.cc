@@ -100,7 +100,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mappi
                   absl::StrCat(IsOneOf("sy__ord", among), " AND (sy__op <> 'I' OR ", wanted, ")")));
       RETURN_IF_ERROR(writer_.session().Execute(
           absl::StrCat("UPDATE ", stage, " SET sy__op = 'D' WHERE NOT ", wanted)));
-      return WriteOrExchange(write);
+      return writer_.Exchange(write);  // only so can they move together
     });
   };
   return WriteWhatFits(rows, {write_them, fits});

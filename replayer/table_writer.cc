@@ -226,10 +226,19 @@ absl::Status TableWriter::WriteStaged(const TableWrite& write) {
 absl::Status TableWriter::Exchange(const TableWrite& write) {
   if (const int late = Late(write); late >= 0) return ordered_->Exchange(late);
   used_.insert(write.gone_table);
-  for (const std::string& sql : write.exchange) {
-    RETURN_IF_ERROR(Annotate(Run(sql), write.display));
-  }
-  return absl::OkStatus();
+  const auto exchange = [&]() -> absl::Status {
+    for (const std::string& sql : write.exchange) RETURN_IF_ERROR(Run(sql));
+    return absl::OkStatus();
+  };
+  const int mapping = ordered_ == nullptr ? -1 : ordered_->MappingOf(write);
+  return Annotate(TakeOut(mapping, write.remove, exchange), write.display);
+}
+
+absl::Status TableWriter::TakeOut(int mapping, const std::string& remove,
+                                  absl::FunctionRef<absl::Status()> exchange) {
+  if (ordered_ == nullptr || mapping < 0 || !ordered_->acted_on(mapping)) return exchange();
+  RETURN_IF_ERROR(Run(remove));
+  return ordered_->TakeOut(mapping, exchange);
 }
 
 absl::Status TableWriter::Touch(int mapping, const mapping::TouchRule& rule, bool before,
@@ -268,12 +277,14 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange,
     return ordered_->Recompute(mapping, exchange);
   }
   if (exchange || keyed.only_exchange) {
-    for (size_t i = 0; i < keyed.exchange.size(); ++i) {
-      // After the first two, which take rows out of the target, no join has an index.
-      if (i == 2) RETURN_IF_ERROR(session_.Execute(kHash));
-      RETURN_IF_ERROR(in(Run(keyed.exchange[i])));
-    }
-    return session_.Execute(kIndex);
+    return in(TakeOut(mapping, keyed.remove, [&]() -> absl::Status {
+      for (size_t i = 0; i < keyed.exchange.size(); ++i) {
+        // After the first two, which take rows out of the target, no join has an index.
+        if (i == 2) RETURN_IF_ERROR(session_.Execute(kHash));
+        RETURN_IF_ERROR(Run(keyed.exchange[i]));
+      }
+      return session_.Execute(kIndex);
+    }));
   }
   RETURN_IF_ERROR(in(Run(keyed.remove)));
   RETURN_IF_ERROR(in(Run(keyed.update)));

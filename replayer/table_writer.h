@@ -87,6 +87,10 @@ class TableWriter {
  private:
   // As OrderedWriter::LateMapping.
   int Late(const mapping::TableWrite& write) const;
+  // Where actions of foreign keys would reach other rows, these are spared, but for those of rows
+  // that `remove` says go for good.
+  absl::Status TakeOut(int mapping, const std::string& remove,
+                       absl::FunctionRef<absl::Status()> exchange);
   void AppendStageLine(const mapping::SourcePlan& source, const Change& change, int ord);
   absl::Status SendBuffer(bool at_least_some);
 

@@ -63,7 +63,9 @@ class Orderer {
       WriteOrder::Target& target = order_.targets[m];
       for (size_t k = 0; k < rules_.references.size(); ++k) {
         const Reference& key = rules_.references[k];
-        if (!Fills(static_cast<int>(m), key.parent) || !mapped_.contains(key.child)) continue;
+        if (!Fills(static_cast<int>(m), key.parent)) continue;
+        if (key.Acts()) target.acting.push_back(static_cast<int>(k));
+        if (!mapped_.contains(key.child)) continue;
         target.references.push_back(static_cast<int>(k));
         target.insert_first |= key.child == key.parent;
       }
@@ -181,8 +183,8 @@ class Orderer {
     }
   }
 
-  // Rows that no mapping fills go with a row that is taken out. Not refused: a table of NEW's own
-  // has no rows until the application moves, as a rule.
+  // Rows that no mapping fills would go with a row that is taken out. Not refused: a table of NEW's
+  // own has no rows until the application moves, as a rule.
   void CheckUnmapped(int mapping) {
     const MappingPlan& plan = plan_.mappings[mapping];
     const std::vector<std::string> unique = FurtherUnique(mapping);
@@ -194,7 +196,8 @@ class Orderer {
       order_.warnings.push_back(
           absl::StrCat(Described(key), " ", TakenOut(key),
                        identity ? "its GENERATED ALWAYS identity needs" : HandOver(unique),
-                       "; no mapping puts them back. ", WayOut(key, rules_)));
+                       "; no mapping puts them back, so rows they refer to go to quarantine. ",
+                       WayOut(key, rules_)));
     }
   }
 

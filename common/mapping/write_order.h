@@ -32,6 +32,7 @@ struct WriteOrder {
     // have to be looked at in time.
     bool exchange_all = false;
     std::vector<int> references;  // to it, from mapped tables: into TargetRules::references
+    std::vector<int> acting;      // to it, from any table, with an ON DELETE action; likewise
   };
   struct Problem {
     std::string problem;

@@ -222,10 +222,13 @@ TEST_F(WriteOrderTest, WarnsOfTablesOfNewsOwnThatGoWithARowThatIsTakenOutForAWhi
   for (const char action : {'c', 'n', 'd'}) {
     key.on_delete = action;
     ASSERT_THAT(warnings(), SizeIs(1)) << action;
-    EXPECT_THAT(order_.warnings[0],
-                HasSubstr("foreign key tokens_fk (tokens to parent) deletes or changes rows of "
-                          "tokens when rows of parent are taken out for a while, which values of "
-                          "parent_name_key that change hands need; no mapping puts them back. "));
+    EXPECT_THAT(order_.targets[0].acting, SizeIs(1));
+    EXPECT_THAT(
+        order_.warnings[0],
+        HasSubstr("foreign key tokens_fk (tokens to parent) deletes or changes rows of "
+                  "tokens when rows of parent are taken out for a while, which values of "
+                  "parent_name_key that change hands need; no mapping puts them back, so rows "
+                  "they refer to go to quarantine. "));
     EXPECT_THAT(order_.warnings[0], HasSubstr("GRANT SET ON PARAMETER"));
   }
   rules_.unique_at_once["parent"].pop_back();
