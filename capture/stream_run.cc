@@ -566,10 +566,10 @@ absl::Status StreamRun::Housekeep() {
 }
 
 void StreamRun::Finish() {
-  // Either may fail, and then the changes are sent again under the next epoch.
-  if (writer_->Flush(kFinishTimeout).ok()) {
-    [[maybe_unused]] const absl::Status sent = stream_->Acknowledge(publisher_->Confirm(), true);
-  }
+  // Either may fail, at shutdown the first does at once: what is not acknowledged then is sent again
+  // under the next epoch.
+  [[maybe_unused]] const absl::Status flushed = writer_->Flush(kFinishTimeout);
+  [[maybe_unused]] const absl::Status sent = stream_->Acknowledge(publisher_->Confirm(), true);
 }
 
 }  // namespace switchyard::capture
