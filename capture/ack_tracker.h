@@ -26,7 +26,6 @@ class AckTracker {
   // The LSN to acknowledge, given the log writer's durable sequence.
   Lsn Confirm(uint64_t durable_sequence);
 
-  Lsn confirmed() const { return confirmed_; }
   // Something was sent that is not confirmed yet.
   bool pending() const { return !sent_.empty(); }
 

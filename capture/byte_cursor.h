@@ -22,7 +22,6 @@ class ByteCursor {
   uint32_t U32() { return static_cast<uint32_t>(Unsigned(4)); }
   uint64_t U64() { return Unsigned(8); }
   int32_t I32() { return static_cast<int32_t>(U32()); }
-  int64_t I64() { return static_cast<int64_t>(U64()); }
 
   std::string_view Bytes(size_t count) {
     if (count > remaining()) {

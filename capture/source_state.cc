@@ -159,7 +159,7 @@ absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const st
       const pg::Result rows,
       session.Query(
           absl::StrFormat("SELECT slot_type = 'logical' AND plugin = 'pgoutput', two_phase, "
-                          "database, active_pid, confirmed_flush_lsn, wal_status, "
+                          "database, confirmed_flush_lsn, "
                           "coalesce(%s, CASE wal_status WHEN 'lost' THEN wal_status END) "
                           "FROM pg_replication_slots WHERE slot_name = $1",
                           invalidation),
@@ -169,10 +169,8 @@ absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const st
   state.logical_pgoutput = rows.boolean(0, 0);
   state.two_phase = rows.boolean(0, 1);
   state.database = rows.str(0, 2);
-  state.active_pid = rows.is_null(0, 3) ? 0 : static_cast<int>(rows.i64(0, 3));
-  ASSIGN_OR_RETURN(state.confirmed_flush, LsnOrZero(rows, 0, 4));
-  state.wal_status = rows.str(0, 5);
-  state.invalidation = rows.str(0, 6);
+  ASSIGN_OR_RETURN(state.confirmed_flush, LsnOrZero(rows, 0, 3));
+  state.invalidation = rows.str(0, 4);
   return state;
 }
 

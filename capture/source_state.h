@@ -62,9 +62,7 @@ struct SlotState {
   bool logical_pgoutput = false;  // else somebody else's slot
   bool two_phase = false;
   std::string database;
-  int active_pid = 0;
   Lsn confirmed_flush;
-  std::string wal_status;    // reserved, extended, unreserved, lost
   std::string invalidation;  // why it is of no use any more; empty: it is
 };
 absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const std::string& slot);

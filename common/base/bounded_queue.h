@@ -1,7 +1,7 @@
 // A first-in first-out queue between two threads, bounded by a weight (bytes, rows).
 //
 // Push blocks while the queue holds `weight_max` or more; one item heavier than that passes alone.
-// Close() ends both sides: Push returns false, Pop drains what is left and then returns nullopt.
+// Close() ends both sides: Push returns false, PopFor drains what is left and then returns nullopt.
 // Thread-safe.
 #pragma once
 
@@ -28,12 +28,6 @@ class BoundedQueue {
     weight_ += weight;
     changed_.SignalAll();
     return true;
-  }
-
-  std::optional<T> Pop() {
-    MutexLock lock(&mu_);
-    while (!closed_ && items_.empty()) changed_.Wait(&mu_);
-    return Take();
   }
 
   // nullopt also when `timeout` passed; closed() tells the two apart.

@@ -329,21 +329,4 @@ absl::Status Session::InTransaction(absl::FunctionRef<absl::Status()> body) {
   return committed;
 }
 
-absl::StatusOr<std::optional<Session::Notification>> Session::WaitNotification(
-    absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
-  while (true) {
-    RETURN_IF_ERROR(cancel_.status());
-    if (PQconsumeInput(connection_) == 0) return internal::LostConnection(connection_);
-    if (PGnotify* notify = PQnotifies(connection_); notify != nullptr) {
-      Notification notification = {.channel = notify->relname, .payload = notify->extra};
-      PQfreemem(notify);
-      return notification;
-    }
-    const absl::Status ready = AwaitSocket(POLLIN, {.deadline = deadline});
-    if (absl::IsDeadlineExceeded(ready)) return std::nullopt;
-    RETURN_IF_ERROR(ready);
-  }
-}
-
 }  // namespace switchyard::pg

@@ -159,13 +159,6 @@ class Session {
   // Begin, body, Commit; Rollback when the body fails.
   absl::Status InTransaction(absl::FunctionRef<absl::Status()> body);
 
-  // Waits for a NOTIFY on a channel LISTENed to; nullopt after `timeout`.
-  struct Notification {
-    std::string channel;
-    std::string payload;
-  };
-  absl::StatusOr<std::optional<Notification>> WaitNotification(absl::Duration timeout);
-
   bool alive() const;
   int server_version() const;  // 150018
   int backend_pid() const;

@@ -75,18 +75,6 @@ std::string SlotBlocker::ToString() const {
                          database, absl::FormatDuration(absl::Trunc(age, absl::Seconds(1))));
 }
 
-absl::StatusOr<SystemIdentity> IdentifySystem(Session& session) {
-  ASSIGN_OR_RETURN(const Result result, session.Query("IDENTIFY_SYSTEM"));
-  if (result.rows() != 1 || result.columns() < 4) {
-    return absl::FailedPreconditionError("IDENTIFY_SYSTEM gave no row: not a replication session");
-  }
-  ASSIGN_OR_RETURN(const Lsn flushed, ColumnLsn(result, 2));
-  return SystemIdentity{.system_identifier = result.str(0, 0),
-                        .timeline = result.i64(0, 1),
-                        .flushed = flushed,
-                        .database = result.str(0, 3)};
-}
-
 absl::StatusOr<std::vector<SlotBlocker>> FindSlotBlockers(Session& session, absl::Duration age) {
   ASSIGN_OR_RETURN(const Result result,
                    session.Query(kBlockersSql, {absl::StrCat(absl::ToInt64Milliseconds(age))}));
@@ -100,11 +88,6 @@ absl::StatusOr<std::vector<SlotBlocker>> FindSlotBlockers(Session& session, absl
                         .age = absl::Milliseconds(result.i64(row, 4))});
   }
   return blockers;
-}
-
-absl::Status CreatedSlot::Check() {
-  if (session_->alive() && PQconsumeInput(session_->raw()) != 0) return absl::OkStatus();
-  return internal::LostConnection(session_->raw());
 }
 
 absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions& options,

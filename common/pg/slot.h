@@ -21,15 +21,6 @@
 
 namespace switchyard::pg {
 
-struct SystemIdentity {
-  std::string system_identifier;  // decimal, as text: it is compared, never computed with
-  int64_t timeline = 0;
-  Lsn flushed;  // end of the WAL flushed to disk
-  std::string database;
-};
-// `session` was opened with SessionOptions::replication.
-absl::StatusOr<SystemIdentity> IdentifySystem(Session& session);
-
 // A transaction that slot creation would wait for.
 struct SlotBlocker {
   int pid = 0;      // 0: a prepared transaction
@@ -64,8 +55,6 @@ class CreatedSlot {
   // Commits with a commit LSN below it are in the snapshot, all others come through the slot.
   Lsn consistent_point() const { return consistent_point_; }
   const std::string& snapshot() const { return snapshot_; }
-  // Unavailable when the connection was lost, and so the snapshot can't be imported any more.
-  absl::Status Check();
 
  private:
   std::unique_ptr<Session> session_;

@@ -7,21 +7,23 @@
 namespace switchyard {
 namespace {
 
+constexpr absl::Duration kLong = absl::Minutes(1);
+
 TEST(BoundedQueueTest, BlocksAtItsBoundUntilRoomIsMade) {
   BoundedQueue<int> queue(2);
   ASSERT_TRUE(queue.Push(1, 1));
   ASSERT_TRUE(queue.Push(2, 1));
   std::thread pusher([&] { queue.Push(3, 1); });
-  EXPECT_EQ(queue.Pop(), 1);
-  EXPECT_EQ(queue.Pop(), 2);
-  EXPECT_EQ(queue.Pop(), 3);
+  EXPECT_EQ(queue.PopFor(kLong), 1);
+  EXPECT_EQ(queue.PopFor(kLong), 2);
+  EXPECT_EQ(queue.PopFor(kLong), 3);
   pusher.join();
 }
 
 TEST(BoundedQueueTest, LetsOneItemHeavierThanTheBoundPassAlone) {
   BoundedQueue<int> queue(2);
   ASSERT_TRUE(queue.Push(1, 100));
-  EXPECT_EQ(queue.Pop(), 1);
+  EXPECT_EQ(queue.PopFor(kLong), 1);
 }
 
 TEST(BoundedQueueTest, DrainsWhatIsLeftAfterClose) {
@@ -30,8 +32,8 @@ TEST(BoundedQueueTest, DrainsWhatIsLeftAfterClose) {
   queue.Close();
   queue.Close();
   EXPECT_FALSE(queue.Push(2, 1));
-  EXPECT_EQ(queue.Pop(), 1);
-  EXPECT_EQ(queue.Pop(), std::nullopt);
+  EXPECT_EQ(queue.PopFor(kLong), 1);
+  EXPECT_EQ(queue.PopFor(kLong), std::nullopt);
 }
 
 TEST(CancelTest, EndsAWaitEarly) {

@@ -242,46 +242,6 @@ TEST_F(SessionTest, SettingsOfTheCallerAreSentAsGiven) {
   EXPECT_EQ(role.text(0, 0), "replica");
 }
 
-// Notifications --------------------------------------------------------------------------------
-
-TEST_F(SessionTest, WaitsForNotificationsAndGivesUpInTime) {
-  ASSERT_OK(session_->Execute("LISTEN requests"));
-  ASSERT_OK_AND_ASSIGN(auto none, session_->WaitNotification(absl::Milliseconds(1)));
-  EXPECT_EQ(none, std::nullopt);
-  std::thread sender([] { Scalar("SELECT pg_notify('requests', 'hold at 0/1')"); });
-  ASSERT_OK_AND_ASSIGN(auto notification, session_->WaitNotification(absl::Seconds(30)));
-  sender.join();
-  ASSERT_TRUE(notification.has_value());
-  EXPECT_EQ(notification->channel, "requests");
-  EXPECT_EQ(notification->payload, "hold at 0/1");
-}
-
-TEST_F(SessionTest, KeepsNotificationsThatCameDuringAQuery) {
-  ASSERT_OK(session_->Execute("LISTEN requests"));
-  Scalar("SELECT pg_notify('requests', 'one'), pg_notify('requests', 'two')");
-  ASSERT_OK(session_->Query("SELECT 1"));
-  for (const char* expected : {"one", "two"}) {
-    ASSERT_OK_AND_ASSIGN(auto notification, session_->WaitNotification(absl::Seconds(30)));
-    ASSERT_TRUE(notification.has_value());
-    EXPECT_EQ(notification->payload, expected);
-  }
-}
-
-TEST_F(SessionTest, WaitingForANotificationEndsWithTheConnectionAndWithShutdown) {
-  auto proxy = Proxy();
-  ASSERT_OK_AND_ASSIGN(auto session,
-                       Session::Connect({.dsn = proxy->dsn(), .application_name = "n"}, cancel_));
-  ASSERT_OK(session->Execute("LISTEN requests"));
-  std::thread cutter([&] { proxy->CutAll(); });
-  EXPECT_THAT(session->WaitNotification(absl::Seconds(30)),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("lost the connection")));
-  cutter.join();
-  std::thread stopper([&] { cancel_.Request(); });
-  EXPECT_THAT(session_->WaitNotification(absl::Seconds(30)),
-              StatusIs(absl::StatusCode::kCancelled, HasSubstr("")));
-  stopper.join();
-}
-
 // Shutdown -------------------------------------------------------------------------------------
 
 TEST_F(SessionTest, ShutdownInterruptsAQueryAndLeavesNoneRunning) {

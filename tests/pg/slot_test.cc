@@ -26,21 +26,6 @@ class SlotTest : public SessionFixture {
   }
 };
 
-TEST_F(SlotTest, IdentifiesTheSystem) {
-  ASSERT_OK_AND_ASSIGN(
-      auto session,
-      Session::Connect({.dsn = server_->dsn(), .application_name = "identify", .replication = true},
-                       cancel_));
-  ASSERT_OK_AND_ASSIGN(const SystemIdentity identity, IdentifySystem(*session));
-  EXPECT_EQ(identity.system_identifier,
-            Scalar("SELECT system_identifier FROM pg_control_system()"));
-  EXPECT_EQ(identity.timeline, 1);
-  EXPECT_EQ(identity.database, "postgres");
-  ASSERT_OK_AND_ASSIGN(const Lsn now, Lsn::Parse(Scalar("SELECT pg_current_wal_insert_lsn()")));
-  EXPECT_GT(identity.flushed, Lsn());
-  EXPECT_LE(identity.flushed, now);
-}
-
 TEST_F(SlotTest, TheSnapshotShowsTheStateAtTheConsistentPointWhileItIsHeld) {
   ASSERT_OK(session_->Execute("CREATE TABLE snap (id int); INSERT INTO snap VALUES (1)"));
   ASSERT_OK_AND_ASSIGN(auto made, CreateLogicalSlot(Options(), cancel_));
@@ -50,7 +35,6 @@ TEST_F(SlotTest, TheSnapshotShowsTheStateAtTheConsistentPointWhileItIsHeld) {
   ASSERT_OK(reader->Execute("SET TRANSACTION SNAPSHOT '" + made->snapshot() + "'"));
   ASSERT_OK_AND_ASSIGN(const Result rows, reader->Query("SELECT count(*) FROM snap"));
   EXPECT_EQ(rows.i64(0, 0), 1);
-  EXPECT_OK(made->Check());
   EXPECT_EQ(Scalar("SELECT confirmed_flush_lsn FROM pg_replication_slots"),
             made->consistent_point().ToString());
   made.reset();
@@ -118,15 +102,6 @@ TEST_F(SlotTest, ATemporarySlotGoesWithItsKeeper) {
   EXPECT_FALSE(made->snapshot().empty());
   made.reset();
   EXPECT_TRUE(Await("SELECT count(*) = 0 FROM pg_replication_slots"));
-}
-
-TEST_F(SlotTest, AKeeperWhoseConnectionWasLostSaysSo) {
-  ASSERT_OK_AND_ASSIGN(auto made, CreateLogicalSlot(Options(), cancel_));
-  Scalar("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'");
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  absl::Status status;
-  while (status.ok() && absl::Now() < deadline) status = made->Check();
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("")));
 }
 
 TEST_F(SlotTest, ASlotThatIsThereAlreadyIsRefused) {
