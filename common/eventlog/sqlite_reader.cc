@@ -13,10 +13,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
+#include "common/base/poll_timeout.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
 #include "common/eventlog/sqlite_file.h"
-#include "common/eventlog/wake.h"
 
 namespace switchyard::eventlog {
 namespace {

@@ -4,11 +4,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include "common/base/check.h"
+#include "common/base/poll_timeout.h"
 
 namespace switchyard::eventlog {
 
@@ -28,12 +28,6 @@ void Wake::Sleep(absl::Time deadline, int other_fd) {
   poll(fds.data(), fds.size(), PollTimeout(deadline));
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof count);
-}
-
-int PollTimeout(absl::Time deadline) {
-  const absl::Duration left = deadline - absl::Now();
-  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1)));
-  return static_cast<int>(std::clamp<int64_t>(ms, 0, 60'000));
 }
 
 }  // namespace switchyard::eventlog

@@ -56,7 +56,4 @@ class Wake {
   int fd_;
 };
 
-// Milliseconds for poll(2) until `deadline`: rounded up, at least 0, at most a minute.
-int PollTimeout(absl::Time deadline);
-
 }  // namespace switchyard::eventlog

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -10,19 +9,11 @@
 
 #include "absl/time/clock.h"
 #include "common/base/mutex.h"
+#include "common/base/poll_timeout.h"
 #include "common/base/strings.h"
 
 namespace switchyard::pg::internal {
 namespace {
-
-// -1 for ever; else milliseconds, rounded up so that a wait is never a spin.
-int PollTimeout(absl::Time deadline) {
-  if (deadline == absl::InfiniteFuture()) return -1;
-  const absl::Duration left = deadline - absl::Now();
-  if (left <= absl::ZeroDuration()) return 0;
-  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1)));
-  return static_cast<int>(std::min<int64_t>(ms, 60'000));
-}
 
 std::string Field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
