@@ -2,17 +2,10 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/byte_cursor.h"
+#include "common/base/postgres_time.h"
 
 namespace switchyard::capture {
 namespace {
-
-// Microseconds from the Unix epoch to 2000-01-01, where Postgres counts from.
-constexpr int64_t kPostgresEpochUs = 946'684'800'000'000;
-
-// Wraps around on values no server sends, instead of overflowing.
-int64_t UnixMicros(uint64_t postgres_us) {
-  return static_cast<int64_t>(postgres_us + static_cast<uint64_t>(kPostgresEpochUs));
-}
 
 absl::Status DecodeBegin(ByteCursor in, PgoutputMessage* message) {
   message->type = PgoutputMessage::Type::kBegin;

@@ -1,12 +1,10 @@
 #include "common/pg/replication_message.h"
 
 #include "absl/strings/str_format.h"
+#include "common/base/postgres_time.h"
 
 namespace switchyard::pg::internal {
 namespace {
-
-// Postgres counts microseconds from 2000-01-01.
-constexpr int64_t kPostgresEpochUs = 946'684'800'000'000;
 
 constexpr size_t kDataHeaderBytes = 1 + 8 + 8 + 8;
 constexpr size_t kKeepaliveBytes = 1 + 8 + 8 + 1;
@@ -19,11 +17,6 @@ uint64_t BigEndian(std::string_view bytes, size_t at) {
 
 void AppendBigEndian(uint64_t value, std::string* out) {
   for (int shift = 56; shift >= 0; shift -= 8) *out += static_cast<char>(value >> shift & 0xFF);
-}
-
-// Wraps instead of overflowing: the time comes from outside.
-int64_t UnixMicros(uint64_t postgres_us) {
-  return static_cast<int64_t>(postgres_us + static_cast<uint64_t>(kPostgresEpochUs));
 }
 
 absl::Status BadMessage(std::string_view message) {
