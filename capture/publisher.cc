@@ -3,25 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "capture/replica_identity.h"
 #include "common/base/strings.h"
 
 namespace switchyard::capture {
 namespace {
-
-event::v1::ReplicaIdentity Identity(char code) {
-  switch (code) {
-    case 'd':
-      return event::v1::REPLICA_IDENTITY_DEFAULT;
-    case 'n':
-      return event::v1::REPLICA_IDENTITY_NOTHING;
-    case 'f':
-      return event::v1::REPLICA_IDENTITY_FULL;
-    case 'i':
-      return event::v1::REPLICA_IDENTITY_INDEX;
-    default:
-      return event::v1::REPLICA_IDENTITY_UNSPECIFIED;
-  }
-}
 
 absl::Status OutOfOrder(const char* what, Lsn lsn, Lsn after) {
   return absl::DataLossError(
@@ -139,7 +125,7 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
   out->set_relation_id(relation.relation_id);
   out->set_schema(std::string(relation.schema));
   out->set_name(std::string(relation.name));
-  out->set_replica_identity(Identity(relation.replica_identity));
+  out->set_replica_identity(ReplicaIdentityOf(relation.replica_identity));
   for (const RelationColumn& column : relation.columns) {
     event::v1::Column* described = out->add_columns();
     described->set_name(std::string(column.name));

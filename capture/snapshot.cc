@@ -4,19 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "capture/replica_identity.h"
 #include "common/base/strings.h"
 
 namespace switchyard::capture {
 namespace {
 
 using event::v1::Relation;
-
-event::v1::ReplicaIdentity Identity(std::string_view code) {
-  if (code == "d") return event::v1::REPLICA_IDENTITY_DEFAULT;
-  if (code == "f") return event::v1::REPLICA_IDENTITY_FULL;
-  if (code == "i") return event::v1::REPLICA_IDENTITY_INDEX;
-  return event::v1::REPLICA_IDENTITY_NOTHING;
-}
 
 // One row per column, or one with NULLs for a table without any.
 constexpr char kDescribeSql[] = R"(
@@ -43,7 +37,7 @@ void DescribeTable(const pg::Result& rows, int row, CopyTable* table) {
   relation.set_relation_id(static_cast<uint32_t>(rows.i64(row, 0)));
   relation.set_schema(rows.str(row, 1));
   relation.set_name(rows.str(row, 2));
-  relation.set_replica_identity(Identity(rows.text(row, 3)));
+  relation.set_replica_identity(ReplicaIdentityOf(rows.text(row, 3).front()));
   relation.set_root_relation_id(static_cast<uint32_t>(rows.i64(row, 5)));
   relation.set_root_schema(rows.str(row, 6));
   relation.set_root_name(rows.str(row, 7));
