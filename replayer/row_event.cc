@@ -1,5 +1,7 @@
 #include "replayer/row_event.h"
 
+#include "common/base/varint.h"
+
 namespace switchyard::replayer {
 namespace {
 
@@ -59,16 +61,13 @@ class WireReader {
   }
   uint64_t Varint() {
     uint64_t value = 0;
-    for (size_t i = 0; i < in_.size() && i < 10; ++i) {
-      const auto byte = static_cast<unsigned char>(in_[i]);
-      value |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
-      if (byte < 0x80) {
-        in_.remove_prefix(i + 1);
-        return value;
-      }
+    size_t at = 0;
+    if (ReadVarint(in_, &at, &value)) {
+      in_.remove_prefix(at);
+    } else {
+      Fail();
     }
-    Fail();
-    return 0;
+    return value;
   }
   std::string_view Take(uint64_t size) {
     if (size > in_.size()) {

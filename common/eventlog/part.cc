@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/check.h"
+#include "common/base/varint.h"
 
 namespace switchyard::eventlog {
 namespace {
@@ -18,38 +19,6 @@ constexpr uint32_t kDataTag = 3 << 3 | 2;
 constexpr uint64_t kFormat = 1;
 // A count is only believed as far as this before the parts have come.
 constexpr size_t kReserveBytesMax = 128 << 20;
-
-// Reads at `at` and moves it; false at a malformed or cut varint.
-bool ReadVarint(std::string_view in, size_t* at, uint64_t* value) {
-  uint64_t result = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
-    if (*at >= in.size()) return false;
-    const auto byte = static_cast<unsigned char>(in[(*at)++]);
-    result |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) {
-      *value = result;
-      return true;
-    }
-  }
-  return false;
-}
-
-void PutVarint(uint64_t value, std::string* out) {
-  while (value >= 0x80) {
-    *out += static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *out += static_cast<char>(value);
-}
-
-size_t VarintSize(uint64_t value) {
-  size_t size = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++size;
-  }
-  return size;
-}
 
 struct PartFields {
   uint64_t index = 0;
@@ -124,18 +93,18 @@ void EncodePart(std::string_view payload, uint32_t index, size_t part_bytes_max,
       1 + VarintSize(index) + 1 + VarintSize(count) + 1 + VarintSize(data.size()) + data.size();
   out->clear();
   out->reserve(data.size() + kPartOverheadBytes);
-  PutVarint(kFormatTag, out);
-  PutVarint(kFormat, out);
-  PutVarint(kEpochTag, out);
-  PutVarint(epoch, out);
-  PutVarint(kPartTag, out);
-  PutVarint(body_bytes, out);
-  PutVarint(kIndexTag, out);
-  PutVarint(index, out);
-  PutVarint(kCountTag, out);
-  PutVarint(count, out);
-  PutVarint(kDataTag, out);
-  PutVarint(data.size(), out);
+  AppendVarint(kFormatTag, out);
+  AppendVarint(kFormat, out);
+  AppendVarint(kEpochTag, out);
+  AppendVarint(epoch, out);
+  AppendVarint(kPartTag, out);
+  AppendVarint(body_bytes, out);
+  AppendVarint(kIndexTag, out);
+  AppendVarint(index, out);
+  AppendVarint(kCountTag, out);
+  AppendVarint(count, out);
+  AppendVarint(kDataTag, out);
+  AppendVarint(data.size(), out);
   *out += data;
 }
 

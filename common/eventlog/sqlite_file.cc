@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
+#include "common/base/varint.h"
 
 namespace switchyard::eventlog {
 namespace {
@@ -286,12 +287,7 @@ absl::Status MakeTopic(SqliteDb& db, std::string_view name) {
 std::string BlocksTable(int64_t topic_number) { return absl::StrFormat("blocks_%d", topic_number); }
 
 void AppendToBlock(std::string_view record, std::string* block) {
-  size_t length = record.size();
-  while (length >= 0x80) {
-    block->push_back(static_cast<char>(length | 0x80));
-    length >>= 7;
-  }
-  block->push_back(static_cast<char>(length));
+  AppendVarint(record.size(), block);
   block->append(record);
 }
 
@@ -300,15 +296,10 @@ absl::Status ParseBlock(std::string_view payload, Offset first, int64_t count,
   size_t at = 0;
   Offset offset = first;
   while (at < payload.size()) {
-    size_t length = 0;
-    for (int shift = 0;; shift += 7) {
-      if (at >= payload.size() || shift > 28) {
-        return absl::DataLossError(
-            absl::StrFormat("block at offset %d: a record's length is cut off", first));
-      }
-      const auto byte = static_cast<unsigned char>(payload[at++]);
-      length |= static_cast<size_t>(byte & 0x7f) << shift;
-      if ((byte & 0x80) == 0) break;
+    uint64_t length = 0;
+    if (!ReadVarint(payload, &at, &length)) {
+      return absl::DataLossError(
+          absl::StrFormat("block at offset %d: a record's length is cut off", first));
     }
     if (length > payload.size() - at) {
       return absl::DataLossError(absl::StrFormat("block at offset %d: a record is cut off", first));
