@@ -1,37 +1,15 @@
 #include "common/eventlog/kafka_client.h"
 
-#include <algorithm>
 #include <array>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/kafka_properties.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
 namespace switchyard::eventlog {
 namespace {
-
-constexpr std::array<std::string_view, 20> kFixedProperties = {
-    "acks",
-    "auto.offset.reset",
-    "check.crcs",
-    "delivery.timeout.ms",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.gapless.guarantee",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "group.id",
-    "isolation.level",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "message.max.bytes",
-    "message.send.max.retries",
-    "message.timeout.ms",
-    "queue.buffering.backpressure.threshold",
-    "request.required.acks",
-    "retries",
-    "transactional.id"};
 
 bool IsSecret(std::string_view property) {
   for (const char* word : {"password", "secret", "key", "pem", "config", "token", "certificate"}) {
@@ -67,8 +45,7 @@ absl::Status CheckKafkaProperties(const KafkaProperties& user) {
     if (name == "bootstrap.servers" || name == "metadata.broker.list") {
       has_servers = !value.empty();
     }
-    if (std::find(kFixedProperties.begin(), kFixedProperties.end(), name) !=
-        kFixedProperties.end()) {
+    if (IsFixedKafkaProperty(name)) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "Kafka property %s cannot be set: that no change is lost hangs on its value", name));
     }

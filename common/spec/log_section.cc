@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "common/base/kafka_properties.h"
 #include "common/base/strings.h"
 #include "common/spec/text_file.h"
 
@@ -17,38 +18,9 @@ constexpr std::array<std::string_view, 6> kSecretProperties = {
     "sasl.password", "sasl.oauthbearer.client.secret", "ssl.key.password",
     "ssl.key.pem",   "ssl.keystore.password",          "sasl.oauthbearer.config"};
 
-// Properties the promises of the log rest on: set by the program, never by the file.
-constexpr std::array<std::string_view, 21> kFixedProperties = {
-    "acks",
-    "request.required.acks",
-    "enable.idempotence",
-    "enable.gapless.guarantee",
-    "auto.offset.reset",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "isolation.level",
-    "group.id",
-    "transactional.id",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "enable.partition.eof",
-    "allow.auto.create.topics",
-    "check.crcs",
-    "delivery.timeout.ms",
-    "message.max.bytes",
-    "message.send.max.retries",
-    "message.timeout.ms",
-    "queue.buffering.backpressure.threshold",
-    "retries"};
-
-template <size_t N>
-bool Contains(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 // False after a fault.
 bool CheckProperty(Reader& in, const Node& key) {
-  if (!Contains(kFixedProperties, key.text)) return true;
+  if (!IsFixedKafkaProperty(key.text)) return true;
   in.AddFault(key, absl::StrCat("log.kafka.", key.text, " is fixed by Switchyard; leave it out"));
   return false;
 }
@@ -64,7 +36,8 @@ void ReadKafkaEnv(Reader& in, const Node& node, LogSection* out) {
 
 void ReadKafkaProperty(Reader& in, const Node& key, const Node& value, LogSection* out) {
   if (!CheckProperty(in, key)) return;
-  if (Contains(kSecretProperties, key.text)) {
+  if (std::find(kSecretProperties.begin(), kSecretProperties.end(), key.text) !=
+      kSecretProperties.end()) {
     return in.AddFault(key,
                        absl::StrCat("log.kafka.", key.text,
                                     " is a secret and doesn't belong in this file: put it into "
