@@ -40,6 +40,10 @@ string KeyEqual(const vector<string>& key, const string& a, const string& b) {
   });
 }
 
+string OwnedAmong(const string& owns, const string& row) {
+  return owns.empty() ? "" : " AND (SELECT " + owns + " FROM (SELECT " + row + ".*) AS sy_w)";
+}
+
 string SameImage(const vector<string>& columns, const string& a, const string& b) {
   // As records: between two bare ROW()s the operator would be looked up column by column.
   return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +

@@ -26,6 +26,9 @@ std::string NewRow(const SourcePlan& source, const std::string& alias, const std
 // a.k1 = b.k1 AND ...
 std::string KeyEqual(const std::vector<std::string>& key, const std::string& a,
                      const std::string& b);
+// " AND row.owns", or nothing: columns in `owns` stand alone, and beside another table they would
+// be those of either.
+std::string OwnedAmong(const std::string& owns, const std::string& row);
 // The two rows are the same to the last bit of these columns.
 std::string SameImage(const std::vector<std::string>& columns, const std::string& a,
                       const std::string& b);
