@@ -260,14 +260,9 @@ TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTar
     if (a.in_key) keys.push_back(&a);
   }
   const auto joined = [&](const string& rows) {
-    return "(SELECT " +
-           Each(keys.size(), ", ",
-                [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); }) +
-           " FROM " + rows + ") AS sy_s JOIN " + upstream.target + " AS " +
-           QuoteIdentifier(upstream_alias) + " ON " + Each(keys.size(), " AND ", [&](size_t i) {
-             return QuoteIdentifier(upstream_alias) + "." + QuoteIdentifier(keys[i]->column) +
-                    " = sy_s.sy__t" + std::to_string(i);
-           });
+    return "(SELECT " + KeyValues(keys) + " FROM " + rows + ") AS sy_s JOIN " + upstream.target +
+           " AS " + QuoteIdentifier(upstream_alias) + " ON " +
+           KeyMatch(keys, QuoteIdentifier(upstream_alias));
   };
   return {
       .upstream = upstream_index,

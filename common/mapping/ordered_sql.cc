@@ -66,15 +66,8 @@ class OrderedWriteBuilder {
   }
 
  private:
-  string KeyValues() const {
-    return Each(keys_.size(), ", ",
-                [&](size_t i) { return "(" + keys_[i]->sql + ") AS sy__t" + std::to_string(i); });
-  }
-  string KeyMatch(const string& row) const {
-    return Each(keys_.size(), " AND ", [&](size_t i) {
-      return row + "." + QuoteIdentifier(keys_[i]->column) + " = sy_s.sy__t" + std::to_string(i);
-    });
-  }
+  string KeyValues() const { return mapping::KeyValues(keys_); }
+  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
   string StagedKeys() const {
     return Each(keys_.size(), ", ", [](size_t i) { return "sy_s.sy__t" + std::to_string(i); });
   }

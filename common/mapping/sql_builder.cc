@@ -55,15 +55,8 @@ class RowLocalBuilder {
   }
 
  private:
-  string KeyValues() const {
-    return Each(keys_.size(), ", ",
-                [&](size_t i) { return "(" + keys_[i]->sql + ") AS sy__t" + std::to_string(i); });
-  }
-  string KeyMatch(const string& row) const {
-    return Each(keys_.size(), " AND ", [&](size_t i) {
-      return row + "." + QuoteIdentifier(keys_[i]->column) + " = sy_s.sy__t" + std::to_string(i);
-    });
-  }
+  string KeyValues() const { return mapping::KeyValues(keys_); }
+  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
   string Values(bool keys_too) const {
     string out;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {

@@ -33,6 +33,17 @@ string NewRow(const SourcePlan& source, const string& alias, const string& ops) 
          ".sy__op IN (" + ops + ")";
 }
 
+string KeyValues(const vector<const Assignment*>& keys) {
+  return Each(keys.size(), ", ",
+              [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); });
+}
+
+string KeyMatch(const vector<const Assignment*>& keys, const string& row) {
+  return Each(keys.size(), " AND ", [&](size_t i) {
+    return row + "." + QuoteIdentifier(keys[i]->column) + " = sy_s.sy__t" + std::to_string(i);
+  });
+}
+
 string KeyEqual(const vector<string>& key, const string& a, const string& b) {
   return Each(key.size(), " AND ", [&](size_t i) {
     const string column = QuoteIdentifier(key[i]);

@@ -10,6 +10,8 @@
 
 namespace switchyard::mapping {
 
+struct Assignment;  // sql_builder.h
+
 // Joins what `make` says of 0 .. count-1.
 std::string Each(size_t count, std::string_view separator,
                  const std::function<std::string(size_t)>& make);
@@ -22,6 +24,11 @@ std::string Temp(const std::string& name);
 std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
 // The staged row as it is. Ends in a WHERE that may be added to.
 std::string NewRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
+
+// The target's key as the assignments make it of a source row: "(...) AS sy__t0, ...", and the row
+// of the target that has the values `sy_s` gives under these names.
+std::string KeyValues(const std::vector<const Assignment*>& keys);
+std::string KeyMatch(const std::vector<const Assignment*>& keys, const std::string& row);
 
 // a.k1 = b.k1 AND ...
 std::string KeyEqual(const std::vector<std::string>& key, const std::string& a,
