@@ -416,8 +416,13 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
     RETURN_IF_ERROR(swapped);
   } else {
     // A unique value that another row still has, until it gets its own.
-    for (const std::string& sql : write.swap_exchange) RETURN_IF_ERROR(run(sql));
-    RETURN_IF_ERROR(run(write.swap_upsert));
+    const auto exchange = [&]() -> absl::Status {
+      for (const std::string& sql : write.swap_exchange) RETURN_IF_ERROR(run(sql));
+      return run(write.swap_upsert);
+    };
+    OrderedWriter* const ordered = target_.ordered();
+    const int mapping = ordered == nullptr ? -1 : ordered->MappingOf(write);
+    RETURN_IF_ERROR(mapping < 0 ? exchange() : ordered->TakeOut(mapping, exchange));
   }
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }

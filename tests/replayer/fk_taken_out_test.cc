@@ -104,6 +104,34 @@ TEST_P(FkTakenOutTest, MappedChildrenSurviveAParentThatMayNotChange) {
   EXPECT_EQ(New("SELECT count(*) FROM child"), "18");
 }
 
+// What NEW holds may trade values in the swap of a re-copy, too.
+TEST_P(FkTakenOutTest, ARecopyTradesNoValuesOfRowsThatOthersReferTo) {
+  if (keyed()) return;  // nothing of it is swapped
+  StartWith(kParent, {{"parent"}}, kRows,
+            absl::StrCat("ALTER TABLE parent ADD UNIQUE (name);", kTokens));
+  ASSERT_OK(
+      OnNew("UPDATE parent SET name = '-' || id; UPDATE parent SET name = 'p' || 10 - id;"
+            "INSERT INTO token VALUES (1)"));
+  const auto recopy = [&]() -> std::string {
+    EXPECT_OK(
+        OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, "
+              "log_offset) SELECT name, 'recopy', 'public.parent', epoch, lsn, log_offset "
+              "FROM switchyard.stream"));
+    EXPECT_OK(capture_->Recopy("parent"));
+    EXPECT_OK(OnOld("UPDATE parent SET name = name WHERE id = 5"));
+    EXPECT_OK(CatchUp());
+    EXPECT_OK(AwaitNew("SELECT count(*) FROM switchyard.request WHERE state = 'open'", "0"));
+    return New("SELECT state || ' ' || result FROM switchyard.request ORDER BY id DESC LIMIT 1");
+  };
+  const std::string before = New("SELECT * FROM parent ORDER BY id");
+  EXPECT_THAT(recopy(), HasSubstr("failed the target refuses a row, the table is as it was"));
+  EXPECT_EQ(New("SELECT * FROM token"), "1");
+  EXPECT_EQ(New("SELECT * FROM parent ORDER BY id"), before);
+  ASSERT_OK(OnNew("DELETE FROM token"));
+  EXPECT_THAT(recopy(), HasSubstr("done swapped in"));
+  ExpectEqual("nothing refers to them any more");
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, FkTakenOutTest,
                          ::testing::Combine(::testing::Values(Form::kRowLocal, Form::kKeyed),
                                             ::testing::Values(Arrival::kOneTransaction)),
