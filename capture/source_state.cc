@@ -56,6 +56,18 @@ absl::Status ClearSuspects(pg::Session& session, const std::string& stream) {
              {stream});
 }
 
+// The copies of stream $1. A partition born since the tables were last looked at is one all the
+// same.
+constexpr char kParts[] = R"(
+    WITH part AS (
+      SELECT c.*, k.oid IS NOT NULL AS is_there,
+             coalesce(CASE WHEN k.relispartition THEN pg_partition_root(k.oid)::oid END,
+                      t.root_id, 0) AS root_id
+      FROM switchyard.capture_copy c
+      LEFT JOIN switchyard.capture_table t USING (stream, relation_id)
+      LEFT JOIN pg_class k ON k.oid = c.relation_id
+      WHERE c.stream = $1))";
+
 }  // namespace
 
 absl::StatusOr<std::optional<StreamRecord>> LoadStream(pg::Session& session,
@@ -224,30 +236,23 @@ absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& sessio
                                                              const std::string& stream) {
   // Leaves that are gone neither begin again nor have others do so; one that was never begun is a
   // partition that joined, beside rows that are there already.
-  RETURN_IF_ERROR(Run(session, R"(
-    WITH leaf AS (
-      SELECT c.*, t.root_id FROM switchyard.capture_copy c
-      JOIN switchyard.capture_table t USING (stream, relation_id)
-      WHERE c.stream = $1 AND t.root_id <> 0
-        AND EXISTS (SELECT FROM pg_class WHERE oid = c.relation_id)),
+  RETURN_IF_ERROR(Run(session, absl::StrCat(kParts, R"(,
+    leaf AS (SELECT * FROM part WHERE root_id <> 0 AND is_there),
     again AS (
       SELECT root_id, bool_and(recopy) AS recopy FROM leaf
       WHERE state <> 'done' AND generation > 0 GROUP BY root_id)
     UPDATE switchyard.capture_copy c SET state = 'pending', recopy = again.recopy
     FROM leaf JOIN again USING (root_id)
     WHERE c.stream = $1 AND c.relation_id = leaf.relation_id
-      AND (c.state = 'done' OR c.recopy <> again.recopy))",
+      AND (c.state = 'done' OR c.recopy <> again.recopy))"),
                       {stream}));
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    WITH part AS (
-      SELECT c.*, coalesce(t.root_id, 0) AS root_id FROM switchyard.capture_copy c
-      LEFT JOIN switchyard.capture_table t USING (stream, relation_id) WHERE c.stream = $1)
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(absl::StrCat(kParts, R"(
     SELECT relation_id, schema_name, table_name, generation, recopy, rows, bytes, root_id,
-           NOT EXISTS (SELECT FROM part other JOIN pg_class c ON c.oid = other.relation_id
+           NOT EXISTS (SELECT FROM part other
                        WHERE other.root_id = part.root_id AND part.root_id <> 0
-                         AND other.state = 'done')
+                         AND other.is_there AND other.state = 'done')
     FROM part WHERE state <> 'done'
-    ORDER BY error IS NULL, bytes DESC, relation_id)",
+    ORDER BY error IS NULL, bytes DESC, relation_id)"),
                                                         {stream}));
   std::vector<CopyRecord> copies;
   copies.reserve(static_cast<size_t>(rows.rows()));

@@ -256,17 +256,24 @@ TEST_F(CaptureCopyTest, ATransactionThatKeepsTheSnapshotFromBeingTakenIsTold) {
 
 TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
   tables_ = {{"", "t"}, {"", "m"}};
-  Begin(R"(
+  Run(R"(
     CREATE TABLE t (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT i, 0 FROM generate_series(1, 5000) i;
     CREATE TABLE m (day int PRIMARY KEY) PARTITION BY RANGE (day);
     CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (5);
     CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (5) TO (9);
     INSERT INTO m VALUES (1), (5))");
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.drift_check_interval = absl::Hours(1);  // it does not know of the third leaf
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  ASSERT_TRUE(running_->AwaitStreaming());
   AwaitCopied();
-  Run("UPDATE t SET a = 1");
+  Run("UPDATE t SET a = 1;"
+      "CREATE TABLE m_3 PARTITION OF m FOR VALUES FROM (9) TO (12); INSERT INTO m VALUES (9);"
+      "GRANT SELECT ON m_3 TO switchyard_capture");
   ASSERT_OK(Recopy("t"));
-  ASSERT_OK(Recopy("m"));  // both leaves
+  ASSERT_OK(Recopy("m"));  // all leaves
   for (int i = 0; i < 50; ++i) Run(absl::StrCat("UPDATE t SET a = a + 1 WHERE id % 50 = ", i));
   AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
   ExpectReplicaEqualsSource();
@@ -278,7 +285,7 @@ TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
                                          [](const Event& event) { return event.has_copy_point(); });
   ASSERT_NE(last, copies.rend());
   EXPECT_TRUE(last->copy_point().recopy());
-  EXPECT_EQ(last->copy_point().partitions(), 2u);
+  EXPECT_EQ(last->copy_point().partitions(), 3u);
   EXPECT_EQ(Scalar("SELECT count(*) FROM pg_replication_slots WHERE temporary AND "
                    "database = current_database()"),
             "0");
