@@ -228,30 +228,37 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
   const absl::Duration pause =
       std::max(options_.retry_interval,
                std::min(kFailedPausePerTry * (absl::Now() - begun), kFailedPauseMax));
+  PutOffGone(records, present, pause);
+  for (const CopyRound::Failure& failure : round.Failures()) {
+    PutOffFailed(*std::ranges::find(present, failure.relation_id, &CopyRecord::relation_id),
+                 failure.status, pause);
+  }
+  return absl::OkStatus();
+}
+
+void Copier::PutOffGone(const std::vector<CopyRecord>& records,
+                        const std::vector<CopyRecord>& present, absl::Duration pause) {
   for (const CopyRecord& record : records) {
-    const bool is_present =
-        std::ranges::count(present, record.relation_id, &CopyRecord::relation_id) > 0;
-    if (is_present) continue;
+    if (std::ranges::count(present, record.relation_id, &CopyRecord::relation_id) > 0) continue;
     LogWarn("capture", "a table to copy is gone",
             {{"stream", options_.names.stream},
              {"table", record.schema + "." + record.name},
              {"next", "switchyard status FILE says what to do with tables that are suspect"}});
     PutOff(record, pause);
   }
-  for (const CopyRound::Failure& failure : round.Failures()) {
-    const CopyRecord& record =
-        *std::ranges::find(present, failure.relation_id, &CopyRecord::relation_id);
-    const absl::Duration wait = IsRetryable(failure.status) ? kRetryPause : pause;
-    const NextStep step = SplitNextStep(StdSv(AsForPeople(failure.status).message()), "wait");
-    LogWarn("capture", "a table could not be copied, it will be tried again",
-            {{"stream", options_.names.stream},
-             {"table", record.schema + "." + record.name},
-             {"error", step.what},
-             {"next", step.next},
-             {"again_in", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1)))}});
-    PutOff(record, wait);
-  }
-  return absl::OkStatus();
+}
+
+void Copier::PutOffFailed(const CopyRecord& record, const absl::Status& failure,
+                          absl::Duration pause) {
+  const absl::Duration wait = IsRetryable(failure) ? kRetryPause : pause;
+  const NextStep step = SplitNextStep(StdSv(AsForPeople(failure).message()), "wait");
+  LogWarn("capture", "a table could not be copied, it will be tried again",
+          {{"stream", options_.names.stream},
+           {"table", record.schema + "." + record.name},
+           {"error", step.what},
+           {"next", step.next},
+           {"again_in", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1)))}});
+  PutOff(record, wait);
 }
 
 void Copier::PutOff(const CopyRecord& record, absl::Duration pause) {

@@ -68,6 +68,10 @@ class Copier {
   absl::Status Flush(pg::Session& session, CopyRound& round);
   // Not before `pause` is over the table of this record is copied again.
   void PutOff(const CopyRecord& record, absl::Duration pause);
+  // The same, and says why: those of `records` that are not `present` any more; one that failed.
+  void PutOffGone(const std::vector<CopyRecord>& records, const std::vector<CopyRecord>& present,
+                  absl::Duration pause);
+  void PutOffFailed(const CopyRecord& record, const absl::Status& failure, absl::Duration pause);
   void Fail(const absl::Status& status);
   // Waits for `duration`, a Wake or the end.
   void Pause(absl::Duration duration);
