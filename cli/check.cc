@@ -75,6 +75,10 @@ ExitCode CodeFor(const ops::CheckReport& report) {
 }
 
 absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& context) {
+  if (!options.role.empty()) {
+    return absl::InvalidArgumentError(
+        "--role goes with --print-setup or --print-setup-new; check looks as the roles log in");
+  }
   ops::CheckReport report = {.path = options.path, .offline = options.offline};
   std::vector<spec::Fault> file_faults;
   spec::MigrationFile partial;

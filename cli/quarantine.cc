@@ -21,12 +21,15 @@
 namespace switchyard::cli {
 namespace {
 
+constexpr int64_t kLimitDefault = 100;
+constexpr char kWaitDefault[] = "30s";
+
 struct QuarantineOptions {
   std::string path;
   std::string action;
   std::optional<int64_t> id;
-  int64_t limit = 100;
-  std::string wait = "30s";
+  std::optional<int64_t> limit;
+  std::optional<std::string> wait;
 };
 
 absl::StatusOr<ops::QuarantineReport> Load(pg::Session& session, const std::string& stream,
@@ -56,7 +59,8 @@ absl::StatusOr<ops::QuarantineReport> Load(pg::Session& session, const std::stri
 
 absl::StatusOr<ExitCode> List(pg::Session& session, const std::string& stream,
                               const QuarantineOptions& options, const Context& context) {
-  ASSIGN_OR_RETURN(const ops::QuarantineReport report, Load(session, stream, options.limit));
+  ASSIGN_OR_RETURN(const ops::QuarantineReport report,
+                   Load(session, stream, options.limit.value_or(kLimitDefault)));
   context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
   return report.total == 0 ? ExitCode::kDone : ExitCode::kNo;
 }
@@ -74,10 +78,11 @@ absl::Status RequireEntry(pg::Session& session, const std::string& stream, int64
 
 absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
                                const QuarantineOptions& options, const Context& context) {
-  const std::optional<absl::Duration> wait = spec::ParseDurationText(options.wait);
+  const std::string wait_text = options.wait.value_or(kWaitDefault);
+  const std::optional<absl::Duration> wait = spec::ParseDurationText(wait_text);
   if (!wait.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--wait is \"", options.wait, "\"; it must be a time, as in 30s"));
+        absl::StrCat("--wait is \"", wait_text, "\"; it must be a time, as in 30s"));
   }
   if (options.id.has_value()) RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
   ASSIGN_OR_RETURN(
@@ -104,6 +109,13 @@ absl::Status CheckOptions(const QuarantineOptions& options) {
   }
   if (options.id.has_value() && options.action == "list") {
     return absl::InvalidArgumentError("an ID goes with retry only; list shows every entry");
+  }
+  if (options.wait.has_value() && options.action == "list") {
+    return absl::InvalidArgumentError("--wait goes with retry only; list waits for nobody");
+  }
+  if (options.limit.has_value() && options.action == "retry") {
+    return absl::InvalidArgumentError(
+        "--limit goes with list only; retry takes every entry, or the one whose ID is given");
   }
   return absl::OkStatus();
 }
@@ -147,10 +159,10 @@ void AddQuarantine(CLI::App& app, Chosen* chosen) {
   command->add_option("--limit", options->limit, "Of list: show at most so many")
       ->check(PositiveWhole())
       ->type_name("N")
-      ->capture_default_str();
+      ->default_str(std::to_string(kLimitDefault));
   command->add_option("--wait", options->wait, "Of retry: for the replayer's answer")
       ->type_name("TIME")
-      ->capture_default_str();
+      ->default_str(kWaitDefault);
   command->footer(
       "list ends with 0 when the quarantine is empty, else with 1. retry ends with 0 when nothing\n"
       "is left, with 1 when something is, with 4 when no replayer answered in time.\n"

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,12 @@ namespace {
 
 // Between the two looks that one `status` takes to know the rates.
 constexpr absl::Duration kRateWindow = absl::Seconds(1);
+constexpr char kIntervalDefault[] = "1s";
 
 struct StatusOptions {
   std::string path;
   bool watch = false;
-  std::string interval = "1s";
+  std::optional<std::string> interval;
 };
 
 // The latest look at every stream, and the one before it.
@@ -46,7 +48,7 @@ class Looks {
   std::vector<ops::StreamFacts> last_;
 };
 
-// 3: a database could not be asked; 1: a stream stands still until a person acts; else 0.
+// 3: a database or the log did not answer; 1: a stream stands still until a person acts; else 0.
 ExitCode CodeFor(const ops::StatusReport& report) {
   ExitCode code = ExitCode::kDone;
   for (const ops::StreamStatus& stream : report.streams) {
@@ -98,10 +100,14 @@ absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, Looks& looks,
 }
 
 absl::StatusOr<ExitCode> RunStatus(const StatusOptions& options, const Context& context) {
-  const std::optional<absl::Duration> interval = spec::ParseDurationText(options.interval);
+  if (options.interval.has_value() && !options.watch) {
+    return absl::InvalidArgumentError("--interval goes with --watch only");
+  }
+  const std::string interval_text = options.interval.value_or(kIntervalDefault);
+  const std::optional<absl::Duration> interval = spec::ParseDurationText(interval_text);
   if (!interval.has_value() || *interval < absl::Milliseconds(100)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--interval is \"", options.interval, "\"; it must be a time of 100ms or more, as in 2s"));
+        "--interval is \"", interval_text, "\"; it must be a time of 100ms or more, as in 2s"));
   }
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
   StatusGatherer gatherer(file, context.cancel);
@@ -113,16 +119,16 @@ absl::StatusOr<ExitCode> RunStatus(const StatusOptions& options, const Context& 
 
 void AddStatus(CLI::App& app, Chosen* chosen) {
   CLI::App* command = app.add_subcommand(
-      "status", "Show every stream: state, lag, copy progress, rates, quarantine, slot");
+      "status", "Show every stream: state, lag, copy progress, rates, quarantine, log, slot");
   auto options = std::make_shared<StatusOptions>();
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
   command->add_flag("--watch", options->watch, "Go on showing it until interrupted");
   command->add_option("--interval", options->interval, "Of --watch")
       ->type_name("TIME")
-      ->capture_default_str();
+      ->default_str(kIntervalDefault);
   command->footer(
-      "Reads the two databases only: works while no role runs.\n"
-      "Ends with 1 when a stream is stopped, with 3 when a database can't be asked.\n"
+      "Asks the databases and the log: works while no role runs.\n"
+      "Ends with 1 when a stream is stopped, with 3 when one of them does not answer.\n"
       "Examples:\n"
       "  switchyard status studio.yaml\n"
       "  switchyard status studio.yaml --watch --interval 5s\n"

@@ -122,7 +122,8 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
 absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
     SELECT state, coalesce(stop_reason, ''), epoch, greatest(lsn, covered_lsn),
-           (extract(epoch FROM commit_time) * 1000000)::bigint, hold_lsn, transactions, rows
+           (extract(epoch FROM commit_time) * 1000000)::bigint, hold_lsn, transactions, rows,
+           log_offset
     FROM switchyard.stream WHERE name = $1)",
                                                        {facts->stream}));
   if (row.rows() == 0) return absl::OkStatus();
@@ -136,6 +137,7 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   }
   facts->transactions = row.i64(0, 6);
   facts->rows = row.i64(0, 7);
+  facts->applied_offset = row.i64(0, 8);
   return absl::OkStatus();
 }
 
@@ -252,6 +254,9 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   };
   facts.source_error = error(AskSource(&index, &facts), "old");
   facts.target_error = error(AskTarget(&index, &facts), "new");
+  facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
+  const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
+  if (!begun && !facts.log.unreachable) facts.log.error.clear();  // it is to be made yet
   return {std::move(facts)};
 }
 

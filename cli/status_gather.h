@@ -1,5 +1,5 @@
-// Asks both databases what a migration's streams are doing. Works with no role running; changes
-// nothing.
+// Asks both databases and the log what a migration's streams are doing. Works with no role
+// running; changes nothing.
 //
 //   StatusGatherer gatherer(file, cancel);
 //   std::vector<ops::StreamFacts> facts = gatherer.Gather();   // again and again
@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/log_look.h"
 #include "common/base/cancel.h"
 #include "common/ops/status.h"
 #include "common/pg/session.h"
@@ -28,7 +29,7 @@ class StatusGatherer {
  public:
   // Both must outlive it.
   StatusGatherer(const spec::MigrationFile& file, const Cancel& cancel)
-      : file_(file), cancel_(cancel) {}
+      : file_(file), cancel_(cancel), log_(file, cancel) {}
 
   // One entry for each stream of the file.
   std::vector<ops::StreamFacts> Gather();
@@ -41,6 +42,7 @@ class StatusGatherer {
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> source_;
   std::unique_ptr<pg::Session> target_;
+  LogLook log_;
 };
 
 }  // namespace switchyard::cli

@@ -135,7 +135,8 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .open_requests = facts.open_requests,
       .slot = facts.slot,
       .slot_waits_for = facts.slot_waits_for,
-      .suspects = facts.suspects};
+      .suspects = facts.suspects,
+      .log = facts.log};
   if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
   if (facts.slot.has_value()) {
     if (facts.slot->confirmed_flush.valid()) {
@@ -147,6 +148,9 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
     }
   }
   AssessLag(facts, &status);
+  if (facts.log.next_offset.has_value() && facts.applied_offset.has_value()) {
+    status.log_records = std::max<int64_t>(0, *facts.log.next_offset - *facts.applied_offset);
+  }
   if (previous != nullptr) AssessRates(facts, *previous, &status);
   // How much is loaded only NEW can say.
   for (const CopyTable& table : facts.target_error.empty() ? facts.copy : kNoTables) {
@@ -154,7 +158,8 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
                                      facts.target_now));
   }
   for (const auto& [side, error] :
-       {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error)}) {
+       {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error),
+        std::pair("log: ", facts.log.unreachable ? facts.log.error : "")}) {
     if (!error.empty()) status.errors.push_back(side + error);
   }
   return status;

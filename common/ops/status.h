@@ -1,5 +1,5 @@
-// What `status` shows, as data: what both databases said, what follows from it, and two ways to
-// show it. Pure; the asking is in cli/status_gather.
+// What `status` shows, as data: what both databases and the log said, what follows from it, and two
+// ways to show it. Pure; the asking is in cli/status_gather.
 //
 //   StreamFacts facts = ...;                          // as read from OLD and NEW
 //   StatusReport report = {.streams = {Assess(facts, previous)}};
@@ -46,6 +46,15 @@ struct CopyTable {
   std::optional<absl::Time> finished;
 };
 
+// The event log, as seen from the machine that asks.
+struct LogFacts {
+  std::string error;         // why it could not be looked at; empty when it was, or was not tried
+  bool unreachable = false;  // of `error`: there is a log, and it does not answer
+  std::optional<int64_t> next_offset;  // Kafka: one past the newest record of the change topic
+  std::optional<int64_t> bytes;        // embedded: size of the file, its WAL included
+  std::optional<int64_t> free_bytes;   // embedded: left on its disk
+};
+
 struct Suspect {
   std::string table;
   std::string reason;
@@ -77,11 +86,13 @@ struct StreamFacts {
   std::optional<Lsn> hold;
   std::optional<int64_t> transactions;  // applied since the copy
   std::optional<int64_t> rows;
+  std::optional<int64_t> applied_offset;  // next record of the change topic
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
   std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
   // Both.
   std::vector<CopyTable> copy;
+  LogFacts log;
 };
 
 struct CopyProgress {
@@ -119,8 +130,10 @@ struct StreamStatus {
   std::optional<int64_t> slot_retained_bytes;
   std::vector<std::string> slot_waits_for;
   std::vector<Suspect> suspects;
+  LogFacts log;
+  std::optional<int64_t> log_records;  // on the log, not applied yet
   std::vector<CopyProgress> copy;
-  std::vector<std::string> errors;  // databases that could not be asked
+  std::vector<std::string> errors;  // databases and logs that could not be asked
 };
 
 struct StatusReport {

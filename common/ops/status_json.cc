@@ -36,6 +36,13 @@ ordered_json SlotJson(const StreamStatus& status) {
           {"bytes_to_limit", OrNull(status.slot->bytes_to_limit)}};
 }
 
+ordered_json LogJson(const StreamStatus& status) {
+  return {{"records_to_apply", OrNull(status.log_records)},
+          {"bytes", OrNull(status.log.bytes)},
+          {"free_bytes", OrNull(status.log.free_bytes)},
+          {"error", status.log.error}};
+}
+
 ordered_json CopyJson(const CopyProgress& copy) {
   return {{"table", copy.table},
           {"state", copy.state},
@@ -73,6 +80,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
+          {"log", LogJson(status)},
           {"slot", SlotJson(status)},
           {"slot_waits_for", status.slot_waits_for},
           {"suspects", std::move(suspects)},

@@ -13,6 +13,8 @@ namespace switchyard::ops {
 namespace {
 
 constexpr char kUnknown[] = "unknown";
+// Of disk: a busy source may fill the rest within minutes.
+constexpr int64_t kScarceBytes = int64_t{1} << 30;
 
 // Colours say only what needs an eye: red for what stands still, yellow for what is not there yet.
 constexpr char kRed[] = "\x1b[31m";
@@ -65,6 +67,22 @@ std::string SlotText(const StreamStatus& status) {
   return text + ", " + HumanBytes(*slot.bytes_to_limit) + " to the limit";
 }
 
+std::string LogText(const StreamStatus& status, const StatusTextOptions& options) {
+  const LogFacts& log = status.log;
+  if (status.log_records.has_value()) {
+    return *status.log_records == 0 ? "all applied"
+                                    : HumanCount(*status.log_records) + " records not applied";
+  }
+  if (log.bytes.has_value()) {
+    const std::string text = "file of " + HumanBytes(*log.bytes);
+    if (!log.free_bytes.has_value()) return text;
+    return text + ", " +
+           Colored(HumanBytes(*log.free_bytes) + " left on its disk",
+                   *log.free_bytes < kScarceBytes ? kRed : nullptr, options);
+  }
+  return log.error.empty() || log.unreachable ? kUnknown : absl::StrCat(kUnknown, ": ", log.error);
+}
+
 // What is wrong, and below it what to do.
 std::string Trouble(std::string_view text, const char* color) {
   const NextStep step = SplitNextStep(text, "");
@@ -92,6 +110,7 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   if (status.open_requests.value_or(0) > 0) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
   }
+  rows.push_back({"log", LogText(status, options)});
   rows.push_back({"slot", SlotText(status)});
   for (const std::string& transaction : status.slot_waits_for) {
     rows.push_back({"", Colored("waits for " + transaction, kYellow, options)});

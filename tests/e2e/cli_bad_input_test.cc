@@ -237,7 +237,22 @@ TEST(CliUsageTest, AWrongCommandLineIsJsonWhereJsonIsAskedFor) {
     EXPECT_EQ(object["exit_code"], 2);
   }
   EXPECT_THAT(RunCli({"quarantine", "x", "lst"}).output, HasSubstr("must be list or retry"));
-  EXPECT_THAT(RunCli({"quarantine", "x", "list", "3"}).output, HasSubstr("goes with retry only"));
+}
+
+TEST(CliUsageTest, WhatBelongsToAnotherActionIsRefusedAndNotIgnored) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::string said;
+  } cases[] = {{{"quarantine", "x", "list", "3"}, "an ID goes with retry only"},
+               {{"quarantine", "x", "list", "--wait", "3s"}, "--wait goes with retry only"},
+               {{"quarantine", "x", "retry", "--limit", "3"}, "--limit goes with list only"},
+               {{"status", "x", "--interval", "3s"}, "--interval goes with --watch only"},
+               {{"check", "x", "--role", "me"}, "--role goes with --print-setup"}};
+  for (const auto& [arguments, said] : cases) {
+    const ProgramResult result = RunCli(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.output, HasSubstr(said));
+  }
 }
 
 TEST(CliUsageTest, EveryCommandHasHelpWithAnExample) {

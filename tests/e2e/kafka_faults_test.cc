@@ -73,6 +73,12 @@ class KafkaFaultsTest : public CliRunTest {
       return pipeline_->Log(role).find(text) != std::string::npos;
     })) << pipeline_->Log(role);
   }
+  void ExpectLogUnreachable() {
+    const ProgramResult status = RunCli({"status", file_}, Roles());
+    EXPECT_EQ(status.exit_code, 3);
+    EXPECT_THAT(status.output, AllOf(HasSubstr("\n  log: "), HasSubstr("last heard: "),
+                                     HasSubstr("log         unknown\n")));
+  }
   ProgramResult AwaitStopped() {
     ProgramResult status;
     EXPECT_OK(Await("status says stopped", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
@@ -138,8 +144,14 @@ TEST_F(KafkaFaultsTest, ABrokerMayBeDownAtTheStartAndForLongerThanTheWalsenderWa
   ASSERT_OK(pipeline_->Start("run"));
   AwaitLog("run", "the log can't be reached, waiting");
   EXPECT_THAT(RunCli({"check", file_}, Roles()).output, HasSubstr("log: "));
+  ExpectLogUnreachable();
   ASSERT_OK(kafka_->Restart());
   ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_OK(
+      Await("status says that all is applied", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+        const ProgramResult status = RunCli({"status", file_}, Roles());
+        return status.output.find("log         all applied\n") != std::string::npos;
+      }));
 
   const std::string pid = Old("SELECT pid FROM pg_stat_replication");
   kafka_->Kill();
@@ -153,6 +165,7 @@ TEST_F(KafkaFaultsTest, ABrokerMayBeDownAtTheStartAndForLongerThanTheWalsenderWa
            "'::timestamptz + interval '6 s', true) FROM pg_stat_replication");
   EXPECT_EQ(Old("SELECT pid FROM pg_stat_replication"), pid);
   EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "5050");
+  ExpectLogUnreachable();
   ASSERT_OK(kafka_->Restart());
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "155050");

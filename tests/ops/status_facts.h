@@ -28,6 +28,8 @@ inline StreamFacts StreamingFacts() {
   facts.applied_time = Noon() - absl::Milliseconds(250);
   facts.transactions = 5'000;
   facts.rows = 60'000;
+  facts.applied_offset = 81'000;
+  facts.log.next_offset = 81'042;
   facts.quarantined = 0;
   facts.open_requests = 0;
   return facts;

@@ -168,6 +168,7 @@ TEST(StatusTest, JsonIsTheMessageOfControlProto) {
   control::v1::Status message;
   ASSERT_TRUE(testing::IsJsonOf(json, &message)) << json;
   EXPECT_EQ(message.streams(0).lag_bytes(), 0x1220);
+  EXPECT_EQ(message.streams(0).log().records_to_apply(), 42);
   EXPECT_FALSE(message.streams(1).has_lag_bytes());
   EXPECT_EQ(message.streams(1).copy_size(), 4);
 }

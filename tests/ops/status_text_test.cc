@@ -5,6 +5,7 @@
 namespace switchyard::ops {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -24,6 +25,7 @@ TEST(StatusTextTest, ShowsAStreamThatKeepsUp) {
   lag         4.5 kB, 0.25 s
   applying    1,240 rows/s, 96 transactions/s
   quarantine  empty
+  log         42 records not applied
   slot        switchyard_shop_forward, active, keeps 16 MB of WAL, 1.0 GB to the limit
 )");
 }
@@ -78,8 +80,22 @@ TEST(StatusTextTest, SaysUnknownNeverZero) {
   lag         unknown
   applying    unknown
   quarantine  unknown
+  log         unknown
   slot        unknown
 )");
+}
+
+TEST(StatusTextTest, ShowsTheLog) {
+  StreamFacts facts = StreamingFacts();
+  facts.applied_offset = facts.log.next_offset;
+  EXPECT_THAT(Text(facts), HasSubstr("  log         all applied\n"));
+  facts.log = {.bytes = int64_t{3} << 30, .free_bytes = int64_t{100} << 20};
+  EXPECT_THAT(Text(facts), HasSubstr("  log         file of 3.0 GB, 100 MB left on its disk\n"));
+  facts.log = {.error = "shop.log.db: No such file or directory"};
+  EXPECT_THAT(Text(facts), HasSubstr("  log         unknown: shop.log.db: No such file"));
+  facts.log = {.error = "broker away", .unreachable = true};
+  EXPECT_THAT(Text(facts), AllOf(HasSubstr("streaming  epoch 3\n  log: broker away\n"),
+                                 HasSubstr("  log         unknown\n")));
 }
 
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {

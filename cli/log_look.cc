@@ -1,0 +1,50 @@
+#include "cli/log_look.h"
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "cli/event_log.h"
+#include "common/base/strings.h"
+#include "common/eventlog/kafka_log.h"
+#include "common/mapping/prepare.h"
+
+namespace switchyard::cli {
+
+ops::LogFacts LogLook::Now() {
+  if (file_.log.kafka.empty()) return OfFile();
+  ops::LogFacts facts;
+  const absl::StatusOr<int64_t> next = NextOffset();
+  if (next.ok()) {
+    facts.next_offset = *next;
+  } else {
+    facts.error = std::string(StdSv(next.status().message()));
+    facts.unreachable = absl::IsUnavailable(next.status());
+  }
+  return facts;
+}
+
+absl::StatusOr<int64_t> LogLook::NextOffset() {
+  if (kafka_ == nullptr) {
+    ASSIGN_OR_RETURN(const eventlog::LogOptions options, LogOptionsOf(file_));
+    // The roles say when a topic is gone for good; the next look asks again.
+    ASSIGN_OR_RETURN(kafka_, eventlog::KafkaLog::Open(options, cancel_, absl::ZeroDuration()));
+  }
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic,
+                   kafka_->Describe(mapping::ForwardRole(file_).change_topic));
+  return topic.next;
+}
+
+ops::LogFacts LogLook::OfFile() const {
+  const std::filesystem::path path = file_.log.sqlite_path;
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(path, error);
+  if (error) return {.error = path.string() + ": " + error.message()};
+  const uintmax_t wal = std::filesystem::file_size(path.string() + "-wal", error);
+  ops::LogFacts facts{.bytes = static_cast<int64_t>(error ? bytes : bytes + wal)};
+  const std::filesystem::space_info space = std::filesystem::space(path, error);
+  if (!error) facts.free_bytes = static_cast<int64_t>(space.available);
+  return facts;
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,35 @@
+// Looks at the event log of a migration for `status`: makes nothing, waits for nobody.
+//
+//   LogLook look(file, cancel);
+//   ops::LogFacts facts = look.Now();   // again and again
+//
+// Thread-compatible.
+#pragma once
+
+#include <memory>
+
+#include "common/base/cancel.h"
+#include "common/eventlog/event_log.h"
+#include "common/ops/status.h"
+#include "common/spec/migration_file.h"
+
+namespace switchyard::cli {
+
+class LogLook {
+ public:
+  // Both must outlive it.
+  LogLook(const spec::MigrationFile& file, const Cancel& cancel) : file_(file), cancel_(cancel) {}
+
+  // Of the forward stream's change topic. A broker that does not answer takes some seconds.
+  ops::LogFacts Now();
+
+ private:
+  ops::LogFacts OfFile() const;
+  absl::StatusOr<int64_t> NextOffset();
+
+  const spec::MigrationFile& file_;
+  const Cancel& cancel_;
+  std::unique_ptr<eventlog::EventLog> kafka_;  // null until asked for the first time
+};
+
+}  // namespace switchyard::cli
