@@ -13,7 +13,7 @@
 #include "cli/mapping_plan.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
-#include "common/mapping/after_copy_rights.h"
+#include "common/mapping/after_copy_check.h"
 #include "common/mapping/catalog.h"
 #include "common/mapping/install.h"
 #include "common/mapping/target_setup.h"

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/mapping/after_copy_rights.h"
+#include "common/mapping/after_copy_check.h"
 #include "common/mapping/compiler.h"
 #include "common/mapping/install.h"
 #include "common/mapping/target_setup.h"

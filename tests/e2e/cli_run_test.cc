@@ -7,6 +7,7 @@ namespace switchyard::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(CliRunTest, ChecksAndRunsWithTheLeastPrivilegesThatItsSetupGrants) {
   Prepare();
@@ -24,6 +25,7 @@ TEST_F(CliRunTest, ChecksAndRunsWithTheLeastPrivilegesThatItsSetupGrants) {
   EXPECT_EQ(status.exit_code, 0);
   EXPECT_THAT(status.output, HasSubstr("shop.forward  streaming  epoch "));
   EXPECT_THAT(status.output, HasSubstr("quarantine  empty\n"));
+  EXPECT_THAT(status.output, HasSubstr("log         file of "));
   ASSERT_OK(pipeline_->Stop());  // SIGTERM: ends with 0 within 10 s
 }
 
@@ -116,6 +118,11 @@ TEST_F(CliRunTest, CheckNamesWhatTheStepsAfterTheCopyLack) {
     ALTER TABLE public.orders ADD CONSTRAINT positive CHECK (amount > 0);
     ALTER TABLE orders ADD FOREIGN KEY (amount) REFERENCES lookup.numbers (n);
     ALTER TABLE people ADD CONSTRAINT later UNIQUE (members, email) DEFERRABLE;
+    CREATE INDEX ON order_lines (id);
+    CREATE INDEX ON orders (id, amuont) INCLUDE (amount);
+    ALTER TABLE IF EXISTS leftover DROP COLUMN x;
+    ALTER TABLE people ADD FOREIGN KEY (members) REFERENCES lookup.numbers (number);
+    CREATE TABLE made_by_a_step (y int);
     ALTER TABLE made_by_a_step ADD COLUMN x int;)";
   std::ofstream(file_, std::ios::app) << "after_copy: [steps.sql]\n";
   ASSERT_OK(postgres_->Execute("new_db", R"(
@@ -135,9 +142,14 @@ TEST_F(CliRunTest, CheckNamesWhatTheStepsAfterTheCopyLack) {
         steps + "makes a foreign key to \"lookup\".\"numbers\", which role switchyard_replay may "
                 "not refer to\n    GRANT REFERENCES ON \"lookup\".\"numbers\"",
         steps + "alters \"people\", which belongs to postgres",
-        steps + "adds a DEFERRABLE constraint to \"people\""}) {
+        steps + "adds a DEFERRABLE constraint to \"people\"",
+        steps + "indexes \"order_lines\", which does not exist",
+        steps + "indexes \"orders\" by column \"amuont\", which does not exist",
+        steps + "makes a foreign key to \"lookup\".\"numbers\" by column \"number\", which does"}) {
     EXPECT_THAT(check.output, HasSubstr(expected));
   }
+  EXPECT_THAT(check.output, Not(HasSubstr("leftover")));
+  EXPECT_THAT(check.output, Not(HasSubstr("made_by_a_step")));
   const ProgramResult run = RunCli({"run", file_}, Roles());
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_THAT(run.output, HasSubstr("ALTER TABLE \"orders\" OWNER TO switchyard_replay"));

@@ -1,4 +1,4 @@
-#include "common/mapping/after_copy_rights.h"
+#include "common/mapping/after_copy_check.h"
 
 #include <pg_query.h>
 
@@ -34,6 +34,39 @@ std::string TableOf(const Json& range) {
   return schema.empty() ? QuoteIdentifier(name) : QuoteQualified(schema, name);
 }
 
+// Of a list of {"String": {"sval": name}}.
+std::vector<std::string> Names(const Json& list) {
+  std::vector<std::string> names;
+  for (const Json& item : list) names.push_back(Text(Member(item, "String"), "sval"));
+  return names;
+}
+
+// The columns an index is of, expressions left out.
+std::vector<std::string> IndexColumns(const Json& index) {
+  std::vector<std::string> columns;
+  for (const char* list : {"indexParams", "indexIncludingParams"}) {
+    for (const Json& item : Member(index, list)) {
+      std::string name = Text(Member(item, "IndexElem"), "name");
+      if (!name.empty()) columns.push_back(std::move(name));
+    }
+  }
+  return columns;
+}
+
+// Makes neither tables nor columns, and changes nothing about which table a name means.
+bool LeavesNames(const Json& statement) {
+  if (!Member(statement, "AlterTableStmt").is_null()) {
+    for (const Json& command : Member(Member(statement, "AlterTableStmt"), "cmds")) {
+      if (Text(Member(command, "AlterTableCmd"), "subtype") == "AT_AddColumn") return false;
+    }
+    return true;
+  }
+  for (const char* kind : {"IndexStmt", "CommentStmt", "GrantStmt", "VacuumStmt"}) {
+    if (!Member(statement, kind).is_null()) return true;
+  }
+  return false;
+}
+
 class StepCheck {
  public:
   StepCheck(pg::Session& session, std::string role, std::vector<TargetFault>* faults)
@@ -53,8 +86,11 @@ class StepCheck {
 
  private:
   absl::Status Statement(const Json& statement) {
+    names_known_ &= LeavesNames(statement);
     if (const Json& index = Member(statement, "IndexStmt"); !index.is_null()) {
-      return Owned(TableOf(Member(index, "relation")), /*makes_index=*/true);
+      const std::string table = TableOf(Member(index, "relation"));
+      RETURN_IF_ERROR(There("indexes", table, IndexColumns(index)));
+      return Owned(table, /*makes_index=*/true);
     }
     if (const Json& rename = Member(statement, "RenameStmt"); !rename.is_null()) {
       return Owned(TableOf(Member(rename, "relation")), false);
@@ -62,6 +98,8 @@ class StepCheck {
     const Json& alter = Member(statement, "AlterTableStmt");
     const std::string table = TableOf(Member(alter, "relation"));
     if (table.empty() || Text(alter, "objtype") != "OBJECT_TABLE") return absl::OkStatus();
+    if (Member(alter, "missing_ok") == Json(true)) return Owned(table, false);
+    RETURN_IF_ERROR(There("alters", table, {}));
     RETURN_IF_ERROR(Owned(table, false));
     for (const Json& command : Member(alter, "cmds")) {
       const Json& definition = Member(Member(command, "AlterTableCmd"), "def");
@@ -72,7 +110,14 @@ class StepCheck {
 
   absl::Status NewConstraint(const std::string& table, const Json& constraint) {
     const std::string kind = Text(constraint, "contype");
-    if (kind == "CONSTR_FOREIGN") return Referenced(TableOf(Member(constraint, "pktable")));
+    if (kind == "CONSTR_FOREIGN") {
+      const std::string parent = TableOf(Member(constraint, "pktable"));
+      RETURN_IF_ERROR(There("constrains", table, Names(Member(constraint, "fk_attrs"))));
+      RETURN_IF_ERROR(
+          There("makes a foreign key to", parent, Names(Member(constraint, "pk_attrs"))));
+      return Referenced(parent);
+    }
+    RETURN_IF_ERROR(There("constrains", table, Names(Member(constraint, "keys"))));
     const bool unique =
         kind == "CONSTR_UNIQUE" || kind == "CONSTR_PRIMARY" || kind == "CONSTR_EXCLUSION";
     if (!unique || Member(constraint, "deferrable") != Json(true)) return absl::OkStatus();
@@ -82,6 +127,30 @@ class StepCheck {
                         "session_replication_role = replica leaves out",
                         path_, table),
         "take DEFERRABLE out of it");
+    return absl::OkStatus();
+  }
+
+  // Says so when the table, or one of its columns, is not.
+  absl::Status There(std::string_view does, const std::string& table,
+                     const std::vector<std::string>& columns) {
+    if (!names_known_ || table.empty()) return absl::OkStatus();
+    const std::string remedy = absl::StrFormat("-- mend the name in %s", path_);
+    ASSIGN_OR_RETURN(const pg::Result oid, session_.Query("SELECT to_regclass($1)::oid", {table}));
+    if (oid.is_null(0, 0)) {
+      Add(absl::StrFormat("after_copy: %s %s %s, which does not exist", path_, does, table),
+          remedy);
+      return absl::OkStatus();
+    }
+    for (const std::string& column : columns) {
+      ASSIGN_OR_RETURN(const pg::Result row,
+                       session_.Query("SELECT FROM pg_attribute WHERE attrelid = $1::oid AND "
+                                      "attname = $2 AND NOT attisdropped",
+                                      {oid.str(0, 0), column}));
+      if (row.rows() > 0) continue;
+      Add(absl::StrFormat("after_copy: %s %s %s by column %s, which does not exist", path_, does,
+                          table, QuoteIdentifier(column)),
+          remedy);
+    }
     return absl::OkStatus();
   }
 
@@ -135,6 +204,7 @@ class StepCheck {
   const std::string role_;  // quoted
   std::vector<TargetFault>* const faults_;
   std::string path_;
+  bool names_known_ = true;  // until a statement may have made some
   std::set<std::string> said_;
 };
 

@@ -1,5 +1,5 @@
-// Whether the session's role can run the `after_copy` steps, as far as their text tells: found
-// before a copy of hours, not after it.
+// Whether the `after_copy` steps can be run, and by the session's role, as far as their text tells:
+// found before a copy of hours, not after it.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@
 
 namespace switchyard::mapping {
 
-// Tables that are altered or indexed without being owned, schemas where no index may be made,
-// tables that may not be referenced; and constraints that would not hold while rows are applied.
-// Tables that are not there yet are the steps' own affair. Nothing when the stream's copy is
-// loaded already: the steps have run.
+// Tables and columns that are not there, unless a statement before may have made them; tables that
+// are altered or indexed without being owned, schemas where no index may be made, tables that may
+// not be referenced; and constraints that would not hold while rows are applied. Nothing when the
+// stream's copy is loaded already: the steps have run.
 absl::StatusOr<std::vector<TargetFault>> VerifyAfterCopy(pg::Session& session,
                                                          const std::vector<spec::SchemaStep>& steps,
                                                          const std::string& stream);
