@@ -39,7 +39,7 @@ struct Position {
 };
 
 struct BatcherOptions {
-  int64_t batch_rows_max = 20'000;
+  int64_t batch_rows_max = 50'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
   // Row events of a table below its copy point are in the copy already.
   std::map<uint32_t, Lsn> copy_points;

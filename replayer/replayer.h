@@ -32,7 +32,7 @@ struct ReplayerOptions {
   std::string copy_topic;
   // See CopyLoaderOptions.
   std::vector<std::pair<std::string, std::string>> after_copy;
-  int64_t batch_rows_max = 20'000;
+  int64_t batch_rows_max = 50'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
   int copy_workers = 2;  // connections that load the initial copy at the same time
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.

@@ -109,7 +109,7 @@ struct CaptureSettings {
 };
 
 struct ReplaySettings {
-  int64_t batch_rows_max = 20'000;
+  int64_t batch_rows_max = 50'000;
   int64_t batch_bytes_max = int64_t{16} << 20;
   int64_t quarantine_max = 1'000;
   int copy_workers = 2;  // 1..32
