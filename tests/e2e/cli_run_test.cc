@@ -117,10 +117,10 @@ TEST_F(CliRunTest, CheckNamesWhatTheStepsAfterTheCopyLack) {
     CREATE INDEX amounts ON orders (amount);
     ALTER TABLE public.orders ADD CONSTRAINT positive CHECK (amount > 0);
     ALTER TABLE orders ADD FOREIGN KEY (amount) REFERENCES lookup.numbers (n);
-    ALTER TABLE people ADD CONSTRAINT later UNIQUE (members, email) DEFERRABLE;
+    ALTER TABLE IF EXISTS people ADD CONSTRAINT later UNIQUE (members, email) DEFERRABLE;
     CREATE INDEX ON order_lines (id);
     CREATE INDEX ON orders (id, amuont) INCLUDE (amount);
-    ALTER TABLE IF EXISTS leftover DROP COLUMN x;
+    ALTER TABLE IF EXISTS leftover ADD UNIQUE (x);
     ALTER TABLE people ADD FOREIGN KEY (members) REFERENCES lookup.numbers (number);
     CREATE TABLE made_by_a_step (y int);
     ALTER TABLE made_by_a_step ADD COLUMN x int;)";
