@@ -18,8 +18,12 @@ ops::LogFacts LogLook::Now() {
   if (next.ok()) {
     facts.next_offset = *next;
   } else {
-    facts.error = std::string(StdSv(next.status().message()));
     facts.unreachable = absl::IsUnavailable(next.status());
+    facts.error = std::string(StdSv(next.status().message()));
+    if (facts.unreachable) {
+      facts.error +=
+          "; next: start the broker, or correct bootstrap.servers; the roles wait for it";
+    }
   }
   return facts;
 }

@@ -77,6 +77,7 @@ class KafkaFaultsTest : public CliRunTest {
     const ProgramResult status = RunCli({"status", file_}, Roles());
     EXPECT_EQ(status.exit_code, 3);
     EXPECT_THAT(status.output, AllOf(HasSubstr("\n  log: "), HasSubstr("last heard: "),
+                                     HasSubstr("    next: start the broker, or correct"),
                                      HasSubstr("log         unknown\n")));
   }
   ProgramResult AwaitStopped() {
