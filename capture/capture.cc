@@ -17,6 +17,12 @@ constexpr absl::Duration kStableRun = absl::Seconds(30);
 // For the last word to the source when a stream stops.
 constexpr absl::Duration kRefusalTimeout = absl::Seconds(5);
 
+// In doubt (Unknown) is a commit of capture's own records: they are read again. A topic that is not
+// found went after it was made or seen: the next look says what is lost with it, if anything.
+bool MayPass(const absl::Status& status) {
+  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsNotFound(status);
+}
+
 // For errors that come from below without one.
 std::string NextAfter(const absl::Status& ended, const StreamNames& names) {
   if (absl::IsDataLoss(ended)) return HowToBeginAnew(names);
@@ -49,8 +55,7 @@ absl::Status Capture::Run() {
     const absl::Status ended = StreamRun(config_, log_, cancel_, &stats_).Run();
     stats_.state = static_cast<int>(CaptureStats::State::kConnecting);
     if (cancel_.requested() || absl::IsCancelled(ended)) return absl::CancelledError("shut down");
-    // In doubt (Unknown) is a commit of capture's own records: they are read again.
-    if (!IsRetryable(ended) && !absl::IsUnknown(ended)) {
+    if (!MayPass(ended)) {
       const absl::Status refusal = WithNextStep(ended, NextAfter(ended, config_.names));
       NoteRefusal(refusal);
       return Annotate(refusal, absl::StrCat("stream ", config_.names.stream));

@@ -44,6 +44,11 @@ absl::Status Lost(const StreamNames& names, std::string_view what) {
   return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(names)));
 }
 
+// A copy topic that is gone is made anew by the next epoch, whose Hello says what was on it.
+absl::Status MendedByNextEpoch(const absl::Status& copying) {
+  return absl::IsDataLoss(copying) ? absl::UnavailableError(copying.message()) : copying;
+}
+
 std::vector<const mapping::Table*> RowTables(const mapping::Catalog& catalog) {
   std::vector<const mapping::Table*> tables;
   for (const mapping::Table& table : catalog.tables) {
@@ -378,7 +383,7 @@ absl::Status StreamRun::BeginEpoch() {
   const StreamNames& names = config_.names;
   ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, names, stream_->backend_pid()));
   SY_FAULT_POINT("capture.epoch_taken");
-  RETURN_IF_ERROR(Annotate(BeginCopyTopic(epoch), "copy topic"));
+  RETURN_IF_ERROR(MendedByNextEpoch(Annotate(BeginCopyTopic(epoch), "copy topic")));
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.epoch = epoch, .start = start_}, *writer_,
@@ -560,14 +565,12 @@ absl::Status StreamRun::Housekeep() {
   stats_.rows = rows_before_ + publisher_->rows();
   stats_.last_commit_time_us = publisher_->last_commit_time_us();
   RETURN_IF_ERROR(writer_->status());
-  const absl::Status copying = copier_->status();
-  // A topic that is gone is made anew by the next epoch, whose Hello says what was on it.
-  return absl::IsDataLoss(copying) ? absl::AbortedError(copying.message()) : copying;
+  return MendedByNextEpoch(copier_->status());
 }
 
 void StreamRun::Finish() {
-  // Either may fail, at shutdown the first does at once: what is not acknowledged then is sent again
-  // under the next epoch.
+  // Either may fail, at shutdown the first does at once: what is not acknowledged then is sent
+  // again under the next epoch.
   [[maybe_unused]] const absl::Status flushed = writer_->Flush(kFinishTimeout);
   [[maybe_unused]] const absl::Status sent = stream_->Acknowledge(publisher_->Confirm(), true);
 }

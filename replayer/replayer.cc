@@ -29,9 +29,11 @@ constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
 
-// Failures that starting over from the stored position can mend.
+// Failures that starting over from the stored position can mend. A topic that is not found went
+// after it was made or seen: the next look says what is lost with it, if anything.
 bool MayPass(const absl::Status& status) {
-  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status);
+  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsNotFound(status);
 }
 
 }  // namespace

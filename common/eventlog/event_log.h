@@ -110,7 +110,7 @@ class EventLog {
   virtual absl::Status CreateTopic(const std::string& topic) = 0;
   // NotFound when there is none; Unavailable when the log can't be reached now.
   virtual absl::StatusOr<TopicInfo> Describe(const std::string& topic) = 0;
-  // FailedPrecondition when the topic does not exist. After a writer that may have been cut off in
+  // NotFound when the topic does not exist. After a writer that may have been cut off in
   // the middle of a record larger than the message limit, the next one writes under a higher epoch.
   virtual absl::StatusOr<std::unique_ptr<LogWriter>> OpenWriter(const std::string& topic) = 0;
   virtual absl::StatusOr<std::unique_ptr<LogReader>> OpenReader(const std::string& topic,

@@ -34,9 +34,8 @@ absl::StatusOr<TopicInfo> KafkaLog::Describe(const std::string& topic) {
 }
 
 absl::Status KafkaLog::AwaitTopic(const std::string& topic) {
-  const absl::Status found = RetryWhileUnavailable(cancel_, "find Kafka topic " + topic,
-                                                   [&] { return admin_->CheckExists(topic); });
-  return absl::IsNotFound(found) ? absl::FailedPreconditionError(found.message()) : found;
+  return RetryWhileUnavailable(cancel_, "find Kafka topic " + topic,
+                               [&] { return admin_->CheckExists(topic); });
 }
 
 absl::StatusOr<std::unique_ptr<LogWriter>> KafkaLog::OpenWriter(const std::string& topic) {

@@ -119,8 +119,10 @@ absl::Status KafkaReader::Read(absl::Duration timeout, std::vector<LogRecord>* r
     ASSIGN_OR_RETURN(const bool fetched, Fetch(records));
     if (!records->empty()) return absl::OkStatus();
     if (fetched) continue;  // parts only
-    if (absl::Now() >= deadline) return absl::OkStatus();
-    RETURN_IF_ERROR(WaitForNews(deadline));
+    RETURN_IF_ERROR(NoteSilence());
+    const absl::Time now = absl::Now();
+    if (now >= deadline) return absl::OkStatus();
+    news_.Sleep(std::min(deadline, now + kLookAgain), cancel_.fd());
   }
 }
 
@@ -198,8 +200,7 @@ absl::Status KafkaReader::ErrorOf(const rd_kafka_message_t& message) {
   return absl::OkStatus();
 }
 
-absl::Status KafkaReader::WaitForNews(absl::Time deadline) {
-  news_.Sleep(std::min(deadline, absl::Now() + kLookAgain), cancel_.fd());
+absl::Status KafkaReader::NoteSilence() {
   trouble_.Drain(main_queue_.get());
   if (trouble_.all_brokers_down()) {
     quiet_since_ = absl::Now();

@@ -44,7 +44,7 @@ class KafkaReader : public LogReader {
   absl::Status CheckStillThere();
   absl::Status CheckExists();
   absl::Status OutOfRangeError(Offset first, Offset next) const;
-  absl::Status WaitForNews(absl::Time deadline);
+  absl::Status NoteSilence();
 
   const std::string topic_;
   KafkaAdmin& admin_;

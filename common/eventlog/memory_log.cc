@@ -229,7 +229,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> MemoryLog::OpenWriter(const std::stri
     MutexLock lock(&state_->mu);
     found = state_->Find(topic);
   }
-  if (found == nullptr) return absl::FailedPreconditionError("no topic " + topic);
+  if (found == nullptr) return absl::NotFoundError("no topic " + topic);
   return std::make_unique<Writer>(state_, std::move(found), topic);
 }
 
@@ -240,14 +240,14 @@ absl::StatusOr<std::unique_ptr<LogReader>> MemoryLog::OpenReader(const std::stri
     MutexLock lock(&state_->mu);
     found = state_->Find(topic);
   }
-  if (found == nullptr) return absl::FailedPreconditionError("no topic " + topic);
+  if (found == nullptr) return absl::NotFoundError("no topic " + topic);
   return std::make_unique<Reader>(state_, std::move(found), topic, from);
 }
 
 absl::Status MemoryLog::Trim(const std::string& topic, Offset before) {
   MutexLock lock(&state_->mu);
   const auto found = state_->Find(topic);
-  if (found == nullptr) return absl::FailedPreconditionError("no topic " + topic);
+  if (found == nullptr) return absl::NotFoundError("no topic " + topic);
   while (found->first < before && !found->records.empty()) {
     found->records.pop_front();
     ++found->first;

@@ -163,12 +163,6 @@ absl::Status SqliteLog::CreateTopic(const std::string& topic) {
   });
 }
 
-absl::StatusOr<SqliteTopic> SqliteLog::Find(const std::string& topic) {
-  auto found = FindTopic(*db_, topic);
-  if (!absl::IsNotFound(found.status())) return found;
-  return absl::FailedPreconditionError(found.status().message());
-}
-
 absl::StatusOr<TopicInfo> SqliteLog::Describe(const std::string& topic) {
   MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db_, topic));
@@ -190,7 +184,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> SqliteLog::OpenWriter(const std::stri
   std::unique_ptr<LogWriter> writer;
   RETURN_IF_ERROR(RetryWhileUnavailable(cancel_, "write to " + topic, [&]() -> absl::Status {
     MutexLock lock(&mu_);
-    ASSIGN_OR_RETURN(const SqliteTopic found, Find(topic));
+    ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db_, topic));
     if (committer_ == nullptr) {
       ASSIGN_OR_RETURN(committer_, SqliteCommitter::Open(path_));
     }
@@ -212,7 +206,7 @@ absl::StatusOr<std::unique_ptr<LogReader>> SqliteLog::OpenReader(const std::stri
 
 absl::Status SqliteLog::Trim(const std::string& topic, Offset before) {
   MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(const SqliteTopic found, Find(topic));
+  ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db_, topic));
   // A trim that a crash undoes is done again, so it need not wait for the disk.
   RETURN_IF_ERROR(db_->Execute("PRAGMA synchronous = NORMAL"));
   const auto trim = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) -> absl::Status {

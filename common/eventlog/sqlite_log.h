@@ -35,7 +35,6 @@ class SqliteLog : public EventLog {
  private:
   SqliteLog(std::string path, const Cancel& cancel);
 
-  absl::StatusOr<SqliteTopic> Find(const std::string& topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<bool> TrimSome(const std::string& table, Offset before)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status GiveBackSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -35,13 +35,9 @@ absl::StatusOr<std::unique_ptr<LogReader>> SqliteReader::Open(const std::string&
                                                               const Cancel& cancel) {
   ASSIGN_OR_RETURN(auto db, SqliteDb::Open(path, kBusyTimeout));
   RETURN_IF_ERROR(db->Execute("PRAGMA query_only = 1"));
-  const absl::StatusOr<SqliteTopic> found = FindTopic(*db, topic);
-  if (absl::IsNotFound(found.status())) {
-    return absl::FailedPreconditionError(found.status().message());
-  }
-  RETURN_IF_ERROR(found.status());
+  ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db, topic));
   std::unique_ptr<SqliteReader> reader(new SqliteReader(std::move(db), topic, from, cancel));
-  const std::string table = BlocksTable(found->number);
+  const std::string table = BlocksTable(found.number);
   // From the block that holds offset ?1 on; the one before the end of the topic is found, too.
   ASSIGN_OR_RETURN(reader->select_,
                    reader->db_->Prepare(absl::StrFormat(

@@ -8,6 +8,7 @@
 #include "capture/source_state.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"
+#include "tests/support/vanishing_topic_log.h"
 
 namespace switchyard::capture {
 namespace {
@@ -184,6 +185,26 @@ TEST_F(CaptureCopyTest, ADeletedCopyTopicIsMadeAnew) {
   ASSERT_THAT(copies, SizeIs(::testing::Ge(2)));
   EXPECT_THAT(copies[0].hello().finished_copies(), SizeIs(1));
   EXPECT_EQ(copies[1].copy_point().relation().name(), "t");
+}
+
+TEST_F(CaptureCopyTest, ACopyTopicThatGoesWhileAnEpochBeginsIsMadeAnew) {
+  using Log = switchyard::testing::VanishingTopicLog;
+  auto log = std::make_unique<Log>(log_cancel_);
+  Log& vanishing = *log;
+  memory_ = std::move(log);
+  log_ = memory_.get();
+  Begin("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+  AwaitCopied();
+  for (const Log::Moment moment : {Log::Moment::kMade, Log::Moment::kOpenedForWriting}) {
+    ASSERT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
+    vanishing.VanishOnce(CopyTopic(options().names), moment);
+    Start();
+    ASSERT_OK(Recopy("t"));
+    AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+    AwaitCopied();
+    EXPECT_TRUE(vanishing.vanished());
+    ExpectReplicaEqualsSource();
+  }
 }
 
 // It would fill the log.

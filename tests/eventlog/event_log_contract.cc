@@ -241,9 +241,9 @@ TEST_P(EventLogTest, IsSeenByALogOpenedApart) {
 
 TEST_P(EventLogTest, RefusesTopicsThatDoNotExist) {
   EXPECT_THAT(log().OpenWriter(NameOf("nowhere")),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("nowhere")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("nowhere")));
   EXPECT_THAT(log().OpenReader(NameOf("nowhere"), 0),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("nowhere")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("nowhere")));
 }
 
 TEST_P(EventLogTest, RefusesAnOffsetPastTheEnd) {

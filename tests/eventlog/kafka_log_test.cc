@@ -268,6 +268,20 @@ TEST_F(UnknownTopicTest, IsReadOn) {
   EXPECT_EQ(TextOf(records.front().payload), "10");
 }
 
+// By its own look: librdkafka says nothing of it.
+TEST_F(UnknownTopicTest, IsFoundGoneByAReaderThatNeverWaits) {
+  log_ = OpenOn(kafka_, cancel_);
+  ASSERT_OK_AND_ASSIGN(const auto reader, log_->OpenReader(kTopic, 0));
+  Forget();
+  std::vector<LogRecord> records;
+  absl::Status read;
+  EXPECT_OK(testing::Await("the reader says so", kLong, [&] {
+    read = reader->Read(absl::ZeroDuration(), &records);
+    return !read.ok();
+  }));
+  EXPECT_THAT(read, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("was deleted")));
+}
+
 // What was under way is lost to this writer, but not the topic: another one may go on.
 TEST_F(UnknownTopicTest, EndsTheWriterOnlyForAnotherOneToGoOn) {
   ASSERT_OK_AND_ASSIGN(auto writer, log_->OpenWriter(kTopic));

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "tests/support/replay_fixture.h"
+#include "tests/support/vanishing_topic_log.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -181,6 +182,23 @@ TEST_F(RecopyTest, TheStreamOutlivesTheCopyTopic) {
   ASSERT_OK(capture_->Recopy("t"));
   ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 1"));
   ExpectSwappedIn();
+}
+
+TEST_F(RecopyTest, TheStreamOutlivesACopyTopicThatGoesWhileItIsOpened) {
+  auto log = std::make_unique<testing::VanishingTopicLog>(log_cancel_);
+  testing::VanishingTopicLog& vanishing = *log;
+  log_ = std::move(log);
+  StartTable();
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(Ask());
+  vanishing.VanishOnce(options_.copy_topic, testing::VanishingTopicLog::Moment::kMade);
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitNew(kLast, "failed"));
+  EXPECT_TRUE(vanishing.vanished());
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
+  EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
 }
 
 TEST_F(RecopyTest, ACopyOfAnotherShapeGivesWayToAYoungerOne) {

@@ -57,13 +57,13 @@ class ReplayFixture : public ::testing::Test {
   mapping::Plan plan_;
   std::unique_ptr<pg::Session> old_;
   std::unique_ptr<pg::Session> new_;
+  const Cancel log_cancel_;
   std::unique_ptr<eventlog::MemoryLog> log_;
   std::unique_ptr<SimpleCapture> capture_;
 
  private:
   std::string All(pg::Session& session, const std::string& sql);
 
-  Cancel log_cancel_;
   std::unique_ptr<Cancel> cancel_;
   std::thread thread_;
   absl::Status run_status_;
