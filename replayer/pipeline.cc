@@ -13,10 +13,10 @@ constexpr int64_t kQueueBatches = 2;
 constexpr absl::Duration kIdleRead = absl::Milliseconds(100);
 // While whole transactions wait for the consumer to become idle.
 constexpr absl::Duration kPendingRead = absl::Milliseconds(1);
-// In a flood a fuller batch is worth waiting for, as long as rows keep coming: a batch of 20,000
-// rows costs the target half as much per row as one of 2,000.
+// In a flood a fuller batch is worth waiting for: a batch of 20,000 rows costs the target half as
+// much per row as one of 2,000. The window spans the pauses between two groups of a writer.
 constexpr int64_t kFloodRecordsPerMs = 40;
-constexpr absl::Duration kFloodWindow = absl::Milliseconds(5);
+constexpr absl::Duration kFloodWindow = absl::Milliseconds(50);
 constexpr absl::Duration kFloodRead = absl::Milliseconds(10);
 constexpr absl::Duration kFloodBatch = absl::Milliseconds(100);
 
@@ -87,7 +87,7 @@ absl::Status Pipeline::ReadUntilError() {
         if (!Hand(batcher.Take())) return absl::OkStatus();
       }
     }
-    if (pace.flood() && !records.empty() && now - handed < kFloodBatch) continue;
+    if (pace.flood() && now - handed < kFloodBatch) continue;
     // While the consumer is busy, what comes meanwhile joins the batch.
     if (batcher.has_complete() && idle_ && queue_.empty()) {
       if (!Hand(batcher.Take())) break;

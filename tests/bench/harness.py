@@ -13,7 +13,7 @@ import psycopg2
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SWITCHYARD = os.path.join(ROOT, "build/release/cli/switchyard")
 DEADLINE_S = 600
-POLL_S = 0.01
+POLL_S = 0.02
 
 
 def wait(what, condition, processes=()):
