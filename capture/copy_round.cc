@@ -182,6 +182,7 @@ absl::Status CopyRound::WriteCopyPoint(const TableState& state) {
   point->set_relation_id(state.table.relation.relation_id());
   point->set_generation(state.generation);
   point->set_lsn(snapshot_.lsn().value());
+  point->set_time_us(snapshot_.time_us());
   *point->mutable_relation() = state.table.relation;
   point->set_rows_estimate(state.rows_estimate);
   point->set_bytes_estimate(state.bytes_estimate);

@@ -56,8 +56,11 @@ absl::StatusOr<Snapshot> Snapshot::Take(const pg::SlotOptions& options, const Ca
   RETURN_IF_ERROR(session->Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   RETURN_IF_ERROR(
       session->Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(slot->snapshot()))));
-  ASSIGN_OR_RETURN(const pg::Result exported, session->Query("SELECT pg_export_snapshot()"));
-  return Snapshot(std::move(session), slot->consistent_point(), exported.str(0, 0));
+  ASSIGN_OR_RETURN(const pg::Result exported,
+                   session->Query("SELECT pg_export_snapshot(), (extract(epoch FROM "
+                                  "clock_timestamp()) * 1000000)::bigint"));
+  return Snapshot(std::move(session), slot->consistent_point(), exported.str(0, 0),
+                  exported.i64(0, 1));
 }
 
 absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,

@@ -33,16 +33,18 @@ class Snapshot {
 
   Lsn lsn() const { return lsn_; }
   const std::string& name() const { return name_; }
+  int64_t time_us() const { return time_us_; }  // Unix microseconds, clock of the source
   // The keeper: queries of the catalogue see it as of the snapshot.
   pg::Session& session() { return *session_; }
 
  private:
-  Snapshot(std::unique_ptr<pg::Session> session, Lsn lsn, std::string name)
-      : session_(std::move(session)), lsn_(lsn), name_(std::move(name)) {}
+  Snapshot(std::unique_ptr<pg::Session> session, Lsn lsn, std::string name, int64_t time_us)
+      : session_(std::move(session)), lsn_(lsn), name_(std::move(name)), time_us_(time_us) {}
 
   std::unique_ptr<pg::Session> session_;
   Lsn lsn_;
   std::string name_;
+  int64_t time_us_;
 };
 
 // A table to copy, as of a snapshot.

@@ -272,17 +272,18 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
       target_.session()
           .Query(
               "INSERT INTO switchyard.copy (stream, relation_id, table_name, generation, lsn, "
-              "rows_estimate,"
-              " bytes_estimate) VALUES ($1, $2::oid, $3, $4::bigint, $5::pg_lsn, $6::bigint, "
-              "$7::bigint) "
+              "rows_estimate, bytes_estimate, copied_at) VALUES ($1, $2::oid, $3, $4::bigint, "
+              "$5::pg_lsn, $6::bigint, $7::bigint, "
+              "timestamptz 'epoch' + nullif($8::bigint, 0) * interval '1 microsecond') "
               "ON CONFLICT (stream, relation_id) DO UPDATE SET generation = excluded.generation, "
               "lsn = excluded.lsn, done = false, gone = false, rows = 0, bytes = 0, "
               "rows_estimate = excluded.rows_estimate, bytes_estimate = excluded.bytes_estimate, "
-              "started_at = now(), finished_at = NULL",
+              "copied_at = excluded.copied_at, started_at = now(), finished_at = NULL",
               {options_.stream, std::to_string(id),
                absl::StrCat(point.relation().schema(), ".", point.relation().name()),
                std::to_string(point.generation()), Lsn(point.lsn()).ToString(),
-               std::to_string(point.rows_estimate()), std::to_string(point.bytes_estimate())})
+               std::to_string(point.rows_estimate()), std::to_string(point.bytes_estimate()),
+               std::to_string(point.time_us())})
           .status());
   std::string definition;
   point.relation().SerializeToString(&definition);
@@ -443,7 +444,9 @@ absl::Status CopyLoader::Finish() {
             "UPDATE switchyard.stream SET state = CASE WHEN $2::pg_lsn < $3::pg_lsn THEN "
             "'catching_up' "
             "ELSE 'streaming' END, lsn = $2::pg_lsn - 1, covered_lsn = $2::pg_lsn, "
-            "copy_lsn = $3::pg_lsn, updated_at = clock_timestamp() WHERE name = $1",
+            "copy_lsn = $3::pg_lsn, commit_time = (SELECT min(copied_at) FROM switchyard.copy "
+            "WHERE stream = $1 AND lsn = $2::pg_lsn), updated_at = clock_timestamp() "
+            "WHERE name = $1",
             {options_.stream, first.ToString(), last.ToString()})
         .status();
   }));

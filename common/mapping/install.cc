@@ -25,7 +25,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
-                    "(to_regclass('switchyard.copy'), 'gone'))) = 3"));
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 3"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(kTargetSql);
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;

@@ -57,9 +57,11 @@ CREATE TABLE IF NOT EXISTS switchyard.copy (
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz,
   gone boolean NOT NULL DEFAULT false,  -- a partition that a newer copy of its table did not find
+  copied_at timestamptz,                -- the source's clock at lsn
   PRIMARY KEY (stream, relation_id)
 );
 ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS gone boolean NOT NULL DEFAULT false;
+ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS copied_at timestamptz;
 
 -- Chunk k of the copy topic belongs to lane k modulo the number of lanes; those of this lane with an
 -- offset below next_offset are loaded. Only while the initial copy is under way.

@@ -170,14 +170,16 @@ class Demo:
                 probe.bind(("127.0.0.1", 0))
                 ports.append(probe.getsockname()[1])
         self.start("kafka", [ROOT + "/scripts/kafka", "run", self.path("kafka"), *map(str, ports)])
+        self.kafka_address = ("127.0.0.1", ports[0])
+        return 'log: {kafka: {bootstrap.servers: "%s:%d", single_broker: true}}' % self.kafka_address
 
+    def await_kafka(self):
         def accepts():
             with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", ports[0])) == 0
+                return probe.connect_ex(self.kafka_address) == 0
 
         self.wait_for("Kafka", 60, accepts)
         self.say("a Kafka broker is up")
-        return 'log: {kafka: {bootstrap.servers: "127.0.0.1:%d", single_broker: true}}' % ports[0]
 
     # -- the migration ------------------------------------------------------------------------
 
@@ -200,6 +202,8 @@ class Demo:
         rows = int(self.query("old", "SELECT " + counts))
         self.say("OLD holds {:,} rows in {} tables; NEW has its tables, and no row".format(
             rows, len(TABLES)))
+        if self.args.kafka:
+            self.await_kafka()
         setup = self.run([self.args.switchyard, "check", "--print-setup", self.file])
         self.run([*psql, "-d", self.dsn("old"), "-f", "-"], stdin=setup)
 
@@ -312,9 +316,9 @@ def interrupted(*_):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kafka", action="store_true", help="a broker between two processes")
-    parser.add_argument("--scale", type=int, default=450, help="of old/generate.sql")
+    parser.add_argument("--scale", type=int, default=350, help="of old/generate.sql")
     parser.add_argument("--rate", type=int, default=200, help="the old application's transactions/s")
-    parser.add_argument("--seconds", type=int, default=8, help="of streaming to show")
+    parser.add_argument("--seconds", type=int, default=7, help="of streaming to show")
     parser.add_argument("--switchyard", type=os.path.abspath, required=True)
     parser.add_argument("--oracle", type=os.path.abspath, required=True)
     args = parser.parse_args()

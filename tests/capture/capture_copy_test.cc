@@ -88,6 +88,9 @@ TEST_F(CaptureCopyTest, CopiesInRangesAndChunksWhileTheSourceWrites) {
   EXPECT_EQ(copies[1].copy_point().relation().name(), "t");  // the largest first
   EXPECT_EQ(copies[1].copy_point().rows_estimate(), 20'000);
   EXPECT_FALSE(copies[1].copy_point().recopy());
+  EXPECT_EQ(Scalar("SELECT to_timestamp(" + std::to_string(copies[1].copy_point().time_us()) +
+                   " / 1e6) BETWEEN pg_postmaster_start_time() AND clock_timestamp()"),
+            "t");
   AwaitScalar("SELECT state FROM switchyard.capture_stream", "streaming");
   EXPECT_EQ(
       Scalar("SELECT rows_done || ' ' || (bytes_done > 1000000) || ' ' || "

@@ -190,6 +190,10 @@ TEST_F(CopyLoaderTest, ALeafThatIsGoneWhenTheOthersBeginAgainIsNotWaitedFor) {
   ASSERT_OK(run.loader->Finish());
   EXPECT_EQ(New("SELECT count(*), count(*) FILTER (WHERE id BETWEEN 1000 AND 1999) FROM p"),
             "1999|0");
+  // As of when NEW is, before the first commit of the stream tells.
+  EXPECT_EQ(New("SELECT s.commit_time = min(c.copied_at) FROM switchyard.stream s, "
+                "switchyard.copy c WHERE NOT c.gone GROUP BY s.commit_time"),
+            "t");
   // Nothing older than that copy is to be read again.
   EXPECT_EQ(New("SELECT s.lsn + 1 = min(c.lsn) FROM switchyard.stream s, switchyard.copy c "
                 "WHERE NOT c.gone GROUP BY s.lsn"),

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "capture/pgoutput_decoder.h"
 #include "common/base/strings.h"
 #include "proto/event.pb.h"
@@ -146,6 +147,7 @@ absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn, uin
   point->set_relation_id(table.oid);
   point->set_generation(generation);
   point->set_lsn(lsn.value());
+  point->set_time_us(absl::ToUnixMicros(absl::Now()));
   point->set_recopy(generation > 1);
   point->mutable_relation()->set_relation_id(table.oid);
   point->mutable_relation()->set_schema(table.schema);
