@@ -138,8 +138,10 @@ absl::Status ChaosTest::Disturb(const std::vector<Disturbance>& choice) {
   return chosen.second();
 }
 
-void ChaosTest::StartEverything(const std::string& log) {
-  ASSERT_OK_AND_ASSIGN(example_, StudioExample::Start({.scale = 60, .nasty = true, .log = log}));
+void ChaosTest::StartEverything(StudioExample::Options example) {
+  example.scale = 60;
+  example.nasty = true;
+  ASSERT_OK_AND_ASSIGN(example_, StudioExample::Start(std::move(example)));
   pipeline_ =
       std::make_unique<Pipeline>(Pipeline::Options{.migration_file = example_->migration_file(),
                                                    .old_dsn = example_->old_dsn(),
@@ -169,8 +171,8 @@ void ChaosTest::ExpectNewIsTheMappingOfOld() {
   EXPECT_EQ(quarantined, 0);
 }
 
-void ChaosTest::Survive(const std::string& log, std::vector<Disturbance> more) {
-  ASSERT_NO_FATAL_FAILURE(StartEverything(log));
+void ChaosTest::Survive(StudioExample::Options example, std::vector<Disturbance> more) {
+  ASSERT_NO_FATAL_FAILURE(StartEverything(std::move(example)));
   std::vector<Disturbance> of_stream = OfTheStream();
   of_stream.insert(of_stream.end(), more.begin(), more.end());
   absl::Status disturbed;

@@ -32,8 +32,8 @@ class ChaosTest : public ::testing::Test {
 
   ChaosTest();
 
-  // `log`: as StudioExample::Options::log. `more`: beside those that every log has.
-  void Survive(const std::string& log, std::vector<Disturbance> more);
+  // `more`: beside those that every log has.
+  void Survive(StudioExample::Options example, std::vector<Disturbance> more);
 
   int Below(int n);
   // Some time, at most that. The moment of a kill is random by its nature; nothing waits here for
@@ -42,7 +42,7 @@ class ChaosTest : public ::testing::Test {
   void CountKill() { ++sigkills_; }
 
  private:
-  void StartEverything(const std::string& log);
+  void StartEverything(StudioExample::Options example);
   void StopWorkload();
   void ExpectNewIsTheMappingOfOld();
   absl::Status Disturb(const std::vector<Disturbance>& choice);

@@ -3,7 +3,7 @@
 namespace switchyard::testing {
 namespace {
 
-TEST_F(ChaosTest, NewIsTheMappingOfOldWhateverDies) { Survive("", {}); }
+TEST_F(ChaosTest, NewIsTheMappingOfOldWhateverDies) { Survive({}, {}); }
 
 }  // namespace
 }  // namespace switchyard::testing

@@ -22,8 +22,10 @@ TEST_F(KafkaChaosTest, NewIsTheMappingOfOldWhateverDiesTheBrokerToo) {
     LetRun(1000);
     return kafka->Restart();
   };
-  Survive(absl::StrCat("log: {kafka: {bootstrap.servers: \"", kafka->bootstrap_servers(),
-                       "\", single_broker: true}}"),
+  // Also NEW on another version, where there is one.
+  Survive({.new_db = {.bin_dir = Postgres18Binaries()},
+           .log = absl::StrCat("log: {kafka: {bootstrap.servers: \"", kafka->bootstrap_servers(),
+                               "\", single_broker: true}}")},
           {{"the broker killed", broker_killed}, {"the broker killed", broker_killed}});
 }
 

@@ -1,6 +1,5 @@
 // studio-bookings in full: the copy, then the old application's workload, through the program.
 #include <csignal>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -161,8 +160,8 @@ TEST_F(StudioTest, NewFollowsTheOldApplication) {
 }
 
 TEST_F(StudioTest, NewOnPostgres18FollowsTheOldApplication) {
-  const char* bin_dir = std::getenv("SWITCHYARD_PG18_BIN");
-  if (bin_dir == nullptr) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
+  const std::string bin_dir = Postgres18Binaries();
+  if (bin_dir.empty()) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
   ASSERT_NO_FATAL_FAILURE(
       StartExample({.scale = 5, .nasty = true, .new_db = {.bin_dir = bin_dir}}));
   ASSERT_NO_FATAL_FAILURE(MigrateUnderWorkload());

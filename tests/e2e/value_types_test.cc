@@ -3,7 +3,6 @@
 // NEW are set to read and write values each in its own way.
 #include "tests/e2e/value_types.h"
 
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -228,8 +227,8 @@ TEST_F(ValueTypesTest, EveryTypeArrivesWithAnEqualText) {
 }
 
 TEST_F(ValueTypesTest, EveryTypeArrivesOnPostgres18WithAnEqualText) {
-  const char* bin_dir = std::getenv("SWITCHYARD_PG18_BIN");
-  if (bin_dir == nullptr) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
+  const std::string bin_dir = Postgres18Binaries();
+  if (bin_dir.empty()) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
   ASSERT_NO_FATAL_FAILURE(Start(bin_dir));
   FollowThroughCopyAndStream();
 }

@@ -99,6 +99,11 @@ absl::StatusOr<std::string> DefaultPostgresBinaries() {
   return absl::NotFoundError("no Postgres binaries found: set SWITCHYARD_PG_BIN to their folder");
 }
 
+std::string Postgres18Binaries() {
+  const char* set = getenv("SWITCHYARD_PG18_BIN");
+  return set == nullptr ? "" : set;
+}
+
 absl::StatusOr<std::unique_ptr<MiniPostgres>> MiniPostgres::Start(Options options) {
   if (options.bin_dir.empty()) {
     ASSIGN_OR_RETURN(options.bin_dir, DefaultPostgresBinaries());

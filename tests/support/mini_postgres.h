@@ -26,6 +26,10 @@
 
 namespace switchyard::testing {
 
+// Folder of initdb and postgres of version 18: $SWITCHYARD_PG18_BIN, which scripts/test sets. Empty
+// without it.
+std::string Postgres18Binaries();
+
 class MiniPostgres {
  public:
   struct Options {
