@@ -52,7 +52,8 @@ absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
   RETURN_IF_ERROR(cancel.status());
   for (const absl::Status& fault : faults) {
     using Kind = ops::CheckFault::Kind;
-    NextStep step = SplitNextStep(StdSv(fault.message()), "");
+    const bool no_broker = absl::IsUnavailable(fault) && !log.kafka.empty();
+    NextStep step = SplitNextStep(StdSv(fault.message()), no_broker ? kStartTheBroker : "");
     report->faults.push_back({.where = ops::CheckFault::Where::kLog,
                               .message = std::move(step.what),
                               .remedy = std::move(step.next),

@@ -9,6 +9,9 @@
 
 namespace switchyard::cli {
 
+// The next step when no broker answers.
+inline constexpr char kStartTheBroker[] = "start the broker, or correct bootstrap.servers";
+
 // InvalidArgument: an environment variable that holds a property is not set.
 absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& file);
 

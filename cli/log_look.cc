@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "cli/event_log.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
@@ -21,8 +22,7 @@ ops::LogFacts LogLook::Now() {
     facts.unreachable = absl::IsUnavailable(next.status());
     facts.error = std::string(StdSv(next.status().message()));
     if (facts.unreachable) {
-      facts.error +=
-          "; next: start the broker, or correct bootstrap.servers; the roles wait for it";
+      absl::StrAppend(&facts.error, "; next: ", kStartTheBroker, "; the roles wait for it");
     }
   }
   return facts;

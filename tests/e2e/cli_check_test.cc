@@ -215,6 +215,7 @@ TEST_F(CliCheckTest, ReportsWhatKeepsTheLogFromBeingUsed) {
   EXPECT_EQ(down.exit_code, 3);
   EXPECT_THAT(down.output, HasSubstr("\"where\": \"log\""));
   EXPECT_THAT(down.output, HasSubstr("Connection refused"));
+  EXPECT_THAT(down.output, HasSubstr("\"remedy\": \"start the broker, or correct"));
   std::filesystem::remove_all(folder);
 }
 
