@@ -18,7 +18,7 @@
 #include "capture/source_setup.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 
 namespace switchyard::capture {

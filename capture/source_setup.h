@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "common/base/status.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 
 namespace switchyard::capture {

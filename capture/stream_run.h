@@ -19,7 +19,7 @@
 #include "capture/publisher.h"
 #include "capture/snapshot.h"
 #include "capture/source_state.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/replication_stream.h"
 #include "common/pg/session.h"
 

@@ -10,7 +10,7 @@
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
 #include "cli/patience.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 
 namespace switchyard::cli {
 namespace {

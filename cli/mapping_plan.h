@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/compiler.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"

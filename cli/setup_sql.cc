@@ -6,7 +6,7 @@
 #include "cli/connect.h"
 #include "cli/mapping_plan.h"
 #include "common/base/strings.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/target_setup.h"
 
 namespace switchyard::cli {

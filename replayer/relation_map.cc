@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "common/mapping/narrowing.h"
+#include "common/catalog/narrowing.h"
 
 namespace switchyard::replayer {
 namespace {

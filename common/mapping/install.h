@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 
 namespace switchyard::mapping {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/base/status.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 

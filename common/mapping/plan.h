@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 
 namespace switchyard::mapping {
 

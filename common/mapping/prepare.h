@@ -11,7 +11,7 @@
 #include <string>
 
 #include "common/base/cancel.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/spec/migration_file.h"
 

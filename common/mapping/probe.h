@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {

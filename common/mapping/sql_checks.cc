@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
-#include "common/mapping/narrowing.h"
+#include "common/catalog/narrowing.h"
 
 namespace switchyard::mapping {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/base/status.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"

@@ -8,7 +8,7 @@
 
 #include "capture/source_setup.h"
 #include "common/base/cancel.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"

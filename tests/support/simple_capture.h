@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "capture/publisher.h"
+#include "common/catalog/catalog.h"
 #include "common/eventlog/event_log.h"
-#include "common/mapping/catalog.h"
 #include "common/pg/session.h"
 
 namespace switchyard::testing {

@@ -63,16 +63,18 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/eventlog", {"common/base", "proto"}},
       {"common/ops", {"common/base", "proto"}},
       {"common/spec", {"common/base", "common/pg", "proto"}},
-      {"common/mapping", {"common/base", "common/pg", "common/spec", "deploy", "proto"}},
+      {"common/catalog", {"common/base", "common/pg"}},
+      {"common/mapping",
+       {"common/base", "common/pg", "common/catalog", "common/spec", "deploy", "proto"}},
       {"capture",
-       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
-        "common/ops", "deploy", "proto"}},
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
+        "common/mapping", "common/ops", "deploy", "proto"}},
       {"replayer",
-       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
-        "common/ops", "deploy", "proto"}},
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
+        "common/mapping", "common/ops", "deploy", "proto"}},
       {"cutover",
-       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/mapping",
-        "common/ops", "deploy", "proto"}}};
+       {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
+        "common/mapping", "common/ops", "deploy", "proto"}}};
   return *allowed;
 }
 

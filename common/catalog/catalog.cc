@@ -1,4 +1,4 @@
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/base/strings.h"
-#include "common/mapping/catalog_types.h"
+#include "common/catalog/catalog_types.h"
 
 namespace switchyard::mapping {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 
 #include "common/base/strings.h"
 #include "tests/support/mini_postgres.h"

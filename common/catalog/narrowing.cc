@@ -1,4 +1,4 @@
-#include "common/mapping/narrowing.h"
+#include "common/catalog/narrowing.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "common/mapping/catalog_types.h"
+#include "common/catalog/catalog_types.h"
 
 #include <algorithm>
 #include <charconv>

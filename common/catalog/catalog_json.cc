@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 
 namespace switchyard::mapping {
 namespace {

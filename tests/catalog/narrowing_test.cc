@@ -1,5 +1,5 @@
 // What an assignment loses, held against what Postgres itself does.
-#include "common/mapping/narrowing.h"
+#include "common/catalog/narrowing.h"
 
 #include <memory>
 #include <string>

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/base/status.h"
-#include "common/mapping/catalog.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 
 namespace switchyard::mapping::internal {
