@@ -10,11 +10,11 @@
 #include "common/base/log.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
+#include "common/changes/relation_map.h"
 #include "common/mapping/install.h"
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
 #include "replayer/held_copy.h"
-#include "replayer/relation_map.h"
 #include "replayer/schema_steps.h"
 
 namespace switchyard::replayer {

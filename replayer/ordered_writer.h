@@ -18,8 +18,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
+#include "common/changes/batch.h"
 #include "common/mapping/write_order.h"
-#include "replayer/batch.h"
 #include "replayer/late_refusals.h"
 #include "replayer/table_writer.h"
 

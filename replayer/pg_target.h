@@ -15,9 +15,9 @@
 
 #include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
-#include "replayer/batch.h"
 #include "replayer/ordered_writer.h"
 #include "replayer/quarantine.h"
 #include "replayer/stream_store.h"

@@ -17,10 +17,10 @@
 #include "absl/time/time.h"
 #include "common/base/bounded_queue.h"
 #include "common/base/cancel.h"
+#include "common/changes/batch.h"
+#include "common/changes/batcher.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
-#include "replayer/batch.h"
-#include "replayer/batcher.h"
 
 namespace switchyard::replayer {
 

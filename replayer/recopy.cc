@@ -9,12 +9,12 @@
 #include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/changes/batcher.h"
+#include "common/changes/relation_map.h"
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
-#include "replayer/batcher.h"
 #include "replayer/doubt.h"
 #include "replayer/quarantine.h"
-#include "replayer/relation_map.h"
 #include "replayer/savepoint.h"
 
 namespace switchyard::replayer {

@@ -17,10 +17,10 @@
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/changes/batch.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "common/mapping/plan_change.h"
-#include "replayer/batch.h"
 #include "replayer/pg_target.h"
 #include "replayer/recopy.h"
 

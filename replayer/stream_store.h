@@ -14,9 +14,9 @@
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/changes/batcher.h"
 #include "common/pg/session.h"
 #include "proto/event.pb.h"
-#include "replayer/batcher.h"
 
 namespace switchyard::replayer {
 

@@ -11,9 +11,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
+#include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
-#include "replayer/batch.h"
 #include "replayer/refusals.h"
 
 namespace switchyard::replayer {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/status.h"
-#include "replayer/batch.h"
+#include "common/changes/batch.h"
 #include "replayer/table_writer.h"
 
 namespace switchyard::replayer {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "replayer/row_event.h"
+#include "common/changes/row_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static switchyard::replayer::RowView row;

@@ -66,15 +66,16 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/catalog", {"common/base", "common/pg"}},
       {"common/mapping",
        {"common/base", "common/pg", "common/catalog", "common/spec", "deploy", "proto"}},
+      {"common/changes", {"common/base", "common/mapping", "proto"}},
       {"capture",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/ops", "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}},
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/ops", "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/ops", "deploy", "proto"}}};
+        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}}};
   return *allowed;
 }
 

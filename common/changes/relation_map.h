@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/changes/batch.h"
+#include "common/changes/row_event.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
-#include "replayer/batch.h"
-#include "replayer/row_event.h"
 
 namespace switchyard::replayer {
 

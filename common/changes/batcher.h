@@ -21,12 +21,12 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/changes/batch.h"
+#include "common/changes/relation_map.h"
+#include "common/changes/row_event.h"
+#include "common/changes/table_collapse.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
-#include "replayer/batch.h"
-#include "replayer/relation_map.h"
-#include "replayer/row_event.h"
-#include "replayer/table_collapse.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/batch.h"
+#include "common/changes/batch.h"
 
 #include <algorithm>
 

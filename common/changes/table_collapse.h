@@ -10,8 +10,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "common/base/strings.h"
+#include "common/changes/batch.h"
 #include "common/mapping/plan.h"
-#include "replayer/batch.h"
 
 namespace switchyard::replayer {
 

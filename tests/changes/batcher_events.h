@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/changes/batcher.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
-#include "replayer/batcher.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/relation_map.h"
+#include "common/changes/relation_map.h"
 
 #include <algorithm>
 #include <utility>

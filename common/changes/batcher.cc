@@ -1,4 +1,4 @@
-#include "replayer/batcher.h"
+#include "common/changes/batcher.h"
 
 #include <algorithm>
 #include <set>

@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/replayer/batcher_events.h"
+#include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::replayer {

@@ -1,4 +1,4 @@
-#include "replayer/table_collapse.h"
+#include "common/changes/table_collapse.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "replayer/batcher.h"
+#include "common/changes/batcher.h"
 
 #include <memory>
 #include <string>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/replayer/batcher_events.h"
+#include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::replayer {

@@ -1,4 +1,4 @@
-#include "replayer/row_event.h"
+#include "common/changes/row_event.h"
 
 #include "common/base/varint.h"
 

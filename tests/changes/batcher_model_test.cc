@@ -13,7 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "tests/replayer/batcher_events.h"
+#include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::replayer {

@@ -1,5 +1,5 @@
 // The fast reading of row events agrees with protobuf's, and survives anything.
-#include "replayer/row_event.h"
+#include "common/changes/row_event.h"
 
 #include <random>
 
