@@ -7,10 +7,10 @@
 #include "capture/capture.h"
 #include "capture/source_setup.h"
 #include "capture/source_state.h"
-#include "cli/connect.h"
-#include "cli/mapping_plan.h"
 #include "cli/patience.h"
 #include "common/catalog/catalog.h"
+#include "operate/connect.h"
+#include "operate/mapping_plan.h"
 
 namespace switchyard::cli {
 namespace {

@@ -7,15 +7,15 @@
 #include <string>
 #include <utility>
 
-#include "cli/check_databases.h"
-#include "cli/event_log.h"
-#include "cli/setup_sql.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
 #include "common/mapping/prepare.h"
-#include "common/ops/check_report.h"
 #include "common/spec/migration_file.h"
+#include "operate/check_databases.h"
+#include "operate/log_options.h"
+#include "operate/report/check_report.h"
+#include "operate/setup_sql.h"
 
 namespace switchyard::cli {
 namespace {

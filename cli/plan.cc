@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "cli/connect.h"
 #include "common/base/strings.h"
 #include "common/mapping/prepare.h"
-#include "common/ops/plan_report.h"
 #include "common/spec/values.h"
+#include "operate/connect.h"
+#include "operate/report/plan_report.h"
 
 namespace switchyard::cli {
 namespace {

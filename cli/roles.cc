@@ -5,11 +5,11 @@
 #include <string>
 
 #include "cli/capture_role.h"
-#include "cli/connect.h"
-#include "cli/event_log.h"
 #include "cli/replay_role.h"
 #include "cli/role_threads.h"
 #include "common/spec/migration_file.h"
+#include "operate/connect.h"
+#include "operate/log_options.h"
 
 namespace switchyard::cli {
 namespace {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "cli/status_gather.h"
 #include "cli/terminal.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "common/ops/status.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
+#include "operate/report/status.h"
+#include "operate/status_gather.h"
 
 namespace switchyard::cli {
 namespace {

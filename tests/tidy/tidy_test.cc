@@ -28,7 +28,7 @@ struct SourceFile {
 
 std::vector<SourceFile> ReadTree() {
   std::vector<SourceFile> files;
-  for (const char* top : {"common", "capture", "replayer", "cutover", "cli", "tests"}) {
+  for (const char* top : {"common", "capture", "replayer", "cutover", "operate", "cli", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".h" && extension != ".cc") continue;
@@ -61,7 +61,6 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/base", {}},
       {"common/pg", {"common/base", "proto"}},
       {"common/eventlog", {"common/base", "proto"}},
-      {"common/ops", {"common/base", "proto"}},
       {"common/spec", {"common/base", "common/pg", "proto"}},
       {"common/catalog", {"common/base", "common/pg"}},
       {"common/mapping",
@@ -69,13 +68,13 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/changes", {"common/base", "common/mapping", "proto"}},
       {"capture",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}},
+        "common/mapping", "common/changes", "deploy", "proto"}},
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}},
+        "common/mapping", "common/changes", "deploy", "proto"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/ops", "deploy", "proto"}}};
+        "common/mapping", "common/changes", "deploy", "proto"}}};
   return *allowed;
 }
 
@@ -97,7 +96,7 @@ bool IsInclude(const std::string& line) { return absl::StartsWith(line, "#includ
 
 TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
   const std::regex own(
-      R"(^#include "((?:common|capture|replayer|cutover|cli|tests|deploy|proto)/[^"]+)\")");
+      R"(^#include "((?:common|capture|replayer|cutover|operate|cli|tests|deploy|proto)/[^"]+)\")");
   for (const SourceFile& file : Tree()) {
     const std::string component = Component(file.path);
     const auto allowed = Allowed().find(component);
@@ -150,7 +149,7 @@ TEST(TidyTest, FilesAreShortAndFinished) {
 std::vector<fs::path> TextFiles() {
   std::vector<fs::path> files;
   for (const char* top : {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs",
-                          "examples", "proto", "replayer", "scripts", "tests"}) {
+                          "examples", "operate", "proto", "replayer", "scripts", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const bool corpus = absl::StrContains(entry.path().string(), "/fuzz/corpus/");
       if (entry.is_regular_file() && !corpus) files.push_back(entry.path());

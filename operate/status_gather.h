@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/log_look.h"
 #include "common/base/cancel.h"
-#include "common/ops/status.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
+#include "operate/log_look.h"
+#include "operate/report/status.h"
 
 namespace switchyard::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/event_log.h"
+#include "operate/log_options.h"
 
 #include <cstdlib>
 #include <vector>

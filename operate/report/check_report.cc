@@ -1,4 +1,4 @@
-#include "common/ops/check_report.h"
+#include "operate/report/check_report.h"
 
 #include <nlohmann/json.hpp>
 #include <string_view>

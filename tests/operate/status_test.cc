@@ -1,10 +1,10 @@
-#include "common/ops/status.h"
+#include "operate/report/status.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/control.pb.h"
-#include "tests/ops/control_json.h"
-#include "tests/ops/status_facts.h"
+#include "tests/operate/control_json.h"
+#include "tests/operate/status_facts.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,7 +1,7 @@
 // Streams to show, for the tests of status.
 #pragma once
 
-#include "common/ops/status.h"
+#include "operate/report/status.h"
 
 namespace switchyard::ops {
 

@@ -3,8 +3,8 @@
 
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
-#include "common/ops/check_report.h"
 #include "common/pg/session.h"
+#include "operate/report/check_report.h"
 
 namespace switchyard::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/connect.h"
+#include "operate/connect.h"
 
 #include <string>
 

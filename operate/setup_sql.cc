@@ -1,13 +1,13 @@
-#include "cli/setup_sql.h"
+#include "operate/setup_sql.h"
 
 #include <memory>
 
 #include "capture/source_setup.h"
-#include "cli/connect.h"
-#include "cli/mapping_plan.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/target_setup.h"
+#include "operate/connect.h"
+#include "operate/mapping_plan.h"
 
 namespace switchyard::cli {
 namespace {

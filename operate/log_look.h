@@ -10,8 +10,8 @@
 
 #include "common/base/cancel.h"
 #include "common/eventlog/event_log.h"
-#include "common/ops/status.h"
 #include "common/spec/migration_file.h"
+#include "operate/report/status.h"
 
 namespace switchyard::cli {
 

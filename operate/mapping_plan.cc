@@ -1,4 +1,4 @@
-#include "cli/mapping_plan.h"
+#include "operate/mapping_plan.h"
 
 #include <string>
 #include <utility>

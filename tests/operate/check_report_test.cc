@@ -1,8 +1,8 @@
-#include "common/ops/check_report.h"
+#include "operate/report/check_report.h"
 
 #include "gtest/gtest.h"
 #include "proto/control.pb.h"
-#include "tests/ops/control_json.h"
+#include "tests/operate/control_json.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,14 +1,14 @@
-#include "cli/log_look.h"
+#include "operate/log_look.h"
 
 #include <filesystem>
 #include <string>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "cli/event_log.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/mapping/prepare.h"
+#include "operate/log_options.h"
 
 namespace switchyard::cli {
 

@@ -1,6 +1,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/ops/status_facts.h"
+#include "tests/operate/status_facts.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/check_databases.h"
+#include "operate/check_databases.h"
 
 #include <algorithm>
 #include <memory>
@@ -8,9 +8,6 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
-#include "cli/check_write_mode.h"
-#include "cli/connect.h"
-#include "cli/mapping_plan.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
@@ -19,6 +16,9 @@
 #include "common/mapping/target_setup.h"
 #include "common/pg/error.h"
 #include "common/pg/session.h"
+#include "operate/check_write_mode.h"
+#include "operate/connect.h"
+#include "operate/mapping_plan.h"
 
 namespace switchyard::cli {
 namespace {

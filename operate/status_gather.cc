@@ -1,13 +1,13 @@
-#include "cli/status_gather.h"
+#include "operate/status_gather.h"
 
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "capture/source_setup.h"
-#include "cli/connect.h"
 #include "common/base/strings.h"
 #include "common/pg/slot.h"
+#include "operate/connect.h"
 #include "replayer/target_session.h"
 
 namespace switchyard::cli {

@@ -1,4 +1,4 @@
-#include "common/ops/plan_report.h"
+#include "operate/report/plan_report.h"
 
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/ops/table_text.h"
+#include "operate/report/table_text.h"
 
 namespace switchyard::ops {
 namespace {

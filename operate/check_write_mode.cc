@@ -1,4 +1,4 @@
-#include "cli/check_write_mode.h"
+#include "operate/check_write_mode.h"
 
 #include <algorithm>
 #include <string>

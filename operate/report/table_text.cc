@@ -1,4 +1,4 @@
-#include "common/ops/table_text.h"
+#include "operate/report/table_text.h"
 
 #include <algorithm>
 

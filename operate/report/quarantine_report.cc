@@ -1,10 +1,10 @@
-#include "common/ops/quarantine_report.h"
+#include "operate/report/quarantine_report.h"
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
-#include "common/ops/human.h"
+#include "operate/report/human.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/ops/status.h"
+#include "operate/report/status.h"
 
 #include <algorithm>
 

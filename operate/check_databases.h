@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/base/cancel.h"
-#include "common/ops/check_report.h"
 #include "common/spec/migration_file.h"
+#include "operate/report/check_report.h"
 
 namespace switchyard::cli {
 

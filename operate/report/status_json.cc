@@ -1,7 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "common/ops/status.h"
+#include "operate/report/status.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/ops/human.h"
+#include "operate/report/human.h"
 
 #include <algorithm>
 

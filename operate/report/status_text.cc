@@ -5,9 +5,9 @@
 #include "absl/strings/str_split.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
-#include "common/ops/human.h"
-#include "common/ops/status.h"
-#include "common/ops/table_text.h"
+#include "operate/report/human.h"
+#include "operate/report/status.h"
+#include "operate/report/table_text.h"
 
 namespace switchyard::ops {
 namespace {

@@ -1,7 +1,7 @@
-#include "common/ops/human.h"
+#include "operate/report/human.h"
 
-#include "common/ops/table_text.h"
 #include "gtest/gtest.h"
+#include "operate/report/table_text.h"
 
 namespace switchyard::ops {
 namespace {
