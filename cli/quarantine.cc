@@ -11,12 +11,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
-#include "cli/request.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/report/quarantine_report.h"
+#include "operate/request.h"
 
 namespace switchyard::cli {
 namespace {

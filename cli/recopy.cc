@@ -9,13 +9,13 @@
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
 #include "capture/source_setup.h"
-#include "cli/request.h"
 #include "common/base/strings.h"
 #include "common/mapping/prepare.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
 #include "operate/mapping_plan.h"
+#include "operate/request.h"
 #include "replayer/begin_anew.h"
 
 namespace switchyard::cli {

@@ -11,13 +11,13 @@
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/source_setup.h"
-#include "cli/request.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/plan_change.h"
 #include "common/mapping/prepare.h"
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
+#include "operate/request.h"
 #include "replayer/pg_target.h"
 
 namespace switchyard::cli {

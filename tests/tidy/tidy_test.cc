@@ -66,15 +66,19 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/mapping",
        {"common/base", "common/pg", "common/catalog", "common/spec", "deploy", "proto"}},
       {"common/changes", {"common/base", "common/mapping", "proto"}},
+      {"common/records", {"common/base", "common/changes", "common/pg", "deploy", "proto"}},
       {"capture",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/records",
+        "deploy", "proto"}},
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/records",
+        "deploy", "proto"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "deploy", "proto"}}};
+        "common/mapping", "common/changes", "common/records",
+        "deploy", "proto"}}};
   return *allowed;
 }
 

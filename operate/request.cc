@@ -1,4 +1,4 @@
-#include "cli/request.h"
+#include "operate/request.h"
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"

@@ -1,4 +1,4 @@
-#include "replayer/stream_store.h"
+#include "common/records/stream_store.h"
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
