@@ -16,7 +16,7 @@
 #include "operate/log_options.h"
 #include "operate/mapping_plan.h"
 #include "operate/request.h"
-#include "replayer/begin_anew.h"
+#include "replayer/copy/begin_anew.h"
 
 namespace switchyard::cli {
 namespace {

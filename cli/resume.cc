@@ -18,7 +18,7 @@
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
 #include "operate/request.h"
-#include "replayer/pg_target.h"
+#include "replayer/target/pg_target.h"
 
 namespace switchyard::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "common/base/strings.h"
 #include "common/pg/slot.h"
 #include "operate/connect.h"
-#include "replayer/target_session.h"
+#include "replayer/target/target_session.h"
 
 namespace switchyard::cli {
 namespace {

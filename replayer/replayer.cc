@@ -15,9 +15,9 @@
 #include "common/base/strings.h"
 #include "common/mapping/install.h"
 #include "common/mapping/target_setup.h"
-#include "replayer/copy_loader.h"
-#include "replayer/doubt.h"
+#include "replayer/copy/copy_loader.h"
 #include "replayer/pipeline.h"
+#include "replayer/target/doubt.h"
 
 namespace switchyard::replayer {
 

@@ -21,8 +21,8 @@
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "common/mapping/plan_change.h"
-#include "replayer/pg_target.h"
-#include "replayer/recopy.h"
+#include "replayer/copy/recopy.h"
+#include "replayer/target/pg_target.h"
 
 namespace switchyard::replayer {
 

@@ -1,5 +1,5 @@
 // Promise 3 for the copy: each chunk is loaded once, whichever of the lanes got how far.
-#include "replayer/copy_loader.h"
+#include "replayer/copy/copy_loader.h"
 
 #include <optional>
 

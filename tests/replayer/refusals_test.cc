@@ -1,4 +1,4 @@
-#include "replayer/refusals.h"
+#include "replayer/write/refusals.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "replayer/pg_target.h"
+#include "replayer/target/pg_target.h"
 
 #include <algorithm>
 #include <limits>
@@ -8,7 +8,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "replayer/doubt.h"
+#include "replayer/target/doubt.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/schema_steps.h"
+#include "replayer/copy/schema_steps.h"
 
 #include <map>
 #include <set>

@@ -1,4 +1,4 @@
-#include "replayer/entry_json.h"
+#include "replayer/target/entry_json.h"
 
 #include <algorithm>
 #include <functional>

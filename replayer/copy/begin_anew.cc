@@ -1,11 +1,11 @@
-#include "replayer/begin_anew.h"
+#include "replayer/copy/begin_anew.h"
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/mapping/write_order.h"
-#include "replayer/held_copy.h"
+#include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {
 namespace {

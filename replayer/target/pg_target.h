@@ -19,11 +19,11 @@
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/records/stream_store.h"
-#include "replayer/ordered_writer.h"
-#include "replayer/quarantine.h"
-#include "replayer/table_writer.h"
-#include "replayer/target_session.h"
-#include "replayer/touched_scopes.h"
+#include "replayer/target/quarantine.h"
+#include "replayer/target/target_session.h"
+#include "replayer/write/ordered_writer.h"
+#include "replayer/write/table_writer.h"
+#include "replayer/write/touched_scopes.h"
 
 namespace switchyard::replayer {
 

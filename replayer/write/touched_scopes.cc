@@ -1,4 +1,4 @@
-#include "replayer/touched_scopes.h"
+#include "replayer/write/touched_scopes.h"
 
 #include <algorithm>
 

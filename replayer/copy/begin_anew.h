@@ -9,7 +9,7 @@
 #include "common/base/cancel.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
-#include "replayer/pg_target.h"
+#include "replayer/target/pg_target.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/recopy.h"
+#include "replayer/copy/recopy.h"
 
 #include <algorithm>
 
@@ -13,9 +13,9 @@
 #include "common/changes/relation_map.h"
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
-#include "replayer/doubt.h"
-#include "replayer/quarantine.h"
-#include "replayer/savepoint.h"
+#include "replayer/target/doubt.h"
+#include "replayer/target/quarantine.h"
+#include "replayer/write/savepoint.h"
 
 namespace switchyard::replayer {
 

@@ -20,8 +20,8 @@
 #include "common/base/status.h"
 #include "common/changes/batch.h"
 #include "common/mapping/write_order.h"
-#include "replayer/late_refusals.h"
-#include "replayer/table_writer.h"
+#include "replayer/write/late_refusals.h"
+#include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/held_copy.h"
+#include "replayer/copy/held_copy.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"

@@ -1,4 +1,4 @@
-#include "replayer/ordered_writer.h"
+#include "replayer/write/ordered_writer.h"
 
 #include <algorithm>
 

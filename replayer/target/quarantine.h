@@ -12,8 +12,8 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "replayer/refusals.h"
-#include "replayer/table_writer.h"
+#include "replayer/write/refusals.h"
+#include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {
 

@@ -25,7 +25,7 @@
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
-#include "replayer/pg_target.h"
+#include "replayer/target/pg_target.h"
 
 namespace switchyard::replayer {
 

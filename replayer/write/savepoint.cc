@@ -1,4 +1,4 @@
-#include "replayer/savepoint.h"
+#include "replayer/write/savepoint.h"
 
 #include "absl/strings/str_cat.h"
 

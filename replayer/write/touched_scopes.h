@@ -10,7 +10,7 @@
 
 #include "common/base/status.h"
 #include "common/changes/batch.h"
-#include "replayer/table_writer.h"
+#include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {
 

@@ -14,7 +14,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
-#include "replayer/refusals.h"
+#include "replayer/write/refusals.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/late_refusals.h"
+#include "replayer/write/late_refusals.h"
 
 #include <algorithm>
 #include <numeric>
@@ -7,8 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_pieces.h"
-#include "replayer/refusals.h"
-#include "replayer/savepoint.h"
+#include "replayer/write/refusals.h"
+#include "replayer/write/savepoint.h"
 
 namespace switchyard::replayer {
 

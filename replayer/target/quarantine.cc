@@ -1,4 +1,4 @@
-#include "replayer/quarantine.h"
+#include "replayer/target/quarantine.h"
 
 #include <algorithm>
 
@@ -8,9 +8,9 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "replayer/entry_json.h"
-#include "replayer/ordered_writer.h"
-#include "replayer/savepoint.h"
+#include "replayer/target/entry_json.h"
+#include "replayer/write/ordered_writer.h"
+#include "replayer/write/savepoint.h"
 
 namespace switchyard::replayer {
 

@@ -1,9 +1,9 @@
-#include "replayer/target_session.h"
+#include "replayer/target/target_session.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
-#include "replayer/ordered_writer.h"
+#include "replayer/write/ordered_writer.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/table_writer.h"
+#include "replayer/write/table_writer.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "replayer/ordered_writer.h"
+#include "replayer/write/ordered_writer.h"
 
 namespace switchyard::replayer {
 

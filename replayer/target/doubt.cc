@@ -1,4 +1,4 @@
-#include "replayer/doubt.h"
+#include "replayer/target/doubt.h"
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"

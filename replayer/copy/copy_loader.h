@@ -21,8 +21,8 @@
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
-#include "replayer/copy_lane.h"
-#include "replayer/pg_target.h"
+#include "replayer/copy/copy_lane.h"
+#include "replayer/target/pg_target.h"
 
 namespace switchyard::replayer {
 

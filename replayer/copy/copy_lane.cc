@@ -1,4 +1,4 @@
-#include "replayer/copy_lane.h"
+#include "replayer/copy/copy_lane.h"
 
 #include <pthread.h>
 
@@ -11,7 +11,7 @@
 #include "common/base/fault.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_builder.h"
-#include "replayer/held_copy.h"
+#include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {
 

@@ -1,4 +1,4 @@
-#include "replayer/copy_loader.h"
+#include "replayer/copy/copy_loader.h"
 
 #include <algorithm>
 #include <set>
@@ -14,8 +14,8 @@
 #include "common/mapping/install.h"
 #include "common/mapping/sql_builder.h"
 #include "common/pg/error.h"
-#include "replayer/held_copy.h"
-#include "replayer/schema_steps.h"
+#include "replayer/copy/held_copy.h"
+#include "replayer/copy/schema_steps.h"
 
 namespace switchyard::replayer {
 
