@@ -10,7 +10,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
-#include "common/mapping/prepare.h"
+#include "common/mapping/install/prepare.h"
 #include "common/spec/migration_file.h"
 #include "operate/check_databases.h"
 #include "operate/log_options.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/strings.h"
-#include "common/mapping/prepare.h"
+#include "common/mapping/install/prepare.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/report/plan_report.h"

@@ -10,7 +10,7 @@
 #include "capture/capture.h"
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
-#include "common/mapping/prepare.h"
+#include "common/mapping/install/prepare.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"

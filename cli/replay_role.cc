@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cli/patience.h"
-#include "common/mapping/prepare.h"
+#include "common/mapping/install/prepare.h"
 #include "replayer/replayer.h"
 
 namespace switchyard::cli {

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/mapping/target_setup.h"
-#include "common/mapping/write_order.h"
+#include "common/mapping/install/target_setup.h"
+#include "common/mapping/install/write_order.h"
 
 namespace switchyard::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
-#include "common/mapping/prepare.h"
+#include "common/mapping/install/prepare.h"
 #include "operate/log_options.h"
 
 namespace switchyard::cli {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/mapping/target_setup.h"
+#include "common/mapping/install/target_setup.h"
 
 namespace switchyard::cli {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/catalog/catalog.h"
-#include "common/mapping/compiler.h"
+#include "common/mapping/compile/compiler.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 

@@ -5,7 +5,7 @@
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
-#include "common/mapping/target_setup.h"
+#include "common/mapping/install/target_setup.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 

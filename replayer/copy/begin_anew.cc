@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
-#include "common/mapping/write_order.h"
+#include "common/mapping/install/write_order.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/fault.h"
 #include "common/base/strings.h"
-#include "common/mapping/sql_builder.h"
+#include "common/mapping/sql/sql_builder.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {

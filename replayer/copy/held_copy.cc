@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/strings.h"
-#include "common/mapping/sql_builder.h"
+#include "common/mapping/sql/sql_builder.h"
 
 namespace switchyard::replayer {
 

@@ -11,7 +11,7 @@
 #include "common/base/strings.h"
 #include "common/changes/batcher.h"
 #include "common/changes/relation_map.h"
-#include "common/mapping/sql_builder.h"
+#include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/quarantine.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/mapping/sql_pieces.h"
+#include "common/mapping/sql/sql_pieces.h"
 #include "replayer/write/refusals.h"
 #include "replayer/write/savepoint.h"
 

@@ -19,7 +19,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
-#include "common/mapping/write_order.h"
+#include "common/mapping/install/write_order.h"
 #include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {

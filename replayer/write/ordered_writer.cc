@@ -7,7 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "common/mapping/sql_pieces.h"
+#include "common/mapping/sql/sql_pieces.h"
 
 namespace switchyard::replayer {
 

@@ -19,7 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
 #include "common/changes/batch.h"
-#include "common/mapping/write_order.h"
+#include "common/mapping/install/write_order.h"
 #include "replayer/write/late_refusals.h"
 #include "replayer/write/table_writer.h"
 

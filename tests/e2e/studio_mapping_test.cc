@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "common/mapping/compiler.h"
+#include "common/mapping/compile/compiler.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/studio_example.h"

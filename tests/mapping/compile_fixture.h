@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/compiler.h"
+#include "common/mapping/compile/compiler.h"
 #include "gtest/gtest.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"

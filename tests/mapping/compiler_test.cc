@@ -1,10 +1,10 @@
 // What the compiler decides and refuses, on a real Postgres.
-#include "common/mapping/compiler.h"
+#include "common/mapping/compile/compiler.h"
 
 #include <algorithm>
 
 #include "common/mapping/fingerprint.h"
-#include "common/mapping/install.h"
+#include "common/mapping/install/install.h"
 #include "tests/mapping/compile_fixture.h"
 #include "tests/support/status_matchers.h"
 

@@ -1,5 +1,5 @@
 // Installing a mapping in the target database, on a real Postgres.
-#include "common/mapping/install.h"
+#include "common/mapping/install/install.h"
 
 #include <thread>
 

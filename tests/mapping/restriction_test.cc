@@ -1,5 +1,5 @@
 // Batches must find what they touch by index: `check` refuses a mapping that can't.
-#include "common/mapping/restriction.h"
+#include "common/mapping/compile/restriction.h"
 
 #include "tests/mapping/compile_fixture.h"
 

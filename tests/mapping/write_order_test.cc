@@ -1,4 +1,4 @@
-#include "common/mapping/write_order.h"
+#include "common/mapping/install/write_order.h"
 
 #include <algorithm>
 #include <string>

@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "common/eventlog/memory_log.h"
-#include "common/mapping/compiler.h"
-#include "common/mapping/install.h"
+#include "common/mapping/compile/compiler.h"
+#include "common/mapping/install/install.h"
 #include "replayer/replayer.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/simple_capture.h"

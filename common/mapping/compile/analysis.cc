@@ -1,0 +1,265 @@
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/compile/compilation.h"
+#include "common/mapping/compile/sql_checks.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::set;
+using std::string;
+using std::vector;
+
+class Analysis {
+ public:
+  explicit Analysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
+
+  absl::Status Run() {
+    RETURN_IF_ERROR(c_.probe.Begin(c_.input.source->types));
+    RETURN_IF_ERROR(c_.probe.AddOwnTables());
+    for (Source& source : c_.sources) RETURN_IF_ERROR(AddStandIn(&source));
+    RETURN_IF_ERROR(AnalyseIds(&c_));
+    for (Draft& draft : c_.drafts) RETURN_IF_ERROR(Analyse(&draft));
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status AddStandIn(Source* source) {
+    const absl::Status added = c_.probe.AddTable(source->alias, *source->table);
+    source->usable = added.ok();
+    if (added.ok() || !absl::IsInvalidArgument(added)) return added;
+    c_.Fault(source->at,
+             absl::StrCat("the target can't hold the columns of ", source->table->Display(), ": ",
+                          added.message(),
+                          ". If an extension of the source has it, create that extension there"));
+    return absl::OkStatus();
+  }
+
+  bool Usable(const spec::TableName& name) const {
+    const int source = name.schema.empty() ? c_.FindSource(name) : -1;
+    return source < 0 || c_.sources[source].usable;
+  }
+
+  absl::Status Analyse(Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    draft->blind |= mapping.copy && !c_.sources.empty() && draft->source >= 0 &&
+                    !c_.sources[draft->source].usable;
+    for (const spec::FromRule& rule : mapping.from) draft->blind |= !Usable(rule.table);
+    for (const spec::TableName& table : mapping.static_tables) draft->blind |= !Usable(table);
+    RETURN_IF_ERROR(mapping.copy ? AnalyseCopy(draft) : AnalyseSelect(draft));
+    for (const Assignment& a : draft->assignments) draft->columns.push_back(a.column);
+    RETURN_IF_ERROR(CheckOwns(draft));
+    if (draft->row_local) NoteKeys(draft);
+    return draft->row_local ? FinishRowLocal(draft) : FinishKeyed(draft);
+  }
+
+  absl::Status CheckOwns(Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    if (mapping.owns.empty() || draft->target == nullptr) return absl::OkStatus();
+    // Over NEW's own rows: whatever the mapping's sources lack does not matter here.
+    Draft alone{.spec = &mapping, .target = draft->target, .alias = mapping.target.name};
+    return checks_.Expression(&alone, c_.Piece(mapping, "owns", mapping.owns),
+                              "SELECT FROM " + draft->target->Quoted() + " WHERE (", ")");
+  }
+
+  absl::Status AnalyseCopy(Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    draft->row_local = draft->source >= 0;
+    const string rows = draft->source < 0 ? "" : SourceRows(draft);
+    if (!mapping.where.empty()) {
+      MakeKeyed(draft, "a row can enter or leave `where`");
+      RETURN_IF_ERROR(checks_.Expression(draft, c_.Piece(mapping, "where", mapping.where),
+                                         "SELECT" + rows + " WHERE (", ")"));
+    }
+    for (Assignment& a : draft->assignments) {
+      if (a.plain == 0) continue;  // a column copied by name
+      RETURN_IF_ERROR(AnalyseSet(draft, rows, &a));
+    }
+    return absl::OkStatus();
+  }
+
+  string SourceRows(Draft* draft) {
+    draft->alias = c_.sources[draft->source].alias;
+    return " FROM " + QuoteIdentifier(draft->alias);
+  }
+
+  absl::Status AnalyseSet(Draft* draft, const string& rows, Assignment* assignment) {
+    const string key = "set." + assignment->column;
+    const SqlPiece piece = c_.Piece(*draft->spec, key, assignment->sql);
+    const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
+    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    bool many_rows = false;
+    RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, &many_rows));
+    if (many_rows) {
+      c_.Fault(piece, 0, "aggregates and set-returning functions need a select");
+      draft->failed = true;
+    }
+    checks_.Reads(draft, piece, shape->relations, draft->alias);
+    if (draft->source < 0) return absl::OkStatus();
+    NotePlain(*draft, shape->columns, shape->plain_column, assignment);
+    if (shape->has_subquery) {
+      MakeKeyed(draft, "`set " + assignment->column + "` reads other rows");
+    }
+    if (assignment->plain < 0) {
+      NoteComputed(c_.sources[draft->source], shape->columns, assignment->column, draft);
+    }
+    return checks_.Plans(draft, piece, "SELECT (", ")" + rows);
+  }
+
+  void MakeKeyed(Draft* draft, string why) {
+    if (draft->row_local) draft->why_keyed = std::move(why);
+    draft->row_local = false;
+  }
+
+  // The assignment is a bare column: remembered by name until the stage's columns are known.
+  void NotePlain(const Draft& draft, const set<string>& columns, const string& plain,
+                 Assignment* assignment) {
+    assignment->plain = -1;
+    const Column* column =
+        plain.empty() ? nullptr : c_.sources[draft.source].table->FindColumn(plain);
+    if (column != nullptr) {
+      assignment->plain = 0;
+      c_.plain_names[{draft.spec, assignment->column}] = plain;
+    }
+    c_.read_columns[{draft.spec, assignment->column}] = columns;
+  }
+
+  // An expression over a value that an update may leave out can't be evaluated from the log alone.
+  void NoteComputed(const Source& source, const set<string>& columns, const string& target_column,
+                    Draft* draft) {
+    if (source.table->replica_identity == 'f') return;
+    for (const string& name : columns) {
+      const Column* column = source.table->FindColumn(name);
+      if (column == nullptr || !column->toastable || column->in_identity) continue;
+      MakeKeyed(draft, absl::StrFormat("%s is computed from %s.%s, which updates may leave out "
+                                       "(TOAST); REPLICA IDENTITY FULL would avoid the mirror",
+                                       target_column, source.table->name, name));
+    }
+  }
+
+  absl::Status AnalyseSelect(Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    const SqlPiece piece = c_.Piece(mapping, "select", mapping.select);
+    draft->select = mapping.select;
+    const absl::StatusOr<SelectShape> shape = AnalyzeSelect(mapping.select);
+    if (!shape.ok()) {
+      draft->failed = true;
+      return c_.SqlFault(piece, 0, shape.status());
+    }
+    bool many_rows = false;
+    RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, &many_rows));
+    checks_.Reads(draft, piece, shape->relations, "");
+    if (draft->blind) {
+      draft->failed = true;
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<vector<string>> columns = c_.probe.ColumnsOf(draft->select);
+    if (!columns.ok()) {
+      draft->failed = true;
+      return c_.SqlFault(piece, 0, columns.status());
+    }
+    draft->why_keyed = "its select reads more than one row";
+    if (!many_rows) NoteSingleTable(*shape, draft);
+    if (draft->row_local) return absl::OkStatus();
+    for (const string& column : *columns) draft->assignments.push_back({.column = column});
+    return absl::OkStatus();
+  }
+
+  // Each row of the select comes from one row of its one table: then it may need no mirror.
+  void NoteSingleTable(const SelectShape& shape, Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    const auto reads = [&](const spec::TableName& table) {
+      return table.schema.empty() && shape.relations.size() == 1 &&
+             shape.relations.begin()->schema.empty() && shape.relations.begin()->name == table.name;
+    };
+    if (!shape.single_table || mapping.from.size() != 1 || !reads(mapping.from[0].table) ||
+        !mapping.owns.empty()) {
+      return;
+    }
+    draft->source = c_.FindSource(mapping.from[0].table);
+    draft->row_local = true;
+    draft->alias = shape.table_alias;
+    for (const OutputColumn& output : shape.outputs) {
+      Assignment a{.column = output.name, .sql = output.sql};
+      NotePlain(*draft, output.columns, output.plain_column, &a);
+      if (a.plain < 0) NoteComputed(c_.sources[draft->source], output.columns, output.name, draft);
+      draft->assignments.push_back(std::move(a));
+    }
+    if (!draft->row_local) draft->assignments.clear();
+  }
+
+  void NoteKeys(Draft* draft) {
+    const Source& source = c_.sources[draft->source];
+    for (Assignment& a : draft->assignments) {
+      a.in_key = std::ranges::count(draft->key, a.column) > 0;
+      if (!a.in_key) continue;
+      for (const string& column : c_.read_columns[{draft->spec, a.column}]) {
+        if (std::ranges::count(source.key, column) > 0) continue;
+        MakeKeyed(draft, absl::StrFormat("the key %s is computed from %s, which is no part of the "
+                                         "identity of %s",
+                                         a.column, column, source.table->name));
+      }
+    }
+  }
+
+  // Scope and rules of a select decide nothing here, until a change of the table makes it keyed.
+  absl::Status FinishRowLocal(Draft* draft) {
+    if (draft->spec->copy) return checks_.Fills(draft, RowLocalSelect(c_, *draft));
+    Draft declared = *draft;
+    declared.scope = declared.spec->scope.empty() ? declared.key : declared.spec->scope;
+    RETURN_IF_ERROR(checks_.Scope(declared));
+    RETURN_IF_ERROR(checks_.Rules(&declared));
+    return checks_.Fills(draft, RowLocalSelect(c_, *draft));
+  }
+
+  absl::Status FinishKeyed(Draft* draft) {
+    if (draft->select.empty() && draft->source >= 0) draft->select = RowLocalSelect(c_, *draft);
+    draft->scope = draft->spec->scope.empty() ? draft->key : draft->spec->scope;
+    if (draft->source >= 0 && draft->spec->copy) AddOwnFrom(draft);
+    RETURN_IF_ERROR(checks_.Scope(*draft));
+    RETURN_IF_ERROR(checks_.Rules(draft));
+    return checks_.Fills(draft, draft->select);
+  }
+
+  // A `copy` that can't be row-local touches the scope of its own row.
+  void AddOwnFrom(Draft* draft) {
+    const Source& source = c_.sources[draft->source];
+    for (const spec::FromRule& rule : draft->from) {
+      if (rule.table.schema.empty() && rule.table.name == source.alias) return;
+    }
+    vector<string> values;
+    for (const string& column : draft->scope) {
+      for (const Assignment& a : draft->assignments) {
+        if (a.column == column) values.push_back(a.sql);
+      }
+    }
+    draft->from.push_back({.table = {.schema = "", .name = source.alias},
+                           .touches = absl::StrJoin(values, ", "),
+                           .at = draft->spec->at});
+  }
+
+  Compilation& c_;
+  SqlChecks checks_;
+};
+
+}  // namespace
+
+std::string RowLocalSelect(const Compilation& compilation, const Draft& draft) {
+  std::vector<std::string> outputs;
+  for (const Assignment& a : draft.assignments) {
+    outputs.push_back("(" + a.sql + ") AS " + QuoteIdentifier(a.column));
+  }
+  return "SELECT " + absl::StrJoin(outputs, ", ") + " FROM " +
+         QuoteIdentifier(compilation.sources[draft.source].alias) + " AS " +
+         QuoteIdentifier(draft.alias) +
+         (draft.spec->where.empty() ? "" : " WHERE " + draft.spec->where);
+}
+
+absl::Status AnalyseMappings(Compilation* compilation) { return Analysis(*compilation).Run(); }
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,143 @@
+// What is known while a mapping is compiled, and the steps of it. Internal to the compiler.
+//
+// The steps run in the order below. The first three add what they find wrong to `faults` and go on;
+// the others want a mapping without a fault.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/mapping/compile/compiler.h"
+#include "common/mapping/compile/probe.h"
+#include "common/mapping/sql/sql_builder.h"
+#include "common/pg/error.h"
+
+namespace switchyard::mapping {
+
+// What is known of one source table while compiling.
+struct Source {
+  const Table* table = nullptr;
+  std::string alias;
+  std::vector<std::string> key;       // identity columns in key order
+  std::set<std::string> used;         // by anything
+  std::set<std::string> mirror_used;  // by keyed mappings
+  bool mirrored = false;
+  spec::Position at;                // where the file first names it
+  bool usable = false;              // a stand-in is there for SQL to be tried on
+  std::set<std::string> index_sql;  // expressions that want an index on the mirror
+};
+
+// What is known of one mapping while compiling.
+struct Draft {
+  const spec::Mapping* spec = nullptr;
+  const Table* target = nullptr;  // null, with a fault, when it is not there
+  std::string display;            // of the target, schema.name
+  std::vector<std::string> key;   // of the target
+  bool row_local = false;
+  std::string why_keyed;
+  int source = -1;    // row-local, or a `copy` that had to be keyed
+  std::string alias;  // of that source's row in the assignments
+  std::vector<Assignment> assignments;
+  std::string select;                // keyed: the SQL behind the view
+  std::vector<std::string> columns;  // of the target, in assignment order
+  std::vector<std::string> scope;
+  std::vector<spec::FromRule> from;
+  std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
+  std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
+  // A table it names is not there: its SQL can't be tried.
+  bool blind = false;
+  // The database refused a piece of its SQL, or `blind`: what is made of the pieces would only
+  // fail again.
+  bool failed = false;
+};
+
+// A piece of SQL as the file has it.
+struct SqlPiece {
+  std::string what;  // "set.email of public.users"
+  std::string_view sql;
+  spec::Place place;
+};
+
+struct Compilation {
+  Compilation(const CompileInput& compile_input, pg::Session& target,
+              std::vector<CompileFault>* compile_faults)
+      : input(compile_input),
+        direction(*compile_input.direction),
+        probe(target),
+        faults(*compile_faults) {}
+
+  void Fault(const spec::Position& at, std::string message);
+  // At a key of the mapping ("set.email"); at the mapping when the file does not have the key.
+  void Fault(const spec::Mapping& mapping, const std::string& key, std::string message);
+  void Fault(const SqlPiece& piece, size_t offset, const std::string& message);
+  // A fault of `status`, which is of a statement that has `piece` after `shift` characters: with
+  // its place, and a suggestion. Any status but InvalidArgument is the caller's to handle.
+  absl::Status SqlFault(const SqlPiece& piece, int shift, const absl::Status& status);
+  // All faults as one InvalidArgument.
+  absl::Status Refused();
+
+  SqlPiece Piece(const spec::Mapping& mapping, const std::string& key, std::string_view sql) const;
+  const Table* ResolveSource(const spec::TableName& name) const;
+  // Index into `sources`; -1 when there is no such table.
+  int FindSource(const spec::TableName& name) const;
+  // Adds it, with a fault when it can't be one.
+  void AddSource(const spec::TableName& name, const spec::Position& at);
+  // Listed under `ignore`.
+  bool Ignored(const Table& table, const std::string& column) const;
+
+  const CompileInput& input;
+  const spec::Direction& direction;
+  Probe probe;
+  std::vector<CompileFault>& faults;
+  std::vector<Source> sources;
+  std::vector<Draft> drafts;
+  // By mapping and target column: the bare column it copies, and the columns it reads.
+  std::map<std::pair<const spec::Mapping*, std::string>, std::string> plain_names;
+  std::map<std::pair<const spec::Mapping*, std::string>, std::set<std::string>> read_columns;
+
+ private:
+  // "; did you mean x?" or the server's own hint, or nothing.
+  absl::StatusOr<std::string> Suggestion(std::string_view sql, size_t offset,
+                                         const pg::ErrorFields& fields);
+};
+
+// "; did you mean x?", or `otherwise` when nothing known is near.
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& known,
+                       std::string_view otherwise = "");
+std::vector<std::string> ColumnNames(const Table& table);
+// Characters, not bytes.
+size_t Characters(std::string_view text);
+
+// Columns that tell the rows of a table apart; empty when nothing does. A deferrable key can't
+// serve ON CONFLICT.
+std::vector<std::string> KeyOf(const Table& table, bool deferrable_too);
+
+// declarations.cc: the tables and columns named, held against both catalogues.
+void ReadDeclarations(Compilation* compilation);
+// analysis.cc: what the SQL of each mapping reads and gives. Begins the probe.
+absl::Status AnalyseMappings(Compilation* compilation);
+// ids.cc: what is declared under `ids`, its sources' reads, and its statements.
+absl::Status AnalyseIds(Compilation* compilation);
+absl::Status GatherIdReads(Compilation* compilation);
+std::vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan);
+// reads.cc: the order of the mappings, and which columns of which sources they read.
+void OrderMappings(Compilation* compilation);
+absl::Status GatherReads(Compilation* compilation);
+// limits.cc: what Postgres allows. After GatherReads.
+void CheckLimits(Compilation* compilation);
+// plan_builder.cc: the plan, once nothing is wrong.
+absl::StatusOr<Plan> BuildPlan(Compilation* compilation);
+// plan_parts.cc: fingerprints. `plan` has its sources.
+std::vector<PlanPart> PartsOf(const Compilation& compilation, const Plan& plan);
+
+// A `from` rule's SQL stands between these two in a select of the values it touches.
+std::pair<std::string, std::string> TouchFrame(const spec::FromRule& rule);
+// A `from` rule as one select with the scope's columns, over the stand-in tables.
+std::string TouchSelect(const Draft& draft, const spec::FromRule& rule);
+// The rows of a mapping that takes them from one source, as a select over the source's alias.
+std::string RowLocalSelect(const Compilation& compilation, const Draft& draft);
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+#include "common/mapping/compile/compilation.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::string;
+using std::vector;
+
+class Declarations {
+ public:
+  explicit Declarations(Compilation& compilation) : c_(compilation) {}
+
+  void Read() {
+    AddSources();
+    for (const spec::Mapping& mapping : c_.direction.mappings) AddDraft(mapping);
+  }
+
+ private:
+  void AddSources() {
+    for (const spec::IdMapRule& rule : c_.direction.id_maps) c_.AddSource(rule.table, rule.at);
+    for (const spec::Mapping& mapping : c_.direction.mappings) {
+      const auto place = [&](const string& key) {
+        const auto at = mapping.places.find(key);
+        return at == mapping.places.end() ? mapping.at : at->second.Begin();
+      };
+      if (mapping.copy) c_.AddSource(*mapping.copy, place("copy"));
+      for (const spec::FromRule& rule : mapping.from) {
+        if (rule.table.schema.empty()) c_.AddSource(rule.table, rule.at);
+      }
+      for (const spec::TableName& table : mapping.static_tables) {
+        if (table.schema.empty()) c_.AddSource(table, place("static." + table.ToString()));
+      }
+    }
+  }
+
+  static const char* WhyNoKey(const Table& target) {
+    if (target.kind != 'r' && target.kind != 'p') {
+      return " is not a table; only tables can be filled";
+    }
+    return KeyOf(target, true).empty()
+               ? " has no primary key and no unique NOT NULL key: rows could not be found again. "
+                 "Add one"
+               : " has a deferrable key only: Postgres can't insert or update by it in one "
+                 "statement. Make it NOT DEFERRABLE";
+  }
+
+  void AddDraft(const spec::Mapping& mapping) {
+    Draft draft{.spec = &mapping};
+    const string schema = mapping.target.schema.empty() ? "public" : mapping.target.schema;
+    draft.display = schema + "." + mapping.target.name;
+    draft.target = c_.input.target->Find(schema, mapping.target.name);
+    if (draft.target == nullptr) {
+      c_.Fault(mapping, "table",
+               absl::StrCat("the target has no table ", mapping.target.ToString(),
+                            DidYouMean(mapping.target.ToString(), c_.input.target_names,
+                                       ": create it before the migration starts")));
+    } else {
+      draft.key = KeyOf(*draft.target, false);
+      if (draft.key.empty()) c_.Fault(mapping, "table", draft.display + WhyNoKey(*draft.target));
+    }
+    draft.from = mapping.from;
+    for (const spec::FromRule& rule : mapping.from) {
+      draft.blind |= rule.table.schema.empty() && c_.FindSource(rule.table) < 0;
+    }
+    for (const spec::TableName& table : mapping.static_tables) {
+      draft.blind |= table.schema.empty() && c_.FindSource(table) < 0;
+    }
+    if (mapping.copy) AddCopyColumns(*mapping.copy, &draft);
+    c_.drafts.push_back(std::move(draft));
+  }
+
+  void AddCopyColumns(const spec::TableName& from, Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    draft->source = c_.FindSource(from);
+    if (draft->source < 0) {
+      draft->blind = true;
+    } else {
+      const Table& table = *c_.sources[draft->source].table;
+      for (const string& column : mapping.drop) RequireColumn(mapping, table, column, "drop.");
+      for (const auto& [old_name, new_name] : mapping.rename) {
+        RequireColumn(mapping, table, old_name, "rename.");
+      }
+      for (const Column& column : table.columns) AddCopied(table, column, draft);
+    }
+    for (const auto& [column, sql] : mapping.set) {
+      draft->assignments.push_back({.column = column, .sql = sql});
+      if (draft->target == nullptr || draft->target->FindColumn(column) != nullptr) continue;
+      c_.Fault(mapping, "set." + column,
+               absl::StrCat(draft->display, " has no column ", column,
+                            DidYouMean(column, ColumnNames(*draft->target))));
+    }
+  }
+
+  // The column as it is carried over, unless the mapping says otherwise.
+  void AddCopied(const Table& table, const Column& column, Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    if (column.generated || std::ranges::count(mapping.drop, column.name) > 0 ||
+        c_.Ignored(table, column.name) || draft->target == nullptr) {
+      return;
+    }
+    string name = column.name;
+    string key = "copy";
+    for (const auto& [old_name, new_name] : mapping.rename) {
+      if (old_name != column.name) continue;
+      name = new_name;
+      key = "rename." + old_name;
+    }
+    for (const auto& [set_column, sql] : mapping.set) {
+      if (set_column == name) return;
+    }
+    const Column* target = draft->target->FindColumn(name);
+    if (target == nullptr) {
+      const vector<string> known = ColumnNames(*draft->target);
+      return c_.Fault(
+          mapping, key,
+          key == "copy"
+              ? absl::StrFormat("%s.%s has no column of that name in %s: list it under drop, or "
+                                "give its new name under rename%s",
+                                table.name, column.name, draft->display, DidYouMean(name, known))
+              : absl::StrCat(draft->display, " has no column ", name, DidYouMean(name, known)));
+    }
+    if (target->generated) return;
+    const auto [other, is_new] = c_.plain_names.emplace(std::pair(&mapping, name), column.name);
+    if (!is_new) {
+      return c_.Fault(mapping, "rename." + (key == "copy" ? other->second : column.name),
+                      absl::StrFormat("%s.%s is filled twice: from %s.%s and from %s.%s. List one "
+                                      "of them under drop",
+                                      draft->display, name, table.name, other->second, table.name,
+                                      column.name));
+    }
+    draft->assignments.push_back({.column = name, .sql = PlainSql(column, *target), .plain = 0});
+    c_.read_columns[{&mapping, name}] = {column.name};
+  }
+
+  // A plain copy; through text where the types are different user types.
+  static string PlainSql(const Column& column, const Column& target) {
+    const string name = QuoteIdentifier(column.name);
+    // The stage has the source's user types in a schema of their own, so even equal names differ.
+    const bool through_text = column.user_type || (target.user_type && column.type != target.type);
+    return through_text ? "CAST(CAST(" + name + " AS text) AS " + target.type + ")" : name;
+  }
+
+  void RequireColumn(const spec::Mapping& mapping, const Table& table, const string& column,
+                     const string& key) {
+    if (table.FindColumn(column) != nullptr) return;
+    c_.Fault(mapping, key + column,
+             absl::StrCat(table.name, " has no column ", column,
+                          DidYouMean(column, ColumnNames(table))));
+  }
+
+  Compilation& c_;
+};
+
+}  // namespace
+
+void ReadDeclarations(Compilation* compilation) { Declarations(*compilation).Read(); }
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,130 @@
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/compile/compilation.h"
+#include "common/mapping/compile/sql_checks.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::string;
+using std::vector;
+
+SqlPiece PieceOf(const spec::IdMapRule& rule, bool old_id) {
+  return {.what = absl::StrCat(old_id ? "old_id" : "new_id", " of ids ", rule.kind),
+          .sql = old_id ? rule.old_id : rule.new_id,
+          .place = old_id ? rule.old_place : rule.new_place};
+}
+
+string Select(const spec::IdMapRule& rule, const string& rows) {
+  return absl::StrCat("SELECT ", QuoteLiteral(rule.kind),
+                      ", sy_i.sy__old, sy_i.sy__new FROM (SELECT (", rule.old_id,
+                      "\n)::text AS sy__old, (", rule.new_id, "\n) AS sy__new FROM ", rows,
+                      ") AS sy_i WHERE sy_i.sy__old IS NOT NULL");
+}
+
+string Insert(const spec::IdMapRule& rule, const string& rows) {
+  return absl::StrCat("INSERT INTO switchyard.id_map (kind, old_id, new_id) ", Select(rule, rows),
+                      " ON CONFLICT (kind, old_id) DO NOTHING");
+}
+
+class IdAnalysis {
+ public:
+  explicit IdAnalysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
+
+  absl::Status Rule(const spec::IdMapRule& rule) {
+    const int source = c_.FindSource(rule.table);
+    const bool usable = source >= 0 && c_.sources[source].usable;
+    const size_t before = c_.faults.size();
+    RETURN_IF_ERROR(Expression(rule, true, usable));
+    RETURN_IF_ERROR(Expression(rule, false, usable));
+    if (!usable || c_.faults.size() > before) return absl::OkStatus();
+    const absl::Status fits =
+        c_.probe.Plans(Insert(rule, QuoteIdentifier(c_.sources[source].alias)));
+    if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
+    c_.Fault(PieceOf(rule, false), 0, string(StdSv(fits.message())));
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Expression(const spec::IdMapRule& rule, bool old_id, bool usable) {
+    const SqlPiece piece = PieceOf(rule, old_id);
+    const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
+    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    // A new id may be random, because it is kept; the old one must be the same every time.
+    if (old_id) {
+      RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, nullptr));
+    }
+    for (const RelationRef& relation : shape->relations) {
+      c_.Fault(piece, relation.offset,
+               absl::StrCat("it reads ", relation.name,
+                            "; an id comes from the row of its own table alone"));
+    }
+    if (!usable || !shape->relations.empty()) return absl::OkStatus();
+    const string frame = "SELECT (";
+    const absl::Status plans =
+        c_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), "\n) FROM ",
+                                    QuoteIdentifier(c_.sources[c_.FindSource(rule.table)].alias)));
+    return plans.ok() ? plans : c_.SqlFault(piece, static_cast<int>(frame.size()), plans);
+  }
+
+  Compilation& c_;
+  SqlChecks checks_;
+};
+
+}  // namespace
+
+absl::Status AnalyseIds(Compilation* compilation) {
+  IdAnalysis analysis(*compilation);
+  for (const spec::IdMapRule& rule : compilation->direction.id_maps) {
+    RETURN_IF_ERROR(analysis.Rule(rule));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GatherIdReads(Compilation* compilation) {
+  for (const spec::IdMapRule& rule : compilation->direction.id_maps) {
+    Source& source = compilation->sources[compilation->FindSource(rule.table)];
+    ASSIGN_OR_RETURN(const Probe::Reads reads,
+                     compilation->probe.ReadsOf(Select(rule, QuoteIdentifier(source.alias))));
+    // An update may leave values out, and a later rule may need rows of before: the mirror has
+    // both.
+    source.mirrored = true;
+    const auto columns = reads.find(source.alias);
+    if (columns == reads.end()) continue;
+    source.mirror_used.insert(columns->second.begin(), columns->second.end());
+    source.used.insert(columns->second.begin(), columns->second.end());
+  }
+  return absl::OkStatus();
+}
+
+vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
+  vector<IdAllotment> ids;
+  for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
+    const int index = compilation.FindSource(rule.table);
+    const SourcePlan& source = plan.sources[index];
+    const string alias = QuoteIdentifier(source.alias);
+    const string mirror = source.mirror.target + " AS " + alias;
+    vector<string> keys;
+    vector<string> match;
+    for (size_t i = 0; i < source.key.size(); ++i) {
+      const string column = QuoteIdentifier(source.columns[source.key[i]].name);
+      const string name = "sy__k" + std::to_string(i);
+      keys.push_back(column + " AS " + name);
+      match.push_back(alias + "." + column + " = sy_s." + name);
+    }
+    const string changed =
+        absl::StrCat("(SELECT ", absl::StrJoin(keys, ", "), " FROM pg_temp.",
+                     QuoteIdentifier(source.stage), " WHERE sy__op IN ('I','U','K')) AS sy_s JOIN ",
+                     mirror, " ON ", absl::StrJoin(match, " AND "));
+    ids.push_back({.kind = rule.kind,
+                   .source = index,
+                   .changed = Insert(rule, changed),
+                   .all = Insert(rule, mirror)});
+  }
+  return ids;
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,48 @@
+// What Postgres allows in the tables that changes pass through on their way: a stage holds the
+// columns used of a table of OLD beside four and more of its own, another one those of a table of
+// NEW beside one.
+#include "absl/strings/str_format.h"
+#include "common/mapping/compile/compilation.h"
+
+namespace switchyard::mapping {
+namespace {
+
+constexpr size_t kPostgresColumnsMax = 1600;
+constexpr size_t kStageColumns = 3;  // sy__op, sy__ord, sy__absent; and the key once more
+constexpr size_t kTargetColumns = 1;
+constexpr std::string_view kReserved = "sy__";
+
+void CheckSource(const Source& source, Compilation* c) {
+  for (const std::string& column : source.used) {
+    if (column.rfind(kReserved, 0) != 0) continue;
+    c->Fault(source.at,
+             absl::StrFormat("column %s of %s: names that begin with %s are taken by the tables "
+                             "that changes pass through. Rename it, or leave it out",
+                             column, source.table->Display(), kReserved));
+  }
+  const size_t own = kStageColumns + source.key.size();
+  if (source.used.size() + own <= kPostgresColumnsMax) return;
+  c->Fault(source.at,
+           absl::StrFormat("%d columns of %s are used, and the table that its changes pass through "
+                           "needs %d more: Postgres allows %d in all. Leave out %d of them",
+                           source.used.size(), source.table->Display(), own, kPostgresColumnsMax,
+                           source.used.size() + own - kPostgresColumnsMax));
+}
+
+void CheckTarget(const Draft& draft, Compilation* c) {
+  const size_t columns = draft.target->columns.size();
+  if (columns + kTargetColumns <= kPostgresColumnsMax) return;
+  c->Fault(draft.spec->at,
+           absl::StrFormat("%s has %d columns, and the table that its rows pass through needs %d "
+                           "more: Postgres allows %d in all. Drop one",
+                           draft.target->Display(), columns, kTargetColumns, kPostgresColumnsMax));
+}
+
+}  // namespace
+
+void CheckLimits(Compilation* compilation) {
+  for (const Source& source : compilation->sources) CheckSource(source, compilation);
+  for (const Draft& draft : compilation->drafts) CheckTarget(draft, compilation);
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,248 @@
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/compile/compilation.h"
+#include "common/mapping/fingerprint.h"
+#include "common/mapping/sql/ordered_sql.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::set;
+using std::string;
+using std::vector;
+
+bool HasTextIdentity(const Column& column) {
+  // Types whose equal values have one text form, by OID (pg_type.dat).
+  static const set<uint32_t> kTypes = {16, 17,   18,   19,   20,   21,   23,   25,
+                                       26, 1043, 1082, 1083, 1114, 1184, 2950, 869};
+  if (!column.collation.empty() && column.collation.find("pg_catalog") == string::npos) {
+    return false;  // may be nondeterministic
+  }
+  if (column.type_oid == 1700) return column.type_modifier != -1;  // numeric with a fixed scale
+  return kTypes.contains(column.type_oid);
+}
+
+class PlanBuilder {
+ public:
+  explicit PlanBuilder(Compilation& compilation) : c_(compilation) {}
+
+  absl::StatusOr<Plan> Build() {
+    Plan plan;
+    plan.ignored = c_.direction.ignore;
+    for (const UserType& type : c_.input.source->types) {
+      plan.type_ddl.push_back(WithSchema(type.create_sql, kMirrorSchema));
+    }
+    for (size_t i = 0; i < c_.sources.size(); ++i) {
+      plan.sources.push_back(BuildSource(static_cast<int>(i), &plan));
+    }
+    vector<KeyedTarget> keyed(c_.drafts.size());
+    vector<RowLocalTarget> local(c_.drafts.size());
+    for (size_t i = 0; i < c_.drafts.size(); ++i) {
+      plan.mappings.push_back(BuildMapping(static_cast<int>(i), plan, &keyed, &local));
+    }
+    plan.ids = BuildIds(c_, plan);
+    plan.parts = PartsOf(c_, plan);
+    plan.fingerprint = FingerprintOf(plan.parts);
+    return plan;
+  }
+
+ private:
+  SourcePlan BuildSource(int index, Plan* plan) {
+    Source& source = c_.sources[index];
+    const Table& table = *source.table;
+    SourcePlan out{
+        .relation_id = table.oid,
+        .relation_ids = table.leaves.empty() ? vector<uint32_t>{table.oid} : table.leaves,
+        .schema = table.schema,
+        .name = table.name,
+        .alias = source.alias,
+        .mirrored = source.mirrored};
+    for (const Column& column : table.columns) {
+      if (!source.used.contains(column.name)) {
+        if (!column.generated && !c_.Ignored(table, column.name)) {
+          plan->unread_columns.push_back(table.name + "." + column.name);
+        }
+        continue;
+      }
+      out.text_identity &=
+          std::ranges::count(source.key, column.name) == 0 || HasTextIdentity(column);
+      string type = WithSchema(column.mirror_type, kMirrorSchema);
+      if (!column.mirror_collation.empty()) {
+        type += " COLLATE " + WithSchema(column.mirror_collation, kMirrorSchema);
+      }
+      out.columns.push_back({.name = column.name,
+                             .type = std::move(type),
+                             .toastable = column.toastable && !column.in_identity,
+                             .type_oid = column.type_oid,
+                             .type_modifier = column.type_modifier});
+    }
+    for (const string& key : source.key) out.key.push_back(IndexOf(out, key));
+    BuildStage(index, &out);
+    if (source.mirrored) BuildMirror(source, index, &out);
+    return out;
+  }
+
+  static int IndexOf(const SourcePlan& source, const string& column) {
+    for (size_t i = 0; i < source.columns.size(); ++i) {
+      if (source.columns[i].name == column) return static_cast<int>(i);
+    }
+    return -1;
+  }
+
+  void BuildMirror(const Source& source, int index, SourcePlan* out) {
+    const string quoted = QuoteQualified(kMirrorSchema, source.alias);
+    RowLocalTarget target{.target = quoted,
+                          .display = string(kMirrorSchema) + "." + source.alias,
+                          .alias = source.alias,
+                          .temp_suffix = "o" + std::to_string(index)};
+    vector<string> definitions;
+    for (size_t i = 0; i < out->columns.size(); ++i) {
+      const StageColumn& column = out->columns[i];
+      const bool in_key = std::ranges::count(source.key, column.name) > 0;
+      if (!in_key && !source.mirror_used.contains(column.name)) continue;
+      target.assignments.push_back({.column = column.name,
+                                    .sql = QuoteIdentifier(column.name),
+                                    .plain = static_cast<int>(i),
+                                    .in_key = in_key});
+      target.insertable.push_back(column.name);
+      definitions.push_back(QuoteIdentifier(column.name) + " " + column.type);
+    }
+    out->mirror_columns = target.insertable;
+    out->mirror = BuildTableWrite(*out, target);
+    out->mirror_ddl = {"CREATE TABLE IF NOT EXISTS " + quoted + " (" +
+                       absl::StrJoin(definitions, ", ") + ", PRIMARY KEY (" +
+                       JoinQuoted(source.key) + ")) WITH (fillfactor = 90)"};
+    for (const string& sql : source.index_sql) AddIndex(sql, out);
+    for (const auto& [table, sql, place] : c_.direction.mirror_indexes) {
+      if (table.name == source.alias) AddIndex(sql, out);
+    }
+  }
+
+  // Named by what it is over: neither another expression nor another table can pass for it.
+  static void AddIndex(const string& sql, SourcePlan* out) {
+    const string name =
+        "sy_" + std::to_string(out->relation_id) + "_" + Fingerprint().Add(sql).Hex();
+    const string end = sql.find("--") == string::npos ? "))" : "\n))";  // a comment ends its line
+    out->mirror_indexes[name] = "CREATE INDEX " + QuoteIdentifier(name) + " ON " +
+                                QuoteQualified(kMirrorSchema, out->alias) + " ((" + sql + end;
+  }
+
+  static vector<string> Insertable(const Table& table) {
+    vector<string> columns;
+    for (const Column& column : table.columns) {
+      if (!column.generated) columns.push_back(column.name);
+    }
+    return columns;
+  }
+
+  MappingPlan BuildMapping(int index, const Plan& plan, vector<KeyedTarget>* keyed,
+                           vector<RowLocalTarget>* local) {
+    Draft& draft = c_.drafts[index];
+    MappingPlan out{.display = draft.target->Display(),
+                    .target = draft.target->Quoted(),
+                    .row_local = draft.row_local,
+                    .source = draft.row_local ? draft.source : -1,
+                    .key = draft.key,
+                    .columns = draft.columns,
+                    .owns = draft.spec->owns,
+                    .why_keyed = draft.why_keyed};
+    const string suffix = "m" + std::to_string(index);
+    if (draft.row_local) {
+      (*local)[index] = LocalTarget(&draft, plan.sources[draft.source], suffix);
+      out.write = BuildTableWrite(plan.sources[draft.source], (*local)[index]);
+      out.ordered = BuildOrderedWrite(plan.sources[draft.source], (*local)[index], out.write);
+      out.reads_sources.push_back(c_.sources[draft.source].table->Display());
+      return out;
+    }
+    (*keyed)[index] = MakeKeyedTarget(draft, index, suffix);
+    const KeyedTarget& target = (*keyed)[index];
+    out.keyed = BuildKeyed(target);
+    out.ordered = BuildOrderedKeyed(target, out.keyed);
+    out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
+    for (size_t i = 0; i < draft.from.size(); ++i) {
+      AddTouches(draft.from[i], draft.from_reads_key_only[i], index, plan, *keyed, *local, &out);
+    }
+    return out;
+  }
+
+  RowLocalTarget LocalTarget(Draft* draft, const SourcePlan& source, const string& suffix) {
+    RowLocalTarget target{.target = draft->target->Quoted(),
+                          .display = draft->target->Display(),
+                          .insertable = Insertable(*draft->target),
+                          .alias = draft->alias,
+                          .owns = draft->spec->owns,
+                          .temp_suffix = suffix};
+    for (Assignment a : draft->assignments) {
+      const auto plain = c_.plain_names.find({draft->spec, a.column});
+      a.plain = plain == c_.plain_names.end() ? -1 : IndexOf(source, plain->second);
+      a.identity_always = draft->target->FindColumn(a.column)->identity == 'a';
+      target.assignments.push_back(std::move(a));
+    }
+    return target;
+  }
+
+  KeyedTarget MakeKeyedTarget(const Draft& draft, int index, const string& suffix) const {
+    KeyedTarget target{
+        .target = draft.target->Quoted(),
+        .display = draft.target->Display(),
+        .view = QuoteQualified(
+            kProductSchema, absl::StrCat("map_", index, "_", Sv(CutUtf8(draft.target->name, 40)))),
+        .columns = draft.columns,
+        .key = draft.key,
+        .scope = draft.scope,
+        .insertable = Insertable(*draft.target),
+        .owns = draft.spec->owns,
+        .temp_suffix = suffix};
+    for (const Column& column : draft.target->columns) {
+      if (column.identity == 'a') target.identity_always.push_back(column.name);
+    }
+    for (const Draft& other : c_.drafts) {
+      target.has_readers |= other.reads_targets.contains(target.display);
+    }
+    return target;
+  }
+
+  void AddTouches(const spec::FromRule& written, bool reads_key_only, int index, const Plan& plan,
+                  const vector<KeyedTarget>& keyed, const vector<RowLocalTarget>& local,
+                  MappingPlan* out) {
+    const KeyedTarget& target = keyed[index];
+    // The session that applies keeps NEW's own search path.
+    spec::FromRule rule = written;
+    if (absl::StatusOr<string> qualified = QualifyRelations(rule.touches, kMirrorSchema);
+        qualified.ok()) {
+      rule.touches = *std::move(qualified);
+    }
+    if (rule.table.schema.empty()) {
+      for (size_t s = 0; s < plan.sources.size(); ++s) {
+        if (plan.sources[s].alias != rule.table.name) continue;
+        out->keyed.touches.push_back(BuildSourceTouch(plan.sources[s], static_cast<int>(s),
+                                                      rule.touches, reads_key_only, target));
+        out->reads_sources.push_back(c_.sources[s].table->Display());
+      }
+      return;
+    }
+    const string display = rule.table.schema + "." + rule.table.name;
+    out->reads_sources.push_back(display);
+    for (int up = 0; up < index; ++up) {
+      if (c_.drafts[up].target->Display() != display) continue;
+      out->keyed.touches.push_back(
+          c_.drafts[up].row_local
+              ? BuildRowLocalUpstreamTouch(plan.sources[c_.drafts[up].source], local[up],
+                                           rule.table.name, up, rule.touches, target)
+              : BuildKeyedUpstreamTouch(keyed[up], rule.table.name, up, rule.touches, target));
+    }
+  }
+
+  Compilation& c_;
+};
+
+}  // namespace
+
+absl::StatusOr<Plan> BuildPlan(Compilation* compilation) {
+  return PlanBuilder(*compilation).Build();
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,52 @@
+// What a mapping's SQL may and may not do, as faults of the compilation. Internal to the compiler.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "common/mapping/compile/compilation.h"
+#include "common/mapping/sql_analysis.h"
+
+namespace switchyard::mapping {
+
+class SqlChecks {
+ public:
+  explicit SqlChecks(Compilation& compilation) : c_(compilation) {}
+
+  // Functions whose answer a later recompute would not repeat, or that may read tables.
+  // `many_rows`, unless null, becomes true when one makes more or fewer rows of one.
+  absl::Status Functions(const SqlPiece& piece, const std::set<FunctionRef>& functions,
+                         const std::set<std::string>& value_functions, bool* many_rows);
+  // Every table must stand under `from` or `static`; `own` is the row's own table, or empty.
+  void Reads(Draft* draft, const SqlPiece& piece, const std::set<RelationRef>& relations,
+             std::string_view own);
+  // The database plans `before` + the piece + `after`; else the draft has failed.
+  absl::Status Plans(Draft* draft, const SqlPiece& piece, const std::string& before,
+                     const std::string& after);
+  // All three over an expression.
+  absl::Status Expression(Draft* draft, const SqlPiece& piece, const std::string& before,
+                          const std::string& after);
+  // Columns it must fill and columns it must not, and whether `select`'s types fit the target's.
+  absl::Status Fills(Draft* draft, const std::string& select);
+  // The scope, and every rule under `from`.
+  absl::Status Scope(const Draft& draft);
+  absl::Status Rules(Draft* draft);
+
+ private:
+  void RequireColumns(const Draft& draft);
+  absl::Status Types(const Draft& draft, const std::string& select);
+  // Values that the target's columns would keep less of.
+  absl::Status Narrowing(const Draft& draft, const std::string& select);
+  std::string AsCopied(const Draft& draft) const;
+  std::string CastOf(const Draft& draft, const std::string& column, const std::string& type) const;
+  std::string CastHint(const Draft& draft, const absl::Status& mismatch) const;
+  absl::Status RuleSql(Draft* draft, const spec::FromRule& rule);
+  absl::Status RuleValues(Draft* draft, const spec::FromRule& rule, const SqlPiece& piece);
+  // The key under which the file fills a column.
+  std::string KeyOfColumn(const Draft& draft, const std::string& column) const;
+
+  Compilation& c_;
+};
+
+}  // namespace switchyard::mapping

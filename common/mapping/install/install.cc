@@ -1,0 +1,263 @@
+#include "common/mapping/install/install.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "common/mapping/fingerprint.h"
+#include "common/mapping/install/mirror_types.h"
+#include "common/mapping/plan_change.h"
+#include "deploy/sql/target.sql.h"
+
+namespace switchyard::mapping {
+namespace {
+
+constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
+
+absl::Status EnsureOwnTables(pg::Session& session) {
+  // The newest of each kind stand for all of them.
+  ASSIGN_OR_RETURN(
+      const pg::Result there,
+      session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
+                    "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND "
+                    "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
+                    "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
+                    "(to_regclass('switchyard.stream'), 'after_copy'), "
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 3"));
+  if (there.boolean(0, 0)) return absl::OkStatus();
+  const absl::Status made = session.Execute(kTargetSql);
+  if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
+  return absl::FailedPreconditionError(
+      "the target database has no schema switchyard, or that of an older version, and this role "
+      "may "
+      "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
+}
+
+absl::Status MakeViews(pg::Session& session, const Plan& plan) {
+  ASSIGN_OR_RETURN(const pg::Result old_views,
+                   session.Query("SELECT format('%I.%I', schemaname, viewname) FROM pg_views "
+                                 "WHERE schemaname = 'switchyard' AND viewname LIKE 'map\\_%'"));
+  for (int i = 0; i < old_views.rows(); ++i) {
+    RETURN_IF_ERROR(session.Execute("DROP VIEW " + old_views.str(i, 0)));
+  }
+  // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
+  // own objects are found where this database's own path says.
+  ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
+  RETURN_IF_ERROR(
+      session.Execute(absl::StrCat("SET LOCAL search_path = ", kMirrorSchema,
+                                   path.text(0, 0).empty() ? "" : ", ", Sv(path.text(0, 0)))));
+  for (const MappingPlan& mapping : plan.mappings) {
+    if (mapping.row_local) continue;
+    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
+  }
+  return session.Execute(absl::StrCat("SET LOCAL search_path = ", Sv(path.text(0, 0))));
+}
+
+absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(
+      const pg::Result other,
+      session.Query("SELECT name FROM switchyard.stream WHERE name <> $1 AND fingerprint <> ''",
+                    {stream}));
+  if (other.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "stream %s is applied to this database already, and its mirror and views have the names "
+      "that %s needs. One database takes one stream",
+      other.text(0, 0), stream));
+}
+
+// What is asked of both sides once the changed mapping is in place. In the transaction that puts it
+// there: a mapping that changed without its rows being made again would be wrong for ever.
+absl::Status RequestResume(pg::Session& session, const std::string& stream,
+                           const PlanChange& change) {
+  for (const std::string& table : change.recopy) {
+    RETURN_IF_ERROR(session
+                        .Query("INSERT INTO switchyard.request "
+                               "(stream, kind, argument, epoch, lsn, log_offset) "
+                               "SELECT name, 'recopy', $2, epoch, lsn, log_offset "
+                               "FROM switchyard.stream WHERE name = $1",
+                               {stream, table})
+                        .status());
+  }
+  return session
+      .Query("INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, 'resume', $2)",
+             {stream, ResumeWorkToText(change)})
+      .status();
+}
+
+// What the installed mapping left that the new one can't go on with.
+absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan, const PlanChange& change) {
+  for (const int mapping : change.new_mappings) {
+    RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
+  }
+  for (const int source : change.sources) {
+    const SourcePlan& table = plan.sources[source];
+    RETURN_IF_ERROR(
+        Annotate(session.Execute("DROP TABLE IF EXISTS " +
+                                 QuoteQualified(kMirrorSchema, table.alias) + " CASCADE"),
+                 "mirror of " + table.name));
+  }
+  return absl::OkStatus();
+}
+
+// What a mapping that is no longer there owned waits for nobody: its tables are made again.
+absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, const Plan& plan) {
+  ASSIGN_OR_RETURN(
+      const pg::Result targets,
+      session.Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
+                    {stream}));
+  for (int i = 0; i < targets.rows(); ++i) {
+    const std::string target = targets.str(i, 0);
+    if (std::ranges::count(plan.mappings, target, &QuarantineTarget) > 0) continue;
+    RETURN_IF_ERROR(
+        session
+            .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
+                   {stream, target})
+            .status());
+  }
+  return absl::OkStatus();
+}
+
+// The tables may have other leaves, and types other oids, than when it was kept.
+absl::Status StoreCatalog(pg::Session& session, const std::string& stream, const Catalog& source) {
+  return session
+      .Query(
+          "UPDATE switchyard.stream SET catalog = $2, updated_at = clock_timestamp() "
+          "WHERE name = $1",
+          {stream, CatalogToJson(source)})
+      .status();
+}
+
+// By itself, before the rest: a view may use a value only once the transaction that added it has
+// ended. Harmless if the rest fails, as values are only added.
+absl::Status LearnValues(pg::Session& session, const std::string& stream, const Catalog& source) {
+  ASSIGN_OR_RETURN(
+      const pg::Result known,
+      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
+                    {stream}));
+  if (known.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Catalog before, CatalogFromJson(known.text(0, 0)));
+  return RefreshTypes(session, before, source);
+}
+
+absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
+                         const InstallOptions& options) {
+  ASSIGN_OR_RETURN(const pg::Result known,
+                   session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 "
+                                 "FOR UPDATE",
+                                 {options.stream}));
+  const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
+  const bool same = installed && known.text(0, 0) == plan.fingerprint;
+  if (same && !options.replace) return absl::OkStatus();
+  if (same) return StoreCatalog(session, options.stream, source);
+  if (installed && !options.replace) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "the mapping or a table of the source changed since stream %s was installed (fingerprint "
+        "%s, now %s); next: if that is meant, run: switchyard resume FILE",
+        options.stream, known.text(0, 0), plan.fingerprint));
+  }
+  PlanChange change;
+  if (installed) {
+    ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known.text(0, 1)));
+    change = ComparePlans(parts, plan);
+    RETURN_IF_ERROR(MakeRoomForChange(session, plan, change));
+    RETURN_IF_ERROR(ForgetOrphans(session, options.stream, plan));
+  } else {
+    RETURN_IF_ERROR(RefuseSecondStream(session, options.stream));
+    for (const MappingPlan& mapping : plan.mappings) {
+      RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
+    }
+  }
+  RETURN_IF_ERROR(MakeTypes(session, plan, source));
+  for (const SourcePlan& table : plan.sources) {
+    for (const std::string& ddl : table.mirror_ddl) {
+      RETURN_IF_ERROR(Annotate(session.Execute(ddl), "mirror of " + table.name));
+    }
+  }
+  RETURN_IF_ERROR(MakeViews(session, plan));
+  RETURN_IF_ERROR(
+      session
+          .Query(
+              "INSERT INTO switchyard.stream (name, fingerprint, parts, catalog) "
+              "VALUES ($1, $2, $3, $4) "
+              "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
+              "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
+              {options.stream, plan.fingerprint, PartsToText(plan.parts), CatalogToJson(source)})
+          .status());
+  return installed ? RequestResume(session, options.stream, change) : absl::OkStatus();
+}
+
+// Whether any was missing.
+absl::StatusOr<bool> MakeIndexes(pg::Session& session, const SourcePlan& source) {
+  bool made = false;
+  for (const auto& [name, ddl] : source.mirror_indexes) {
+    ASSIGN_OR_RETURN(
+        const pg::Result there,
+        session.Query("SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                      "WHERE n.nspname = $1 AND c.relname = $2",
+                      {std::string(kMirrorSchema), name}));
+    if (there.rows() > 0) continue;
+    LogInfo("mapping", "making an index of a mirror", {{"table", source.name}, {"index", ddl}});
+    RETURN_IF_ERROR(Annotate(session.Execute(ddl), "index on the mirror of " + source.name));
+    made = true;
+  }
+  return made;
+}
+
+}  // namespace
+
+absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
+  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
+  if (!row.boolean(0, 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
+                      "it, or say under "
+                      "`owns` which rows belong to the migration",
+                      mapping.display));
+}
+
+std::string QuarantineTarget(const MappingPlan& mapping) {
+  return mapping.owns.empty() ? mapping.display : mapping.display + " where " + mapping.owns;
+}
+
+std::string TargetSetupSql() { return kTargetSql; }
+
+absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
+                           const InstallOptions& options) {
+  // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
+  // Locked before the transaction begins, which is when a session learns what others created.
+  RETURN_IF_ERROR(session.Execute(absl::StrCat("SELECT pg_advisory_lock(", kInstallLock, ")")));
+  absl::Status installed = session.InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(EnsureOwnTables(session));
+    return options.replace ? LearnValues(session, options.stream, source) : absl::OkStatus();
+  });
+  if (installed.ok()) {
+    installed = session.InTransaction([&] { return InstallPlan(session, plan, source, options); });
+  }
+  const absl::Status unlocked =
+      session.Execute(absl::StrCat("SELECT pg_advisory_unlock(", kInstallLock, ")"));
+  return installed.ok() ? unlocked : installed;
+}
+
+absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
+  for (const SourcePlan& source : plan.sources) {
+    if (!source.mirrored) continue;
+    RETURN_IF_ERROR(MakeIndexes(session, source).status());
+    RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan) {
+  for (const SourcePlan& source : plan.sources) {
+    ASSIGN_OR_RETURN(const bool made, MakeIndexes(session, source));
+    // Until then nothing is known of how many rows share an expression.
+    if (made) RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::mapping

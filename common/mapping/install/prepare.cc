@@ -1,0 +1,136 @@
+#include "common/mapping/install/prepare.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/mapping/compile/compiler.h"
+#include "common/mapping/install/after_copy_check.h"
+#include "common/mapping/install/install.h"
+#include "common/mapping/install/target_setup.h"
+
+namespace switchyard::mapping {
+namespace {
+
+absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpoint,
+                                                     const char* side, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const std::string dsn, endpoint.Dsn());
+  absl::StatusOr<std::unique_ptr<pg::Session>> session =
+      pg::Session::Connect({.dsn = dsn, .application_name = "switchyard prepare"}, cancel);
+  if (!session.ok()) return Annotate(session.status(), absl::StrCat("the ", side, " database"));
+  return session;
+}
+
+// The catalogue kept when the stream was installed; nullopt when it never was.
+absl::StatusOr<std::optional<Catalog>> StoredCatalog(pg::Session& target,
+                                                     const std::string& stream) {
+  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(target));
+  if (!readable) return std::nullopt;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   target.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
+  if (row.rows() == 0 || row.text(0, 0).empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(Catalog catalog, CatalogFromJson(row.text(0, 0)));
+  return catalog;
+}
+
+absl::StatusOr<Catalog> ReadSource(const spec::MigrationFile& file, const StreamRole& role,
+                                   const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto session, Connect(role.source, "source", cancel));
+  return LoadCatalog(*session, SourceTables(*role.direction), {.schemas = file.schemas});
+}
+
+absl::Status RefuseSameDatabase(const Catalog& source, pg::Session& session) {
+  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, {}, {}));
+  if (source.system_identifier != target.system_identifier || source.database != target.database) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "source and target are the same database (%s of system %d): NEW must be another database",
+      source.database, source.system_identifier));
+}
+
+// As `check` would say it.
+absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile& file,
+                                 const StreamRole& role) {
+  std::vector<spec::TableName> names = TargetTables(*role.direction);
+  for (spec::TableName& name : LookupTables(*role.direction)) names.push_back(std::move(name));
+  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, names, {}));
+  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *role.direction, target));
+  ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
+                   VerifyAfterCopy(session, file.after_copy, role.stream));
+  faults.insert(faults.end(), more.begin(), more.end());
+  return FaultsToStatus(faults);
+}
+
+absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRole& role,
+                                const Catalog& source, pg::Session& target) {
+  ASSIGN_OR_RETURN(const Catalog target_catalog,
+                   LoadCatalog(target, TargetTables(*role.direction), {}));
+  std::vector<CompileFault> faults;
+  absl::StatusOr<Plan> plan = Compile({.direction = role.direction,
+                                       .source = &source,
+                                       .target = &target_catalog,
+                                       .schemas = file.schemas},
+                                      target, &faults);
+  if (faults.empty()) return plan;
+  std::string text;
+  for (const CompileFault& fault : faults) {
+    if (!text.empty()) text += '\n';
+    absl::StrAppendFormat(&text, "%s:%d:%d: %s", fault.file.empty() ? file.path : fault.file,
+                          fault.at.line, fault.at.column, fault.message);
+  }
+  return absl::InvalidArgumentError(text);
+}
+
+}  // namespace
+
+StreamRole ForwardRole(const spec::MigrationFile& file) {
+  const std::string stream = file.name + ".forward";
+  return {.stream = stream,
+          .direction = &file.forward,
+          .source = file.old_db,
+          .target = file.new_db,
+          .change_topic = stream + ".changes",
+          .copy_topic = stream + ".copy"};
+}
+
+absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
+                                               const StreamRole& role,
+                                               const PrepareOptions& options,
+                                               const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
+  std::optional<Catalog> source;
+  if (!options.refresh) {
+    ASSIGN_OR_RETURN(source, StoredCatalog(*target, role.stream));
+  }
+  const bool stored = source.has_value();
+  if (!source) {
+    ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
+  }
+  RETURN_IF_ERROR(RefuseSameDatabase(*source, *target));
+  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, role));
+  absl::StatusOr<Plan> compiled = CompileFor(file, role, *source, *target);
+  if (stored && absl::IsInvalidArgument(compiled.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        compiled.status().message(), "\nthis is with the source's tables as they were when stream ",
+        role.stream,
+        " was installed; next: if they or the file were changed on purpose, run: switchyard resume "
+        "FILE"));
+  }
+  ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
+  RETURN_IF_ERROR(
+      InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));
+  return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};
+}
+
+absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
+                                               const StreamRole& role, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
+  ASSIGN_OR_RETURN(Catalog source, ReadSource(file, role, cancel));
+  RETURN_IF_ERROR(RefuseSameDatabase(source, *target));
+  ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, source, *target));
+  return PreparedMapping{.source = std::move(source), .plan = std::move(plan)};
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,326 @@
+#include "common/mapping/install/target_setup.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/install/install.h"
+#include "common/mapping/plan.h"
+
+namespace switchyard::mapping {
+namespace {
+
+// GRANT SET ON PARAMETER and has_parameter_privilege() came with it.
+constexpr int kParameterRights = 150000;
+
+bool IsFilled(const Table& table, const std::vector<spec::TableName>& filled) {
+  return std::any_of(filled.begin(), filled.end(), [&](const spec::TableName& name) {
+    return name.schema == table.schema && name.name == table.name;
+  });
+}
+
+// Rights are asked for on the tables that are named; leaves are written through their root.
+std::vector<const Table*> NamedTables(const Catalog& target,
+                                      const std::vector<spec::TableName>& names) {
+  std::vector<const Table*> tables;
+  for (const Table& table : target.tables) {
+    if (IsFilled(table, names)) tables.push_back(&table);
+  }
+  return tables;
+}
+
+std::string TableList(const std::vector<const Table*>& tables) {
+  return absl::StrJoin(tables, ",\n  ",
+                       [](std::string* out, const Table* table) { *out += table->Quoted(); });
+}
+
+std::string CreateRoleSql(const std::string& role) {
+  // The body of DO is one literal, so that no name can end it.
+  const std::string body = absl::StrFormat(
+      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n"
+      "    CREATE ROLE %s LOGIN;\n  END IF;\nEND",
+      QuoteLiteral(role), QuoteIdentifier(role));
+  return absl::StrFormat("DO %s;\n", QuoteLiteral(body));
+}
+
+// Verifies one target; collects the faults.
+class Verifier {
+ public:
+  Verifier(pg::Session& session, std::vector<TargetFault>* faults)
+      : session_(session), faults_(faults) {}
+
+  absl::Status CheckServer();
+  absl::Status CheckOwnSchemas();
+  absl::Status CheckTables(const std::vector<const Table*>& tables, bool written);
+  absl::Status CheckDeferrable(const Catalog& target, const std::vector<const Table*>& tables);
+
+ private:
+  void Add(std::string problem, std::string remedy) {
+    faults_->push_back({std::move(problem), std::move(remedy)});
+  }
+
+  pg::Session& session_;
+  std::vector<TargetFault>* const faults_;
+  std::string role_;          // quoted
+  bool may_silence_ = false;  // set session_replication_role
+};
+
+absl::Status Verifier::CheckServer() {
+  ASSIGN_OR_RETURN(may_silence_, MaySilence(session_));
+  ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+    SELECT current_user, has_database_privilege(current_database(), 'TEMP'), pg_is_in_recovery(),
+           pg_encoding_to_char(d.encoding), current_database()
+    FROM pg_database d WHERE d.datname = current_database())"));
+  role_ = QuoteIdentifier(row.text(0, 0));
+  if (!row.boolean(0, 1)) {
+    Add(absl::StrFormat("role %s may not make temporary tables", role_),
+        absl::StrFormat("GRANT TEMPORARY ON DATABASE %s TO %s;", QuoteIdentifier(row.text(0, 4)),
+                        role_));
+  }
+  if (row.boolean(0, 2)) Add("the target is a standby", "connect to its primary");
+  if (row.text(0, 3) != "UTF8") {
+    Add(absl::StrFormat("the database's encoding is %s; values of OLD may not fit in it",
+                        row.text(0, 3)),
+        "make NEW a database with encoding UTF8");
+  }
+  return absl::OkStatus();
+}
+
+// A role that may create schemas makes them itself at the first start.
+absl::Status Verifier::CheckOwnSchemas() {
+  ASSIGN_OR_RETURN(const pg::Result may,
+                   session_.Query("SELECT has_database_privilege(current_database(), 'CREATE')"));
+  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
+    SELECT s.nspname, has_schema_privilege(s.oid, 'USAGE') AND has_schema_privilege(s.oid, 'CREATE'),
+           coalesce((SELECT bool_and(has_table_privilege(c.oid, 'SELECT')
+                                     AND has_table_privilege(c.oid, 'INSERT')
+                                     AND has_table_privilege(c.oid, 'UPDATE')
+                                     AND has_table_privilege(c.oid, 'DELETE'))
+                     FROM pg_class c WHERE c.relnamespace = s.oid AND c.relkind = 'r'), true)
+    FROM pg_namespace s WHERE s.nspname IN ('switchyard', 'switchyard_old'))"));
+  if (rows.rows() < 2 && !may.boolean(0, 0)) {
+    Add("NEW has no schemas switchyard and switchyard_old, and this role may not create them",
+        "run, as its owner, what `switchyard check --print-setup-new FILE` prints");
+  }
+  for (int i = 0; i < rows.rows(); ++i) {
+    if (!rows.boolean(i, 1)) {
+      Add(absl::StrFormat("role %s may not use and create in schema %s", role_, rows.text(i, 0)),
+          absl::StrFormat("GRANT USAGE, CREATE ON SCHEMA %s TO %s;", rows.text(i, 0), role_));
+    }
+    if (!rows.boolean(i, 2)) {
+      Add(absl::StrFormat("role %s may not use the tables of schema %s", role_, rows.text(i, 0)),
+          absl::StrFormat("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s;",
+                          rows.text(i, 0), role_));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool written) {
+  const char* wanted = written ? "SELECT, INSERT, UPDATE, DELETE" : "SELECT";
+  std::set<std::string> closed_schemas;
+  for (const Table* table : tables) {
+    const std::string oid = std::to_string(table->oid);
+    ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+      SELECT has_schema_privilege(relnamespace, 'USAGE'), has_table_privilege(oid, 'SELECT'),
+             has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')
+               AND has_table_privilege(oid, 'DELETE'),
+             row_security_active(oid)
+      FROM pg_class WHERE oid = $1::oid)",
+                                                          {oid}));
+    if (row.rows() == 0) continue;  // dropped since the catalogue was read
+    const std::string schema = QuoteIdentifier(table->schema);
+    if (!row.boolean(0, 0) && closed_schemas.insert(schema).second) {
+      Add(absl::StrFormat("role %s may not use schema %s", role_, schema),
+          absl::StrFormat("GRANT USAGE ON SCHEMA %s TO %s;", schema, role_));
+    }
+    if (!row.boolean(0, 1) || (written && !row.boolean(0, 2))) {
+      Add(absl::StrFormat("role %s may not %s table %s", role_, written ? "write" : "read",
+                          table->Display()),
+          absl::StrFormat("GRANT %s ON %s TO %s;", wanted, table->Quoted(), role_));
+    }
+    if (row.boolean(0, 3)) {
+      Add(absl::StrFormat("row-level security hides rows of %s from role %s", table->Display(),
+                          role_),
+          absl::StrFormat("ALTER ROLE %s BYPASSRLS;", role_));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A deferrable constraint is checked again by a trigger, which the replica role leaves out.
+absl::Status Verifier::CheckDeferrable(const Catalog& target,
+                                       const std::vector<const Table*>& tables) {
+  if (!may_silence_) return absl::OkStatus();
+  std::vector<uint32_t> named;
+  std::vector<uint32_t> all;
+  for (const Table* table : tables) {
+    named.push_back(table->oid);
+    all.push_back(table->oid);
+    all.insert(all.end(), table->leaves.begin(), table->leaves.end());
+  }
+  const auto array = [](const std::vector<uint32_t>& oids) {
+    return absl::StrCat("{", absl::StrJoin(oids, ","), "}");
+  };
+  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
+    SELECT c.conrelid, c.conname, c.conparentid <> 0,
+           regexp_replace(pg_get_constraintdef(c.oid), ' DEFERRABLE( INITIALLY DEFERRED)?$', ''),
+           CASE WHEN t.relkind = 'r' THEN g.tgname END
+    FROM pg_constraint c
+    JOIN pg_class t ON t.oid = c.conrelid
+    LEFT JOIN pg_trigger g ON g.tgconstraint = c.oid AND g.tgrelid = t.oid AND g.tgisinternal
+    WHERE c.contype IN ('p', 'u', 'x') AND c.condeferrable AND c.conrelid = ANY($1::oid[])
+      AND (c.conparentid = 0 OR c.conrelid = ANY($2::oid[]))
+      -- A partition made later has a recheck of its own, silent again.
+      AND (t.relkind = 'p' OR g.tgenabled NOT IN ('A', 'R'))
+    ORDER BY c.conrelid, c.conname)",
+                                                         {array(all), array(named)}));
+  for (int i = 0; i < rows.rows(); ++i) {
+    const Table* table = target.FindOid(static_cast<uint32_t>(rows.i64(i, 0)));
+    const std::string name = QuoteIdentifier(rows.text(i, 1));
+    std::string remedy;
+    if (!rows.boolean(i, 2)) {
+      absl::StrAppendFormat(&remedy,
+                            "ALTER TABLE %1$s DROP CONSTRAINT %2$s, ADD CONSTRAINT %2$s %3$s;",
+                            table->Quoted(), name, rows.str(i, 3));
+    }
+    if (!rows.is_null(i, 4)) {
+      absl::StrAppendFormat(&remedy, "%sALTER TABLE %s ENABLE ALWAYS TRIGGER %s;  -- a superuser",
+                            remedy.empty() ? "" : "\n-- or: ", table->Quoted(),
+                            QuoteIdentifier(rows.text(i, 4)));
+    }
+    Add(absl::StrFormat("constraint %s of %s is DEFERRABLE: its recheck is a trigger that "
+                        "session_replication_role = replica leaves out, so rows that break it "
+                        "would be written and nobody told",
+                        name, table->Display()),
+        std::move(remedy));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<spec::TableName> LookupTables(const spec::Direction& direction) {
+  std::set<spec::TableName> lookups;
+  for (const spec::Mapping& mapping : direction.mappings) {
+    for (const spec::TableName& name : mapping.static_tables) {
+      if (!name.schema.empty()) lookups.insert(name);
+    }
+  }
+  return {lookups.begin(), lookups.end()};
+}
+
+absl::StatusOr<bool> MaySilence(pg::Session& session) {
+  const bool rights = session.server_version() >= kParameterRights;
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query(rights ? "SELECT has_parameter_privilege("
+                                          "'session_replication_role', 'SET')"
+                                        : "SELECT rolsuper FROM pg_roles WHERE "
+                                          "rolname = current_user"));
+  return row.boolean(0, 0);
+}
+
+std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
+                           const Catalog& target) {
+  const std::string role = QuoteIdentifier(options.role);
+  const std::vector<const Table*> written = NamedTables(target, TargetTables(direction));
+  const std::vector<const Table*> read = NamedTables(target, LookupTables(direction));
+  std::set<std::string> schemas;
+  for (const Table* table : written) schemas.insert(QuoteIdentifier(table->schema));
+  for (const Table* table : read) schemas.insert(QuoteIdentifier(table->schema));
+  std::string sql = absl::StrFormat(
+      "-- Makes a database ready to be the target of stream %s.\n"
+      "-- Run it once, as the owner of the tables and a role that may create roles and grant on\n"
+      "-- parameters (a superuser):\n"
+      "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
+      "BEGIN;\n\n%s\n"
+      "-- The role replay runs as. Give it a password: \\password %s\n%s",
+      options.stream, TargetSetupSql(), role, CreateRoleSql(options.role));
+  absl::StrAppendFormat(
+      &sql,
+      "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
+      "GRANT USAGE, CREATE ON SCHEMA switchyard, switchyard_old TO %1$s;\n"
+      "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA switchyard TO %1$s;\n"
+      "-- Optional. With it NEW's triggers and foreign keys stay silent while rows that OLD has\n"
+      "-- checked are written. Without it they fire and hold: rows are written parents first, and\n"
+      "-- `switchyard check` names what can't be written in any order.\n",
+      role, QuoteIdentifier(target.database));
+  absl::StrAppend(&sql, target.server_version >= kParameterRights
+                            ? "GRANT SET ON PARAMETER session_replication_role TO " + role + ";\n"
+                            : "-- ALTER ROLE " + role + " SUPERUSER;  -- before PostgreSQL 15\n");
+  if (!schemas.empty()) {
+    absl::StrAppend(&sql, "GRANT USAGE ON SCHEMA ", absl::StrJoin(schemas, ", "), " TO ", role,
+                    ";\n");
+  }
+  if (!written.empty()) {
+    absl::StrAppend(&sql, "GRANT SELECT, INSERT, UPDATE, DELETE ON\n  ", TableList(written),
+                    "\n  TO ", role, ";\n");
+  }
+  if (!read.empty()) {
+    absl::StrAppend(&sql, "GRANT SELECT ON\n  ", TableList(read), "\n  TO ", role, ";\n");
+  }
+  return sql + "\nCOMMIT;\n";
+}
+
+absl::StatusOr<bool> MayReadStreams(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'
+                     AND has_table_privilege(c.oid, 'SELECT')
+                     AND has_schema_privilege(s.oid, 'USAGE')))"));
+  return row.boolean(0, 0);
+}
+
+absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
+                                                      const spec::Direction& direction,
+                                                      const Catalog& target) {
+  std::vector<TargetFault> faults;
+  Verifier verifier(session, &faults);
+  RETURN_IF_ERROR(verifier.CheckServer());
+  RETURN_IF_ERROR(verifier.CheckOwnSchemas());
+  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, TargetTables(direction)), true));
+  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
+  RETURN_IF_ERROR(verifier.CheckDeferrable(target, NamedTables(target, TargetTables(direction))));
+  return faults;
+}
+
+absl::Status RefuseUncheckedConstraints(pg::Session& session, const Plan& plan) {
+  std::set<std::string> tables;
+  for (const MappingPlan& mapping : plan.mappings) tables.insert(QuoteLiteral(mapping.target));
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session.QueryPrepared(absl::StrFormat(R"(
+    SELECT c.conname, c.conrelid::regclass,
+           regexp_replace(pg_get_constraintdef(c.oid), ' DEFERRABLE( INITIALLY DEFERRED)?$', '')
+    FROM unnest(ARRAY[%s]) AS n (name)
+    CROSS JOIN LATERAL (SELECT to_regclass(n.name)::oid
+                        UNION SELECT relid FROM pg_partition_tree(to_regclass(n.name))) AS t (oid)
+    JOIN pg_class r ON r.oid = t.oid AND r.relkind = 'r'
+    JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('p', 'u', 'x') AND c.condeferrable
+    JOIN pg_trigger g ON g.tgconstraint = c.oid AND g.tgrelid = t.oid AND g.tgisinternal
+    WHERE g.tgenabled NOT IN ('A', 'R') ORDER BY 2, 1)",
+                                                         absl::StrJoin(tables, ", "))));
+  if (rows.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "constraint %1$s of %2$s, made since the stream was started, is DEFERRABLE: "
+      "session_replication_role = replica leaves out the trigger that checks it again, and rows "
+      "that break it may have been written; next: ALTER TABLE %2$s DROP CONSTRAINT %1$s, ADD "
+      "CONSTRAINT %1$s %3$s; then start the replayer again",
+      QuoteIdentifier(rows.text(0, 0)), rows.str(0, 1), rows.str(0, 2)));
+}
+
+absl::Status FaultsToStatus(const std::vector<TargetFault>& faults) {
+  if (faults.empty()) return absl::OkStatus();
+  std::string text = faults.size() == 1
+                         ? "the target is not ready: "
+                         : absl::StrFormat("the target is not ready, in %d ways:\n", faults.size());
+  for (const TargetFault& fault : faults) {
+    absl::StrAppend(&text, fault.problem, "; next: ", fault.remedy,
+                    &fault == &faults.back() ? "" : "\n");
+  }
+  return absl::FailedPreconditionError(text);
+}
+
+}  // namespace switchyard::mapping

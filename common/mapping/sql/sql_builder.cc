@@ -1,0 +1,271 @@
+#include "common/mapping/sql/sql_builder.h"
+
+#include <set>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql/sql_pieces.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::string;
+using std::vector;
+
+// Where the stage says "absent" for the toastable source column an assignment copies.
+string AbsentTest(const SourcePlan& source, const Assignment& assignment, const string& row) {
+  if (assignment.plain < 0 || !source.columns[assignment.plain].toastable) return "";
+  int place = 1;
+  for (int i = 0; i < assignment.plain; ++i) place += source.columns[i].toastable ? 1 : 0;
+  return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
+}
+
+class RowLocalBuilder {
+ public:
+  RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
+      : source_(source), target_(target) {
+    for (const Assignment& a : target.assignments) {
+      if (a.in_key) keys_.push_back(&a);
+      has_absent_ |= a.plain >= 0 && source.columns[a.plain].toastable;
+      (a.in_key ? identity_key_ : identity_value_) |= a.identity_always;
+    }
+  }
+
+  TableWrite Build() const {
+    TableWrite write{.target = target_.target, .display = target_.display};
+    write.remove = "DELETE FROM " + target_.target + " AS sy_t USING (SELECT " + KeyValues() +
+                   " FROM " + OldKeyRow(source_, target_.alias, "'D'") + ") AS sy_s WHERE " +
+                   KeyMatch("sy_t");
+    write.update = Update(false);
+    write.update_absent = has_absent_ ? Update(true) : write.update;
+    write.update_skips_equal = SkipsEqual();
+    write.move = Move();
+    write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
+    AddCopyIn(&write);
+    AddExchange(&write);
+    write.exchange_moves = identity_key_ || identity_value_;
+    write.exchange_updates = identity_value_;
+    write.clear =
+        "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
+    AddSwap(&write);
+    AddSwapExchange(&write);
+    write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
+    return write;
+  }
+
+ private:
+  string KeyValues() const { return mapping::KeyValues(keys_); }
+  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
+  string Values(bool keys_too) const {
+    string out;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      const Assignment& a = target_.assignments[i];
+      if (a.in_key && !keys_too) continue;
+      out += ", (" + a.sql + ") AS sy__v" + std::to_string(i);
+    }
+    return out;
+  }
+  string SetList(bool keys_too, bool absent, const string& old_row) const {
+    vector<string> sets;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      const Assignment& a = target_.assignments[i];
+      if ((a.in_key && !keys_too) || (a.identity_always && old_row == "sy_t")) continue;
+      const string value = "sy_s.sy__v" + std::to_string(i);
+      const string test = absent ? AbsentTest(source_, a, "sy_s") : "";
+      const string column = QuoteIdentifier(a.column);
+      sets.push_back(column + " = " +
+                     (test.empty() ? value
+                                   : "CASE WHEN " + test + " THEN " + old_row + "." + column +
+                                         " ELSE " + value + " END"));
+    }
+    return absl::StrJoin(sets, ", ");
+  }
+
+  string Update(bool absent) const {
+    const string sets = SetList(false, absent, "sy_t");
+    if (sets.empty()) return "";
+    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
+           Values(false) + (absent ? ", sy__absent" : "") + " FROM " +
+           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+           (!absent && SkipsEqual() ? " AND (" + Different() + ")" : "");
+  }
+
+  // The target takes some of the columns only, as they are: often none of those has changed.
+  bool SkipsEqual() const {
+    std::set<int> taken;
+    for (const Assignment& a : target_.assignments) {
+      if (a.plain < 0) return false;
+      taken.insert(a.plain);
+    }
+    return taken.size() < source_.columns.size();
+  }
+
+  // By their texts: two types may differ, and be without an operator for equality.
+  string Different() const {
+    vector<string> tests;
+    for (size_t i = 0; i < target_.assignments.size(); ++i) {
+      if (target_.assignments[i].in_key) continue;
+      tests.push_back("sy_t." + QuoteIdentifier(target_.assignments[i].column) +
+                      "::text COLLATE \"C\" IS DISTINCT FROM sy_s.sy__v" + std::to_string(i) +
+                      "::text COLLATE \"C\"");
+    }
+    return absl::StrJoin(tests, " OR ");
+  }
+
+  string Move() const {
+    const string sets = SetList(true, has_absent_, "sy_t");
+    if (sets.empty()) return "";
+    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT sy__ord, " +
+           KeyValues() + " FROM " + OldKeyRow(source_, target_.alias, "'K'") +
+           ") AS sy_s0 JOIN (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
+           NewRow(source_, target_.alias, "'K'") + ") AS sy_s USING (sy__ord) WHERE " +
+           Each(keys_.size(), " AND ", [&](size_t i) {
+             return "sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
+                    std::to_string(i);
+           });
+  }
+
+  string InsertFrom(const string& rows) const {
+    vector<string> columns;
+    vector<string> values;
+    for (const Assignment& a : target_.assignments) {
+      columns.push_back(a.column);
+      values.push_back(a.sql);
+    }
+    return "INSERT INTO " + target_.target + " (" + JoinQuoted(columns) +
+           ") OVERRIDING SYSTEM VALUE SELECT " + absl::StrJoin(values, ", ") + " FROM " + rows;
+  }
+
+  void AddCopyIn(TableWrite* write) const {
+    vector<string> columns;
+    for (const Assignment& a : target_.assignments) {
+      if (a.plain < 0) return;
+      columns.push_back(a.column);
+      write->copy_columns.push_back(a.plain);
+    }
+    write->copy_targets = columns;
+    write->copy_in = "COPY " + target_.target + " (" + JoinQuoted(columns) + ") FROM STDIN";
+  }
+
+  void AddSwap(TableWrite* write) const {
+    vector<string> keys;
+    vector<string> columns;
+    vector<string> sets;
+    for (const Assignment& a : target_.assignments) {
+      columns.push_back(a.column);
+      const string column = QuoteIdentifier(a.column);
+      if (a.in_key) {
+        keys.push_back(a.column);
+      } else if (!a.identity_always) {
+        sets.push_back(column + " = excluded." + column);
+      }
+    }
+    const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
+    write->swap_remove = "DELETE FROM " + target_.target +
+                         " AS sy_t WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
+                         " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
+                         (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
+    write->swap_upsert =
+        !target_.owns.empty()
+            ? SwapOwned(rows)
+            : InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
+                  (sets.empty() ? "NOTHING"
+                                : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
+                                      SameImage(columns, target_.target, "excluded") + ")");
+  }
+
+  // Columns that no mapping fills stay as they are.
+  void AddSwapExchange(TableWrite* write) const {
+    const string different = Different();
+    if (different.empty()) return;
+    const string gone = Temp(write->gone_table);
+    const string staged = "(SELECT " + KeyValues() + Values(false) + " FROM {load} AS " +
+                          QuoteIdentifier(target_.alias) + ") AS sy_s WHERE ";
+    const string columns = JoinQuoted(target_.insertable);
+    write->swap_exchange = {"WITH sy_gone AS (DELETE FROM " + target_.target + " AS sy_t USING " +
+                                staged + KeyMatch("sy_t") + " AND (" + different + ")" +
+                                OwnedAmong(target_.owns, "sy_t") + " RETURNING " +
+                                JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone +
+                                " SELECT NULL, " + columns + " FROM sy_gone",
+                            "UPDATE " + gone + " AS sy_g SET " + SetList(false, false, "sy_g") +
+                                " FROM " + staged + KeyMatch("sy_g"),
+                            "INSERT INTO " + target_.target + " (" + columns +
+                                ") OVERRIDING SYSTEM VALUE SELECT " + columns + " FROM " + gone,
+                            "DELETE FROM " + gone};
+  }
+
+  // Where a row outside has the key, the insert is refused.
+  string SwapOwned(const string& rows) const {
+    const string sets = SetList(false, false, "sy_t");
+    const string update = "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " +
+                          KeyValues() + Values(false) + " FROM " + rows + ") AS sy_s WHERE " +
+                          KeyMatch("sy_t") + " AND (" + Different() + ")" +
+                          OwnedAmong(target_.owns, "sy_t") + "; ";
+    return (sets.empty() ? "" : update) + InsertFrom(rows) + " CROSS JOIN LATERAL (SELECT " +
+           KeyValues() + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target +
+           " AS sy_t WHERE " + KeyMatch("sy_t") + " AND (" + target_.owns + "))";
+  }
+
+  void AddExchange(TableWrite* write) const {
+    write->gone_table = "sy_gone_" + target_.temp_suffix;
+    const string gone = Temp(write->gone_table);
+    write->gone_table_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(write->gone_table) +
+                            " AS SELECT NULL::int AS sy__ord, " + JoinQuoted(target_.insertable) +
+                            " FROM " + target_.target + " WITH NO DATA";
+    write->exchange.push_back(
+        "WITH sy_gone AS (DELETE FROM " + target_.target +
+        " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
+        OldKeyRow(source_, target_.alias, "'D','U','K'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+        " RETURNING sy_s.sy__ord, sy_s.sy__op, " + JoinQuoted(target_.insertable, "sy_t.") +
+        ") INSERT INTO " + gone + " SELECT sy__ord, " + JoinQuoted(target_.insertable) +
+        " FROM sy_gone WHERE sy__op <> 'D'");
+    write->exchange.push_back(
+        "UPDATE " + gone + " AS sy_g SET " + SetList(true, has_absent_, "sy_g") +
+        " FROM (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
+        NewRow(source_, target_.alias, "'U','K'") + ") AS sy_s WHERE sy_g.sy__ord = sy_s.sy__ord");
+    write->exchange.push_back("INSERT INTO " + target_.target + " (" +
+                              JoinQuoted(target_.insertable) + ") OVERRIDING SYSTEM VALUE SELECT " +
+                              JoinQuoted(target_.insertable) + " FROM " + gone);
+    write->exchange.push_back("DELETE FROM " + gone);
+    write->exchange.push_back(write->insert);
+  }
+
+  const SourcePlan& source_;
+  const RowLocalTarget& target_;
+  vector<const Assignment*> keys_;
+  bool has_absent_ = false;
+  bool identity_key_ = false;
+  bool identity_value_ = false;
+};
+
+}  // namespace
+
+string JoinQuoted(const vector<string>& names, std::string_view prefix) {
+  return Each(names.size(), ", ",
+              [&](size_t i) { return string(prefix) + QuoteIdentifier(names[i]); });
+}
+
+void BuildStage(int index, SourcePlan* source) {
+  source->stage = "sy_stage_" + std::to_string(index);
+  source->stage_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(source->stage) +
+                      " (sy__op \"char\" NOT NULL, sy__ord int NOT NULL, sy__absent text";
+  for (size_t i = 0; i < source->key.size(); ++i) {
+    source->stage_ddl += ", sy__k" + std::to_string(i) + " " + source->columns[source->key[i]].type;
+  }
+  for (const StageColumn& column : source->columns) {
+    source->stage_ddl += ", " + QuoteIdentifier(column.name) + " " + column.type;
+  }
+  source->stage_ddl += ")";
+  source->stage_copy = "COPY " + Temp(source->stage) + " FROM STDIN";
+}
+
+TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target) {
+  return RowLocalBuilder(source, target).Build();
+}
+
+string BuildLoad(const TableWrite& write, const string& load_table) {
+  return absl::StrReplaceAll(write.load, {{"{load}", load_table}});
+}
+
+}  // namespace switchyard::mapping

@@ -1,0 +1,64 @@
+#include "common/mapping/sql/sql_pieces.h"
+
+#include "common/base/strings.h"
+#include "common/mapping/sql/sql_builder.h"
+
+namespace switchyard::mapping {
+
+using std::string;
+using std::vector;
+
+string Each(size_t count, std::string_view separator, const std::function<string(size_t)>& make) {
+  string out;
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) out += separator;
+    out += make(i);
+  }
+  return out;
+}
+
+string Temp(const string& name) { return "pg_temp." + QuoteIdentifier(name); }
+
+string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops) {
+  const string keys = Each(source.key.size(), ", ", [&](size_t i) {
+    return "sy__k" + std::to_string(i) + " AS " +
+           QuoteIdentifier(source.columns[source.key[i]].name);
+  });
+  return "(SELECT sy__ord, sy__op, " + keys + " FROM " + Temp(source.stage) + " WHERE sy__op IN (" +
+         ops + ")) AS " + QuoteIdentifier(alias);
+}
+
+string NewRow(const SourcePlan& source, const string& alias, const string& ops) {
+  return Temp(source.stage) + " AS " + QuoteIdentifier(alias) + " WHERE " + QuoteIdentifier(alias) +
+         ".sy__op IN (" + ops + ")";
+}
+
+string KeyValues(const vector<const Assignment*>& keys) {
+  return Each(keys.size(), ", ",
+              [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); });
+}
+
+string KeyMatch(const vector<const Assignment*>& keys, const string& row) {
+  return Each(keys.size(), " AND ", [&](size_t i) {
+    return row + "." + QuoteIdentifier(keys[i]->column) + " = sy_s.sy__t" + std::to_string(i);
+  });
+}
+
+string KeyEqual(const vector<string>& key, const string& a, const string& b) {
+  return Each(key.size(), " AND ", [&](size_t i) {
+    const string column = QuoteIdentifier(key[i]);
+    return a + "." + column + " = " + b + "." + column;
+  });
+}
+
+string OwnedAmong(const string& owns, const string& row) {
+  return owns.empty() ? "" : " AND (SELECT " + owns + " FROM (SELECT " + row + ".*) AS sy_w)";
+}
+
+string SameImage(const vector<string>& columns, const string& a, const string& b) {
+  // As records: between two bare ROW()s the operator would be looked up column by column.
+  return "ROW(" + JoinQuoted(columns, a + ".") + ")::record *= ROW(" +
+         JoinQuoted(columns, b + ".") + ")::record";
+}
+
+}  // namespace switchyard::mapping
