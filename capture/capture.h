@@ -32,7 +32,7 @@ struct CaptureConfig {
   StreamNames names;
   std::string dsn;  // of the source
   std::string application_name = "switchyard capture";
-  std::vector<spec::TableName> tables;  // mapping::SourceTables of the direction
+  std::vector<spec::TableName> tables;  // catalog::SourceTables of the direction
   std::vector<std::string> schemas = {"public"};
   int copy_workers = 2;
   int64_t copy_range_bytes = int64_t{256} << 20;
@@ -75,9 +75,10 @@ class Capture {
   Capture(const CaptureConfig& config, eventlog::EventLog& log, const Cancel& cancel);
 
   // Cancelled once shutdown was requested; else why a person must act, which also stands in
-  // switchyard.capture_stream.refusal, if that could be reached. DataLoss: changes that the slot was
-  // acknowledged for are not on the log, or can't get there. FailedPrecondition and any other code:
-  // something is missing or was changed. What may pass (Unavailable, Aborted, Unknown) is retried.
+  // switchyard.capture_stream.refusal, if that could be reached. DataLoss: changes that the slot
+  // was acknowledged for are not on the log, or can't get there. FailedPrecondition and any other
+  // code: something is missing or was changed. What may pass (Unavailable, Aborted, Unknown) is
+  // retried.
   absl::Status Run();
 
   // Asks for a copy of one more generation of a table (all leaves, if partitioned) while streaming.

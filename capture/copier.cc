@@ -28,7 +28,7 @@ constexpr absl::Duration kStable = absl::Seconds(30);
 constexpr char kLimitExceeded[] = "54000";  // "Cannot enlarge string buffer"
 
 // The leaves of a partitioned table, or the table itself.
-absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session,
+absl::StatusOr<std::vector<catalog::Table>> TablesOfRequest(pg::Session& session,
                                                             const std::string& stream,
                                                             uint32_t relation_id) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
@@ -50,9 +50,9 @@ absl::StatusOr<std::vector<mapping::Table>> TablesOfRequest(pg::Session& session
     LEFT JOIN pg_class c ON c.oid = t.relation_id
     LEFT JOIN pg_class x ON x.oid = c.reltoastrelid AND x.oid <> 0)",
                                                         {stream, std::to_string(relation_id)}));
-  std::vector<mapping::Table> tables;
+  std::vector<catalog::Table> tables;
   for (int i = 0; i < rows.rows(); ++i) {
-    mapping::Table& table = tables.emplace_back();
+    catalog::Table& table = tables.emplace_back();
     table.oid = static_cast<uint32_t>(rows.i64(i, 0));
     table.schema = rows.str(i, 1);
     table.name = rows.str(i, 2);
@@ -168,9 +168,9 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
       not_before_.erase(relation_id);
       ASSIGN_OR_RETURN(const auto tables,
                        TablesOfRequest(session, options_.names.stream, relation_id));
-      std::vector<const mapping::Table*> pointers;
+      std::vector<const catalog::Table*> pointers;
       pointers.reserve(tables.size());
-      for (const mapping::Table& table : tables) pointers.push_back(&table);
+      for (const catalog::Table& table : tables) pointers.push_back(&table);
       RETURN_IF_ERROR(RequestCopies(session, options_.names.stream, pointers, true));
       LogInfo("capture",
               tables.empty() ? "copy requested of a table that is not captured" : "copy requested",

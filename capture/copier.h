@@ -33,7 +33,7 @@ namespace switchyard::capture {
 
 struct CopierOptions {
   StreamNames names;
-  CopyRoundOptions round;  // also the connection
+  CopyRoundOptions round;                             // also the connection
   absl::Duration retry_interval = absl::Seconds(10);  // see CaptureConfig
   absl::Duration request_interval = absl::Seconds(1);
   absl::Duration slot_timeout = absl::Seconds(10);  // see pg::SlotOptions

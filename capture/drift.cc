@@ -322,9 +322,9 @@ absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string
 }
 
 absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::string& publication,
-                                            const mapping::Catalog& catalog) {
+                                            const catalog::Catalog& catalog) {
   std::vector<std::string> oids;
-  for (const mapping::Table& table : catalog.tables) oids.push_back(std::to_string(table.oid));
+  for (const catalog::Table& table : catalog.tables) oids.push_back(std::to_string(table.oid));
   ASSIGN_OR_RETURN(ShapeSnapshot snapshot, Load(session, publication, oids, {}, {}));
   return std::move(snapshot.tables);
 }

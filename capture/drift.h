@@ -64,7 +64,7 @@ absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string
 // The same for the tables of a catalogue, of which nothing is known yet. Inside a transaction with
 // an imported snapshot it shows the shapes as of that snapshot.
 absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::string& publication,
-                                            const mapping::Catalog& catalog);
+                                            const catalog::Catalog& catalog);
 
 // Pure. `after` was loaded with `before` as what is known.
 std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after);

@@ -11,7 +11,7 @@
 namespace switchyard::capture {
 namespace {
 
-using mapping::Table;
+using catalog::Table;
 
 constexpr int kVersionMin = 140000;  // pgoutput's "messages", multiranges
 
@@ -19,7 +19,7 @@ constexpr const char* kTables[] = {"capture_stream", "capture_table", "capture_c
                                    "capture_suspect", "capture_request"};
 
 // The table to name in GRANT-like statements about publishing: a leaf is published by its root.
-const Table& Published(const mapping::Catalog& catalog, const Table& table) {
+const Table& Published(const catalog::Catalog& catalog, const Table& table) {
   const Table* root = table.root_oid == 0 ? nullptr : catalog.FindOid(table.root_oid);
   return root == nullptr ? table : *root;
 }
@@ -29,7 +29,7 @@ bool IsSystemTable(const Table& table) {
 }
 
 // Tables that hold rows and can be published: neither the partitioned ones nor views.
-std::vector<const Table*> RowTables(const mapping::Catalog& catalog) {
+std::vector<const Table*> RowTables(const catalog::Catalog& catalog) {
   std::vector<const Table*> tables;
   for (const Table& table : catalog.tables) {
     if (table.kind == 'r' && !IsSystemTable(table)) tables.push_back(&table);
@@ -98,7 +98,7 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
 // Verifies one source; collects the faults.
 class Verifier {
  public:
-  Verifier(pg::Session& session, const SourceOptions& options, const mapping::Catalog& catalog,
+  Verifier(pg::Session& session, const SourceOptions& options, const catalog::Catalog& catalog,
            std::vector<SourceFault>* faults)
       : session_(session), options_(options), catalog_(catalog), faults_(faults) {}
 
@@ -116,7 +116,7 @@ class Verifier {
 
   pg::Session& session_;
   const SourceOptions& options_;
-  const mapping::Catalog& catalog_;
+  const catalog::Catalog& catalog_;
   std::vector<SourceFault>* const faults_;
   std::string role_;  // quoted
 };
@@ -343,7 +343,7 @@ absl::Status Verifier::CheckLargeObjects() {
   return absl::OkStatus();
 }
 
-std::string RoleSql(const SourceOptions& options, const mapping::Catalog& catalog) {
+std::string RoleSql(const SourceOptions& options, const catalog::Catalog& catalog) {
   const std::string role = QuoteIdentifier(options.role);
   std::set<std::string> schemas;
   for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
@@ -372,7 +372,7 @@ GRANT SELECT ON
                          absl::StrJoin(schemas, ", "), tables, TableList(RowTables(catalog)));
 }
 
-std::string PublicationSql(const SourceOptions& options, const mapping::Catalog& catalog) {
+std::string PublicationSql(const SourceOptions& options, const catalog::Catalog& catalog) {
   const std::string name = QuoteIdentifier(options.names.publication);
   const std::string create = absl::StrFormat(
       "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN\n"
@@ -402,7 +402,7 @@ StreamNames NamesOf(std::string_view migration, std::string_view direction) {
       .stream = absl::StrCat(Sv(migration), ".", Sv(direction)), .slot = slot, .publication = slot};
 }
 
-std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog) {
+std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
   std::vector<SourceFault> faults;
   for (const spec::TableName& name : catalog.missing) {
     faults.push_back({0,
@@ -416,7 +416,7 @@ std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog) {
 }
 
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
-                                           const mapping::Catalog& catalog) {
+                                           const catalog::Catalog& catalog) {
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
   if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
   return absl::StrFormat(
@@ -430,7 +430,7 @@ absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
 
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
                                                       const SourceOptions& options,
-                                                      const mapping::Catalog& catalog,
+                                                      const catalog::Catalog& catalog,
                                                       bool slot_exists) {
   std::vector<SourceFault> faults = CheckTables(catalog);
   Verifier verifier(session, options, catalog, &faults);

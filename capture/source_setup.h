@@ -46,19 +46,19 @@ struct SourceFault {
 
 // What can't be captured whatever the owner grants: views, unlogged tables, tables whose updates
 // would fail on the source once published. Asked before a publication exists.
-std::vector<SourceFault> CheckTables(const mapping::Catalog& catalog);
+std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog);
 
 // The SQL the owner of the source runs, whole and repeatable. FailedPrecondition with all faults
 // of CheckTables: a publication of such tables would break the source's own updates.
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
-                                           const mapping::Catalog& catalog);
+                                           const catalog::Catalog& catalog);
 
 // Every fault at once, those of CheckTables among them; empty when capture can start.
 // `options.role` is not used: the session's own role is what is verified. `slot_exists`: a
 // stream under way; free slots and senders are not counted.
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
                                                       const SourceOptions& options,
-                                                      const mapping::Catalog& catalog,
+                                                      const catalog::Catalog& catalog,
                                                       bool slot_exists);
 
 // OK, or FailedPrecondition with a line per fault.

@@ -203,8 +203,8 @@ absl::StatusOr<std::optional<SlotHolder>> LoadSlotHolder(pg::Session& session,
 }
 
 absl::Status RequestCopies(pg::Session& session, const std::string& stream,
-                           const std::vector<const mapping::Table*>& tables, bool recopy) {
-  for (const mapping::Table* table : tables) {
+                           const std::vector<const catalog::Table*>& tables, bool recopy) {
+  for (const catalog::Table* table : tables) {
     RETURN_IF_ERROR(
         Run(session, R"(
       INSERT INTO switchyard.capture_copy AS c

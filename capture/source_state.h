@@ -93,7 +93,7 @@ struct CopyRecord {
 
 // Asks for a copy of each table (plain tables and leaves). One that is under way is begun again.
 absl::Status RequestCopies(pg::Session& session, const std::string& stream,
-                           const std::vector<const mapping::Table*>& tables, bool recopy);
+                           const std::vector<const catalog::Table*>& tables, bool recopy);
 // Drops the records of tables that are not among `shapes` any more.
 absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
                                const TableShapes& shapes);

@@ -49,9 +49,9 @@ absl::Status MendedByNextEpoch(const absl::Status& copying) {
   return absl::IsDataLoss(copying) ? absl::UnavailableError(copying.message()) : copying;
 }
 
-std::vector<const mapping::Table*> RowTables(const mapping::Catalog& catalog) {
-  std::vector<const mapping::Table*> tables;
-  for (const mapping::Table& table : catalog.tables) {
+std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
+  std::vector<const catalog::Table*> tables;
+  for (const catalog::Table& table : catalog.tables) {
     if (table.kind == 'r') tables.push_back(&table);
   }
   return tables;
@@ -163,7 +163,7 @@ absl::Status StreamRun::AwaitTurn() {
 
 absl::Status StreamRun::Prepare() {
   ASSIGN_OR_RETURN(catalog_,
-                   mapping::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
+                   catalog::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
   ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.names.slot));
   ASSIGN_OR_RETURN(const auto faults,
                    VerifySource(*session_, {.names = config_.names}, catalog_, slot.has_value()));
@@ -287,10 +287,10 @@ absl::Status StreamRun::Resume() {
   RETURN_IF_ERROR(CheckDrift(*session_, names, &shapes_));
 
   ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, names.publication, catalog_));
-  std::vector<const mapping::Table*> added;
+  std::vector<const catalog::Table*> added;
   for (const auto& [oid, shape] : all) {
     if (!shapes_.emplace(oid, shape).second) continue;
-    const mapping::Table* table = catalog_.FindOid(oid);
+    const catalog::Table* table = catalog_.FindOid(oid);
     if (table == nullptr || table->kind != 'r') continue;
     added.push_back(table);
     LogInfo("capture", "table added to the stream",

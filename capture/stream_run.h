@@ -86,7 +86,7 @@ class StreamRun {
   SharedStats& stats_;
 
   std::unique_ptr<pg::Session> session_;  // holds the stream's advisory lock
-  mapping::Catalog catalog_;
+  catalog::Catalog catalog_;
   std::optional<StreamRecord> record_;
   TableShapes shapes_;  // as of the start
   std::optional<Snapshot> initial_;

@@ -20,11 +20,11 @@ using Faults = std::vector<capture::SourceFault>;
 absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const Cancel& cancel) {
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
-                   OpenSession(file.old_db, "old", cancel));
+                   operate::OpenSession(file.old_db, "old", cancel));
   // Fails where Switchyard's tables are not there yet.
   const auto begun = capture::LoadStream(*session, names.stream);
   if (begun.ok() && begun->has_value()) return Faults();
-  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *session));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *session));
   ASSIGN_OR_RETURN(Faults faults, capture::VerifySource(*session, {.names = names}, catalog,
                                                         /*slot_exists=*/false));
   if (catalog.missing.empty()) return faults;
@@ -46,7 +46,7 @@ absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog&
   ASSIGN_OR_RETURN(const std::string dsn, file.old_db.Dsn());
   capture::Capture capture({.names = capture::NamesOf(file.name, "forward"),
                             .dsn = dsn,
-                            .tables = mapping::SourceTables(file.forward),
+                            .tables = catalog::SourceTables(file.forward),
                             .schemas = file.schemas,
                             .copy_workers = file.capture.copy_workers,
                             .copy_range_bytes = file.capture.copy_range_bytes,

@@ -28,22 +28,23 @@ struct CheckOptions {
   std::string role;
 };
 
-ops::CheckFault FromFileFault(const spec::Fault& fault) {
-  return {.where = ops::CheckFault::Where::kFile,
+operate::CheckFault FromFileFault(const spec::Fault& fault) {
+  return {.where = operate::CheckFault::Where::kFile,
           .file = fault.file,
           .line = fault.at.line,
           .column = fault.at.column,
           .message = fault.message,
-          .kind = ops::CheckFault::Kind::kMistake};
+          .kind = operate::CheckFault::Kind::kMistake};
 }
 
 // What the roles would refuse of the log. A file with faults may not say where it is.
 absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
-                      ops::CheckReport* report) {
+                      operate::CheckReport* report) {
   const spec::LogSection& log = file.log;
   if (file.name.empty() || (log.sqlite_path.empty() && log.kafka.empty())) return absl::OkStatus();
   std::vector<absl::Status> faults;
-  if (const absl::StatusOr<eventlog::LogOptions> options = LogOptionsOf(file); options.ok()) {
+  if (const absl::StatusOr<eventlog::LogOptions> options = operate::LogOptionsOf(file);
+      options.ok()) {
     const mapping::StreamRole role = mapping::ForwardRole(file);
     faults = eventlog::CheckEventLog(*options, {role.change_topic, role.copy_topic}, cancel);
   } else {
@@ -51,10 +52,11 @@ absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
   }
   RETURN_IF_ERROR(cancel.status());
   for (const absl::Status& fault : faults) {
-    using Kind = ops::CheckFault::Kind;
+    using Kind = operate::CheckFault::Kind;
     const bool no_broker = absl::IsUnavailable(fault) && !log.kafka.empty();
-    NextStep step = SplitNextStep(StdSv(fault.message()), no_broker ? kStartTheBroker : "");
-    report->faults.push_back({.where = ops::CheckFault::Where::kLog,
+    NextStep step =
+        SplitNextStep(StdSv(fault.message()), no_broker ? operate::kStartTheBroker : "");
+    report->faults.push_back({.where = operate::CheckFault::Where::kLog,
                               .message = std::move(step.what),
                               .remedy = std::move(step.next),
                               .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
@@ -66,11 +68,11 @@ absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
 
 // A mistake goes before a database that can't be asked, and that before what a
 // database still lacks: the first is mended first.
-ExitCode CodeFor(const ops::CheckReport& report) {
+ExitCode CodeFor(const operate::CheckReport& report) {
   ExitCode code = report.ok() ? ExitCode::kDone : ExitCode::kNo;
-  for (const ops::CheckFault& fault : report.faults) {
-    if (fault.kind == ops::CheckFault::Kind::kMistake) return ExitCode::kUsage;
-    if (fault.kind == ops::CheckFault::Kind::kUnreachable) code = ExitCode::kUnavailable;
+  for (const operate::CheckFault& fault : report.faults) {
+    if (fault.kind == operate::CheckFault::Kind::kMistake) return ExitCode::kUsage;
+    if (fault.kind == operate::CheckFault::Kind::kUnreachable) code = ExitCode::kUnavailable;
   }
   return code;
 }
@@ -80,7 +82,7 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
     return absl::InvalidArgumentError(
         "--role goes with --print-setup or --print-setup-new; check looks as the roles log in");
   }
-  ops::CheckReport report = {.path = options.path, .offline = options.offline};
+  operate::CheckReport report = {.path = options.path, .offline = options.offline};
   std::vector<spec::Fault> file_faults;
   spec::MigrationFile partial;
   const absl::StatusOr<spec::MigrationFile> file =
@@ -90,10 +92,10 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
   if (file.ok()) report.migration = file->name;
   if (!options.offline) {
     const spec::MigrationFile& read = file.ok() ? *file : partial;
-    RETURN_IF_ERROR(CheckDatabases(read, file.ok(), context.cancel, &report));
+    RETURN_IF_ERROR(operate::CheckDatabases(read, file.ok(), context.cancel, &report));
     RETURN_IF_ERROR(CheckLog(read, context.cancel, &report));
     // The file's own are mended first; what the databases lack may follow from them.
-    std::ranges::stable_sort(report.faults, {}, &ops::CheckFault::where);
+    std::ranges::stable_sort(report.faults, {}, &operate::CheckFault::where);
   }
   context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
   return CodeFor(report);
@@ -101,9 +103,10 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
 
 absl::StatusOr<ExitCode> PrintSetup(const CheckOptions& options, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  ASSIGN_OR_RETURN(const std::string sql, options.print_setup_new
-                                              ? NewSetupSql(file, options.role, context.cancel)
-                                              : OldSetupSql(file, options.role, context.cancel));
+  ASSIGN_OR_RETURN(const std::string sql,
+                   options.print_setup_new
+                       ? operate::NewSetupSql(file, options.role, context.cancel)
+                       : operate::OldSetupSql(file, options.role, context.cancel));
   if (context.json) {
     context.out << nlohmann::json{{"migration", file.name}, {"sql", sql}}.dump(2) << "\n";
   } else {

@@ -17,7 +17,7 @@
 namespace switchyard::cli {
 namespace {
 
-ops::PlannedTable DescribeTable(const mapping::MappingPlan& mapping) {
+operate::PlannedTable DescribeTable(const mapping::MappingPlan& mapping) {
   return {.table = mapping.display,
           .row_local = mapping.row_local,
           .reads = mapping.reads_sources,
@@ -29,10 +29,10 @@ ops::PlannedTable DescribeTable(const mapping::MappingPlan& mapping) {
 
 // Tables of the schemas that names are looked for in, which nobody reads and nobody left out.
 absl::StatusOr<std::vector<std::string>> UnreadTables(const spec::MigrationFile& file,
-                                                      const mapping::Catalog& source,
+                                                      const catalog::Catalog& source,
                                                       pg::Session& old_session) {
   std::set<std::pair<std::string, std::string>> known;
-  for (const mapping::Table& table : source.tables) known.emplace(table.schema, table.name);
+  for (const catalog::Table& table : source.tables) known.emplace(table.schema, table.name);
   for (const std::string& ignored : file.forward.ignore) {
     const std::optional<spec::TableName> name = spec::ParseTableName(ignored);
     if (!name.has_value()) continue;
@@ -57,20 +57,20 @@ absl::StatusOr<std::vector<std::string>> UnreadTables(const spec::MigrationFile&
   return unread;
 }
 
-absl::StatusOr<ops::PlanReport> Describe(const spec::MigrationFile& file,
-                                         const mapping::PreparedMapping& compiled,
-                                         pg::Session& old_session) {
-  ops::PlanReport report = {.migration = file.name,
-                            .fingerprint = compiled.plan.fingerprint,
-                            .unread_columns = compiled.plan.unread_columns,
-                            .ignored = compiled.plan.ignored};
+absl::StatusOr<operate::PlanReport> Describe(const spec::MigrationFile& file,
+                                             const mapping::PreparedMapping& compiled,
+                                             pg::Session& old_session) {
+  operate::PlanReport report = {.migration = file.name,
+                                .fingerprint = compiled.plan.fingerprint,
+                                .unread_columns = compiled.plan.unread_columns,
+                                .ignored = compiled.plan.ignored};
   for (const mapping::MappingPlan& mapping : compiled.plan.mappings) {
     report.tables.push_back(DescribeTable(mapping));
   }
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     if (!source.mirrored) continue;
-    ops::PlannedMirror mirror{.table = source.schema + "." + source.name,
-                              .columns = source.mirror_columns};
+    operate::PlannedMirror mirror{.table = source.schema + "." + source.name,
+                                  .columns = source.mirror_columns};
     for (const auto& [name, ddl] : source.mirror_indexes) mirror.indexes.push_back(ddl);
     report.mirrors.push_back(std::move(mirror));
   }
@@ -81,12 +81,12 @@ absl::StatusOr<ops::PlanReport> Describe(const spec::MigrationFile& file,
 absl::StatusOr<ExitCode> RunPlan(const std::string& path, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> old_session,
-                   ConnectTo(file.old_db, "old", context.cancel));
+                   operate::ConnectTo(file.old_db, "old", context.cancel));
   // Asked for its error alone: this one says which side refuses the login.
-  RETURN_IF_ERROR(ConnectTo(file.new_db, "new", context.cancel).status());
+  RETURN_IF_ERROR(operate::ConnectTo(file.new_db, "new", context.cancel).status());
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, mapping::ForwardRole(file), context.cancel));
-  ASSIGN_OR_RETURN(const ops::PlanReport report, Describe(file, compiled, *old_session));
+  ASSIGN_OR_RETURN(const operate::PlanReport report, Describe(file, compiled, *old_session));
   context.out << (context.json ? PlanReportJson(report) : PlanReportText(report));
   return ExitCode::kDone;
 }

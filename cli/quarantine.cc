@@ -32,9 +32,9 @@ struct QuarantineOptions {
   std::optional<std::string> wait;
 };
 
-absl::StatusOr<ops::QuarantineReport> Load(pg::Session& session, const std::string& stream,
-                                           int64_t limit) {
-  ops::QuarantineReport report = {.stream = stream};
+absl::StatusOr<operate::QuarantineReport> Load(pg::Session& session, const std::string& stream,
+                                               int64_t limit) {
+  operate::QuarantineReport report = {.stream = stream};
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT id, target, scope, operation, lsn, sqlstate, error, events,
            (extract(epoch FROM first_seen) * 1000000)::bigint,
@@ -59,7 +59,7 @@ absl::StatusOr<ops::QuarantineReport> Load(pg::Session& session, const std::stri
 
 absl::StatusOr<ExitCode> List(pg::Session& session, const std::string& stream,
                               const QuarantineOptions& options, const Context& context) {
-  ASSIGN_OR_RETURN(const ops::QuarantineReport report,
+  ASSIGN_OR_RETURN(const operate::QuarantineReport report,
                    Load(session, stream, options.limit.value_or(kLimitDefault)));
   context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
   return report.total == 0 ? ExitCode::kDone : ExitCode::kNo;
@@ -87,10 +87,12 @@ absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
   if (options.id.has_value()) RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
   ASSIGN_OR_RETURN(
       const int64_t request,
-      Submit(session, {.stream = stream,
+      operate::Submit(session,
+                      {.stream = stream,
                        .kind = "quarantine_retry",
                        .argument = options.id.has_value() ? std::to_string(*options.id) : ""}));
-  ASSIGN_OR_RETURN(const std::string answer, AwaitAnswer(session, request, *wait, context.cancel));
+  ASSIGN_OR_RETURN(const std::string answer,
+                   operate::AwaitAnswer(session, request, *wait, context.cancel));
   if (context.json) {
     const nlohmann::ordered_json object = {
         {"stream", stream}, {"request", request}, {"answer", answer}};
@@ -127,8 +129,8 @@ absl::StatusOr<ExitCode> RunQuarantine(QuarantineOptions options, const Context&
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
-                   ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(RequireStream(*session, stream));
+                   operate::ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*session, stream));
   return options.action == "list" ? List(*session, stream, options, context)
                                   : Retry(*session, stream, options, context);
 }

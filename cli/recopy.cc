@@ -37,7 +37,7 @@ void Say(const Context& context, const Json& object, const std::string& text) {
   context.out << (context.json ? object.dump(2) : text) << "\n";
 }
 
-absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
+absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
                                                 const std::string& written) {
   const std::optional<spec::TableName> name = spec::ParseTableName(written);
   if (!name.has_value()) {
@@ -45,8 +45,8 @@ absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
         absl::StrCat("\"", written, "\" is no table name; it must be like public.users"));
   }
   std::vector<std::string> known;
-  const mapping::Table* found = nullptr;
-  for (const mapping::Table& table : catalog.tables) {
+  const catalog::Table* found = nullptr;
+  for (const catalog::Table& table : catalog.tables) {
     if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
     known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
     known.push_back(spec::TableName{.name = table.name}.ToString());
@@ -74,7 +74,7 @@ absl::StatusOr<const mapping::Table*> FindTable(const mapping::Catalog& catalog,
 // Asks both sides for a copy of one more generation of `table`; the request's number.
 absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
                                       const spec::MigrationFile& file,
-                                      const mapping::Table& table) {
+                                      const catalog::Table& table) {
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   const std::string argument = table.schema + "." + table.name;
   // NEW first: the position kept here must lie before the copy's own point. A request that is open
@@ -118,11 +118,11 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
     }
   }
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
-  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(RequireStream(*new_session, stream));
-  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *old_session));
-  ASSIGN_OR_RETURN(const mapping::Table* table, FindTable(catalog, options.table));
+  ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*new_session, stream));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
+  ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(catalog, options.table));
   ASSIGN_OR_RETURN(const int64_t request, RequestRecopy(*old_session, *new_session, file, *table));
   Json object = {{"stream", stream}, {"request", request}, {"table", table->Display()}};
   if (!wait.has_value()) {
@@ -134,7 +134,7 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
     return ExitCode::kDone;
   }
   ASSIGN_OR_RETURN(const std::string answer,
-                   AwaitAnswer(*new_session, request, *wait, context.cancel));
+                   operate::AwaitAnswer(*new_session, request, *wait, context.cancel));
   object["answer"] = answer;
   Say(context, object, absl::StrCat(stream, ": ", table->Display(), " ", answer));
   return ExitCode::kDone;
@@ -163,13 +163,13 @@ absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& t
 absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Context& context) {
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   const mapping::StreamRole role = mapping::ForwardRole(file);
-  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(RequireStream(*new_session, names.stream));
+  ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*new_session, names.stream));
   RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, role, context.cancel));
-  ASSIGN_OR_RETURN(const auto log, OpenLog(file, context.cancel));
+  ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, context.cancel));
   replayer::TopicEnds ends;
   ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
   ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));

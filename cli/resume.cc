@@ -80,8 +80,9 @@ absl::Status AskForCopies(pg::Session& old_session, pg::Session& new_session,
 std::string Describe(const std::string& stream, const mapping::PlanChange& change) {
   std::string text = stream + ": ";
   if (change.empty()) {
-    return text + "the mapping is as it was; OLD's tables and types are taken as they are now. "
-                  "Start the replayer again";
+    return text +
+           "the mapping is as it was; OLD's tables and types are taken as they are now. "
+           "Start the replayer again";
   }
   const auto list = [&](const char* what, const std::vector<std::string>& names) {
     if (!names.empty()) absl::StrAppend(&text, what, absl::StrJoin(names, ", "), "\n");
@@ -99,9 +100,9 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   const mapping::StreamRole role = mapping::ForwardRole(file);
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(RequireStream(*new_session, names.stream));
+  ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
+  ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*new_session, names.stream));
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   // Held until this command ends, so that no replayer starts with half of the change.
   const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = names.stream}, context.cancel);

@@ -19,16 +19,16 @@ using Role = absl::Status (*)(const spec::MigrationFile&, const Cancel&);
 // Each role looks at the log first, then at what its database lacks, and only then makes a log file
 // that is not there yet: what is refused at the very start has changed nothing.
 absl::Status RunCapture(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
+  RETURN_IF_ERROR(operate::RefuseBadLog(file, cancel));
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
-  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, cancel));
   return RunCaptureRole(file, *log, cancel);
 }
 
 absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
+  RETURN_IF_ERROR(operate::RefuseBadLog(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
-  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, cancel));
   return Replay(file, plan, *log, cancel);
 }
 
@@ -36,10 +36,10 @@ absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
 // that OLD keeps no WAL for NEW; replay without capture only as long as the log has something, so
 // that a person who must act finds an ended program, a reason in status and nothing half done.
 absl::Status RunBoth(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(RefuseBadLog(file, cancel));
+  RETURN_IF_ERROR(operate::RefuseBadLog(file, cancel));
   RETURN_IF_ERROR(PrepareCapture(file, cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
-  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, cancel));
   Cancel drain;
   const auto capture = [&](const Cancel& stop) {
     const absl::Status ended = RunCaptureRole(file, *log, stop);
@@ -54,9 +54,9 @@ absl::Status RunBoth(const spec::MigrationFile& file, const Cancel& cancel) {
 
 absl::StatusOr<ExitCode> RunRole(const std::string& path, Role role, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
-  RETURN_IF_ERROR(RequireDsn(file.old_db, "old"));
+  RETURN_IF_ERROR(operate::RequireDsn(file.old_db, "old"));
   // Capture's machine need not know NEW.
-  if (role != RunCapture) RETURN_IF_ERROR(RequireDsn(file.new_db, "new"));
+  if (role != RunCapture) RETURN_IF_ERROR(operate::RequireDsn(file.new_db, "new"));
   const absl::Status status = role(file, context.cancel);
   // A shutdown that was asked for is success.
   if (status.ok() || absl::IsCancelled(status)) return ExitCode::kDone;

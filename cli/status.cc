@@ -31,27 +31,27 @@ struct StatusOptions {
 // The latest look at every stream, and the one before it.
 class Looks {
  public:
-  explicit Looks(StatusGatherer& gatherer) : gatherer_(gatherer) {}
+  explicit Looks(operate::StatusGatherer& gatherer) : gatherer_(gatherer) {}
 
-  ops::StatusReport Next(const std::string& migration) {
-    std::vector<ops::StreamFacts> facts = gatherer_.Gather();
-    ops::StatusReport report = {.migration = migration};
+  operate::StatusReport Next(const std::string& migration) {
+    std::vector<operate::StreamFacts> facts = gatherer_.Gather();
+    operate::StatusReport report = {.migration = migration};
     for (size_t i = 0; i < facts.size(); ++i) {
-      report.streams.push_back(ops::Assess(facts[i], i < last_.size() ? &last_[i] : nullptr));
+      report.streams.push_back(operate::Assess(facts[i], i < last_.size() ? &last_[i] : nullptr));
     }
     last_ = std::move(facts);
     return report;
   }
 
  private:
-  StatusGatherer& gatherer_;
-  std::vector<ops::StreamFacts> last_;
+  operate::StatusGatherer& gatherer_;
+  std::vector<operate::StreamFacts> last_;
 };
 
 // 3: a database or the log did not answer; 1: a stream stands still until a person acts; else 0.
-ExitCode CodeFor(const ops::StatusReport& report) {
+ExitCode CodeFor(const operate::StatusReport& report) {
   ExitCode code = ExitCode::kDone;
-  for (const ops::StreamStatus& stream : report.streams) {
+  for (const operate::StreamStatus& stream : report.streams) {
     if (!stream.errors.empty()) return ExitCode::kUnavailable;
     if (stream.state == "stopped") code = ExitCode::kNo;
   }
@@ -60,26 +60,26 @@ ExitCode CodeFor(const ops::StatusReport& report) {
 
 absl::StatusOr<ExitCode> Once(const spec::MigrationFile& file, Looks& looks,
                               const Context& context) {
-  ops::StatusReport report = looks.Next(file.name);
+  operate::StatusReport report = looks.Next(file.name);
   if (!context.cancel.WaitFor(kRateWindow)) return context.cancel.status();
   report = looks.Next(file.name);
-  context.out << (context.json ? ops::StatusJson(report, /*compact=*/false)
-                               : ops::StatusText(report, {.color = AskTerminal().color}));
+  context.out << (context.json ? operate::StatusJson(report, /*compact=*/false)
+                               : operate::StatusText(report, {.color = AskTerminal().color}));
   return CodeFor(report);
 }
 
-void Draw(const ops::StatusReport& report, const Context& context) {
+void Draw(const operate::StatusReport& report, const Context& context) {
   const Terminal terminal = AskTerminal();
   if (context.json) {
-    context.out << ops::StatusJson(report, /*compact=*/true);
+    context.out << operate::StatusJson(report, /*compact=*/true);
   } else if (terminal.present) {
     const std::string text =
         absl::StrFormat("%s   %s\n\n%s", report.migration,
                         absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()),
-                        ops::StatusText(report, {.color = terminal.color}));
+                        operate::StatusText(report, {.color = terminal.color}));
     context.out << ScreenOver(text, terminal.columns, terminal.rows);
   } else {
-    context.out << ops::StatusText(report, {}) << "\n";
+    context.out << operate::StatusText(report, {}) << "\n";
   }
   context.out.flush();
 }
@@ -92,7 +92,7 @@ absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, Looks& looks,
     SetLogLevel(LogLevel::kWarn);  // "shutting down" would be written over the last screen
   }
   do {
-    const ops::StatusReport report = looks.Next(file.name);
+    const operate::StatusReport report = looks.Next(file.name);
     if (context.cancel.requested()) break;  // it may know of the end only
     Draw(report, context);
   } while (context.out.good() && context.cancel.WaitFor(interval));
@@ -110,7 +110,7 @@ absl::StatusOr<ExitCode> RunStatus(const StatusOptions& options, const Context& 
         "--interval is \"", interval_text, "\"; it must be a time of 100ms or more, as in 2s"));
   }
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  StatusGatherer gatherer(file, context.cancel);
+  operate::StatusGatherer gatherer(file, context.cancel);
   Looks looks(gatherer);
   return options.watch ? Watch(file, looks, *interval, context) : Once(file, looks, context);
 }

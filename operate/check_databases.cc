@@ -20,10 +20,10 @@
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 namespace {
 
-using ops::CheckFault;
+using operate::CheckFault;
 using Where = CheckFault::Where;
 
 // One side of the migration while it is checked.
@@ -32,11 +32,11 @@ struct Side {
   std::string_view key;  // "old", "new": as in the file
   std::string name;      // "OLD", "NEW"
   std::unique_ptr<pg::Session> session;
-  mapping::Catalog catalog;
+  catalog::Catalog catalog;
 };
 
 void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
-             ops::CheckReport* report) {
+             operate::CheckReport* report) {
   if (endpoint.dsn_env.empty() && endpoint.dsn_file.empty()) return;  // a fault of the file
   auto session = ConnectTo(endpoint, side->key, cancel);
   if (session.ok()) {
@@ -56,12 +56,12 @@ void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
 }
 
 absl::Status LoadTables(const spec::MigrationFile& file, const std::vector<spec::TableName>& names,
-                        bool whole, Side* side, ops::CheckReport* report) {
+                        bool whole, Side* side, operate::CheckReport* report) {
   if (side->session == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(side->catalog,
-                   mapping::LoadCatalog(*side->session, names, {.schemas = file.schemas}));
+                   catalog::LoadCatalog(*side->session, names, {.schemas = file.schemas}));
   int64_t bytes = 0;
-  for (const mapping::Table& table : side->catalog.tables) bytes += table.bytes;
+  for (const catalog::Table& table : side->catalog.tables) bytes += table.bytes;
   std::string fact =
       absl::StrFormat("%s: database %s, Postgres %d.%d", side->name, side->catalog.database,
                       side->catalog.server_version / 10000, side->catalog.server_version % 10000);
@@ -81,7 +81,7 @@ std::vector<spec::TableName> Named(std::vector<spec::TableName> names) {
 
 // What capture needs of OLD: rights, publication, settings.
 absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_side,
-                         ops::CheckReport* report) {
+                         operate::CheckReport* report) {
   if (old_side.session == nullptr) return absl::OkStatus();
   capture::SourceOptions options = {.whole = whole};
   if (!file.name.empty()) options.names = capture::NamesOf(file.name, "forward");
@@ -89,7 +89,7 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
                    old_side.session->Query("SELECT FROM pg_replication_slots WHERE slot_name = $1",
                                            {options.names.slot}));
   // Missing tables are reported already, with the names they may have meant.
-  mapping::Catalog there = old_side.catalog;
+  catalog::Catalog there = old_side.catalog;
   there.missing.clear();
   ASSIGN_OR_RETURN(const std::vector<capture::SourceFault> faults,
                    capture::VerifySource(*old_side.session, options, there, slot.rows() > 0));
@@ -102,7 +102,7 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
 
 // Fine to check before `resume`, which a running stream needs.
 absl::Status WarnOfAnotherMapping(const std::string& stream, const mapping::Plan& plan,
-                                  pg::Session& session, ops::CheckReport* report) {
+                                  pg::Session& session, operate::CheckReport* report) {
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1", {stream}));
@@ -116,7 +116,7 @@ absl::Status WarnOfAnotherMapping(const std::string& stream, const mapping::Plan
 
 // Before the first start the tables a mapping fills must be its own.
 absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
-                               pg::Session& session, ops::CheckReport* report) {
+                               pg::Session& session, operate::CheckReport* report) {
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
   ASSIGN_OR_RETURN(const bool begun, IsInstalled(session, stream));
   if (begun) return WarnOfAnotherMapping(stream, plan, session, report);
@@ -131,7 +131,7 @@ absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::P
 }
 
 // Without the other side the mapping can't be compiled, which reports them with their place.
-void ReportMissing(const Side& side, ops::CheckReport* report) {
+void ReportMissing(const Side& side, operate::CheckReport* report) {
   for (const spec::TableName& name : side.catalog.missing) {
     report->faults.push_back(
         {.where = side.where, .message = "there is no table " + name.ToString()});
@@ -139,7 +139,7 @@ void ReportMissing(const Side& side, ops::CheckReport* report) {
 }
 
 absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side& new_side,
-                          ops::CheckReport* report) {
+                          operate::CheckReport* report) {
   if (old_side.session == nullptr || new_side.session == nullptr) {
     ReportMissing(old_side, report);
     ReportMissing(new_side, report);
@@ -164,7 +164,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
 
 // What replay needs of NEW.
 absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
-                         ops::CheckReport* report) {
+                         operate::CheckReport* report) {
   if (new_side.session == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::vector<mapping::TargetFault> faults,
                    mapping::VerifyTarget(*new_side.session, file.forward, new_side.catalog));
@@ -180,7 +180,7 @@ absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
 }
 
 // False when they are one.
-bool AreTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckReport* report) {
+bool AreTwoDatabases(const Side& old_side, const Side& new_side, operate::CheckReport* report) {
   if (old_side.session == nullptr || new_side.session == nullptr) return true;
   const bool same = old_side.catalog.system_identifier == new_side.catalog.system_identifier &&
                     old_side.catalog.database == new_side.catalog.database;
@@ -198,14 +198,14 @@ bool AreTwoDatabases(const Side& old_side, const Side& new_side, ops::CheckRepor
 }  // namespace
 
 absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const Cancel& cancel,
-                            ops::CheckReport* report) {
+                            operate::CheckReport* report) {
   Side old_side = {.where = Where::kOld, .key = "old", .name = "OLD"};
   Side new_side = {.where = Where::kNew, .key = "new", .name = "NEW"};
   Connect(file.old_db, cancel, &old_side, report);
   Connect(file.new_db, cancel, &new_side, report);
   RETURN_IF_ERROR(cancel.status());
   RETURN_IF_ERROR(
-      LoadTables(file, Named(mapping::SourceTables(file.forward)), whole, &old_side, report));
+      LoadTables(file, Named(catalog::SourceTables(file.forward)), whole, &old_side, report));
   RETURN_IF_ERROR(CheckSource(file, whole, old_side, report));
   RETURN_IF_ERROR(LoadTables(file, Named(TablesOfNew(file.forward)), whole, &new_side, report));
   RETURN_IF_ERROR(CheckTarget(file, new_side, report));
@@ -226,4 +226,4 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
   return absl::OkStatus();
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -10,7 +10,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/install/write_order.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 namespace {
 
 std::string Named(const std::string& what, const std::vector<std::string>& names) {
@@ -26,7 +26,7 @@ std::vector<std::string> Keys(const mapping::TargetRules& rules) {
   return names;
 }
 
-void ReportSilent(const mapping::TargetRules& rules, ops::CheckReport* report) {
+void ReportSilent(const mapping::TargetRules& rules, operate::CheckReport* report) {
   std::vector<std::string> silent;
   for (const std::string& trigger : rules.triggers) {
     if (std::ranges::count(rules.replica_triggers, trigger) == 0) silent.push_back(trigger);
@@ -39,7 +39,7 @@ void ReportSilent(const mapping::TargetRules& rules, ops::CheckReport* report) {
 }
 
 void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
-                 ops::CheckReport* report) {
+                 operate::CheckReport* report) {
   const mapping::WriteOrder order = mapping::OrderWrites(plan, rules);
   std::vector<std::string> tables;
   for (const int mapping : order.order) tables.push_back(plan.mappings[mapping].display);
@@ -50,7 +50,7 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
       Named("foreign keys that hold", Keys(rules)), Named("triggers that fire", rules.triggers)));
   for (const auto& [problem, remedy] : order.problems) {
     report->faults.push_back(
-        {.where = ops::CheckFault::Where::kNew, .message = problem, .remedy = remedy});
+        {.where = operate::CheckFault::Where::kNew, .message = problem, .remedy = remedy});
   }
   for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
 }
@@ -58,7 +58,7 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
 }  // namespace
 
 absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
-                            ops::CheckReport* report) {
+                            operate::CheckReport* report) {
   ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
   ASSIGN_OR_RETURN(const bool silent, mapping::MaySilence(session));
   if (silent) {
@@ -69,4 +69,4 @@ absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
   return absl::OkStatus();
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

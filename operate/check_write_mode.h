@@ -6,11 +6,11 @@
 #include "common/pg/session.h"
 #include "operate/report/check_report.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // For the session's role: with triggers and foreign keys silent, which they are; or in the order
 // of the foreign keys, which order, what fires, and what can't be written that way (faults).
 absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
-                            ops::CheckReport* report);
+                            operate::CheckReport* report);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

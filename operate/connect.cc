@@ -4,7 +4,7 @@
 
 #include "common/base/strings.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
@@ -30,4 +30,4 @@ absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& end
   return absl::UnavailableError(session.status().message());
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

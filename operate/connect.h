@@ -8,7 +8,7 @@
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // InvalidArgument when the environment or file that `endpoint` names does not hold it.
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side);
@@ -23,4 +23,4 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& e
 absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
                                                        std::string_view side, const Cancel& cancel);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

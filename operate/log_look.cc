@@ -10,11 +10,11 @@
 #include "common/mapping/install/prepare.h"
 #include "operate/log_options.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
-ops::LogFacts LogLook::Now() {
+operate::LogFacts LogLook::Now() {
   if (file_.log.kafka.empty()) return OfFile();
-  ops::LogFacts facts;
+  operate::LogFacts facts;
   const absl::StatusOr<int64_t> next = NextOffset();
   if (next.ok()) {
     facts.next_offset = *next;
@@ -39,16 +39,16 @@ absl::StatusOr<int64_t> LogLook::NextOffset() {
   return topic.next;
 }
 
-ops::LogFacts LogLook::OfFile() const {
+operate::LogFacts LogLook::OfFile() const {
   const std::filesystem::path path = file_.log.sqlite_path;
   std::error_code error;
   const uintmax_t bytes = std::filesystem::file_size(path, error);
   if (error) return {.error = path.string() + ": " + error.message()};
   const uintmax_t wal = std::filesystem::file_size(path.string() + "-wal", error);
-  ops::LogFacts facts{.bytes = static_cast<int64_t>(error ? bytes : bytes + wal)};
+  operate::LogFacts facts{.bytes = static_cast<int64_t>(error ? bytes : bytes + wal)};
   const std::filesystem::space_info space = std::filesystem::space(path, error);
   if (!error) facts.free_bytes = static_cast<int64_t>(space.available);
   return facts;
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -1,7 +1,7 @@
 // Looks at the event log of a migration for `status`: makes nothing, waits for nobody.
 //
 //   LogLook look(file, cancel);
-//   ops::LogFacts facts = look.Now();   // again and again
+//   operate::LogFacts facts = look.Now();   // again and again
 //
 // Thread-compatible.
 #pragma once
@@ -13,7 +13,7 @@
 #include "common/spec/migration_file.h"
 #include "operate/report/status.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 class LogLook {
  public:
@@ -21,10 +21,10 @@ class LogLook {
   LogLook(const spec::MigrationFile& file, const Cancel& cancel) : file_(file), cancel_(cancel) {}
 
   // Of the forward stream's change topic. A broker that does not answer takes some seconds.
-  ops::LogFacts Now();
+  operate::LogFacts Now();
 
  private:
-  ops::LogFacts OfFile() const;
+  operate::LogFacts OfFile() const;
   absl::StatusOr<int64_t> NextOffset();
 
   const spec::MigrationFile& file_;
@@ -32,4 +32,4 @@ class LogLook {
   std::unique_ptr<eventlog::EventLog> kafka_;  // null until asked for the first time
 };
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

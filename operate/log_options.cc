@@ -6,7 +6,7 @@
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 absl::StatusOr<eventlog::LogOptions> LogOptionsOf(const spec::MigrationFile& file) {
   eventlog::LogOptions options = {.sqlite_path = file.log.sqlite_path,
@@ -36,4 +36,4 @@ absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::Migratio
   return eventlog::OpenEventLog(options, cancel);
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -7,7 +7,7 @@
 #include "common/eventlog/event_log.h"
 #include "common/spec/migration_file.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // The next step when no broker answers.
 inline constexpr char kStartTheBroker[] = "start the broker, or correct bootstrap.servers";
@@ -23,4 +23,4 @@ absl::Status RefuseBadLog(const spec::MigrationFile& file, const Cancel& cancel)
 absl::StatusOr<std::unique_ptr<eventlog::EventLog>> OpenLog(const spec::MigrationFile& file,
                                                             const Cancel& cancel);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

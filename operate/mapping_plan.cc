@@ -7,16 +7,16 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/target_setup.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
-absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
+absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
                                                    pg::Session& old_session) {
-  return mapping::LoadCatalog(old_session, mapping::SourceTables(file.forward),
+  return catalog::LoadCatalog(old_session, catalog::SourceTables(file.forward),
                               {.schemas = file.schemas});
 }
 
 std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction) {
-  std::vector<spec::TableName> names = mapping::TargetTables(direction);
+  std::vector<spec::TableName> names = catalog::TargetTables(direction);
   for (spec::TableName& name : mapping::LookupTables(direction)) names.push_back(std::move(name));
   return names;
 }
@@ -46,13 +46,13 @@ absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
 }
 
 absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
-                                              const mapping::Catalog& source,
+                                              const catalog::Catalog& source,
                                               pg::Session& new_session,
                                               const std::vector<std::string>& source_names,
                                               std::vector<mapping::CompileFault>* faults) {
   // NEW's tables are always named with their schema.
-  ASSIGN_OR_RETURN(const mapping::Catalog target,
-                   mapping::LoadCatalog(new_session, mapping::TargetTables(file.forward), {}));
+  ASSIGN_OR_RETURN(const catalog::Catalog target,
+                   catalog::LoadCatalog(new_session, catalog::TargetTables(file.forward), {}));
   std::vector<std::string> target_names;
   if (!target.missing.empty()) {
     ASSIGN_OR_RETURN(target_names, TableNames(new_session));
@@ -67,4 +67,4 @@ absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                           new_session, faults);
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

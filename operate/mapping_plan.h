@@ -9,10 +9,10 @@
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // OLD's side of it.
-absl::StatusOr<mapping::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
+absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
                                                    pg::Session& old_session);
 
 // The tables of NEW that are filled, and those that are only looked up.
@@ -26,9 +26,9 @@ absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session);
 
 // For check: each fault apart, with the nearest name there is. InvalidArgument when there are any.
 absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
-                                              const mapping::Catalog& source,
+                                              const catalog::Catalog& source,
                                               pg::Session& new_session,
                                               const std::vector<std::string>& source_names,
                                               std::vector<mapping::CompileFault>* faults);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -4,7 +4,7 @@
 #include "absl/time/clock.h"
 #include "common/base/strings.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
@@ -54,4 +54,4 @@ absl::Status RequireStream(pg::Session& session, const std::string& stream) {
       absl::StrCat("stream ", stream, " has not begun in NEW; start it with: switchyard run FILE"));
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

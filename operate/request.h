@@ -9,7 +9,7 @@
 #include "common/base/cancel.h"
 #include "common/pg/session.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 struct Request {
   std::string stream;
@@ -28,4 +28,4 @@ absl::StatusOr<std::string> AwaitAnswer(pg::Session& session, int64_t id, absl::
 // FailedPrecondition unless Switchyard's tables are in NEW and the stream has begun.
 absl::Status RequireStream(pg::Session& session, const std::string& stream);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -9,7 +9,7 @@
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 namespace {
 
 // A superuser prints the setup before the role exists; any other login is the role itself.
@@ -30,7 +30,7 @@ absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const s
                    ConnectTo(file.old_db, "old", cancel));
   capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
   ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role));
-  ASSIGN_OR_RETURN(const mapping::Catalog catalog, LoadSourceCatalog(file, *session));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
   return capture::SourceSetupSql(source, catalog);
 }
 
@@ -40,8 +40,8 @@ absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const s
                    ConnectTo(file.new_db, "new", cancel));
   mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};
   ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role));
-  ASSIGN_OR_RETURN(const mapping::Catalog catalog,
-                   mapping::LoadCatalog(*session, TablesOfNew(file.forward), {}));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog,
+                   catalog::LoadCatalog(*session, TablesOfNew(file.forward), {}));
   if (!catalog.missing.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),
@@ -50,4 +50,4 @@ absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const s
   return mapping::TargetOwnerSql(target, file.forward, catalog);
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -6,7 +6,7 @@
 #include "common/base/cancel.h"
 #include "common/spec/migration_file.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // For OLD. `role` captures; empty: who the connection string logs in as, or switchyard_capture if
 // that is a superuser. FailedPrecondition names the tables that can't be captured. Nothing is
@@ -19,4 +19,4 @@ absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const s
 absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const std::string& role,
                                         const Cancel& cancel);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

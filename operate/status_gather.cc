@@ -10,11 +10,11 @@
 #include "operate/connect.h"
 #include "replayer/target/target_session.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 namespace {
 
-using ops::CopyTable;
-using ops::StreamFacts;
+using operate::CopyTable;
+using operate::StreamFacts;
 
 // Every time travels as microseconds since 1970.
 constexpr char kNowUs[] = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
@@ -55,7 +55,7 @@ absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts*
     FROM pg_replication_slots WHERE slot_name = $1)",
                                                        {slot}));
   if (row.rows() == 0) return absl::OkStatus();
-  ops::SlotFacts& out = facts->slot.emplace();
+  operate::SlotFacts& out = facts->slot.emplace();
   out.name = slot;
   out.active = row.boolean(0, 0);
   out.wal_status = row.str(0, 1);
@@ -260,4 +260,4 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   return {std::move(facts)};
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -2,7 +2,7 @@
 // running; changes nothing.
 //
 //   StatusGatherer gatherer(file, cancel);
-//   std::vector<ops::StreamFacts> facts = gatherer.Gather();   // again and again
+//   std::vector<operate::StreamFacts> facts = gatherer.Gather();   // again and again
 //
 // A database that can't be asked leaves its part of the facts unknown and says why. Keeps its
 // connections, and makes them again when they are lost. Thread-compatible.
@@ -20,7 +20,7 @@
 #include "operate/log_look.h"
 #include "operate/report/status.h"
 
-namespace switchyard::cli {
+namespace switchyard::operate {
 
 // Position in StreamFacts::copy by OLD's oid of the table.
 using CopyIndex = std::map<int64_t, size_t>;
@@ -32,11 +32,11 @@ class StatusGatherer {
       : file_(file), cancel_(cancel), log_(file, cancel) {}
 
   // One entry for each stream of the file.
-  std::vector<ops::StreamFacts> Gather();
+  std::vector<operate::StreamFacts> Gather();
 
  private:
-  absl::Status AskSource(CopyIndex* index, ops::StreamFacts* facts);
-  absl::Status AskTarget(CopyIndex* index, ops::StreamFacts* facts);
+  absl::Status AskSource(CopyIndex* index, operate::StreamFacts* facts);
+  absl::Status AskTarget(CopyIndex* index, operate::StreamFacts* facts);
 
   const spec::MigrationFile& file_;
   const Cancel& cancel_;
@@ -45,4 +45,4 @@ class StatusGatherer {
   LogLook log_;
 };
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::operate

@@ -37,9 +37,9 @@ Pipeline::~Pipeline() {
   thread_.join();
 }
 
-std::optional<Batch> Pipeline::Next(absl::Duration timeout) {
+std::optional<changes::Batch> Pipeline::Next(absl::Duration timeout) {
   idle_ = true;
-  std::optional<Batch> batch = queue_.PopFor(timeout);
+  std::optional<changes::Batch> batch = queue_.PopFor(timeout);
   if (batch) idle_ = false;
   return batch;
 }
@@ -51,7 +51,7 @@ absl::Status Pipeline::status() const {
   return status_;
 }
 
-bool Pipeline::Hand(Batch batch) { return queue_.Push(std::move(batch), 1); }
+bool Pipeline::Hand(changes::Batch batch) { return queue_.Push(std::move(batch), 1); }
 
 void Pipeline::Read() {
   const absl::Status status = ReadUntilError();
@@ -63,7 +63,7 @@ void Pipeline::Read() {
 }
 
 absl::Status Pipeline::ReadUntilError() {
-  Batcher batcher(plan_, options_.position, options_.batcher);
+  changes::Batcher batcher(plan_, options_.position, options_.batcher);
   for (const event::v1::Relation& relation : options_.relations) {
     batcher.Restore(relation);
   }

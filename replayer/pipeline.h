@@ -25,8 +25,8 @@
 namespace switchyard::replayer {
 
 struct PipelineOptions {
-  Position position;
-  BatcherOptions batcher;
+  records::Position position;
+  changes::BatcherOptions batcher;
   std::vector<event::v1::Relation> relations;
 };
 
@@ -40,7 +40,7 @@ class Pipeline {
 
   // The next batch; nullopt after `timeout`, or when reading has ended (see ended()). Tells the
   // reading thread that the consumer is idle.
-  std::optional<Batch> Next(absl::Duration timeout);
+  std::optional<changes::Batch> Next(absl::Duration timeout);
   // Reading has ended and every batch was taken: status() says why. OK: the hold was reached.
   bool ended() const;
   absl::Status status() const;
@@ -48,13 +48,13 @@ class Pipeline {
  private:
   void Read();
   absl::Status ReadUntilError();
-  bool Hand(Batch batch);
+  bool Hand(changes::Batch batch);
 
   const PipelineOptions options_;
   const mapping::Plan& plan_;
   const std::unique_ptr<eventlog::LogReader> reader_;
   const Cancel& cancel_;
-  BoundedQueue<Batch> queue_;
+  BoundedQueue<changes::Batch> queue_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> idle_ = false;
   mutable Mutex mu_;

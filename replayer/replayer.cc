@@ -128,7 +128,7 @@ absl::Status Replayer::RunOnce() {
   RETURN_IF_ERROR(target_.Open());
   // A target that crashed may have gone back behind what was to be trimmed.
   trim_wal_ = Lsn();
-  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
   // A stream that stopped has no copy point unless its copy was complete.
   const bool copied = state.copy_lsn.valid();
@@ -143,7 +143,7 @@ absl::Status Replayer::RunOnce() {
 }
 
 // Capture writes to the copy topic before it does to the other.
-absl::Status Replayer::RefuseLostCopy(const StreamState& state) {
+absl::Status Replayer::RefuseLostCopy(const records::StreamState& state) {
   ASSIGN_OR_RETURN(const eventlog::TopicInfo changes, log_.Describe(options_.change_topic));
   if (changes.next <= state.position.next_offset) return absl::OkStatus();
   const absl::StatusOr<eventlog::TopicInfo> copy = log_.Describe(options_.copy_topic);
@@ -183,7 +183,7 @@ absl::Status Replayer::Copy() {
 
 absl::Status Replayer::Stream() {
   while (true) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+    ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
     RETURN_IF_ERROR(StreamFrom(state));
     if (std::exchange(read_again_, false)) continue;
     RETURN_IF_ERROR(AwaitRelease(state.hold_lsn));
@@ -191,7 +191,7 @@ absl::Status Replayer::Stream() {
 }
 
 // Until the hold is reached or the log is to be read again (both OK), or something fails.
-absl::Status Replayer::StreamFrom(const StreamState& state) {
+absl::Status Replayer::StreamFrom(const records::StreamState& state) {
   copy_lsn_ = state.copy_lsn;
   catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
   ASSIGN_OR_RETURN(resume_, LoadResume());
@@ -224,7 +224,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
   Pipeline pipeline(std::move(pipeline_options), plan_, std::move(reader), cancel_);
   while (true) {
     RETURN_IF_ERROR(cancel_.status());
-    const std::optional<Batch> batch = pipeline.Next(kBatchWait);
+    const std::optional<changes::Batch> batch = pipeline.Next(kBatchWait);
     if (batch) RETURN_IF_ERROR(ApplyOne(*batch));
     if (!batch && pipeline.ended()) return pipeline.status();
     RETURN_IF_ERROR(Chores());
@@ -233,7 +233,7 @@ absl::Status Replayer::StreamFrom(const StreamState& state) {
   }
 }
 
-absl::Status Replayer::ApplyOne(const Batch& batch) {
+absl::Status Replayer::ApplyOne(const changes::Batch& batch) {
   const absl::Time began = absl::Now();
   absl::Status status = target_.Apply(batch, careful_);
   LogDebug("replayer", "batch",
@@ -344,7 +344,7 @@ absl::Status Replayer::Chores() {
     }
     if (resume_) RETURN_IF_ERROR(StepResume());
   }
-  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
   if (!TrimIsDue()) return absl::OkStatus();
   TrimPoint point{.change = target_.position().next_offset, .copy = state.copy_offset};
@@ -416,7 +416,7 @@ absl::Status Replayer::AwaitRelease(std::optional<Lsn> held) {
   LogInfo("replayer", "held",
           {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
   while (true) {
-    ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+    ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
     if (state.hold_lsn != held) return absl::OkStatus();
     RETURN_IF_ERROR(EndIfDrained(true));
     if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();

@@ -71,11 +71,11 @@ class Replayer {
   };
 
   absl::Status RunOnce();
-  absl::Status RefuseLostCopy(const StreamState& state);
+  absl::Status RefuseLostCopy(const records::StreamState& state);
   absl::Status Copy();
   absl::Status Stream();
-  absl::Status StreamFrom(const StreamState& state);
-  absl::Status ApplyOne(const Batch& batch);
+  absl::Status StreamFrom(const records::StreamState& state);
+  absl::Status ApplyOne(const changes::Batch& batch);
   bool consistent() const { return !catching_up_ && !resume_.has_value() && !in_doubt_; }
   absl::Status NoteConsistency();
   absl::Status Chores();

@@ -6,5 +6,4 @@ namespace switchyard::internal {
 }  // namespace switchyard::internal
 
 #define SY_CHECK(condition) \
-  ((condition) ? (void)0    \
-               : ::switchyard::internal::CheckFailed(#condition, __FILE__, __LINE__))
+  ((condition) ? (void)0 : ::switchyard::internal::CheckFailed(#condition, __FILE__, __LINE__))

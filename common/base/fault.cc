@@ -38,7 +38,8 @@ void ArmFromEnvironment() {
   if (value == nullptr || *value == '\0') return;
   MutexLock lock(&mu);
   for (const auto piece : absl::StrSplit(value, ',')) {
-    const std::pair<std::string, std::string> parts = absl::StrSplit(piece, absl::MaxSplits(':', 1));
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(piece, absl::MaxSplits(':', 1));
     int pass = 1;
     if (!parts.second.empty() && !absl::SimpleAtoi(parts.second, &pass)) pass = 1;
     Countdown()[parts.first] = pass;

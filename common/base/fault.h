@@ -21,9 +21,9 @@ void ArmFromEnvironment();
 
 }  // namespace switchyard::fault
 
-#define SY_FAULT_POINT(name)                                                       \
-  do {                                                                             \
-    if (::switchyard::fault::internal::armed.load(std::memory_order_relaxed)) {    \
-      ::switchyard::fault::internal::Hit(name);                                    \
-    }                                                                              \
+#define SY_FAULT_POINT(name)                                                    \
+  do {                                                                          \
+    if (::switchyard::fault::internal::armed.load(std::memory_order_relaxed)) { \
+      ::switchyard::fault::internal::Hit(name);                                 \
+    }                                                                           \
   } while (false)

@@ -1,7 +1,8 @@
 // key=value log lines on standard error, over spdlog.
 //
 //   LogInfo("replayer", "copy finished", {{"stream", name}, {"table", table}, {"rows", "312"}});
-//     -> 2026-01-02T03:04:05.678Z I replayer "copy finished" stream=shop.forward table=users rows=312
+//     -> 2026-01-02T03:04:05.678Z I replayer "copy finished" stream=shop.forward table=users
+//     rows=312
 //
 // INFO: a person may care tomorrow. WARN: degraded but self-healing. ERROR: someone must act, and
 // the line says how (key "next"). Never row values, never connection strings. Thread-safe.

@@ -48,8 +48,8 @@ class CondVar {
   // False when `timeout` passed without a signal (spurious wake-ups return true).
   bool WaitFor(Mutex* mu, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
-    const bool signalled =
-        condition_.wait_for(lock, absl::ToChronoMicroseconds(timeout)) == std::cv_status::no_timeout;
+    const bool signalled = condition_.wait_for(lock, absl::ToChronoMicroseconds(timeout)) ==
+                           std::cv_status::no_timeout;
     lock.release();
     return signalled;
   }

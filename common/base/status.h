@@ -22,17 +22,17 @@ absl::Status Annotate(const absl::Status& status, std::string_view context);
 
 }  // namespace switchyard
 
-#define RETURN_IF_ERROR(expr)                                \
-  do {                                                       \
-    if (absl::Status sy_status = (expr); !sy_status.ok()) {  \
-      return sy_status;                                      \
-    }                                                        \
+#define RETURN_IF_ERROR(expr)                               \
+  do {                                                      \
+    if (absl::Status sy_status = (expr); !sy_status.ok()) { \
+      return sy_status;                                     \
+    }                                                       \
   } while (false)
 
 #define SY_CONCAT_INNER(a, b) a##b
 #define SY_CONCAT(a, b) SY_CONCAT_INNER(a, b)
 #define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_IMPL(SY_CONCAT(sy_or_, __LINE__), lhs, expr)
-#define ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \
-  auto tmp = (expr);                          \
+#define ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr)    \
+  auto tmp = (expr);                             \
   if (!tmp.ok()) return std::move(tmp).status(); \
   lhs = *std::move(tmp)

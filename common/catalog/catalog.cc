@@ -9,7 +9,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/catalog_types.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace {
 
 template <typename T>
@@ -351,4 +351,4 @@ std::vector<spec::TableName> TargetTables(const spec::Direction& direction) {
   return names.Take();
 }
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

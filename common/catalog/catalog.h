@@ -15,7 +15,7 @@
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 
 struct Column {
   std::string name;
@@ -90,9 +90,9 @@ inline constexpr std::string_view kSchemaPlaceholder = "{schema}";
 struct UserType {
   uint32_t oid = 0;  // on the source
   std::string schema, name;
-  std::string mirror_name;  // the name, made unique where two schemas share it
-  char kind = 'e';          // 'e' enum, 'd' domain, 'c' composite, 'r' range, 'l' collation
-  std::string create_sql;   // one statement, with kSchemaPlaceholder
+  std::string mirror_name;          // the name, made unique where two schemas share it
+  char kind = 'e';                  // 'e' enum, 'd' domain, 'c' composite, 'r' range, 'l' collation
+  std::string create_sql;           // one statement, with kSchemaPlaceholder
   std::vector<std::string> labels;  // of an enum, in its order
 };
 
@@ -133,4 +133,4 @@ std::vector<spec::TableName> TargetTables(const spec::Direction& direction);
 std::string CatalogToJson(const Catalog& catalog);
 absl::StatusOr<Catalog> CatalogFromJson(std::string_view json);
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

@@ -5,7 +5,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace {
 
 using nlohmann::json;
@@ -197,4 +197,4 @@ absl::StatusOr<Catalog> CatalogFromJson(std::string_view text) {
   return catalog;
 }
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

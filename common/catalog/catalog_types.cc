@@ -11,7 +11,7 @@
 #include "common/base/check.h"
 #include "common/base/strings.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace internal {
 namespace {
 
@@ -406,4 +406,4 @@ std::string WithSchema(std::string_view text, std::string_view schema) {
   return out;
 }
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

@@ -9,7 +9,7 @@
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 
-namespace switchyard::mapping::internal {
+namespace switchyard::catalog::internal {
 
 // SQL for the type name of (type oid, modifier) as Column::type has it. `type` and `modifier` are
 // SQL expressions. Needs search_path = pg_catalog.
@@ -24,4 +24,4 @@ std::string UserOwnedSql(std::string_view catalogue, std::string_view oid, std::
 // transaction.
 absl::Status LoadTypes(pg::Session& session, const std::string& oids, Catalog* catalog);
 
-}  // namespace switchyard::mapping::internal
+}  // namespace switchyard::catalog::internal

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace {
 
 enum class Kind {
@@ -138,4 +138,4 @@ const char* LostInAssignment(const AssignedType& from, const AssignedType& to, b
   return given.kind == Kind::kInet && kept.kind == Kind::kCidr ? "the bits of the host" : nullptr;
 }
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

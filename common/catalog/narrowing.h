@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 
 // As a row description has it: a domain as the type it is over.
 struct AssignedType {
@@ -20,4 +20,4 @@ struct AssignedType {
 // limit may hold more; of an expression such as round(x, 2) its type says too little.
 const char* LostInAssignment(const AssignedType& from, const AssignedType& to, bool plain);
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

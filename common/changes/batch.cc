@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 bool NeedsEscape(char c) { return c == '\\' || c == '\n' || c == '\t' || c == '\r'; }
@@ -37,4 +37,4 @@ void AppendCopyField(const Value& value, std::string* out) {
   }
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

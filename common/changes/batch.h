@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "common/base/lsn.h"
+#include "common/records/position.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 // Memory for values: only grows, freed as a whole.
 class Arena {
@@ -116,10 +117,17 @@ struct Batch {
   bool chunk = false;      // piece of a transaction that is not yet complete
   bool continues = false;  // begins with the rest of a transaction that came in chunks
   bool aborted = false;    // the chunks before belong to a transaction that never completed
+
+  records::Advance Step() const {
+    return {.to = {epoch, lsn, covered_lsn, next_offset},
+            .commit_time_us = commit_time_us,
+            .transactions = transactions,
+            .rows = rows};
+  }
 };
 
 // Appends one COPY text field. `separator` goes before it unless 0.
 void AppendCopyField(const Value& value, std::string* out);
 void AppendCopyText(std::string_view text, std::string* out);
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

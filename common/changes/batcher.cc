@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_format.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 using event::v1::Event;
 
@@ -386,4 +386,4 @@ Batch Batcher::Cut(bool chunk) {
   return batch;
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

@@ -26,17 +26,12 @@
 #include "common/changes/row_event.h"
 #include "common/changes/table_collapse.h"
 #include "common/mapping/plan.h"
+#include "common/records/position.h"
 #include "proto/event.pb.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
-// Where a stream stands in the target.
-struct Position {
-  uint64_t epoch = 0;
-  Lsn lsn;          // every commit <= lsn is applied
-  Lsn covered_lsn;  // the log was read up to here
-  int64_t next_offset = 0;
-};
+using records::Position;
 
 struct BatcherOptions {
   int64_t batch_rows_max = 50'000;
@@ -140,4 +135,4 @@ class Batcher {
   int64_t commit_time_us_ = 0;
 };
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

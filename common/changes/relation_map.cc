@@ -6,14 +6,14 @@
 #include "absl/strings/str_format.h"
 #include "common/catalog/narrowing.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 const char* WhatChanged(const mapping::StageColumn& column, const event::v1::Column* now) {
   if (now == nullptr) return "was dropped or renamed";
   if (column.type_oid == 0) return nullptr;
   if (now->type_oid() != column.type_oid) return "changed its type";
-  const char* lost = mapping::LostInAssignment({now->type_oid(), now->type_modifier()},
+  const char* lost = catalog::LostInAssignment({now->type_oid(), now->type_modifier()},
                                                {column.type_oid, column.type_modifier}, true);
   return lost == nullptr ? nullptr : "has more digits or fields";
 }
@@ -106,4 +106,4 @@ absl::StatusOr<Value*> RelationMap::CopyTuple(const Relation& relation, const Tu
   return row;
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

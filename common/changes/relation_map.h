@@ -14,7 +14,7 @@
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 // Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is gone
 // or has another type; one of more digits would be rounded without a word.
@@ -51,4 +51,4 @@ class RelationMap {
   std::vector<int> places_;  // reused from one tuple to the next
 };
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

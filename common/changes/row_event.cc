@@ -2,7 +2,7 @@
 
 #include "common/base/varint.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 using event::v1::Event;
@@ -184,4 +184,4 @@ void ViewRow(const Event& event, RowView* row) {
   if (event.row().has_old_tuple()) View(event.row().old_tuple(), &row->old_tuple);
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

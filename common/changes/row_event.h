@@ -17,7 +17,7 @@
 #include "common/base/status.h"
 #include "proto/event.pb.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 struct TupleView {
   bool present = false;
@@ -41,4 +41,4 @@ absl::StatusOr<bool> ParseRowEvent(std::string_view payload, RowView* row);
 // The same view of an event that was parsed; `event` must outlive it.
 void ViewRow(const event::v1::Event& event, RowView* row);
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

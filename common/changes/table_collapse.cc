@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 TableCollapse::TableCollapse(const mapping::SourcePlan& source, int source_index)
     : source_(source_index), key_(source.key), columns_(source.columns.size()) {}
@@ -99,4 +99,4 @@ TableChanges TableCollapse::Changes(Arena* arena) const {
   return table;
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

@@ -13,7 +13,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 class TableCollapse {
  public:
@@ -72,4 +72,4 @@ class TableCollapse {
   absl::flat_hash_map<KeyRef, int> dead_;  // deleted rows by the key they had before
 };
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

@@ -1,8 +1,9 @@
 // One SQLite connection to a log file, its statements, and SQLite's errors as Status.
 //
 //   ASSIGN_OR_RETURN(auto db, SqliteDb::Open(path));
-//   ASSIGN_OR_RETURN(SqliteStatement find, db->Prepare("SELECT number FROM topics WHERE name =
-//   ?")); find.BindText(1, topic); ASSIGN_OR_RETURN(const bool found, find.Step());
+//   ASSIGN_OR_RETURN(SqliteStatement find, db->Prepare("SELECT 1 FROM topics WHERE name = ?"));
+//   find.BindText(1, topic);
+//   ASSIGN_OR_RETURN(const bool found, find.Step());
 //
 // Thread-compatible: one thread at a time uses a connection and its statements. Statements must
 // go before their connection.

@@ -144,8 +144,8 @@ struct OrderedSql {
   // what refers to the rows: for unique values handed over. With the noted rows taken out in it.
   std::string exchange;
   std::string exchange_all;
-  // Temporary, made in the transactions that need it: rows that no change may reach (late_refusals.h),
-  // numbered; by key where the mapping is row-local, else by scope.
+  // Temporary, made in the transactions that need it: rows that no change may reach
+  // (late_refusals.h), numbered; by key where the mapping is row-local, else by scope.
   std::string barred_table;
   std::string barred_ddl;
   std::string barred;  // sy__ord of the stage, or sy__n of the slices; and the number of the row

@@ -1,7 +1,6 @@
 // What a piece of mapping SQL reads and does, told from its parse tree (libpg_query). Pure.
 //
-//   ASSIGN_OR_RETURN(SelectShape shape, AnalyzeSelect("SELECT id, lower(email) AS email FROM
-//   customers"));
+//   ASSIGN_OR_RETURN(SelectShape shape, AnalyzeSelect("SELECT id, lower(email) FROM customers"));
 //
 // Errors are InvalidArgument with the parser's message and the character offset it points to.
 #pragma once

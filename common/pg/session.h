@@ -1,9 +1,9 @@
 // One SQL connection over libpq. No exceptions, no silent reconnects: a lost connection is an
 // Unavailable (or, during COMMIT, an Unknown) status and the session is dead; make a new one.
 //
-//   ASSIGN_OR_RETURN(auto session, Session::Connect({.dsn = dsn, .application_name = "switchyard
-//   replay"}, cancel)); RETURN_IF_ERROR(session->Execute("CREATE TABLE t (id int); CREATE INDEX ON
-//   t (id)")); ASSIGN_OR_RETURN(Result r, session->Query("SELECT id FROM t WHERE id = $1", {"7"}));
+//   ASSIGN_OR_RETURN(auto session, Session::Connect({.dsn = dsn}, cancel));
+//   RETURN_IF_ERROR(session->Execute("CREATE TABLE t (id int); CREATE INDEX ON t (id)"));
+//   ASSIGN_OR_RETURN(Result r, session->Query("SELECT id FROM t WHERE id = $1", {"7"}));
 //
 // Every session starts with the settings under which values travel in text form (DateStyle and so
 // on, see kTextFormSettings) and with the time-outs a role or database may carry switched off.

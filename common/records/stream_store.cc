@@ -5,7 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 
-namespace switchyard::replayer {
+namespace switchyard::records {
 
 namespace {
 
@@ -94,7 +94,7 @@ absl::Status StreamStore::LockAt(const Position& position) {
   return row.rows() == 1 ? absl::OkStatus() : WhyNotAt(position);
 }
 
-absl::Status StreamStore::Move(const Position& from, const Batch& batch) {
+absl::Status StreamStore::Move(const Position& from, const Advance& step) {
   const auto number = [](auto value) { return std::to_string(value); };
   ASSIGN_OR_RETURN(
       const pg::Result moved,
@@ -108,9 +108,9 @@ absl::Status StreamStore::Move(const Position& from, const Batch& batch) {
           "WHERE name = $1 AND lsn = $2::pg_lsn AND epoch = $3::bigint AND log_offset = $4::bigint "
           "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn)",
           {stream_, from.lsn.ToString(), number(from.epoch), number(from.next_offset),
-           number(batch.epoch), batch.lsn.ToString(), batch.covered_lsn.ToString(),
-           number(batch.next_offset), number(batch.transactions), number(batch.rows),
-           number(batch.commit_time_us)}));
+           number(step.to.epoch), step.to.lsn.ToString(), step.to.covered_lsn.ToString(),
+           number(step.to.next_offset), number(step.transactions), number(step.rows),
+           number(step.commit_time_us)}));
   return moved.affected() == 1 ? absl::OkStatus() : WhyNotAt(from);
 }
 
@@ -148,4 +148,4 @@ absl::StatusOr<std::set<uint32_t>> StreamStore::LoadGone() {
   return gone;
 }
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::records

@@ -14,11 +14,11 @@
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "common/changes/batcher.h"
 #include "common/pg/session.h"
+#include "common/records/position.h"
 #include "proto/event.pb.h"
 
-namespace switchyard::replayer {
+namespace switchyard::records {
 
 // A row of switchyard.stream.
 struct StreamState {
@@ -40,9 +40,9 @@ class StreamStore {
   absl::StatusOr<StreamState> Load();
   absl::Status SetState(const std::string& state, const std::string& stop_reason = "");
 
-  // Within the caller's transaction, from the position the stream is believed to have to where
-  // `batch` ends. Aborted: it stands elsewhere, or is held before that.
-  absl::Status Move(const Position& from, const Batch& batch);
+  // Within the caller's transaction, from the position the stream is believed to have. Aborted: it
+  // stands elsewhere, or is held before that.
+  absl::Status Move(const Position& from, const Advance& step);
   // Locks the position until the transaction ends. Aborted: it stands elsewhere.
   absl::Status LockAt(const Position& position);
 
@@ -62,4 +62,4 @@ class StreamStore {
   const std::string stream_;
 };
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::records

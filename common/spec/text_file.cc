@@ -34,8 +34,7 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, size_t bytes_m
   }
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " can't be read: ", std::strerror(errno)));
+    return absl::InvalidArgumentError(absl::StrCat(path, " can't be read: ", std::strerror(errno)));
   }
   // One byte more tells a file that is too long from one that just fits.
   std::string text(bytes_max + 1, '\0');

@@ -7,7 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using nlohmann::ordered_json;
@@ -91,4 +91,4 @@ std::string CheckReportJson(const CheckReport& report) {
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

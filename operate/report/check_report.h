@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 struct CheckFault {
   // Where to mend it: the migration file (and the files it names), one of the databases, the log.
@@ -43,4 +43,4 @@ std::string CheckReportText(const CheckReport& report);
 // The words of message CheckResult in proto/control.proto.
 std::string CheckReportJson(const CheckReport& report);
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_format.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 std::string TwoUnits(int64_t big, const char* big_unit, int64_t small, const char* small_unit) {
@@ -34,4 +34,4 @@ std::string HumanDuration(absl::Duration duration) {
   return TwoUnits(whole / 86400, "d", whole % 86400 / 3600, "h");
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

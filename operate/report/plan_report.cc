@@ -8,7 +8,7 @@
 #include "common/base/strings.h"
 #include "operate/report/table_text.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using nlohmann::ordered_json;
@@ -108,4 +108,4 @@ std::string PlanReportJson(const PlanReport& report) {
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 struct PlannedTable {
   std::string table;               // NEW's
@@ -38,4 +38,4 @@ std::string PlanReportText(const PlanReport& report);
 // The words of message Plan in proto/control.proto.
 std::string PlanReportJson(const PlanReport& report);
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -6,7 +6,7 @@
 #include "common/base/strings.h"
 #include "operate/report/human.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using nlohmann::ordered_json;
@@ -53,4 +53,4 @@ std::string QuarantineJson(const QuarantineReport& report) {
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

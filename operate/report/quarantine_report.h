@@ -9,7 +9,7 @@
 
 #include "absl/time/time.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 struct QuarantineEntry {
   int64_t id = 0;
@@ -34,4 +34,4 @@ std::string QuarantineText(const QuarantineReport& report);
 // The words of message Quarantine in proto/control.proto.
 std::string QuarantineJson(const QuarantineReport& report);
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 const std::vector<CopyTable> kNoTables;
@@ -165,4 +165,4 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   return status;
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

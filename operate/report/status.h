@@ -17,7 +17,7 @@
 #include "absl/time/time.h"
 #include "common/base/lsn.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 // The replication slot on the source.
 struct SlotFacts {
@@ -152,4 +152,4 @@ std::string StatusText(const StatusReport& report, const StatusTextOptions& opti
 // The words of message Status in proto/control.proto. On one line when `compact`.
 std::string StatusJson(const StatusReport& report, bool compact);
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -3,7 +3,7 @@
 
 #include "operate/report/status.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using nlohmann::ordered_json;
@@ -97,4 +97,4 @@ std::string StatusJson(const StatusReport& report, bool compact) {
   return object.dump(compact ? -1 : 2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -9,7 +9,7 @@
 #include "operate/report/status.h"
 #include "operate/report/table_text.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 constexpr char kUnknown[] = "unknown";
@@ -194,4 +194,4 @@ std::string StatusText(const StatusReport& report, const StatusTextOptions& opti
   return out;
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 size_t TextWidth(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -32,4 +32,4 @@ std::string AlignColumns(const std::vector<std::vector<std::string>>& rows,
   return out;
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 // Columns a terminal needs for UTF-8 text, taking every character as one.
 size_t TextWidth(std::string_view text);
@@ -17,4 +17,4 @@ enum class Align { kLeft, kRight };
 std::string AlignColumns(const std::vector<std::vector<std::string>>& rows,
                          const std::vector<Align>& align, size_t indent);
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -68,7 +68,7 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
     : target_(target), plan_(plan), options_(std::move(options)) {}
 
 absl::Status CopyLoader::Start() {
-  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   next_offset_ = committed_offset_ = state.copy_offset;
   ASSIGN_OR_RETURN(
       const pg::Result rows,
@@ -263,7 +263,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   }
   relations_[id] = point.relation();
   if (SourceOf(id) == nullptr) return absl::OkStatus();
-  RETURN_IF_ERROR(Fits(*SourceOf(id), point.relation()));
+  RETURN_IF_ERROR(changes::Fits(*SourceOf(id), point.relation()));
   if (known != progress_.end() && point.generation() > known->second.generation) {
     RETURN_IF_ERROR(Discard(id));
   }

@@ -58,13 +58,13 @@ class SideWriter {
         write_(std::move(write)) {}
   ~SideWriter() { TakeBack(); }
 
-  absl::Status Apply(Batch batch) {
+  absl::Status Apply(changes::Batch batch) {
     if (batch.aborted) {
       TakeBack();
       return absl::OkStatus();
     }
     if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
-    for (TableChanges& table : batch.tables) {
+    for (changes::TableChanges& table : batch.tables) {
       table.source = source_;
       RETURN_IF_ERROR(writer_.Stage(table, false));
       RETURN_IF_ERROR(writer_.WriteMirror(table, write_));
@@ -116,7 +116,7 @@ absl::Status Recopy::Step(const std::vector<std::string>& also) {
 }
 
 absl::Status Recopy::OpenReader() {
-  ASSIGN_OR_RETURN(const StreamState state, target_.stream().Load());
+  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   next_offset_ = state.copy_offset;
   RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));  // it may have been deleted
   ASSIGN_OR_RETURN(reader_, log_.OpenReader(options_.copy_topic, next_offset_));
@@ -234,7 +234,7 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   job.leaves[point.relation_id()] = {.generation = point.generation(),
                                      .lsn = Lsn(point.lsn()),
                                      .shape = point.relation(),
-                                     .fit = Fits(*source, point.relation())};
+                                     .fit = changes::Fits(*source, point.relation())};
   const std::string load = LoadTable(point.relation_id());
   return session.Execute(absl::StrCat("DROP TABLE IF EXISTS pg_temp.", load, "; CREATE TEMP TABLE ",
                                       load, " (", absl::StrJoin(columns, ", "),
@@ -300,7 +300,7 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
     return false;
   }
-  ASSIGN_OR_RETURN(const std::optional<Position> from, AskedAt(job));
+  ASSIGN_OR_RETURN(const std::optional<records::Position> from, AskedAt(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.
   const bool old = from && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
@@ -427,7 +427,7 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 
-absl::StatusOr<std::optional<Position>> Recopy::AskedAt(const Job& job) {
+absl::StatusOr<std::optional<records::Position>> Recopy::AskedAt(const Job& job) {
   const SourcePlan& source = plan_.sources[job.source];
   ASSIGN_OR_RETURN(
       const pg::Result from,
@@ -436,17 +436,18 @@ absl::StatusOr<std::optional<Position>> Recopy::AskedAt(const Job& job) {
           "kind = 'recopy' AND state = 'open' AND argument IN ($2, $3) ORDER BY log_offset LIMIT 1",
           {options_.stream, source.name, source.schema + "." + source.name}));
   if (from.rows() == 0) return std::nullopt;
-  Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)), .next_offset = from.i64(0, 2)};
+  records::Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)),
+                             .next_offset = from.i64(0, 2)};
   ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
   return position;
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.
 absl::Status Recopy::RollForward(Job& job) {
-  const Position& position = job.from;
+  const records::Position& position = job.from;
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
-  BatcherOptions options;
+  changes::BatcherOptions options;
   for (const auto& [id, leaf] : job.leaves) {
     options.copy_points[id] = leaf.lsn;
     options.copied_before = std::max(options.copied_before, leaf.lsn);
@@ -455,7 +456,7 @@ absl::Status Recopy::RollForward(Job& job) {
   for (const uint32_t id : plan_.sources[job.source].relation_ids) {
     if (points.contains(id) && !job.leaves.contains(id)) options.gone.insert(id);
   }
-  Batcher batcher(only, position, options);
+  changes::Batcher batcher(only, position, options);
   ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
     batcher.Restore(relation);

@@ -71,7 +71,7 @@ class Recopy {
     std::map<uint32_t, Leaf> leaves;
     uint32_t partitions = 0;  // that belong to the copy; 0: not partitioned
     std::string side;         // temporary table, shaped like the source's stage
-    Position from;            // where the stream stood when it was asked for
+    records::Position from;   // where the stream stood when it was asked for
     bool outdated = false;    // a partition was emptied after the copy
   };
 
@@ -94,7 +94,7 @@ class Recopy {
   absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
   absl::Status SwapTables(const std::vector<Job*>& jobs);
   // Where the stream stood when this table was first asked for; nullopt: nobody did.
-  absl::StatusOr<std::optional<Position>> AskedAt(const Job& job);
+  absl::StatusOr<std::optional<records::Position>> AskedAt(const Job& job);
   absl::Status RollForward(Job& job);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
   absl::Status NoteGone(const Job& job);

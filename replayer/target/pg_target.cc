@@ -39,7 +39,7 @@ void PgTarget::Close() {
 absl::Status PgTarget::Open() {
   Close();
   ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
-  stream_ = std::make_unique<StreamStore>(*session_, options_.stream);
+  stream_ = std::make_unique<records::StreamStore>(*session_, options_.stream);
   writer_ = std::make_unique<TableWriter>(*session_, plan_);
   RETURN_IF_ERROR(writer_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
@@ -75,7 +75,7 @@ absl::Status PgTarget::BeginWrites(bool careful) {
   return careful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }
 
-absl::Status PgTarget::RemoveFirst(const Batch& batch, bool careful) {
+absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
   if (ordered_ == nullptr) return absl::OkStatus();
   for (const int mapping : mapping::Backwards(order_)) {
     if (ordered_->late_refusals().bars(mapping)) continue;
@@ -106,12 +106,12 @@ absl::Status PgTarget::FinishWrites() {
 }
 
 absl::Status PgTarget::ReloadPosition() {
-  ASSIGN_OR_RETURN(const StreamState state, stream_->Load());
+  ASSIGN_OR_RETURN(const records::StreamState state, stream_->Load());
   position_ = state.position;
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::Apply(const Batch& batch, bool careful) {
+absl::Status PgTarget::Apply(const changes::Batch& batch, bool careful) {
   if (batch.aborted) {
     session_->Rollback();
     in_transaction_ = false;
@@ -136,7 +136,7 @@ absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
   return ordered_->late_refusals().Settle();
 }
 
-absl::Status PgTarget::ApplyOnce(const Batch& batch, bool careful) {
+absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, bool careful) {
   const absl::Status status = ApplyInTransaction(batch, careful);
   if (status.ok()) {
     if (!in_transaction_) barred_.clear();
@@ -151,7 +151,7 @@ absl::Status PgTarget::ApplyOnce(const Batch& batch, bool careful) {
   return status;
 }
 
-absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
+absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool careful) {
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(BeginChecked(batch));
   // A row is to be refused where it is written, not at the end of the transaction.
@@ -160,12 +160,13 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   SY_FAULT_POINT("replayer.after_begin");
   RETURN_IF_ERROR(StageAll(batch, !careful));
   RETURN_IF_ERROR(touched_->ByBatch(batch, true));
-  for (const TableChanges& table : batch.tables) {
+  for (const changes::TableChanges& table : batch.tables) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
     if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
   for (const mapping::IdAllotment& ids : plan_.ids) {
-    const bool changed = std::ranges::count(batch.tables, ids.source, &TableChanges::source) > 0;
+    const bool changed =
+        std::ranges::count(batch.tables, ids.source, &changes::TableChanges::source) > 0;
     if (changed) RETURN_IF_ERROR(Annotate(writer_->Run(ids.changed), "ids of kind " + ids.kind));
   }
   SY_FAULT_POINT("replayer.after_mirror");
@@ -185,7 +186,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   }
   RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch.in_doubt));
   if (batch.chunk || continues) {
-    for (const TableChanges& table : batch.tables) {
+    for (const changes::TableChanges& table : batch.tables) {
       RETURN_IF_ERROR(writer_->ClearStage(table.source));
     }
   }
@@ -196,7 +197,7 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   if (continues) {
     // What one chunk could not place, a later one may have made room for.
     if (careful) RETURN_IF_ERROR(RetryInOrder(0, batch.lsn).status());
-    RETURN_IF_ERROR(stream_->Move(*position_, batch));
+    RETURN_IF_ERROR(stream_->Move(*position_, batch.Step()));
   }
   RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(writer_->EmptyUsed());
@@ -205,24 +206,24 @@ absl::Status PgTarget::ApplyInTransaction(const Batch& batch, bool careful) {
   SY_FAULT_POINT("replayer.after_commit");
   in_transaction_ = false;
   touched_->Clear();
-  position_ = Position{.epoch = batch.epoch,
-                       .lsn = batch.lsn,
-                       .covered_lsn = batch.covered_lsn,
-                       .next_offset = batch.next_offset};
+  position_ = records::Position{.epoch = batch.epoch,
+                                .lsn = batch.lsn,
+                                .covered_lsn = batch.covered_lsn,
+                                .next_offset = batch.next_offset};
   return quarantine_->Committed();
 }
 
-absl::Status PgTarget::BeginChecked(const Batch& batch) {
+absl::Status PgTarget::BeginChecked(const changes::Batch& batch) {
   if (in_transaction_) return absl::OkStatus();
   touched_->Clear();
   RETURN_IF_ERROR(session_->Begin());
-  if (!batch.chunk) return stream_->Move(*position_, batch);
+  if (!batch.chunk) return stream_->Move(*position_, batch.Step());
   // Where the transaction will end is not known yet: lock the row, and move it at the end.
   in_transaction_ = true;
   return stream_->LockAt(*position_);
 }
 
-bool PgTarget::Direct(const TableChanges& table, bool careful) const {
+bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
   if (careful || !writer_->inserts_go_direct(table.source)) return false;
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     const int mapping = static_cast<int>(m);
@@ -233,16 +234,16 @@ bool PgTarget::Direct(const TableChanges& table, bool careful) const {
   return true;
 }
 
-absl::Status PgTarget::StageAll(const Batch& batch, bool direct_allowed) {
-  for (const TableChanges& table : batch.tables) {
+absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed) {
+  for (const changes::TableChanges& table : batch.tables) {
     RETURN_IF_ERROR(writer_->Stage(table, Direct(table, !direct_allowed)));
   }
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::WriteRowLocal(const Batch& batch, int mapping, bool careful) {
+absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, bool careful) {
   const MappingPlan& plan = plan_.mappings[mapping];
-  for (const TableChanges& table : batch.tables) {
+  for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source) continue;
     RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, table.truncated));
     if (careful || quarantine_->active(mapping)) {
@@ -257,7 +258,7 @@ absl::Status PgTarget::WriteRowLocal(const Batch& batch, int mapping, bool caref
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::RecomputeMapping(const Batch& batch, int mapping, bool careful) {
+absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping, bool careful) {
   RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
   const auto readers = [&]() -> absl::Status {
     RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
@@ -299,7 +300,7 @@ absl::Status PgTarget::RecomputeInSlices(int mapping, int64_t scopes) {
 
 // What an entry brings into a table of NEW feeds the mappings after it that read that table.
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn lsn) {
-  const Batch here{.lsn = lsn};
+  const changes::Batch here{.lsn = lsn};
   Quarantine::RetryResult result;
   touched_->Clear();
   for (const int mapping : order_) {
@@ -340,7 +341,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
 }
 
 absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> change) {
-  Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
+  changes::Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(here));

@@ -47,7 +47,7 @@ class PgTarget {
   // Aborted: the position moved or a hold was set; start over. A status for which IsRefusedRow
   // holds, when not `careful`: nothing was applied; start over with `careful`, which finds the rows
   // the target refuses and puts them in quarantine. Unknown: in doubt, start over.
-  absl::Status Apply(const Batch& batch, bool careful);
+  absl::Status Apply(const changes::Batch& batch, bool careful);
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
 
@@ -74,41 +74,41 @@ class PgTarget {
 
   bool connected() const { return session_ != nullptr && session_->alive(); }
   pg::Session& session() { return *session_; }
-  StreamStore& stream() { return *stream_; }
+  records::StreamStore& stream() { return *stream_; }
   TableWriter& writer() { return *writer_; }
-  const Position& position() const { return *position_; }
+  const records::Position& position() const { return *position_; }
   // Chunks of a large transaction are in; its end is still to come.
   bool in_transaction() const { return in_transaction_; }
 
  private:
-  absl::Status ApplyInTransaction(const Batch& batch, bool careful);
-  absl::Status BeginChecked(const Batch& batch);
-  absl::Status StageAll(const Batch& batch, bool direct_allowed);
+  absl::Status ApplyInTransaction(const changes::Batch& batch, bool careful);
+  absl::Status BeginChecked(const changes::Batch& batch);
+  absl::Status StageAll(const changes::Batch& batch, bool direct_allowed);
   absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);
-  absl::Status WriteRowLocal(const Batch& batch, int mapping, bool careful);
-  absl::Status RecomputeMapping(const Batch& batch, int mapping, bool careful);
+  absl::Status WriteRowLocal(const changes::Batch& batch, int mapping, bool careful);
+  absl::Status RecomputeMapping(const changes::Batch& batch, int mapping, bool careful);
   absl::Status RecomputeInSlices(int mapping, int64_t scopes);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
-  absl::Status ApplyOnce(const Batch& batch, bool careful);
+  absl::Status ApplyOnce(const changes::Batch& batch, bool careful);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
-  bool Direct(const TableChanges& table, bool careful) const;
-  absl::Status RemoveFirst(const Batch& batch, bool careful);
+  bool Direct(const changes::TableChanges& table, bool careful) const;
+  absl::Status RemoveFirst(const changes::Batch& batch, bool careful);
 
   const PgTargetOptions options_;
   const mapping::Plan& plan_;
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> session_;
-  std::unique_ptr<StreamStore> stream_;
+  std::unique_ptr<records::StreamStore> stream_;
   std::unique_ptr<TableWriter> writer_;
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
   bool silent_ = false;
   std::vector<int> order_;  // of the mappings
   std::unique_ptr<Quarantine> quarantine_;
-  std::optional<Position> position_;  // as committed
-  bool in_transaction_ = false;       // chunks of a large transaction are in
-  std::vector<BarredRow> barred_;     // in the transaction that is tried (late_refusals.h)
-  Lsn barred_at_;                     // the position that transaction is tried from
+  std::optional<records::Position> position_;  // as committed
+  bool in_transaction_ = false;                // chunks of a large transaction are in
+  std::vector<BarredRow> barred_;              // in the transaction that is tried (late_refusals.h)
+  Lsn barred_at_;                              // the position that transaction is tried from
 };
 
 }  // namespace switchyard::replayer

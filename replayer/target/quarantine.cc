@@ -129,7 +129,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapp
   return taken;
 }
 
-absl::Status Quarantine::WriteCarefully(const TableChanges& table, int mapping, Lsn lsn,
+absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn,
                                         Feed feed) {
   const SourcePlan& source = writer_.plan().sources[table.source];
   if (table.truncated) {

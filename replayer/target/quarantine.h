@@ -44,7 +44,7 @@ class Quarantine {
 
   // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
   // rest is written. FailedPrecondition when there are more than entries_max.
-  absl::Status WriteCarefully(const TableChanges& table, int mapping, Lsn lsn, Feed feed);
+  absl::Status WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn, Feed feed);
 
   // The touched scopes of a keyed mapping, likewise; not more than scopes_per_recompute at once.
   absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);

@@ -149,9 +149,9 @@ absl::Status OrderedWriter::TakeOut(int mapping, absl::FunctionRef<absl::Status(
   return absl::OkStatus();
 }
 
-bool OrderedWriter::MayMeetOld(int mapping, const TableChanges& table) const {
+bool OrderedWriter::MayMeetOld(int mapping, const changes::TableChanges& table) const {
   return order_.targets[mapping].late &&
-         (table.truncated || table.count(Op::kMove) > 0 || carried_.contains(mapping));
+         (table.truncated || table.count(changes::Op::kMove) > 0 || carried_.contains(mapping));
 }
 
 absl::Status OrderedWriter::RunAll(int mapping,
@@ -186,13 +186,13 @@ bool OrderedWriter::Read(int mapping) const {
   });
 }
 
-absl::Status OrderedWriter::RemoveFirst(int mapping, const Batch& batch) {
+absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch) {
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   if (Read(mapping)) return absl::OkStatus();
-  for (const TableChanges& table : batch.tables) {
+  for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source || table.truncated) continue;
-    if (table.count(Op::kDelete) == 0) continue;
+    if (table.count(changes::Op::kDelete) == 0) continue;
     if (late(mapping)) {
       RETURN_IF_ERROR(Note(mapping, plan.ordered.note_deleted));
       RETURN_IF_ERROR(RemoveUnreferenced(mapping));
@@ -226,19 +226,19 @@ absl::Status OrderedWriter::RemoveFirst(int mapping) {
   return RunAll(mapping, {&empty});
 }
 
-absl::Status OrderedWriter::Write(int mapping, const TableChanges& table, bool direct) {
+absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& table, bool direct) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
-  const Staged staged{.fresh = table.count(Op::kInsert) > 0,
-                      .moved = table.count(Op::kMove) > 0,
+  const Staged staged{.fresh = table.count(changes::Op::kInsert) > 0,
+                      .moved = table.count(changes::Op::kMove) > 0,
                       .overlap = MayMeetOld(mapping, table)};
   if (table.truncated) RETURN_IF_ERROR(NoteAll(mapping));
-  if (table.count(Op::kDelete) + table.count(Op::kMove) > 0) {
+  if (table.count(changes::Op::kDelete) + table.count(changes::Op::kMove) > 0) {
     RETURN_IF_ERROR(Note(mapping, sql.note));
   }
   if (staged.moved) {
     writer_.UseTable(write.gone_table);
-    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(Op::kMove), write));
+    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), write));
     RETURN_IF_ERROR(RunAll(mapping, {&write.exchange[1]}));
   }
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
@@ -256,7 +256,8 @@ absl::Status OrderedWriter::Write(int mapping, const TableChanges& table, bool d
   return staged.moved ? RunAll(mapping, {&empty}) : absl::OkStatus();
 }
 
-absl::Status OrderedWriter::Insert(int mapping, const Staged& staged, const TableChanges* direct) {
+absl::Status OrderedWriter::Insert(int mapping, const Staged& staged,
+                                   const changes::TableChanges* direct) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_insert}));

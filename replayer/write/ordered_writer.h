@@ -40,7 +40,7 @@ class OrderedWriter {
   // Before anything is written, children first: deletes the rows of this batch that go and to which
   // none refers, because their unique values may be taken over in it. A row-local mapping that is
   // read by no other ...
-  absl::Status RemoveFirst(int mapping, const Batch& batch);
+  absl::Status RemoveFirst(int mapping, const changes::Batch& batch);
   // ... or a keyed one, with the touched scopes complete.
   absl::Status RemoveFirst(int mapping);
   // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose
@@ -63,14 +63,14 @@ class OrderedWriter {
   // RemoveFirst deleted the rows that the stage says.
   bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
   // An insert may meet a row that is still to go: it must be staged.
-  bool MayMeetOld(int mapping, const TableChanges& table) const;
+  bool MayMeetOld(int mapping, const changes::TableChanges& table) const;
 
   // Runs `body`, which takes rows of the mapping out for a while. IsRefusedRow when an action
   // reached rows that refer to them, which nothing would put back: to be undone.
   absl::Status TakeOut(int mapping, absl::FunctionRef<absl::Status()> body);
 
   // As TableWriter's, for late mappings.
-  absl::Status Write(int mapping, const TableChanges& table, bool direct);
+  absl::Status Write(int mapping, const changes::TableChanges& table, bool direct);
   absl::Status WriteStaged(int mapping);
   absl::Status Exchange(int mapping);
   absl::Status Recompute(int mapping, bool exchange);
@@ -92,7 +92,7 @@ class OrderedWriter {
   absl::Status Note(int mapping, const std::string& sql);
   absl::Status RemoveUnreferenced(int mapping);
   absl::Status RunExchange(int mapping);
-  absl::Status Insert(int mapping, const Staged& staged, const TableChanges* direct);
+  absl::Status Insert(int mapping, const Staged& staged, const changes::TableChanges* direct);
   absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
 
   TableWriter& writer_;

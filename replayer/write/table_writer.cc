@@ -80,7 +80,8 @@ absl::Status TableWriter::Run(const std::string& sql, const std::vector<pg::Para
   return session_.QueryPrepared(sql, params).status();
 }
 
-void TableWriter::AppendStageLine(const SourcePlan& source, const Change& change, int ord) {
+void TableWriter::AppendStageLine(const SourcePlan& source, const changes::Change& change,
+                                  int ord) {
   buffer_ += static_cast<char>(change.op);
   buffer_ += '\t';
   absl::StrAppend(&buffer_, ord);
@@ -94,11 +95,12 @@ void TableWriter::AppendStageLine(const SourcePlan& source, const Change& change
   }
   for (size_t i = 0; i < source.key.size(); ++i) {
     buffer_ += '\t';
-    AppendCopyField(change.old_key == nullptr ? Value{} : change.old_key[i], &buffer_);
+    changes::AppendCopyField(change.old_key == nullptr ? changes::Value{} : change.old_key[i],
+                             &buffer_);
   }
   for (size_t i = 0; i < source.columns.size(); ++i) {
     buffer_ += '\t';
-    AppendCopyField(change.row == nullptr ? Value{} : change.row[i], &buffer_);
+    changes::AppendCopyField(change.row == nullptr ? changes::Value{} : change.row[i], &buffer_);
   }
   buffer_ += '\n';
 }
@@ -110,9 +112,9 @@ absl::Status TableWriter::SendBuffer(bool at_least_some) {
   return sent;
 }
 
-absl::Status TableWriter::Stage(const TableChanges& table, bool direct) {
+absl::Status TableWriter::Stage(const changes::TableChanges& table, bool direct) {
   const SourcePlan& source = plan_.sources[table.source];
-  if (direct && table.count(Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
+  if (direct && table.count(changes::Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
     return absl::OkStatus();
   }
   UseStage(table.source);
@@ -120,7 +122,7 @@ absl::Status TableWriter::Stage(const TableChanges& table, bool direct) {
   RETURN_IF_ERROR(session_.BeginCopyIn(source.stage_copy));
   buffer_.clear();
   for (size_t i = 0; i < table.changes.size(); ++i) {
-    if (direct && table.changes[i].op == Op::kInsert) continue;
+    if (direct && table.changes[i].op == changes::Op::kInsert) continue;
     AppendStageLine(source, table.changes[i], static_cast<int>(i));
     RETURN_IF_ERROR(SendBuffer(true));
   }
@@ -132,16 +134,16 @@ absl::Status TableWriter::ClearStage(int source) {
   return session_.Execute("TRUNCATE pg_temp." + QuoteIdentifier(plan_.sources[source].stage));
 }
 
-absl::Status TableWriter::CopyInserts(const TableChanges& table, const TableWrite& write) {
+absl::Status TableWriter::CopyInserts(const changes::TableChanges& table, const TableWrite& write) {
   RETURN_IF_ERROR(session_.BeginCopyIn(write.copy_in));
   buffer_.clear();
-  for (const Change& change : table.changes) {
-    if (change.op != Op::kInsert) continue;
+  for (const changes::Change& change : table.changes) {
+    if (change.op != changes::Op::kInsert) continue;
     bool first = true;
     for (const int column : write.copy_columns) {
       if (!first) buffer_ += '\t';
       first = false;
-      AppendCopyField(change.row[column], &buffer_);
+      changes::AppendCopyField(change.row[column], &buffer_);
     }
     buffer_ += '\n';
     RETURN_IF_ERROR(SendBuffer(true));
@@ -165,12 +167,13 @@ absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected,
   return absl::OkStatus();
 }
 
-absl::Status TableWriter::Remove(const TableChanges& table, const TableWrite& write) {
-  return Annotate(RunCounted(write.remove, table.count(Op::kDelete), write), write.display);
+absl::Status TableWriter::Remove(const changes::TableChanges& table, const TableWrite& write) {
+  return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), write),
+                  write.display);
 }
 
-absl::Status TableWriter::Update(const TableChanges& table, const TableWrite& write) {
-  const int64_t count = table.count(Op::kUpdate);
+absl::Status TableWriter::Update(const changes::TableChanges& table, const TableWrite& write) {
+  const int64_t count = table.count(changes::Op::kUpdate);
   if (count == 0) return absl::OkStatus();
   const std::string& sql = table.has_absent ? write.update_absent : write.update;
   // One that leaves equal rows alone does not tell how many were there.
@@ -178,29 +181,31 @@ absl::Status TableWriter::Update(const TableChanges& table, const TableWrite& wr
   return Annotate(counts ? RunCounted(sql, count, write) : Run(sql), write.display);
 }
 
-absl::Status TableWriter::Write(const TableChanges& table, const TableWrite& write, bool direct) {
+absl::Status TableWriter::Write(const changes::TableChanges& table, const TableWrite& write,
+                                bool direct) {
   if (const int late = Late(write); late >= 0) return ordered_->Write(late, table, direct);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
   if (table.truncated) RETURN_IF_ERROR(in(Run(write.clear)));
-  if ((write.exchange_moves && table.count(Op::kMove) > 0) ||
-      (write.exchange_updates && table.count(Op::kUpdate) > 0)) {
+  if ((write.exchange_moves && table.count(changes::Op::kMove) > 0) ||
+      (write.exchange_updates && table.count(changes::Op::kUpdate) > 0)) {
     RETURN_IF_ERROR(Exchange(write));
     return direct ? in(CopyInserts(table, write)) : absl::OkStatus();
   }
   const bool removed = ordered_ != nullptr && ordered_->removed(write);
-  if (table.count(Op::kDelete) > 0 && !removed) RETURN_IF_ERROR(Remove(table, write));
-  if (table.count(Op::kMove) > 0) {
-    RETURN_IF_ERROR(in(RunCounted(write.move, table.count(Op::kMove), write)));
+  if (table.count(changes::Op::kDelete) > 0 && !removed) RETURN_IF_ERROR(Remove(table, write));
+  if (table.count(changes::Op::kMove) > 0) {
+    RETURN_IF_ERROR(in(RunCounted(write.move, table.count(changes::Op::kMove), write)));
   }
   RETURN_IF_ERROR(Update(table, write));
-  if (table.count(Op::kInsert) == 0) return absl::OkStatus();
+  if (table.count(changes::Op::kInsert) == 0) return absl::OkStatus();
   return in(direct ? CopyInserts(table, write) : Run(write.insert));
 }
 
 // Keys that move one after the other into each other's places can't be updated in one statement,
 // whose order nobody knows: those rows are taken out and put back.
-absl::Status TableWriter::WriteMirror(const TableChanges& table, const TableWrite& mirror) {
-  if (table.count(Op::kMove) < 2) return Write(table, mirror, false);
+absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
+                                      const TableWrite& mirror) {
+  if (table.count(changes::Op::kMove) < 2) return Write(table, mirror, false);
   if (table.truncated) RETURN_IF_ERROR(Annotate(Run(mirror.clear), mirror.display));
   return Exchange(mirror);
 }

@@ -36,22 +36,23 @@ class TableWriter {
   absl::Status CreateTemporaryTables();
 
   // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
-  absl::Status Stage(const TableChanges& table, bool direct);
+  absl::Status Stage(const changes::TableChanges& table, bool direct);
   // Empties it again within the transaction, for the next chunk.
   absl::Status ClearStage(int source);
   // True when the inserts of this source go straight into its targets, unstaged.
   bool inserts_go_direct(int source) const { return direct_[source]; }
 
   // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
-  absl::Status Write(const TableChanges& table, const mapping::TableWrite& write, bool direct);
+  absl::Status Write(const changes::TableChanges& table, const mapping::TableWrite& write,
+                     bool direct);
   // The same into a table that has the source's rows and key: a mirror, the side of a re-copy.
-  absl::Status WriteMirror(const TableChanges& table, const mapping::TableWrite& mirror);
+  absl::Status WriteMirror(const changes::TableChanges& table, const mapping::TableWrite& mirror);
   // Everything owned goes (TRUNCATE of the source).
   absl::Status Clear(const mapping::TableWrite& write);
   // Its parts, for an OrderedWriter.
-  absl::Status Remove(const TableChanges& table, const mapping::TableWrite& write);
-  absl::Status Update(const TableChanges& table, const mapping::TableWrite& write);
-  absl::Status CopyInserts(const TableChanges& table, const mapping::TableWrite& write);
+  absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
+  absl::Status Update(const changes::TableChanges& table, const mapping::TableWrite& write);
+  absl::Status CopyInserts(const changes::TableChanges& table, const mapping::TableWrite& write);
   // A statement that should touch `expected` rows; fewer are counted and warned of.
   absl::Status RunCounted(const std::string& sql, int64_t expected,
                           const mapping::TableWrite& write);
@@ -91,7 +92,7 @@ class TableWriter {
   // that `remove` says go for good.
   absl::Status TakeOut(int mapping, const std::string& remove,
                        absl::FunctionRef<absl::Status()> exchange);
-  void AppendStageLine(const mapping::SourcePlan& source, const Change& change, int ord);
+  void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
   absl::Status SendBuffer(bool at_least_some);
 
   pg::Session& session_;

@@ -4,16 +4,16 @@
 
 namespace switchyard::replayer {
 
-absl::Status TouchedScopes::ByBatch(const Batch& batch, bool before) {
+absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
   for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
     RETURN_IF_ERROR(ByBatchOf(batch, static_cast<int>(m), before));
   }
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::ByBatchOf(const Batch& batch, int mapping, bool before) {
+absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, bool before) {
   for (const mapping::TouchRule& rule : writer_.plan().mappings[mapping].keyed.touches) {
-    for (const TableChanges& table : batch.tables) {
+    for (const changes::TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
       RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, before, table.truncated),
                                writer_.plan().mappings[mapping].display));

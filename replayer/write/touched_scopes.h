@@ -20,8 +20,8 @@ class TouchedScopes {
 
   // What the changed rows of a staged batch touch: as they were (`before`, to be called before
   // they are written) or as they are now.
-  absl::Status ByBatch(const Batch& batch, bool before);
-  absl::Status ByBatchOf(const Batch& batch, int mapping, bool before);
+  absl::Status ByBatch(const changes::Batch& batch, bool before);
+  absl::Status ByBatchOf(const changes::Batch& batch, int mapping, bool before);
   // What the rows that the mapping `upstream` just changed touch in those that read its table;
   // or all of its rows.
   absl::Status ByUpstream(int upstream, bool before, bool everything);

@@ -179,7 +179,7 @@ TEST_F(CaptureRestartTest, AnUnfinishedCreationIsBegunAgain) {
   Run("CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'a')");
   SetUpSource();
   const auto session = ConnectAsCapture();
-  const mapping::Catalog catalog = LoadTables();
+  const catalog::Catalog catalog = LoadTables();
   ASSERT_OK(RecordCreating(*session, options().names, catalog.system_identifier, catalog.timeline));
   Run("SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')");
   Run("INSERT INTO t VALUES (2, 'b')");

@@ -227,9 +227,9 @@ TEST_F(DriftTest, SuspectsAreKeptUntilAYoungerCopyIsDone) {
       "SELECT count(*) FROM switchyard.capture_suspect WHERE cleared_at IS NULL";
   EXPECT_EQ(Scalar(open), "2");
 
-  const mapping::Catalog catalog = LoadTables();
+  const catalog::Catalog catalog = LoadTables();
   const auto copy_all = [&](const std::string& lsn, size_t tables) {
-    std::vector<const mapping::Table*> leaves = {catalog.Find("public", "m_1"),
+    std::vector<const catalog::Table*> leaves = {catalog.Find("public", "m_1"),
                                                  catalog.Find("public", "m_2a")};
     ASSERT_OK(RequestCopies(*session_, stream, leaves, true));
     ASSERT_OK_AND_ASSIGN(auto copies, LoadUnfinishedCopies(*session_, stream));

@@ -39,10 +39,10 @@ std::string SourceTest::Scalar(const std::string& sql) {
   return result.ok() && result->rows() > 0 ? result->str(0, 0) : "";
 }
 
-mapping::Catalog SourceTest::LoadTables() {
-  auto catalog = mapping::LoadCatalog(*owner_, tables_, {});
+catalog::Catalog SourceTest::LoadTables() {
+  auto catalog = catalog::LoadCatalog(*owner_, tables_, {});
   EXPECT_OK(catalog);
-  return catalog.ok() ? *std::move(catalog) : mapping::Catalog();
+  return catalog.ok() ? *std::move(catalog) : catalog::Catalog();
 }
 
 void SourceTest::SetUpSource() {

@@ -28,7 +28,7 @@ class SourceTest : public ::testing::Test {
   // As the owner (a superuser).
   void Run(std::string_view sql) { ASSERT_OK(owner_->Execute(sql)); }
   std::string Scalar(const std::string& sql);
-  mapping::Catalog LoadTables();
+  catalog::Catalog LoadTables();
   // Runs what SourceSetupSql prints for `tables_`.
   void SetUpSource();
   // As the capture role.

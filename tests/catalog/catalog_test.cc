@@ -4,7 +4,7 @@
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace {
 
 using ::switchyard::testing::MiniPostgres;
@@ -323,4 +323,4 @@ TEST(CatalogNamesTest, SourceTablesResolvesAliasesAndSkipsNewsTables) {
 }
 
 }  // namespace
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

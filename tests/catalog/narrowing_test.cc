@@ -9,7 +9,7 @@
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::mapping {
+namespace switchyard::catalog {
 namespace {
 
 struct Assignment {
@@ -143,4 +143,4 @@ TEST_F(NarrowingTest, AnExpressionIsHeldAgainstWhatItsTypeSaysForSure) {
 }
 
 }  // namespace
-}  // namespace switchyard::mapping
+}  // namespace switchyard::catalog

@@ -16,7 +16,7 @@
 #include "common/mapping/plan.h"
 #include "proto/event.pb.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 
 using Field = std::optional<std::string>;  // nullopt is NULL
 inline constexpr char kUnchanged[] = "(unchanged)";
@@ -168,4 +168,4 @@ class Log {
   std::vector<LogEvent> events_;
 };
 
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

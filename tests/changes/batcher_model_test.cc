@@ -16,7 +16,7 @@
 #include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 using testing::IsOk;
@@ -253,4 +253,4 @@ TEST(BatcherModelTest, CollapsedBatchesGiveWhatTheChangesGiveOneByOne) {
 }
 
 }  // namespace
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

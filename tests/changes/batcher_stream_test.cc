@@ -7,7 +7,7 @@
 #include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 using ::testing::HasSubstr;
@@ -382,4 +382,4 @@ TEST_F(BatcherStreamTest, LargeValuesFillABatchToo) {
 }
 
 }  // namespace
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

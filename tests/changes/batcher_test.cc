@@ -10,7 +10,7 @@
 #include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 using ::testing::HasSubstr;
@@ -245,4 +245,4 @@ TEST_F(BatcherTest, ATableWhoseKeysHaveSeveralTextsIsNotCollapsed) {
 }
 
 }  // namespace
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

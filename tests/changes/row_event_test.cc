@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 
-namespace switchyard::replayer {
+namespace switchyard::changes {
 namespace {
 
 using event::v1::Event;
@@ -108,4 +108,4 @@ TEST(RowEventTest, EveryTruncationIsAFaultOrAShorterEvent) {
 }
 
 }  // namespace
-}  // namespace switchyard::replayer
+}  // namespace switchyard::changes

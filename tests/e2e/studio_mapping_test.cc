@@ -77,10 +77,10 @@ TEST(StudioMappingTest, EveryBatchIsFoundByIndex) {
                        spec::LoadMigrationFile(example->migration_file()));
   ASSERT_OK_AND_ASSIGN(const auto old_session, example->old_db().Connect("studio"));
   ASSERT_OK_AND_ASSIGN(const auto new_session, example->new_db().Connect("studio"));
-  ASSERT_OK_AND_ASSIGN(const mapping::Catalog source,
-                       mapping::LoadCatalog(*old_session, mapping::SourceTables(file.forward), {}));
-  ASSERT_OK_AND_ASSIGN(const mapping::Catalog target,
-                       mapping::LoadCatalog(*new_session, mapping::TargetTables(file.forward), {}));
+  ASSERT_OK_AND_ASSIGN(const catalog::Catalog source,
+                       catalog::LoadCatalog(*old_session, catalog::SourceTables(file.forward), {}));
+  ASSERT_OK_AND_ASSIGN(const catalog::Catalog target,
+                       catalog::LoadCatalog(*new_session, catalog::TargetTables(file.forward), {}));
   const auto compiled = [&] {
     return mapping::Compile({.direction = &file.forward,
                              .source = &source,

@@ -6,9 +6,9 @@
 #include "common/changes/row_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static switchyard::replayer::RowView row;
+  static switchyard::changes::RowView row;
   const std::string_view payload(reinterpret_cast<const char*>(data), size);
-  const auto is_row = switchyard::replayer::ParseRowEvent(payload, &row);
+  const auto is_row = switchyard::changes::ParseRowEvent(payload, &row);
   size_t sum = 0;
   if (is_row.ok() && *is_row) {
     for (const auto& tuple : {row.new_tuple, row.old_tuple}) {

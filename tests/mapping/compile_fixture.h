@@ -48,8 +48,10 @@ class CompileFixture : public ::testing::Test {
   absl::StatusOr<Plan> CompileParsed() {
     ASSIGN_OR_RETURN(auto old_session, server_->Connect("old_db"));
     ASSIGN_OR_RETURN(new_session_, server_->Connect("new_db"));
-    ASSIGN_OR_RETURN(old_catalog_, LoadCatalog(*old_session, SourceTables(file_.forward), {}));
-    ASSIGN_OR_RETURN(new_catalog_, LoadCatalog(*new_session_, TargetTables(file_.forward), {}));
+    ASSIGN_OR_RETURN(old_catalog_,
+                     catalog::LoadCatalog(*old_session, catalog::SourceTables(file_.forward), {}));
+    ASSIGN_OR_RETURN(new_catalog_,
+                     catalog::LoadCatalog(*new_session_, catalog::TargetTables(file_.forward), {}));
     faults_.clear();
     return Compile({.direction = &file_.forward,
                     .source = &old_catalog_,
@@ -64,8 +66,8 @@ class CompileFixture : public ::testing::Test {
   static inline testing::MiniPostgres* server_ = nullptr;
   bool check_restrictions_ = false;
   spec::MigrationFile file_;
-  Catalog old_catalog_;
-  Catalog new_catalog_;
+  catalog::Catalog old_catalog_;
+  catalog::Catalog new_catalog_;
   std::unique_ptr<pg::Session> new_session_;
   std::vector<CompileFault> faults_;
 };

@@ -5,6 +5,7 @@
 
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/install/install.h"
+#include "common/records/target_sql.h"
 #include "tests/mapping/compile_fixture.h"
 #include "tests/support/status_matchers.h"
 
@@ -307,7 +308,7 @@ TEST_F(CompilerTest, AnInstallKeepsTheFingerprintOfEveryPart) {
                   "  - {table: public.people, copy: customers, drop: [name, age]}\n"));
   // As an older program left it.
   ASSERT_OK(server_->Execute(
-      "new_db", TargetSetupSql() + "; ALTER TABLE switchyard.stream DROP COLUMN parts"));
+      "new_db", records::TargetSetupSql() + "; ALTER TABLE switchyard.stream DROP COLUMN parts"));
   ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
   ASSERT_OK_AND_ASSIGN(const std::string text,
                        server_->Scalar("new_db", "SELECT parts FROM switchyard.stream"));

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "common/records/target_sql.h"
 #include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
 #include "tests/support/status_matchers.h"
@@ -26,12 +27,13 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
   ASSERT_OK(first->Execute("SELECT pg_advisory_lock(hashtextextended('switchyard install', 0))"));
   const Plan plan{.fingerprint = "f"};
   absl::Status installed;
-  std::thread waiter(
-      [&] { installed = InstallTarget(*second, plan, Catalog(), {.stream = "shop.forward"}); });
+  std::thread waiter([&] {
+    installed = InstallTarget(*second, plan, catalog::Catalog(), {.stream = "shop.forward"});
+  });
   EXPECT_OK(testing::Await("the second one waits", absl::Seconds(20), [&] {
     return server->Scalar("postgres", kWaiting).value_or("") == "1";
   }));
-  EXPECT_OK(first->Execute(TargetSetupSql()));
+  EXPECT_OK(first->Execute(records::TargetSetupSql()));
   EXPECT_OK(first->Execute("SELECT pg_advisory_unlock_all()"));
   waiter.join();
   EXPECT_OK(installed);
@@ -43,7 +45,7 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
 // What was given to the world is kept by every version, on every server.
 TEST(InstallTest, AnIdOfAKeyIsTheSameForEver) {
   ASSERT_OK_AND_ASSIGN(const auto server, MiniPostgres::Start());
-  ASSERT_OK(server->Execute("postgres", TargetSetupSql()));
+  ASSERT_OK(server->Execute("postgres", records::TargetSetupSql()));
   const std::pair<const char*, const char*> kIds[] = {
       {"'user', '1'", "f3dd36ae-d1c2-8762-96a3-81bfd26bf375"},
       {"'use', 'r1'", "248d9d09-255b-8ca3-af7b-4245f8385838"},

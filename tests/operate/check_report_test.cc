@@ -4,7 +4,7 @@
 #include "proto/control.pb.h"
 #include "tests/operate/control_json.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 CheckReport Example() {
@@ -55,4 +55,4 @@ TEST(CheckReportTest, JsonIsTheMessageOfControlProto) {
 }
 
 }  // namespace
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -3,7 +3,7 @@
 #include "gtest/gtest.h"
 #include "operate/report/table_text.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 TEST(HumanTest, GroupsDigits) {
@@ -33,4 +33,4 @@ TEST(TableTextTest, AlignsColumnsByCharactersAndTrimsTheEnd) {
 }
 
 }  // namespace
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

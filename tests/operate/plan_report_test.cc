@@ -4,7 +4,7 @@
 #include "proto/control.pb.h"
 #include "tests/operate/control_json.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 PlanReport Example() {
@@ -79,4 +79,4 @@ TEST(PlanReportTest, JsonIsTheMessageOfControlProto) {
 }
 
 }  // namespace
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -3,7 +3,7 @@
 
 #include "operate/report/status.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 
 inline absl::Time Noon() { return absl::FromUnixSeconds(1'750'000'000); }
 
@@ -67,4 +67,4 @@ inline StreamFacts CopyingFacts() {
   return facts;
 }
 
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

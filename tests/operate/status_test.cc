@@ -6,7 +6,7 @@
 #include "tests/operate/control_json.h"
 #include "tests/operate/status_facts.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using ::testing::ElementsAre;
@@ -174,4 +174,4 @@ TEST(StatusTest, JsonIsTheMessageOfControlProto) {
 }
 
 }  // namespace
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

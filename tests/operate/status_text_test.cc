@@ -2,7 +2,7 @@
 #include "gtest/gtest.h"
 #include "tests/operate/status_facts.h"
 
-namespace switchyard::ops {
+namespace switchyard::operate {
 namespace {
 
 using ::testing::AllOf;
@@ -153,4 +153,4 @@ TEST(StatusTextTest, LeavesOutACopyThatIsDone) {
 }
 
 }  // namespace
-}  // namespace switchyard::ops
+}  // namespace switchyard::operate

@@ -30,8 +30,8 @@ class RecopyTest : public testing::ReplayFixture {
   }
   // What the points of copies say of it.
   void SetTypeOfV(uint32_t type_oid) {
-    for (mapping::Table& table : catalog_.tables) {
-      for (mapping::Column& column : table.columns) {
+    for (catalog::Table& table : catalog_.tables) {
+      for (catalog::Column& column : table.columns) {
         if (column.name == "v") column.type_oid = type_oid;
       }
     }

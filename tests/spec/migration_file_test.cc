@@ -222,8 +222,8 @@ TEST(MigrationFileTest, RefusesWhatAnchorsBlowUp) {
 TEST(MigrationFileTest, NamesAFileThatIsNotThere) {
   EXPECT_THAT(LoadMigrationFile("/nowhere/shop.yaml"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/shop.yaml")));
-  EXPECT_THAT(LoadMigrationFile(kTestData),
-              StatusIs(absl::StatusCode::kInvalidArgument, kTestData + ": is a folder, not a file"));
+  EXPECT_THAT(LoadMigrationFile(kTestData), StatusIs(absl::StatusCode::kInvalidArgument,
+                                                     kTestData + ": is a folder, not a file"));
 }
 
 struct Bound {

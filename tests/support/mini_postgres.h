@@ -1,7 +1,7 @@
 // A throw-away Postgres cluster for tests: its own folder, a Unix socket in it, logical WAL.
 //
-//   ASSERT_OK_AND_ASSIGN(auto old_db, MiniPostgres::Start({.settings = {{"wal_sender_timeout",
-//   "2s"}}})); ASSERT_OK_AND_ASSIGN(auto session, old_db->Connect());
+//   ASSERT_OK_AND_ASSIGN(auto old_db, MiniPostgres::Start({.settings = {{"work_mem", "1MB"}}}));
+//   ASSERT_OK_AND_ASSIGN(auto session, old_db->Connect());
 //   ASSERT_OK(session->Execute("CREATE TABLE t (id int PRIMARY KEY)"));
 //
 // initdb runs once per machine boot and set of binaries; later clusters are copies of that

@@ -2,9 +2,9 @@
 // scratch database beside NEW, the mappings of the file are run over them as plain INSERT ...
 // SELECT, and each table they fill is compared with NEW's row by row, in text form, both ways.
 //
-//   ASSERT_OK_AND_ASSIGN(auto tables, CompareWithMapping({.old_dsn = o, .new_dsn = n, .file =
-//   file})); for (const TableComparison& table : tables) EXPECT_TRUE(table.equal()) <<
-//   table.ToString();
+//   const OracleOptions what{.old_dsn = o, .new_dsn = n, .file = file};
+//   ASSERT_OK_AND_ASSIGN(auto tables, CompareWithMapping(what));
+//   for (const TableComparison& table : tables) EXPECT_TRUE(table.equal()) << table.ToString();
 //
 // Nothing may write to OLD meanwhile, and NEW must have caught up: compare when the application
 // and the stream are at rest. Needs pg_dump and psql in PATH, and a role that may create a database

@@ -1,7 +1,7 @@
 // A migration under way between two databases, driven through the program as a user would.
 //
-//   Pipeline pipeline({.migration_file = file, .old_dsn = o, .new_dsn = n, .stream =
-//   "shop.forward"}); ASSERT_OK(pipeline.Prepare());            // what OLD's owner runs once
+//   Pipeline pipeline({.migration_file = file, .old_dsn = o, .new_dsn = n});
+//   ASSERT_OK(pipeline.Prepare());            // what OLD's owner runs once
 //   ASSERT_OK(pipeline.Start("run"));
 //   ASSERT_OK(pipeline.AwaitCaughtUp());      // NEW has all that OLD had when this was called
 //

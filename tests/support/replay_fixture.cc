@@ -69,9 +69,9 @@ absl::Status ReplayFixture::Prepare(const std::string& old_schema, const std::st
                        "forward:\n",
                        forward),
           "test.yaml"));
-  ASSIGN_OR_RETURN(catalog_, mapping::LoadCatalog(*old_, mapping::SourceTables(file_.forward), {}));
-  ASSIGN_OR_RETURN(const mapping::Catalog target,
-                   mapping::LoadCatalog(*new_, mapping::TargetTables(file_.forward), {}));
+  ASSIGN_OR_RETURN(catalog_, catalog::LoadCatalog(*old_, catalog::SourceTables(file_.forward), {}));
+  ASSIGN_OR_RETURN(const catalog::Catalog target,
+                   catalog::LoadCatalog(*new_, catalog::TargetTables(file_.forward), {}));
   ASSIGN_OR_RETURN(plan_, mapping::Compile({.direction = &file_.forward,
                                             .source = &catalog_,
                                             .target = &target,

@@ -1,8 +1,9 @@
 // A source and a target database in one throw-away cluster, a memory log and the real replayer:
 // for tests that say "after this on OLD, NEW holds that".
 //
-//   ASSERT_OK(Start("CREATE TABLE t (...)", "CREATE TABLE t (...)", "  - {table: public.t, copy:
-//   t}\n")); ASSERT_OK(OnOld("INSERT INTO t VALUES (1)")); ASSERT_OK(CatchUp());
+//   ASSERT_OK(Start("CREATE TABLE t (...)", "CREATE TABLE t (...)", kCopyOfT));
+//   ASSERT_OK(OnOld("INSERT INTO t VALUES (1)"));
+//   ASSERT_OK(CatchUp());
 //   EXPECT_EQ(New("SELECT count(*) FROM t"), "1");
 #pragma once
 
@@ -53,7 +54,7 @@ class ReplayFixture : public ::testing::Test {
   static MiniPostgres* server_;
   replayer::ReplayerOptions options_;
   spec::MigrationFile file_;
-  mapping::Catalog catalog_;
+  catalog::Catalog catalog_;
   mapping::Plan plan_;
   std::unique_ptr<pg::Session> old_;
   std::unique_ptr<pg::Session> new_;

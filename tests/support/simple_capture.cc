@@ -15,13 +15,13 @@ namespace switchyard::testing {
 using event::v1::Event;
 
 absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session& source,
-                                                                    const mapping::Catalog& catalog,
+                                                                    const catalog::Catalog& catalog,
                                                                     eventlog::EventLog& log,
                                                                     Options options) {
   std::unique_ptr<SimpleCapture> capture(new SimpleCapture(source, catalog, std::move(options)));
   const Options& own = capture->options_;
   std::vector<std::string> tables;
-  for (const mapping::Table& table : catalog.tables) {
+  for (const catalog::Table& table : catalog.tables) {
     if (table.root_oid == 0) tables.push_back(table.Quoted());
   }
   RETURN_IF_ERROR(source.Execute(
@@ -35,8 +35,8 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   RETURN_IF_ERROR(log.CreateTopic(own.copy_topic));
   ASSIGN_OR_RETURN(capture->changes_, log.OpenWriter(own.change_topic));
   ASSIGN_OR_RETURN(capture->copies_, log.OpenWriter(own.copy_topic));
-  std::vector<const mapping::Table*> copied;
-  for (const mapping::Table& table : catalog.tables) {
+  std::vector<const catalog::Table*> copied;
+  for (const catalog::Table& table : catalog.tables) {
     if (table.kind == 'r') copied.push_back(&table);
   }
   RETURN_IF_ERROR(capture->CopyHello({}));
@@ -54,8 +54,8 @@ absl::Status SimpleCapture::NewEpoch() {
   publisher_ = std::make_unique<capture::Publisher>(
       capture::Publisher::Options{.epoch = epoch_++, .start = start}, *changes_,
       [this](const capture::RelationMessage& relation) -> absl::StatusOr<capture::RootTable> {
-        const mapping::Table* leaf = catalog_.FindOid(relation.relation_id);
-        const mapping::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
+        const catalog::Table* leaf = catalog_.FindOid(relation.relation_id);
+        const catalog::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
         if (root == nullptr) return capture::RootTable();
         return capture::RootTable{root->oid, root->schema, root->name};
       });
@@ -121,8 +121,8 @@ absl::Status SimpleCapture::CopyHello(const std::map<uint32_t, uint64_t>& finish
 
 absl::Status SimpleCapture::RecopyTables(const std::vector<std::string>& names,
                                          uint32_t partitions) {
-  std::vector<const mapping::Table*> tables;
-  for (const mapping::Table& table : catalog_.tables) {
+  std::vector<const catalog::Table*> tables;
+  for (const catalog::Table& table : catalog_.tables) {
     if (std::ranges::count(names, table.name) > 0) tables.push_back(&table);
   }
   // A slot point holds the commits below it; the tables are read before anything else commits.
@@ -131,14 +131,14 @@ absl::Status SimpleCapture::RecopyTables(const std::vector<std::string>& names,
   return Copy(tables, lsn, partitions);
 }
 
-absl::Status SimpleCapture::Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn,
+absl::Status SimpleCapture::Copy(const std::vector<const catalog::Table*>& tables, Lsn lsn,
                                  uint32_t partitions) {
-  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WritePoint(*table, lsn, partitions));
-  for (const mapping::Table* table : tables) RETURN_IF_ERROR(WriteRows(*table));
+  for (const catalog::Table* table : tables) RETURN_IF_ERROR(WritePoint(*table, lsn, partitions));
+  for (const catalog::Table* table : tables) RETURN_IF_ERROR(WriteRows(*table));
   return copies_->Flush(absl::Seconds(30));
 }
 
-absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn, uint32_t partitions) {
+absl::Status SimpleCapture::WritePoint(const catalog::Table& table, Lsn lsn, uint32_t partitions) {
   const uint64_t generation = ++generations_[table.oid];
   Event event;
   event.set_format(1);
@@ -154,7 +154,7 @@ absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn, uin
   point->mutable_relation()->set_name(table.name);
   point->mutable_relation()->set_root_relation_id(table.root_oid);
   point->set_partitions(partitions);
-  for (const mapping::Column& column : table.columns) {
+  for (const catalog::Column& column : table.columns) {
     if (column.generated) continue;
     event::v1::Column* out = point->mutable_relation()->add_columns();
     out->set_name(column.name);
@@ -164,14 +164,14 @@ absl::Status SimpleCapture::WritePoint(const mapping::Table& table, Lsn lsn, uin
   return copies_->Append("", event.SerializeAsString()).status();
 }
 
-absl::Status SimpleCapture::WriteRows(const mapping::Table& table) {
+absl::Status SimpleCapture::WriteRows(const catalog::Table& table) {
   const uint64_t generation = generations_[table.oid];
   Event event;
   event.set_format(1);
   event.set_epoch(1);
   const auto append = [&] { return copies_->Append("", event.SerializeAsString()).status(); };
   std::vector<std::string> columns;
-  for (const mapping::Column& column : table.columns) {
+  for (const catalog::Column& column : table.columns) {
     if (!column.generated) columns.push_back(QuoteIdentifier(column.name));
   }
   uint64_t rows = 0;

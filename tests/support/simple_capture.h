@@ -29,11 +29,11 @@ class SimpleCapture {
   };
   // Slot, publication of `catalog`'s tables, topics, Hello and the copy of every table.
   static absl::StatusOr<std::unique_ptr<SimpleCapture>> Start(pg::Session& source,
-                                                              const mapping::Catalog& catalog,
+                                                              const catalog::Catalog& catalog,
                                                               eventlog::EventLog& log,
                                                               Options options);
   static absl::StatusOr<std::unique_ptr<SimpleCapture>> Start(pg::Session& source,
-                                                              const mapping::Catalog& catalog,
+                                                              const catalog::Catalog& catalog,
                                                               eventlog::EventLog& log) {
     return Start(source, catalog, log, Options());
   }
@@ -57,16 +57,16 @@ class SimpleCapture {
   Lsn last_commit() const { return last_commit_; }
 
  private:
-  SimpleCapture(pg::Session& source, const mapping::Catalog& catalog, Options options)
+  SimpleCapture(pg::Session& source, const catalog::Catalog& catalog, Options options)
       : source_(source), catalog_(catalog), options_(std::move(options)) {}
   absl::Status RecopyTables(const std::vector<std::string>& tables, uint32_t partitions);
   // The points of all first, as capture does it.
-  absl::Status Copy(const std::vector<const mapping::Table*>& tables, Lsn lsn, uint32_t partitions);
-  absl::Status WritePoint(const mapping::Table& table, Lsn lsn, uint32_t partitions);
-  absl::Status WriteRows(const mapping::Table& table);
+  absl::Status Copy(const std::vector<const catalog::Table*>& tables, Lsn lsn, uint32_t partitions);
+  absl::Status WritePoint(const catalog::Table& table, Lsn lsn, uint32_t partitions);
+  absl::Status WriteRows(const catalog::Table& table);
 
   pg::Session& source_;
-  const mapping::Catalog& catalog_;
+  const catalog::Catalog& catalog_;
   const Options options_;
   std::unique_ptr<eventlog::LogWriter> changes_;
   std::unique_ptr<eventlog::LogWriter> copies_;

@@ -62,23 +62,21 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"common/pg", {"common/base", "proto"}},
       {"common/eventlog", {"common/base", "proto"}},
       {"common/spec", {"common/base", "common/pg", "proto"}},
-      {"common/catalog", {"common/base", "common/pg"}},
+      {"common/catalog", {"common/base", "common/pg", "common/spec"}},
       {"common/mapping",
-       {"common/base", "common/pg", "common/catalog", "common/spec", "deploy", "proto"}},
-      {"common/changes", {"common/base", "common/mapping", "proto"}},
-      {"common/records", {"common/base", "common/changes", "common/pg", "deploy", "proto"}},
+       {"common/base", "common/pg", "common/catalog", "common/records", "common/spec", "proto"}},
+      {"common/changes",
+       {"common/base", "common/catalog", "common/mapping", "common/records", "proto"}},
+      {"common/records", {"common/base", "common/pg", "deploy", "proto"}},
       {"capture",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/records",
-        "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/records", "deploy", "proto"}},
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/records",
-        "deploy", "proto"}},
+        "common/mapping", "common/changes", "common/records", "deploy", "proto"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
-        "common/mapping", "common/changes", "common/records",
-        "deploy", "proto"}}};
+        "common/mapping", "common/changes", "common/records", "deploy", "proto"}}};
   return *allowed;
 }
 

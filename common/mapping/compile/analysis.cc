@@ -120,7 +120,7 @@ class Analysis {
   void NotePlain(const Draft& draft, const set<string>& columns, const string& plain,
                  Assignment* assignment) {
     assignment->plain = -1;
-    const Column* column =
+    const catalog::Column* column =
         plain.empty() ? nullptr : c_.sources[draft.source].table->FindColumn(plain);
     if (column != nullptr) {
       assignment->plain = 0;
@@ -134,7 +134,7 @@ class Analysis {
                     Draft* draft) {
     if (source.table->replica_identity == 'f') return;
     for (const string& name : columns) {
-      const Column* column = source.table->FindColumn(name);
+      const catalog::Column* column = source.table->FindColumn(name);
       if (column == nullptr || !column->toastable || column->in_identity) continue;
       MakeKeyed(draft, absl::StrFormat("%s is computed from %s.%s, which updates may leave out "
                                        "(TOAST); REPLICA IDENTITY FULL would avoid the mirror",

@@ -18,7 +18,7 @@ using std::vector;
 namespace {
 
 // The identity the log carries for every update and delete of this table.
-vector<string> SourceKey(const Table& table) {
+vector<string> SourceKey(const catalog::Table& table) {
   if (table.replica_identity == 'i') return table.identity_columns;
   return KeyOf(table, true);  // default and full; with full the whole old row is there
 }
@@ -45,12 +45,12 @@ size_t ByteOffset(std::string_view text, int character) {
 
 }  // namespace
 
-vector<string> KeyOf(const Table& table, bool deferrable_too) {
+vector<string> KeyOf(const catalog::Table& table, bool deferrable_too) {
   if (deferrable_too && !table.primary_key.empty()) return table.primary_key;
-  for (const UniqueIndex& index : table.unique_indexes) {  // the primary key first
+  for (const catalog::UniqueIndex& index : table.unique_indexes) {  // the primary key first
     if (index.partial || (index.deferrable && !deferrable_too)) continue;
     const bool usable = std::ranges::all_of(index.columns, [&](const string& c) {
-      const Column* column = table.FindColumn(c);
+      const catalog::Column* column = table.FindColumn(c);
       return column != nullptr && column->not_null;
     });
     if (usable) return index.columns;
@@ -63,9 +63,9 @@ string DidYouMean(const string& word, const vector<string>& known, std::string_v
   return near.empty() ? string(otherwise) : "; did you mean " + near + "?";
 }
 
-vector<string> ColumnNames(const Table& table) {
+vector<string> ColumnNames(const catalog::Table& table) {
   vector<string> names;
-  for (const Column& column : table.columns) names.push_back(column.name);
+  for (const catalog::Column& column : table.columns) names.push_back(column.name);
   return names;
 }
 
@@ -147,20 +147,20 @@ SqlPiece Compilation::Piece(const spec::Mapping& mapping, const string& key,
   return piece;
 }
 
-const Table* Compilation::ResolveSource(const spec::TableName& name) const {
+const catalog::Table* Compilation::ResolveSource(const spec::TableName& name) const {
   const auto alias = direction.aliases.find(name.name);
   if (name.schema.empty() && alias != direction.aliases.end()) {
     return input.source->Find(alias->second.schema, alias->second.name);
   }
   if (!name.schema.empty()) return input.source->Find(name.schema, name.name);
   for (const string& schema : input.schemas) {
-    if (const Table* found = input.source->Find(schema, name.name)) return found;
+    if (const catalog::Table* found = input.source->Find(schema, name.name)) return found;
   }
   return nullptr;
 }
 
 int Compilation::FindSource(const spec::TableName& name) const {
-  const Table* table = ResolveSource(name);
+  const catalog::Table* table = ResolveSource(name);
   for (size_t i = 0; i < sources.size() && table != nullptr; ++i) {
     if (sources[i].table == table) return static_cast<int>(i);
   }
@@ -168,10 +168,10 @@ int Compilation::FindSource(const spec::TableName& name) const {
 }
 
 void Compilation::AddSource(const spec::TableName& name, const spec::Position& at) {
-  const Table* table = ResolveSource(name);
+  const catalog::Table* table = ResolveSource(name);
   if (table == nullptr) {
     vector<string> known = input.source_names;
-    for (const Table& t : input.source->tables) known.push_back(t.name);
+    for (const catalog::Table& t : input.source->tables) known.push_back(t.name);
     for (const auto& [alias, meant] : direction.aliases) known.push_back(alias);
     const auto alias = direction.aliases.find(name.name);
     const string meant = alias == direction.aliases.end() || !name.schema.empty()
@@ -196,7 +196,7 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
   sources.push_back(std::move(source));
 }
 
-bool Compilation::Ignored(const Table& table, const string& column) const {
+bool Compilation::Ignored(const catalog::Table& table, const string& column) const {
   return std::ranges::any_of(direction.ignore, [&](const string& entry) {
     return entry == table.name + "." + column || entry == table.Display() + "." + column;
   });

@@ -19,7 +19,7 @@ namespace switchyard::mapping {
 
 // What is known of one source table while compiling.
 struct Source {
-  const Table* table = nullptr;
+  const catalog::Table* table = nullptr;
   std::string alias;
   std::vector<std::string> key;       // identity columns in key order
   std::set<std::string> used;         // by anything
@@ -33,9 +33,9 @@ struct Source {
 // What is known of one mapping while compiling.
 struct Draft {
   const spec::Mapping* spec = nullptr;
-  const Table* target = nullptr;  // null, with a fault, when it is not there
-  std::string display;            // of the target, schema.name
-  std::vector<std::string> key;   // of the target
+  const catalog::Table* target = nullptr;  // null, with a fault, when it is not there
+  std::string display;                     // of the target, schema.name
+  std::vector<std::string> key;            // of the target
   bool row_local = false;
   std::string why_keyed;
   int source = -1;    // row-local, or a `copy` that had to be keyed
@@ -80,13 +80,13 @@ struct Compilation {
   absl::Status Refused();
 
   SqlPiece Piece(const spec::Mapping& mapping, const std::string& key, std::string_view sql) const;
-  const Table* ResolveSource(const spec::TableName& name) const;
+  const catalog::Table* ResolveSource(const spec::TableName& name) const;
   // Index into `sources`; -1 when there is no such table.
   int FindSource(const spec::TableName& name) const;
   // Adds it, with a fault when it can't be one.
   void AddSource(const spec::TableName& name, const spec::Position& at);
   // Listed under `ignore`.
-  bool Ignored(const Table& table, const std::string& column) const;
+  bool Ignored(const catalog::Table& table, const std::string& column) const;
 
   const CompileInput& input;
   const spec::Direction& direction;
@@ -107,13 +107,13 @@ struct Compilation {
 // "; did you mean x?", or `otherwise` when nothing known is near.
 std::string DidYouMean(const std::string& word, const std::vector<std::string>& known,
                        std::string_view otherwise = "");
-std::vector<std::string> ColumnNames(const Table& table);
+std::vector<std::string> ColumnNames(const catalog::Table& table);
 // Characters, not bytes.
 size_t Characters(std::string_view text);
 
 // Columns that tell the rows of a table apart; empty when nothing does. A deferrable key can't
 // serve ON CONFLICT.
-std::vector<std::string> KeyOf(const Table& table, bool deferrable_too);
+std::vector<std::string> KeyOf(const catalog::Table& table, bool deferrable_too);
 
 // declarations.cc: the tables and columns named, held against both catalogues.
 void ReadDeclarations(Compilation* compilation);

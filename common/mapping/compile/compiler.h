@@ -24,8 +24,8 @@ namespace switchyard::mapping {
 
 struct CompileInput {
   const spec::Direction* direction = nullptr;
-  const Catalog* source = nullptr;
-  const Catalog* target = nullptr;
+  const catalog::Catalog* source = nullptr;
+  const catalog::Catalog* target = nullptr;
   std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
   // Further tables there are on either side, to suggest in place of one that is not there.
   std::vector<std::string> source_names, target_names;

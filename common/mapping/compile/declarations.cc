@@ -38,7 +38,7 @@ class Declarations {
     }
   }
 
-  static const char* WhyNoKey(const Table& target) {
+  static const char* WhyNoKey(const catalog::Table& target) {
     if (target.kind != 'r' && target.kind != 'p') {
       return " is not a table; only tables can be filled";
     }
@@ -80,12 +80,12 @@ class Declarations {
     if (draft->source < 0) {
       draft->blind = true;
     } else {
-      const Table& table = *c_.sources[draft->source].table;
+      const catalog::Table& table = *c_.sources[draft->source].table;
       for (const string& column : mapping.drop) RequireColumn(mapping, table, column, "drop.");
       for (const auto& [old_name, new_name] : mapping.rename) {
         RequireColumn(mapping, table, old_name, "rename.");
       }
-      for (const Column& column : table.columns) AddCopied(table, column, draft);
+      for (const catalog::Column& column : table.columns) AddCopied(table, column, draft);
     }
     for (const auto& [column, sql] : mapping.set) {
       draft->assignments.push_back({.column = column, .sql = sql});
@@ -97,7 +97,7 @@ class Declarations {
   }
 
   // The column as it is carried over, unless the mapping says otherwise.
-  void AddCopied(const Table& table, const Column& column, Draft* draft) {
+  void AddCopied(const catalog::Table& table, const catalog::Column& column, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
     if (column.generated || std::ranges::count(mapping.drop, column.name) > 0 ||
         c_.Ignored(table, column.name) || draft->target == nullptr) {
@@ -113,7 +113,7 @@ class Declarations {
     for (const auto& [set_column, sql] : mapping.set) {
       if (set_column == name) return;
     }
-    const Column* target = draft->target->FindColumn(name);
+    const catalog::Column* target = draft->target->FindColumn(name);
     if (target == nullptr) {
       const vector<string> known = ColumnNames(*draft->target);
       return c_.Fault(
@@ -138,15 +138,15 @@ class Declarations {
   }
 
   // A plain copy; through text where the types are different user types.
-  static string PlainSql(const Column& column, const Column& target) {
+  static string PlainSql(const catalog::Column& column, const catalog::Column& target) {
     const string name = QuoteIdentifier(column.name);
     // The stage has the source's user types in a schema of their own, so even equal names differ.
     const bool through_text = column.user_type || (target.user_type && column.type != target.type);
     return through_text ? "CAST(CAST(" + name + " AS text) AS " + target.type + ")" : name;
   }
 
-  void RequireColumn(const spec::Mapping& mapping, const Table& table, const string& column,
-                     const string& key) {
+  void RequireColumn(const spec::Mapping& mapping, const catalog::Table& table,
+                     const string& column, const string& key) {
     if (table.FindColumn(column) != nullptr) return;
     c_.Fault(mapping, key + column,
              absl::StrCat(table.name, " has no column ", column,

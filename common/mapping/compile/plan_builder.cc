@@ -14,7 +14,7 @@ using std::set;
 using std::string;
 using std::vector;
 
-bool HasTextIdentity(const Column& column) {
+bool HasTextIdentity(const catalog::Column& column) {
   // Types whose equal values have one text form, by OID (pg_type.dat).
   static const set<uint32_t> kTypes = {16, 17,   18,   19,   20,   21,   23,   25,
                                        26, 1043, 1082, 1083, 1114, 1184, 2950, 869};
@@ -32,8 +32,8 @@ class PlanBuilder {
   absl::StatusOr<Plan> Build() {
     Plan plan;
     plan.ignored = c_.direction.ignore;
-    for (const UserType& type : c_.input.source->types) {
-      plan.type_ddl.push_back(WithSchema(type.create_sql, kMirrorSchema));
+    for (const catalog::UserType& type : c_.input.source->types) {
+      plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, kMirrorSchema));
     }
     for (size_t i = 0; i < c_.sources.size(); ++i) {
       plan.sources.push_back(BuildSource(static_cast<int>(i), &plan));
@@ -52,7 +52,7 @@ class PlanBuilder {
  private:
   SourcePlan BuildSource(int index, Plan* plan) {
     Source& source = c_.sources[index];
-    const Table& table = *source.table;
+    const catalog::Table& table = *source.table;
     SourcePlan out{
         .relation_id = table.oid,
         .relation_ids = table.leaves.empty() ? vector<uint32_t>{table.oid} : table.leaves,
@@ -60,7 +60,7 @@ class PlanBuilder {
         .name = table.name,
         .alias = source.alias,
         .mirrored = source.mirrored};
-    for (const Column& column : table.columns) {
+    for (const catalog::Column& column : table.columns) {
       if (!source.used.contains(column.name)) {
         if (!column.generated && !c_.Ignored(table, column.name)) {
           plan->unread_columns.push_back(table.name + "." + column.name);
@@ -69,9 +69,9 @@ class PlanBuilder {
       }
       out.text_identity &=
           std::ranges::count(source.key, column.name) == 0 || HasTextIdentity(column);
-      string type = WithSchema(column.mirror_type, kMirrorSchema);
+      string type = catalog::WithSchema(column.mirror_type, kMirrorSchema);
       if (!column.mirror_collation.empty()) {
-        type += " COLLATE " + WithSchema(column.mirror_collation, kMirrorSchema);
+        type += " COLLATE " + catalog::WithSchema(column.mirror_collation, kMirrorSchema);
       }
       out.columns.push_back({.name = column.name,
                              .type = std::move(type),
@@ -130,9 +130,9 @@ class PlanBuilder {
                                 QuoteQualified(kMirrorSchema, out->alias) + " ((" + sql + end;
   }
 
-  static vector<string> Insertable(const Table& table) {
+  static vector<string> Insertable(const catalog::Table& table) {
     vector<string> columns;
-    for (const Column& column : table.columns) {
+    for (const catalog::Column& column : table.columns) {
       if (!column.generated) columns.push_back(column.name);
     }
     return columns;
@@ -196,7 +196,7 @@ class PlanBuilder {
         .insertable = Insertable(*draft.target),
         .owns = draft.spec->owns,
         .temp_suffix = suffix};
-    for (const Column& column : draft.target->columns) {
+    for (const catalog::Column& column : draft.target->columns) {
       if (column.identity == 'a') target.identity_always.push_back(column.name);
     }
     for (const Draft& other : c_.drafts) {

@@ -9,7 +9,7 @@ using std::string;
 
 // The table a name stands for, so that an alias that moves to another table shows.
 string Meant(const Compilation& compilation, const spec::TableName& name) {
-  const Table* table = name.schema.empty() ? compilation.ResolveSource(name) : nullptr;
+  const catalog::Table* table = name.schema.empty() ? compilation.ResolveSource(name) : nullptr;
   return table == nullptr ? name.ToString() : name.ToString() + "=" + table->Display();
 }
 
@@ -18,7 +18,7 @@ PlanPart SourcePart(const Compilation& compilation, const Source& source, const 
   // A table dropped and made again under its name is another table.
   fingerprint.Add(std::to_string(plan.relation_id)).Add(plan.alias).AddAll(source.key);
   for (const StageColumn& used : plan.columns) {
-    const Column* column = source.table->FindColumn(used.name);
+    const catalog::Column* column = source.table->FindColumn(used.name);
     fingerprint.Add(column->name).Add(column->type).Add(column->collation);
   }
   fingerprint.Add(source.mirrored ? "mirrored" : "").AddAll(plan.mirror_columns);

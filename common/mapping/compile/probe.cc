@@ -3,12 +3,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/mapping/install/install.h"
+#include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
 namespace {
 
-std::string InTemp(const std::string& sql) { return WithSchema(sql, "pg_temp"); }
+std::string InTemp(const std::string& sql) { return catalog::WithSchema(sql, "pg_temp"); }
 
 std::string ArrayOf(const std::set<FunctionRef>& functions) {
   std::vector<std::string> names;
@@ -35,9 +35,9 @@ constexpr std::string_view kExplain = "EXPLAIN ";
 
 Probe::~Probe() { session_.Rollback(); }
 
-absl::Status Probe::Begin(const std::vector<UserType>& types) {
+absl::Status Probe::Begin(const std::vector<catalog::UserType>& types) {
   RETURN_IF_ERROR(session_.Begin());
-  for (const UserType& type : types) {
+  for (const catalog::UserType& type : types) {
     RETURN_IF_ERROR(Annotate(session_.Execute(InTemp(type.create_sql)),
                              absl::StrCat("type ", type.schema, ".", type.name)));
   }
@@ -49,13 +49,13 @@ absl::Status Probe::AddOwnTables() {
                    session_.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   // Without the right to make them, SQL that uses them is refused; check names the missing right.
-  const absl::Status made = Run(TargetSetupSql());
+  const absl::Status made = Run(records::TargetSetupSql());
   return absl::IsInvalidArgument(made) ? absl::OkStatus() : made;
 }
 
-absl::Status Probe::AddTable(const std::string& alias, const Table& table) {
+absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& table) {
   std::vector<std::string> columns;
-  for (const Column& column : table.columns) {
+  for (const catalog::Column& column : table.columns) {
     columns.push_back(QuoteIdentifier(column.name) + " " + InTemp(column.mirror_type));
   }
   return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",

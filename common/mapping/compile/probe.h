@@ -24,11 +24,11 @@ class Probe {
   Probe& operator=(const Probe&) = delete;
 
   // Begins the transaction and makes the source's user types in pg_temp.
-  absl::Status Begin(const std::vector<UserType>& types);
+  absl::Status Begin(const std::vector<catalog::UserType>& types);
   // Switchyard's own functions and tables, where they are not installed yet and may be.
   absl::Status AddOwnTables();
   // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
-  absl::Status AddTable(const std::string& alias, const Table& table);
+  absl::Status AddTable(const std::string& alias, const catalog::Table& table);
 
   // What the database says against a statement is InvalidArgument with its own words, and with the
   // error's fields (pg::StatusErrorFields), whose position counts in the text given here.

@@ -140,7 +140,7 @@ class Restrictions {
 
   // Rows of a source, by OLD's statistics.
   int64_t SourceRows(const Source& source) const {
-    const Table& table = *source.table;
+    const catalog::Table& table = *source.table;
     return table.rows_estimate >= 0 ? table.rows_estimate : table.bytes / kBytesPerRow;
   }
 

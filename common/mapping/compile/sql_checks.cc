@@ -118,7 +118,7 @@ void SqlChecks::RequireColumns(const Draft& draft) {
              absl::StrFormat("%s.%s is part of the key but the mapping does not fill it",
                              draft.display, key));
   }
-  for (const Column& column : draft.target->columns) {
+  for (const catalog::Column& column : draft.target->columns) {
     const bool filled = std::ranges::count(draft.columns, column.name) > 0;
     if (filled && column.generated) {
       c_.Fault(*draft.spec, KeyOfColumn(draft, column.name),
@@ -142,7 +142,7 @@ absl::Status SqlChecks::Fills(Draft* draft, const string& select) {
   if (draft->target == nullptr || draft->columns.empty()) return absl::OkStatus();
   bool fits = true;
   for (const string& column : draft->columns) {
-    const Column* known = draft->target->FindColumn(column);
+    const catalog::Column* known = draft->target->FindColumn(column);
     fits &= known != nullptr && !known->generated && !Repeats(draft->columns, column);
     if (known == nullptr) {
       if (draft->spec->copy) continue;  // reported with the declarations
@@ -188,9 +188,9 @@ absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
                                                                       draft.target->Quoted())));
   for (int i = 0; i < given.columns(); ++i) {
     const string& column = draft.columns[i];
-    const AssignedType from{given.column_type(i), given.column_modifier(i)};
-    const AssignedType to{kept.column_type(i), kept.column_modifier(i)};
-    const char* lost = LostInAssignment(from, to, given.column_is_plain(i));
+    const catalog::AssignedType from{given.column_type(i), given.column_modifier(i)};
+    const catalog::AssignedType to{kept.column_type(i), kept.column_modifier(i)};
+    const char* lost = catalog::LostInAssignment(from, to, given.column_is_plain(i));
     if (lost == nullptr) continue;
     ASSIGN_OR_RETURN(const string name, c_.probe.TypeName(from.oid, from.modifier));
     const string& wanted = draft.target->FindColumn(column)->type;
@@ -231,10 +231,10 @@ string SqlChecks::CastHint(const Draft& draft, const absl::Status& mismatch) con
   const size_t gives = fields.primary.find(kGives);
   const vector<string> quoted = absl::StrSplit(fields.primary, absl::MaxSplits('"', 2));
   if (fields.sqlstate != "42804" || gives == string::npos || quoted.size() < 3) return "";
-  const Column* column = draft.target->FindColumn(quoted[1]);
+  const catalog::Column* column = draft.target->FindColumn(quoted[1]);
   string given = fields.primary.substr(gives + kGives.size());
   if (given.ends_with("[]")) given.resize(given.size() - 2);
-  for (const UserType& type : c_.input.source->types) {
+  for (const catalog::UserType& type : c_.input.source->types) {
     if (column == nullptr ||
         (given != type.mirror_name && given != QuoteIdentifier(type.mirror_name) &&
          given != absl::StrCat("pg_temp.", type.mirror_name))) {
@@ -250,7 +250,7 @@ absl::Status SqlChecks::Scope(const Draft& draft) {
   if (draft.target == nullptr || draft.columns.empty()) return absl::OkStatus();
   for (const string& name : draft.scope) {
     const string key = "scope." + name;
-    const Column* column = draft.target->FindColumn(name);
+    const catalog::Column* column = draft.target->FindColumn(name);
     if (std::ranges::count(draft.columns, name) == 0) {
       if (draft.spec->scope.empty()) continue;  // the key's: reported with the columns
       c_.Fault(*draft.spec, key,

@@ -31,7 +31,7 @@ struct Reference {
   std::string child_parts, parent_parts;
   bool deferrable = false;
   bool indexed = true;  // the child, by these columns
-  bool full = false;  // MATCH FULL: NULL in all columns or in none
+  bool full = false;    // MATCH FULL: NULL in all columns or in none
   // As in pg_constraint: 'a' no action, 'r' restrict, 'c' cascade, 'n' set null, 'd' set default.
   char on_delete = 'a';
   char on_update = 'a';

@@ -9,7 +9,7 @@
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/plan_change.h"
-#include "deploy/sql/target.sql.h"
+#include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -27,7 +27,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
                     "(to_regclass('switchyard.copy'), 'copied_at'))) = 3"));
   if (there.boolean(0, 0)) return absl::OkStatus();
-  const absl::Status made = session.Execute(kTargetSql);
+  const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
   return absl::FailedPreconditionError(
       "the target database has no schema switchyard, or that of an older version, and this role "
@@ -120,28 +120,30 @@ absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, cons
 }
 
 // The tables may have other leaves, and types other oids, than when it was kept.
-absl::Status StoreCatalog(pg::Session& session, const std::string& stream, const Catalog& source) {
+absl::Status StoreCatalog(pg::Session& session, const std::string& stream,
+                          const catalog::Catalog& source) {
   return session
       .Query(
           "UPDATE switchyard.stream SET catalog = $2, updated_at = clock_timestamp() "
           "WHERE name = $1",
-          {stream, CatalogToJson(source)})
+          {stream, catalog::CatalogToJson(source)})
       .status();
 }
 
 // By itself, before the rest: a view may use a value only once the transaction that added it has
 // ended. Harmless if the rest fails, as values are only added.
-absl::Status LearnValues(pg::Session& session, const std::string& stream, const Catalog& source) {
+absl::Status LearnValues(pg::Session& session, const std::string& stream,
+                         const catalog::Catalog& source) {
   ASSIGN_OR_RETURN(
       const pg::Result known,
       session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
                     {stream}));
   if (known.rows() == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Catalog before, CatalogFromJson(known.text(0, 0)));
+  ASSIGN_OR_RETURN(const catalog::Catalog before, catalog::CatalogFromJson(known.text(0, 0)));
   return RefreshTypes(session, before, source);
 }
 
-absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& source,
+absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
                          const InstallOptions& options) {
   ASSIGN_OR_RETURN(const pg::Result known,
                    session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 "
@@ -183,7 +185,8 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const Catalog& 
               "VALUES ($1, $2, $3, $4) "
               "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
               "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
-              {options.stream, plan.fingerprint, PartsToText(plan.parts), CatalogToJson(source)})
+              {options.stream, plan.fingerprint, PartsToText(plan.parts),
+               catalog::CatalogToJson(source)})
           .status());
   return installed ? RequestResume(session, options.stream, change) : absl::OkStatus();
 }
@@ -219,13 +222,7 @@ absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping)
                       mapping.display));
 }
 
-std::string QuarantineTarget(const MappingPlan& mapping) {
-  return mapping.owns.empty() ? mapping.display : mapping.display + " where " + mapping.owns;
-}
-
-std::string TargetSetupSql() { return kTargetSql; }
-
-absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
+absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
                            const InstallOptions& options) {
   // One at a time: CREATE ... IF NOT EXISTS by two replayers that start together would collide.
   // Locked before the transaction begins, which is when a session learns what others created.

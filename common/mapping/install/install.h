@@ -22,15 +22,12 @@ struct InstallOptions {
 // FailedPrecondition: the schema `switchyard` is not there and may not be created (the message
 // gives the statement); a table of NEW holds rows that no `owns` sets apart; or another mapping is
 // installed already (not `replace`).
-absl::Status InstallTarget(pg::Session& session, const Plan& plan, const Catalog& source,
+absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
                            const InstallOptions& options);
 
 // FailedPrecondition when the table a mapping fills holds rows already that `owns` does not set
 // apart: before the first install.
 absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping);
-
-// The text of deploy/sql/target.sql.
-std::string TargetSetupSql();
 
 // Rows of the mirror can be looked up by what the mappings ask: after the copy.
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan);

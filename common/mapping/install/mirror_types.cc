@@ -11,9 +11,11 @@
 namespace switchyard::mapping {
 namespace {
 
-std::string DisplayOf(const UserType& type) { return absl::StrCat(type.schema, ".", type.name); }
+std::string DisplayOf(const catalog::UserType& type) {
+  return absl::StrCat(type.schema, ".", type.name);
+}
 
-absl::Status RefuseAnother(const UserType& type) {
+absl::Status RefuseAnother(const catalog::UserType& type) {
   return absl::FailedPreconditionError(absl::StrFormat(
       "type %s of the source is another one than when the mapping was installed, and rows that "
       "have it can't be told apart; next: end capture and replay, then copy everything again: "
@@ -21,7 +23,8 @@ absl::Status RefuseAnother(const UserType& type) {
       DisplayOf(type)));
 }
 
-absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session, const UserType& type) {
+absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session,
+                                                    const catalog::UserType& type) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       session.Query("SELECT e.enumlabel FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid "
@@ -34,7 +37,7 @@ absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session, const 
 }
 
 // Each where the source has it: order decides what min, max and ORDER BY give.
-absl::Status AddLabels(pg::Session& session, const UserType& type) {
+absl::Status AddLabels(pg::Session& session, const catalog::UserType& type) {
   ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
   if (here.empty()) return absl::OkStatus();  // not made yet, or without values on either side
   size_t found = 0;
@@ -56,9 +59,9 @@ absl::Status AddLabels(pg::Session& session, const UserType& type) {
 
 }  // namespace
 
-absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source) {
+absl::Status MakeTypes(pg::Session& session, const Plan& plan, const catalog::Catalog& source) {
   for (size_t i = 0; i < plan.type_ddl.size(); ++i) {
-    const UserType& type = source.types[i];
+    const catalog::UserType& type = source.types[i];
     ASSIGN_OR_RETURN(
         const pg::Result there,
         session.Query(
@@ -73,13 +76,15 @@ absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& so
   return absl::OkStatus();
 }
 
-absl::Status RefreshTypes(pg::Session& session, const Catalog& before, const Catalog& source) {
-  for (const UserType& type : source.types) {
+absl::Status RefreshTypes(pg::Session& session, const catalog::Catalog& before,
+                          const catalog::Catalog& source) {
+  for (const catalog::UserType& type : source.types) {
     if (type.kind == 'e') {
       RETURN_IF_ERROR(AddLabels(session, type));
       continue;
     }
-    const auto known = std::ranges::find(before.types, type.mirror_name, &UserType::mirror_name);
+    const auto known =
+        std::ranges::find(before.types, type.mirror_name, &catalog::UserType::mirror_name);
     if (known != before.types.end() && known->create_sql != type.create_sql) {
       return RefuseAnother(type);
     }

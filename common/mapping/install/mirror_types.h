@@ -9,11 +9,12 @@
 namespace switchyard::mapping {
 
 // Those that are not there yet.
-absl::Status MakeTypes(pg::Session& session, const Plan& plan, const Catalog& source);
+absl::Status MakeTypes(pg::Session& session, const Plan& plan, const catalog::Catalog& source);
 
 // Those that are there as the source has them now, `before` being the catalogue they were made
 // from: enums learn new values. FailedPrecondition: one changed in a way that rows which are here
 // already can't follow.
-absl::Status RefreshTypes(pg::Session& session, const Catalog& before, const Catalog& source);
+absl::Status RefreshTypes(pg::Session& session, const catalog::Catalog& before,
+                          const catalog::Catalog& source);
 
 }  // namespace switchyard::mapping

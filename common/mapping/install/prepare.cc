@@ -23,25 +23,26 @@ absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpo
 }
 
 // The catalogue kept when the stream was installed; nullopt when it never was.
-absl::StatusOr<std::optional<Catalog>> StoredCatalog(pg::Session& target,
-                                                     const std::string& stream) {
+absl::StatusOr<std::optional<catalog::Catalog>> StoredCatalog(pg::Session& target,
+                                                              const std::string& stream) {
   ASSIGN_OR_RETURN(const bool readable, MayReadStreams(target));
   if (!readable) return std::nullopt;
   ASSIGN_OR_RETURN(const pg::Result row,
                    target.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
   if (row.rows() == 0 || row.text(0, 0).empty()) return std::nullopt;
-  ASSIGN_OR_RETURN(Catalog catalog, CatalogFromJson(row.text(0, 0)));
+  ASSIGN_OR_RETURN(catalog::Catalog catalog, catalog::CatalogFromJson(row.text(0, 0)));
   return catalog;
 }
 
-absl::StatusOr<Catalog> ReadSource(const spec::MigrationFile& file, const StreamRole& role,
-                                   const Cancel& cancel) {
+absl::StatusOr<catalog::Catalog> ReadSource(const spec::MigrationFile& file, const StreamRole& role,
+                                            const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto session, Connect(role.source, "source", cancel));
-  return LoadCatalog(*session, SourceTables(*role.direction), {.schemas = file.schemas});
+  return catalog::LoadCatalog(*session, catalog::SourceTables(*role.direction),
+                              {.schemas = file.schemas});
 }
 
-absl::Status RefuseSameDatabase(const Catalog& source, pg::Session& session) {
-  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, {}, {}));
+absl::Status RefuseSameDatabase(const catalog::Catalog& source, pg::Session& session) {
+  ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, {}, {}));
   if (source.system_identifier != target.system_identifier || source.database != target.database) {
     return absl::OkStatus();
   }
@@ -53,9 +54,9 @@ absl::Status RefuseSameDatabase(const Catalog& source, pg::Session& session) {
 // As `check` would say it.
 absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile& file,
                                  const StreamRole& role) {
-  std::vector<spec::TableName> names = TargetTables(*role.direction);
+  std::vector<spec::TableName> names = catalog::TargetTables(*role.direction);
   for (spec::TableName& name : LookupTables(*role.direction)) names.push_back(std::move(name));
-  ASSIGN_OR_RETURN(const Catalog target, LoadCatalog(session, names, {}));
+  ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
   ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *role.direction, target));
   ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
                    VerifyAfterCopy(session, file.after_copy, role.stream));
@@ -64,9 +65,9 @@ absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile
 }
 
 absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRole& role,
-                                const Catalog& source, pg::Session& target) {
-  ASSIGN_OR_RETURN(const Catalog target_catalog,
-                   LoadCatalog(target, TargetTables(*role.direction), {}));
+                                const catalog::Catalog& source, pg::Session& target) {
+  ASSIGN_OR_RETURN(const catalog::Catalog target_catalog,
+                   catalog::LoadCatalog(target, catalog::TargetTables(*role.direction), {}));
   std::vector<CompileFault> faults;
   absl::StatusOr<Plan> plan = Compile({.direction = role.direction,
                                        .source = &source,
@@ -100,7 +101,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
                                                const PrepareOptions& options,
                                                const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
-  std::optional<Catalog> source;
+  std::optional<catalog::Catalog> source;
   if (!options.refresh) {
     ASSIGN_OR_RETURN(source, StoredCatalog(*target, role.stream));
   }
@@ -127,7 +128,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
                                                const StreamRole& role, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
-  ASSIGN_OR_RETURN(Catalog source, ReadSource(file, role, cancel));
+  ASSIGN_OR_RETURN(catalog::Catalog source, ReadSource(file, role, cancel));
   RETURN_IF_ERROR(RefuseSameDatabase(source, *target));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, source, *target));
   return PreparedMapping{.source = std::move(source), .plan = std::move(plan)};

@@ -29,7 +29,7 @@ struct StreamRole {
 StreamRole ForwardRole(const spec::MigrationFile& file);
 
 struct PreparedMapping {
-  Catalog source;
+  catalog::Catalog source;
   Plan plan;
 };
 

@@ -9,6 +9,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/plan.h"
+#include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -16,25 +17,26 @@ namespace {
 // GRANT SET ON PARAMETER and has_parameter_privilege() came with it.
 constexpr int kParameterRights = 150000;
 
-bool IsFilled(const Table& table, const std::vector<spec::TableName>& filled) {
+bool IsFilled(const catalog::Table& table, const std::vector<spec::TableName>& filled) {
   return std::any_of(filled.begin(), filled.end(), [&](const spec::TableName& name) {
     return name.schema == table.schema && name.name == table.name;
   });
 }
 
 // Rights are asked for on the tables that are named; leaves are written through their root.
-std::vector<const Table*> NamedTables(const Catalog& target,
-                                      const std::vector<spec::TableName>& names) {
-  std::vector<const Table*> tables;
-  for (const Table& table : target.tables) {
+std::vector<const catalog::Table*> NamedTables(const catalog::Catalog& target,
+                                               const std::vector<spec::TableName>& names) {
+  std::vector<const catalog::Table*> tables;
+  for (const catalog::Table& table : target.tables) {
     if (IsFilled(table, names)) tables.push_back(&table);
   }
   return tables;
 }
 
-std::string TableList(const std::vector<const Table*>& tables) {
-  return absl::StrJoin(tables, ",\n  ",
-                       [](std::string* out, const Table* table) { *out += table->Quoted(); });
+std::string TableList(const std::vector<const catalog::Table*>& tables) {
+  return absl::StrJoin(tables, ",\n  ", [](std::string* out, const catalog::Table* table) {
+    *out += table->Quoted();
+  });
 }
 
 std::string CreateRoleSql(const std::string& role) {
@@ -54,8 +56,9 @@ class Verifier {
 
   absl::Status CheckServer();
   absl::Status CheckOwnSchemas();
-  absl::Status CheckTables(const std::vector<const Table*>& tables, bool written);
-  absl::Status CheckDeferrable(const Catalog& target, const std::vector<const Table*>& tables);
+  absl::Status CheckTables(const std::vector<const catalog::Table*>& tables, bool written);
+  absl::Status CheckDeferrable(const catalog::Catalog& target,
+                               const std::vector<const catalog::Table*>& tables);
 
  private:
   void Add(std::string problem, std::string remedy) {
@@ -119,10 +122,10 @@ absl::Status Verifier::CheckOwnSchemas() {
   return absl::OkStatus();
 }
 
-absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool written) {
+absl::Status Verifier::CheckTables(const std::vector<const catalog::Table*>& tables, bool written) {
   const char* wanted = written ? "SELECT, INSERT, UPDATE, DELETE" : "SELECT";
   std::set<std::string> closed_schemas;
-  for (const Table* table : tables) {
+  for (const catalog::Table* table : tables) {
     const std::string oid = std::to_string(table->oid);
     ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
       SELECT has_schema_privilege(relnamespace, 'USAGE'), has_table_privilege(oid, 'SELECT'),
@@ -152,12 +155,12 @@ absl::Status Verifier::CheckTables(const std::vector<const Table*>& tables, bool
 }
 
 // A deferrable constraint is checked again by a trigger, which the replica role leaves out.
-absl::Status Verifier::CheckDeferrable(const Catalog& target,
-                                       const std::vector<const Table*>& tables) {
+absl::Status Verifier::CheckDeferrable(const catalog::Catalog& target,
+                                       const std::vector<const catalog::Table*>& tables) {
   if (!may_silence_) return absl::OkStatus();
   std::vector<uint32_t> named;
   std::vector<uint32_t> all;
-  for (const Table* table : tables) {
+  for (const catalog::Table* table : tables) {
     named.push_back(table->oid);
     all.push_back(table->oid);
     all.insert(all.end(), table->leaves.begin(), table->leaves.end());
@@ -179,7 +182,7 @@ absl::Status Verifier::CheckDeferrable(const Catalog& target,
     ORDER BY c.conrelid, c.conname)",
                                                          {array(all), array(named)}));
   for (int i = 0; i < rows.rows(); ++i) {
-    const Table* table = target.FindOid(static_cast<uint32_t>(rows.i64(i, 0)));
+    const catalog::Table* table = target.FindOid(static_cast<uint32_t>(rows.i64(i, 0)));
     const std::string name = QuoteIdentifier(rows.text(i, 1));
     std::string remedy;
     if (!rows.boolean(i, 2)) {
@@ -224,13 +227,14 @@ absl::StatusOr<bool> MaySilence(pg::Session& session) {
 }
 
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
-                           const Catalog& target) {
+                           const catalog::Catalog& target) {
   const std::string role = QuoteIdentifier(options.role);
-  const std::vector<const Table*> written = NamedTables(target, TargetTables(direction));
-  const std::vector<const Table*> read = NamedTables(target, LookupTables(direction));
+  const std::vector<const catalog::Table*> written =
+      NamedTables(target, catalog::TargetTables(direction));
+  const std::vector<const catalog::Table*> read = NamedTables(target, LookupTables(direction));
   std::set<std::string> schemas;
-  for (const Table* table : written) schemas.insert(QuoteIdentifier(table->schema));
-  for (const Table* table : read) schemas.insert(QuoteIdentifier(table->schema));
+  for (const catalog::Table* table : written) schemas.insert(QuoteIdentifier(table->schema));
+  for (const catalog::Table* table : read) schemas.insert(QuoteIdentifier(table->schema));
   std::string sql = absl::StrFormat(
       "-- Makes a database ready to be the target of stream %s.\n"
       "-- Run it once, as the owner of the tables and a role that may create roles and grant on\n"
@@ -238,7 +242,7 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
       "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
       "BEGIN;\n\n%s\n"
       "-- The role replay runs as. Give it a password: \\password %s\n%s",
-      options.stream, TargetSetupSql(), role, CreateRoleSql(options.role));
+      options.stream, records::TargetSetupSql(), role, CreateRoleSql(options.role));
   absl::StrAppendFormat(
       &sql,
       "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
@@ -276,14 +280,16 @@ absl::StatusOr<bool> MayReadStreams(pg::Session& session) {
 
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
-                                                      const Catalog& target) {
+                                                      const catalog::Catalog& target) {
   std::vector<TargetFault> faults;
   Verifier verifier(session, &faults);
   RETURN_IF_ERROR(verifier.CheckServer());
   RETURN_IF_ERROR(verifier.CheckOwnSchemas());
-  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, TargetTables(direction)), true));
+  RETURN_IF_ERROR(
+      verifier.CheckTables(NamedTables(target, catalog::TargetTables(direction)), true));
   RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
-  RETURN_IF_ERROR(verifier.CheckDeferrable(target, NamedTables(target, TargetTables(direction))));
+  RETURN_IF_ERROR(
+      verifier.CheckDeferrable(target, NamedTables(target, catalog::TargetTables(direction))));
   return faults;
 }
 

@@ -1,8 +1,8 @@
 // What the target of a stream needs, printed for its owner, verified by `check` and by every role
 // that starts to apply.
 //
-//   std::string sql = TargetOwnerSql(options, target_catalog, lookups);   // check
-//   --print-setup-new ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, target_catalog));
+//   std::string sql = TargetOwnerSql(options, target_catalog, lookups);
+//   ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, target_catalog));
 //
 // The owner creates; the replayer runs with the rights printed here and no more: it writes the
 // mapped tables, and has schemas `switchyard` and `switchyard_old` for its own.
@@ -40,7 +40,7 @@ absl::StatusOr<bool> MayReadStreams(pg::Session& session);
 // The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
 // filled and the lookups.
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
-                           const Catalog& target);
+                           const catalog::Catalog& target);
 
 // Something the session's role lacks.
 struct TargetFault {
@@ -51,7 +51,7 @@ struct TargetFault {
 // Every fault at once; empty when the replayer can work with the session's own role.
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
-                                                      const Catalog& target);
+                                                      const catalog::Catalog& target);
 
 // What VerifyTarget says of deferrable constraints, of the tables as they are now: NEW may be given
 // a partition, or a constraint, while rows are applied. Only where triggers are silent.
