@@ -15,6 +15,7 @@
 #include "operate/connect.h"
 #include "operate/log_options.h"
 #include "operate/mapping_plan.h"
+#include "operate/recopy_request.h"
 #include "operate/request.h"
 #include "replayer/copy/begin_anew.h"
 
@@ -22,9 +23,6 @@ namespace switchyard::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The result of a request that OLD knows of, until there is another.
-const std::string kAsked = "asked for";
 
 struct RecopyOptions {
   std::string path;
@@ -71,42 +69,6 @@ absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
                    nearest.empty() ? "" : "; did you mean " + nearest + "?"));
 }
 
-// Asks both sides for a copy of one more generation of `table`; the request's number.
-absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
-                                      const spec::MigrationFile& file,
-                                      const catalog::Table& table) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const std::string argument = table.schema + "." + table.name;
-  // NEW first: the position kept here must lie before the copy's own point. A request that is open
-  // is taken up again; one that ended before OLD was asked is asked of OLD now.
-  ASSIGN_OR_RETURN(const pg::Result request, new_session.Query(R"(
-    WITH asked AS (
-      INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
-      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
-      WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
-                                      AND kind = 'recopy' AND argument = $2 AND state = 'open')
-      RETURNING id)
-    SELECT id, false, pg_notify('switchyard_request', $1) FROM asked
-    UNION ALL
-    (SELECT id, result = $3, NULL FROM switchyard.request
-     WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))",
-                                                               {names.stream, argument, kAsked}));
-  if (request.boolean(0, 1)) return request.i64(0, 0);
-  const absl::Status asked =
-      capture::Capture::Recopy(old_session, names, {.schema = table.schema, .name = table.name});
-  const absl::Status noted =
-      new_session
-          .Query(asked.ok() ? "UPDATE switchyard.request SET result = $2 WHERE id = $1::bigint "
-                              "AND state = 'open'"
-                            : "UPDATE switchyard.request SET state = 'failed', result = $2, "
-                              "finished_at = clock_timestamp() WHERE id = $1::bigint",
-                 {request.str(0, 0), asked.ok() ? kAsked : std::string(StdSv(asked.message()))})
-          .status();
-  RETURN_IF_ERROR(asked);
-  RETURN_IF_ERROR(noted);
-  return request.i64(0, 0);
-}
-
 absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const RecopyOptions& options,
                                      const Context& context) {
   std::optional<absl::Duration> wait;
@@ -117,13 +79,16 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
           absl::StrCat("--wait is \"", options.wait, "\"; it must be a time, as in 10m"));
     }
   }
-  const std::string stream = capture::NamesOf(file.name, "forward").stream;
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const std::string& stream = names.stream;
   ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
   ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
   RETURN_IF_ERROR(operate::RequireStream(*new_session, stream));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
   ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(catalog, options.table));
-  ASSIGN_OR_RETURN(const int64_t request, RequestRecopy(*old_session, *new_session, file, *table));
+  ASSIGN_OR_RETURN(const int64_t request,
+                   operate::RequestRecopy(*old_session, *new_session, names,
+                                          {.schema = table->schema, .name = table->name}));
   Json object = {{"stream", stream}, {"request", request}, {"table", table->Display()}};
   if (!wait.has_value()) {
     Say(context, object,

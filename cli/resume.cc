@@ -17,6 +17,7 @@
 #include "common/mapping/plan_change.h"
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
+#include "operate/recopy_request.h"
 #include "operate/request.h"
 #include "replayer/target/pg_target.h"
 
@@ -52,34 +53,10 @@ absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& st
   return absl::OkStatus();
 }
 
-// The copies that resumed streams wait for, asked of OLD; again after a resume that was cut short.
-absl::Status AskForCopies(pg::Session& old_session, pg::Session& new_session,
-                          const capture::StreamNames& names, const mapping::Plan& plan) {
-  ASSIGN_OR_RETURN(
-      const pg::Result resumes,
-      new_session.Query("SELECT argument FROM switchyard.request WHERE stream = $1 AND kind = "
-                        "'resume' AND state = 'open' ORDER BY id DESC LIMIT 1",
-                        {names.stream}));
-  if (resumes.rows() == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const mapping::ResumeWork work, mapping::ResumeWorkFromText(resumes.text(0, 0)));
-  for (const mapping::SourcePlan& source : plan.sources) {
-    const std::string table = source.schema + "." + source.name;
-    if (std::ranges::count(work.recopy, table) == 0) continue;
-    ASSIGN_OR_RETURN(
-        const pg::Result open,
-        new_session.Query("SELECT FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
-                          "AND argument = $2 AND state = 'open'",
-                          {names.stream, table}));
-    if (open.rows() == 0) continue;
-    RETURN_IF_ERROR(capture::Capture::Recopy(old_session, names,
-                                             {.schema = source.schema, .name = source.name}));
-  }
-  return absl::OkStatus();
-}
-
-std::string Describe(const std::string& stream, const mapping::PlanChange& change) {
+std::string Describe(const std::string& stream, const mapping::PlanChange& change,
+                     const std::vector<std::string>& copied_again) {
   std::string text = stream + ": ";
-  if (change.empty()) {
+  if (change.empty() && copied_again.empty()) {
     return text +
            "the mapping is as it was; OLD's tables and types are taken as they are now. "
            "Start the replayer again";
@@ -87,11 +64,11 @@ std::string Describe(const std::string& stream, const mapping::PlanChange& chang
   const auto list = [&](const char* what, const std::vector<std::string>& names) {
     if (!names.empty()) absl::StrAppend(&text, what, absl::StrJoin(names, ", "), "\n");
   };
-  text = stream + ": the mapping is replaced\n";
+  text += change.empty() ? "the mapping is as it was\n" : "the mapping is replaced\n";
   list("  changed:       ", change.changed);
   list("  added:         ", change.added);
   list("  removed:       ", change.removed);
-  list("  copied again:  ", change.recopy);
+  list("  copied again:  ", copied_again);
   list("  derived again: ", change.recompute);
   return text + "Start the replayer again; NEW is not to be read until status says streaming";
 }
@@ -118,7 +95,9 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
                    Compare(*new_session, names.stream, compiled.plan));
   RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, change));
   RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
-  RETURN_IF_ERROR(AskForCopies(*old_session, *new_session, names, compiled.plan));
+  ASSIGN_OR_RETURN(
+      const std::vector<std::string> copied_again,
+      operate::AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
   std::vector<spec::TableName> mapped;
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     mapped.push_back({.schema = source.schema, .name = source.name});
@@ -126,18 +105,18 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
   RETURN_IF_ERROR(new_session
                       ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
-                              "state <> 'stopped' THEN state WHEN copy_lsn = '0/0' THEN "
-                              "'copying' ELSE 'catching_up' END, "
+                              "state NOT IN ('stopped', 'streaming') THEN state "
+                              "WHEN copy_lsn = '0/0' THEN 'copying' ELSE 'catching_up' END, "
                               "updated_at = clock_timestamp() WHERE name = $1",
                               {names.stream})
                       .status());
   if (context.json) {
     const Json object = {{"stream", names.stream},        {"changed", change.changed},
                          {"added", change.added},         {"removed", change.removed},
-                         {"copied_again", change.recopy}, {"derived_again", change.recompute}};
+                         {"copied_again", copied_again}, {"derived_again", change.recompute}};
     context.out << object.dump(2) << "\n";
   } else {
-    context.out << Describe(names.stream, change) << "\n";
+    context.out << Describe(names.stream, change, copied_again) << "\n";
   }
   return ExitCode::kDone;
 }

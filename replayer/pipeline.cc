@@ -80,7 +80,7 @@ absl::Status Pipeline::ReadUntilError() {
       const absl::Status added = batcher.Add(record.payload, record.offset + 1);
       if (!added.ok()) {
         // What is whole before the fault still counts.
-        if (batcher.has_complete()) Hand(batcher.Take());
+        while (batcher.has_complete() && Hand(batcher.Take())) continue;
         return added;
       }
       while (batcher.full()) {

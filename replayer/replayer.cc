@@ -29,13 +29,6 @@ constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
 
-// Failures that starting over from the stored position can mend. A topic that is not found went
-// after it was made or seen: the next look says what is lost with it, if anything.
-bool MayPass(const absl::Status& status) {
-  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsNotFound(status);
-}
-
 }  // namespace
 
 Replayer::Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog::EventLog& log,
@@ -261,7 +254,7 @@ absl::Status Replayer::ApplyOne(const changes::Batch& batch) {
     status = target_.Apply(batch, true);
   }
   RETURN_IF_ERROR(status);
-  in_doubt_ |= !batch.in_doubt.empty();
+  in_doubt_ |= !batch.in_doubt.empty() || batch.unreadable.has_value();
   if (batch.chunk) return status;
   careful_ = false;
   if (catching_up_ && target_.position().lsn.value() + 1 >= copy_lsn_.value()) {
@@ -294,7 +287,6 @@ absl::StatusOr<std::optional<Replayer::OpenResume>> Replayer::LoadResume() {
 absl::Status Replayer::StepResume() {
   ASSIGN_OR_RETURN(const std::optional<int64_t> copying, recopy_->KeepFrom());
   if (copying) return absl::OkStatus();
-  RETURN_IF_ERROR(RefuseFailedCopies());
   LogInfo("replayer", "deriving tables of the changed mapping",
           {{"stream", options_.target.stream},
            {"tables", std::to_string(resume_->work.recompute.size())}});
@@ -307,27 +299,6 @@ absl::Status Replayer::StepResume() {
                       .status());
   ASSIGN_OR_RETURN(resume_, LoadResume());
   return NoteConsistency();
-}
-
-// Rows of the mapping as it was must not pass for those of the new one.
-absl::Status Replayer::RefuseFailedCopies() {
-  for (const std::string& table : resume_->work.recopy) {
-    ASSIGN_OR_RETURN(const pg::Result newest,
-                     target_.session().Query(
-                         "SELECT state, result FROM switchyard.request WHERE stream = $1 AND "
-                         "kind = 'recopy' AND argument = $2 ORDER BY id DESC LIMIT 1",
-                         {options_.target.stream, table}));
-    if (newest.rows() == 0 || newest.text(0, 0) != "failed") continue;
-    return WithNextStep(
-        absl::FailedPreconditionError(
-            absl::StrFormat("NEW still holds rows of the mapping as it was before resume: the "
-                            "re-copy of %s failed: "
-                            "%s",
-                            table, newest.text(0, 1))),
-        absl::StrFormat("mend that, run: switchyard recopy FILE %s, and start the replayer again",
-                        table));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Replayer::Chores() {

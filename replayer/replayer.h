@@ -82,7 +82,6 @@ class Replayer {
   absl::Status HandleRequests();
   absl::StatusOr<std::optional<OpenResume>> LoadResume();
   absl::Status StepResume();
-  absl::Status RefuseFailedCopies();
   bool TrimIsDue();
   absl::Status TrimFlushed(const TrimPoint& point);
   void Trim(const std::string& topic, int64_t before);

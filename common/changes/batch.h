@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -113,6 +114,12 @@ struct Batch {
 
   // Sources of which a partition was emptied, by index: see BatcherOptions::copied_again.
   std::vector<int> in_doubt;
+  // The first row after this batch is one of this source that can't be read: the stream ends here.
+  struct Unreadable {
+    int source = 0;
+    std::string why;
+  };
+  std::optional<Unreadable> unreadable;
 
   bool chunk = false;      // piece of a transaction that is not yet complete
   bool continues = false;  // begins with the rest of a transaction that came in chunks

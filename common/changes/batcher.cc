@@ -179,7 +179,7 @@ absl::Status Batcher::OnRow(const RowView& row) {
   if (InCopy(row.relation_id) || options_.in_doubt.contains(relation.source)) {
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(relation.fit);
+  if (!relation.fit.ok()) return OnUnreadable(relation.source, relation.fit);
 
   RawChange change{.source = relation.source};
   const mapping::SourcePlan& source = plan_.sources[relation.source];
@@ -264,12 +264,20 @@ absl::Status Batcher::OnPartitionEmptied(int source) {
     new_doubts_.insert(source);  // told again should this transaction come again
     return absl::OkStatus();
   }
-  lost_partition_ = true;
   const mapping::SourcePlan& table = plan_.sources[source];
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the log; "
-      "next: switchyard recopy FILE %1$s.%2$s, then start the replayer again",
-      table.schema, table.name));
+  return OnUnreadable(
+      source,
+      absl::FailedPreconditionError(absl::StrFormat(
+          "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the "
+          "log; next: switchyard recopy FILE %1$s.%2$s, then start the replayer again",
+          table.schema, table.name)));
+}
+
+absl::Status Batcher::OnUnreadable(int source, const absl::Status& why) {
+  unreadable_ = {.source = source, .why = std::string(why.message())};
+  abort_pending_ |= std::exchange(chunked_, false);
+  progressed_ = true;  // a batch is to tell of it
+  return why;
 }
 
 absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
@@ -373,6 +381,7 @@ Batch Batcher::Cut(bool chunk) {
   relations_before_open_ = 0;
   batch.in_doubt.assign(new_doubts_.begin(), new_doubts_.end());
   new_doubts_.clear();
+  batch.unreadable = unreadable_;
   batch.arenas = std::exchange(old_arenas_, {});
   batch.arenas.push_back(arena_);
   // The transaction being read keeps what it has in the old arena.

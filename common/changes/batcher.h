@@ -45,7 +45,8 @@ struct BatcherOptions {
   // Sources, by index, that are being copied again. The TRUNCATE of one of their partitions, whose
   // rows the log can't tell, puts them in doubt; without a copy under way it ends the stream.
   std::set<int> copied_again;
-  // Sources in doubt: their changes are left out, for the copy will bring them.
+  // Sources in doubt: their changes are left out, whatever shape they have, for the copy will
+  // bring them.
   std::set<int> in_doubt;
   // No transaction with a commit LSN >= this is begun.
   std::optional<Lsn> hold_lsn;
@@ -59,21 +60,22 @@ class Batcher {
   ~Batcher();
 
   // DataLoss: a gap or a broken record. FailedPrecondition: a table no longer fits the mapping;
-  // what is complete before it can still be taken. `next_offset` is one past the record.
+  // what is complete before it is still to be taken, and says so. `next_offset` is one past the
+  // record.
   absl::Status Add(std::string_view payload, int64_t next_offset);
   absl::Status Add(const event::v1::Event& event, int64_t next_offset);
   // A Relation stored with the position, before the first Add.
   void Restore(const event::v1::Relation& relation);
 
   // Whole transactions (or only progress) wait to be taken.
-  bool has_complete() const { return complete_ > 0 || progressed_; }
+  bool has_complete() const { return complete_ > 0 || progressed_ || abort_pending_; }
   // The bound is reached: take before adding more. Also true in the middle of a transaction that
   // alone is over it; Take then gives a chunk (after the whole ones before it).
   bool full() const;
   // A transaction at or past hold_lsn was met: nothing further will become complete.
   bool held() const { return held_; }
-  // Why Add failed: a partition was emptied while nothing copies its table again.
-  bool lost_partition() const { return lost_partition_; }
+  // Why Add failed: rows of a table can't be read, or told from others, any more.
+  bool unreadable() const { return unreadable_.has_value(); }
   Batch Take();
 
  private:
@@ -89,6 +91,7 @@ class Batcher {
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
   absl::Status OnPartitionEmptied(int source);
+  absl::Status OnUnreadable(int source, const absl::Status& why);
   bool InCopy(uint32_t relation_id) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
   void Merge(const RawChange& change);
@@ -108,7 +111,7 @@ class Batcher {
   std::vector<std::pair<uint32_t, std::string>> new_relations_;
   size_t relations_before_open_ = 0;  // those of new_relations_ that the open transaction met
 
-  bool lost_partition_ = false;
+  std::optional<Batch::Unreadable> unreadable_;
   std::set<int> new_doubts_;  // not yet told with a batch
 
   // The transaction being read.

@@ -64,6 +64,8 @@ struct TableWrite {
   // What makes the target equal to {load}, touching only rows that differ.
   std::string swap_remove;
   std::string swap_upsert;
+  // swap_upsert for a key that ON CONFLICT can't name (WITHOUT OVERLAPS, deferrable).
+  std::string swap_upsert_plain;
   // Before a second swap_upsert, where unique values pass from row to row: the rows that differ are
   // taken out and put back as they are to be. Empty where only keys are filled.
   std::vector<std::string> swap_exchange;

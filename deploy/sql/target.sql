@@ -109,9 +109,11 @@ CREATE TABLE IF NOT EXISTS switchyard.request (
   epoch bigint NOT NULL DEFAULT 0,
   lsn pg_lsn NOT NULL DEFAULT '0/0',
   log_offset bigint NOT NULL DEFAULT 0,
+  source_lsn pg_lsn NOT NULL DEFAULT '0/0',  -- a copy as of an earlier point does not answer it
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   finished_at timestamptz
 );
+ALTER TABLE switchyard.request ADD COLUMN IF NOT EXISTS source_lsn pg_lsn NOT NULL DEFAULT '0/0';
 
 -- Ids that can't be computed, kept for ever, both ways.
 CREATE TABLE IF NOT EXISTS switchyard.id_map (

@@ -27,6 +27,15 @@ namespace {
 // About 4 MiB each: changes of other tables wait no longer than these take.
 constexpr int kReadsPerStep = 8;
 
+// A stream that starts over may get past it; else it is the copy that has failed, and alone.
+bool Passes(const absl::Status& status) { return MayPass(status) || absl::IsCancelled(status); }
+
+// ON CONFLICT can't name the key: one WITHOUT OVERLAPS, or deferrable.
+bool HasNoArbiter(const absl::Status& status) {
+  const std::string sqlstate = pg::StatusSqlState(status);
+  return sqlstate == "42P10" || sqlstate == "55000";
+}
+
 std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", relation_id); }
 
 // The side table as a target of row changes: every staged column, by name.
@@ -259,7 +268,7 @@ absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
   }
   pg::Session& session = target_.session();
   const std::string load = "pg_temp." + LoadTable(chunk.relation_id());
-  const absl::Status loaded = session.InTransaction([&]() -> absl::Status {
+  absl::Status loaded = session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(session.BeginCopyIn("COPY " + load + " FROM STDIN"));
     RETURN_IF_ERROR(session.PutCopyData(chunk.data()));
     const absl::StatusOr<int64_t> rows = session.EndCopyIn();
@@ -272,6 +281,7 @@ absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
                                         mapping::JoinQuoted(columns), ") SELECT ",
                                         mapping::JoinQuoted(columns), " FROM ", load));
   });
+  if (leaf.fit.ok() && !loaded.ok() && !Passes(loaded)) leaf.fit = std::move(loaded);
   return leaf.fit.ok() ? loaded : absl::OkStatus();
 }
 
@@ -281,8 +291,8 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
   Leaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
   if (leaf.fit.ok() && leaf.rows != static_cast<int64_t>(end.rows())) {
-    return absl::DataLossError(absl::StrFormat(
-        "the re-copy of %s has %d rows on the log, %d were read from the source. Ask for it again",
+    leaf.fit = absl::DataLossError(absl::StrFormat(
+        "the re-copy of %s has %d rows on the log, %d were read from the source",
         plan_.sources[job->source].name, leaf.rows, end.rows()));
   }
   leaf.done = true;
@@ -300,22 +310,25 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
     return false;
   }
-  ASSIGN_OR_RETURN(const std::optional<records::Position> from, AskedAt(job));
+  ASSIGN_OR_RETURN(const std::optional<Asked> asked, AskedWith(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.
-  const bool old = from && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
-                     return leaf.second.lsn <= from->lsn;
+  const bool old = asked && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
+                     return leaf.second.lsn <= asked->from.lsn ||
+                            leaf.second.lsn < asked->source_lsn;
                    });
-  if (!from || old) {
+  if (!asked || old) {
     RETURN_IF_ERROR(Drop(job));
     return false;
   }
   for (const auto& [id, leaf] : job.leaves) {
     if (leaf.fit.ok()) continue;
     if (!at_end_) return false;  // a younger one may follow
-    return leaf.fit;
+    job.outdated = true;
+    RETURN_IF_ERROR(Finish(job, leaf.fit));
+    return false;
   }
-  job.from = *from;
+  job.from = asked->from;
   return true;
 }
 
@@ -335,8 +348,8 @@ absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
   }
   for (Job* job : ready) {
     const absl::Status swapped = Swap({job}, {});
-    RETURN_IF_ERROR(swapped.ok() || job->outdated || IsRefusedRow(swapped) ? Finish(*job, swapped)
-                                                                           : swapped);
+    if (!swapped.ok() && Passes(swapped)) return swapped;
+    RETURN_IF_ERROR(Finish(*job, swapped));
   }
   return absl::OkStatus();
 }
@@ -353,12 +366,8 @@ absl::StatusOr<bool> Recopy::AllReady(const std::vector<Job*>& ready) {
 absl::StatusOr<bool> Recopy::SwapTogether(const std::vector<Job*>& jobs,
                                           const std::vector<std::string>& also) {
   const absl::Status swapped = Swap(jobs, also);
-  if (!swapped.ok()) {
-    const bool refused = IsRefusedRow(swapped) || std::ranges::any_of(jobs, &Job::outdated);
-    if (!refused) return swapped;
-    if (jobs.size() == 1 && also.empty()) RETURN_IF_ERROR(Finish(*jobs[0], swapped));
-    return jobs.size() == 1 && also.empty();
-  }
+  if (!swapped.ok() && Passes(swapped)) return swapped;
+  if (!swapped.ok()) return false;
   for (Job* job : jobs) RETURN_IF_ERROR(Finish(*job, swapped));
   return true;
 }
@@ -408,8 +417,13 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
     return Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display);
   };
   if (late < 0 && !write.swap_remove.empty()) RETURN_IF_ERROR(run(write.swap_remove));
-  const absl::Status swapped =
-      InSavepoint(session, "sy_swap", [&] { return run(write.swap_upsert); });
+  const std::string* upsert = &write.swap_upsert;
+  const auto swap = [&] { return InSavepoint(session, "sy_swap", [&] { return run(*upsert); }); };
+  absl::Status swapped = swap();
+  if (HasNoArbiter(swapped)) {
+    upsert = &write.swap_upsert_plain;
+    swapped = swap();
+  }
   const std::string sqlstate = pg::StatusSqlState(swapped);
   const bool taken = sqlstate == "23505" || sqlstate == "23P01";
   if (!taken || late >= 0 || write.swap_exchange.empty()) {
@@ -418,7 +432,7 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
     // A unique value that another row still has, until it gets its own.
     const auto exchange = [&]() -> absl::Status {
       for (const std::string& sql : write.swap_exchange) RETURN_IF_ERROR(run(sql));
-      return run(write.swap_upsert);
+      return run(*upsert);
     };
     OrderedWriter* const ordered = target_.ordered();
     const int mapping = ordered == nullptr ? -1 : ordered->MappingOf(write);
@@ -427,19 +441,20 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 
-absl::StatusOr<std::optional<records::Position>> Recopy::AskedAt(const Job& job) {
+absl::StatusOr<std::optional<Recopy::Asked>> Recopy::AskedWith(const Job& job) {
   const SourcePlan& source = plan_.sources[job.source];
   ASSIGN_OR_RETURN(
       const pg::Result from,
       target_.session().Query(
-          "SELECT epoch, lsn, log_offset FROM switchyard.request WHERE stream = $1 AND "
+          "SELECT epoch, lsn, log_offset, source_lsn FROM switchyard.request WHERE stream = $1 AND "
           "kind = 'recopy' AND state = 'open' AND argument IN ($2, $3) ORDER BY log_offset LIMIT 1",
           {options_.stream, source.name, source.schema + "." + source.name}));
   if (from.rows() == 0) return std::nullopt;
-  records::Position position{.epoch = static_cast<uint64_t>(from.i64(0, 0)),
-                             .next_offset = from.i64(0, 2)};
-  ASSIGN_OR_RETURN(position.lsn, Lsn::Parse(from.text(0, 1)));
-  return position;
+  Asked asked{.from = {.epoch = static_cast<uint64_t>(from.i64(0, 0)),
+                       .next_offset = from.i64(0, 2)}};
+  ASSIGN_OR_RETURN(asked.from.lsn, Lsn::Parse(from.text(0, 1)));
+  ASSIGN_OR_RETURN(asked.source_lsn, Lsn::Parse(from.text(0, 3)));
+  return asked;
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.
@@ -485,7 +500,7 @@ absl::Status Recopy::RollForward(Job& job) {
         break;
       }
       const absl::Status added = batcher.Add(record.payload, record.offset + 1);
-      job.outdated = batcher.lost_partition();
+      job.outdated = batcher.unreadable();
       RETURN_IF_ERROR(added);
       while (batcher.full()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
       next = record.offset + 1;
@@ -516,12 +531,16 @@ absl::Status Recopy::NoteGone(const Job& job) {
 
 // `swapped`: OK, or why the table is as it was.
 absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
-  const std::string why = job.outdated ? "outdated, the table is as it was: "
-                                       : "the target refuses a row, the table is as it was: ";
   if (swapped.ok()) {
     return Answer(job, "done", "swapped in at " + target_.position().lsn.ToString());
   }
-  RETURN_IF_ERROR(Answer(job, "failed", absl::StrCat(why, swapped.message())));
+  const std::string why = absl::StrCat(job.outdated             ? "outdated"
+                                       : IsRefusedRow(swapped) ? "the target refuses a row"
+                                                               : "it can't be swapped in",
+                                       ", the table is as it was: ", swapped.message());
+  RETURN_IF_ERROR(
+      StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
+  RETURN_IF_ERROR(Answer(job, "failed", why));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 

@@ -41,9 +41,10 @@ class Recopy {
          RecopyOptions options);
   ~Recopy();
 
-  // Reads what is on the copy topic, and swaps a table in when all of it is there. DataLoss: rows
-  // are missing. A topic that was deleted or trimmed fails the requests that wait. A table that NEW
-  // refuses fails its request and is left as it was. `also`: tables of NEW whose mapping changed
+  // Reads what is on the copy topic, and swaps a table in when all of it is there. A topic that was
+  // deleted or trimmed fails the requests that wait. A copy that can't be swapped in, for whatever
+  // reason, fails its request, and the table is left as it was: FailedPrecondition only if that is
+  // in doubt (doubt.h). `also`: tables of NEW whose mapping changed
   // with what is copied again; where foreign keys hold they are derived in the same transaction, as
   // all that is copied again goes in together.
   absl::Status Step(const std::vector<std::string>& also);
@@ -62,7 +63,7 @@ class Recopy {
     uint64_t generation = 0;
     Lsn lsn;
     event::v1::Relation shape;
-    absl::Status fit;  // not OK: the plan is of before or after a change of the table's types
+    absl::Status fit;  // not OK: why the copy is of no use
     int64_t rows = 0;
     bool done = false;
   };
@@ -72,7 +73,12 @@ class Recopy {
     uint32_t partitions = 0;  // that belong to the copy; 0: not partitioned
     std::string side;         // temporary table, shaped like the source's stage
     records::Position from;   // where the stream stood when it was asked for
-    bool outdated = false;    // a partition was emptied after the copy
+    bool outdated = false;    // the log holds rows after it that the copy can't be rolled through
+  };
+  // What a table was asked for with.
+  struct Asked {
+    records::Position from;  // where the stream stood
+    Lsn source_lsn;          // a copy as of an earlier point is another one
   };
 
   absl::Status ReadSome();
@@ -93,8 +99,8 @@ class Recopy {
                                     const std::vector<std::string>& also);
   absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
   absl::Status SwapTables(const std::vector<Job*>& jobs);
-  // Where the stream stood when this table was first asked for; nullopt: nobody did.
-  absl::StatusOr<std::optional<records::Position>> AskedAt(const Job& job);
+  // nullopt: nobody did.
+  absl::StatusOr<std::optional<Asked>> AskedWith(const Job& job);
   absl::Status RollForward(Job& job);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
   absl::Status NoteGone(const Job& job);

@@ -1,8 +1,12 @@
-// Tables in doubt: one of their partitions was emptied, so that the target holds rows of which the
-// log can't tell whether they are still there. Until a re-copy is swapped in, their changes are
-// left out and the target is not to be read; the copy and the log after it bring everything.
+// Tables in doubt: the target does not show them as the source has them, and the log can't mend it.
+// One of their partitions was emptied, so that nobody can tell which rows are gone; the log holds
+// rows of a shape that the mapping can't read; or their mapping was replaced. Until a re-copy is
+// swapped in, their changes are left out, whatever shape they have, and the target is not to be
+// read; the copy and the log after it bring everything.
 //
-// Kept in switchyard.request, as kind `in_doubt`, in the transaction that passes the TRUNCATE.
+// Kept in switchyard.request, as kind `in_doubt`, `result` being what to say while no copy is asked
+// for; in the transaction that passes the TRUNCATE, or that applies what is before the first such
+// row, or that replaces the mapping (mapping::InstallTarget, which also asks for the copies).
 #pragma once
 
 #include <set>
@@ -10,6 +14,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 
@@ -24,15 +29,17 @@ struct Doubts {
 absl::StatusOr<Doubts> LoadDoubts(pg::Session& session, const mapping::Plan& plan,
                                   const std::string& stream);
 
-// In the transaction that passes the TRUNCATE. Aborted: the re-copy has ended meanwhile.
+// What `batch` puts in doubt, in its transaction. Aborted: the re-copy that it counts on has ended
+// meanwhile.
 absl::Status StoreDoubts(pg::Session& session, const mapping::Plan& plan, const std::string& stream,
-                         const std::vector<int>& sources);
+                         const changes::Batch& batch);
 
 // Once a copy is swapped in: whether the table was in doubt.
 absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& source,
                               const std::string& stream);
 
-// What to say of a table that stays in doubt.
-absl::Status StillInDoubt(const mapping::SourcePlan& source, const std::string& why);
+// Once a copy has failed: what is to be said of the table if it is in doubt.
+absl::Status StayInDoubt(pg::Session& session, const mapping::SourcePlan& source,
+                         const std::string& stream, const std::string& why);
 
 }  // namespace switchyard::replayer

@@ -184,7 +184,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   for (const auto& [id, definition] : batch.relations) {
     RETURN_IF_ERROR(stream_->StoreRelation(id, definition));
   }
-  RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch.in_doubt));
+  RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch));
   if (batch.chunk || continues) {
     for (const changes::TableChanges& table : batch.tables) {
       RETURN_IF_ERROR(writer_->ClearStage(table.source));

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/retry.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 
@@ -102,6 +103,11 @@ absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusal
 bool IsRefusedRow(const absl::Status& status) {
   // 21000: the select gave one key twice.
   return pg::IsRowRefused(status) || pg::StatusSqlState(status) == "21000";
+}
+
+bool MayPass(const absl::Status& status) {
+  return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsNotFound(status);
 }
 
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, Attempt write) {

@@ -24,6 +24,9 @@ struct Refusal {
 
 // SQLSTATE 21000 and classes 22 and 23: the row is at fault, not the system.
 bool IsRefusedRow(const absl::Status& status);
+// Starting over from the stored position can mend it. A topic that is not found went after it was
+// made or seen: the next look says what is lost with it, if anything.
+bool MayPass(const absl::Status& status);
 
 struct Attempts {
   // Writes these rows, all or none. IsRefusedRow: the table refuses one of them.

@@ -181,6 +181,39 @@ TEST_F(BatcherTest, PartitionsAreTheirRoots) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("recopy FILE public.t")));
 }
 
+// Whoever copies the table again is to know that its rows on the log are to be left out.
+TEST_F(BatcherTest, RowsOfAShapeThatTheMappingCanNotReadEndTheBatchesUnlessTheyAreInDoubt) {
+  const auto renamed = [&] {
+    event::v1::Relation relation = RelationOf(kTable);
+    relation.mutable_columns(1)->set_name("renamed");
+    return relation;
+  };
+  options_.batch_rows_max = 2;
+  ASSERT_OK(Read());
+  EXPECT_EQ(TakeText(), "");  // the Hello
+  log_.Transaction(100, {Insert("1", "a")});
+  log_.Begin(200).Append(Delete("1", kOtherTable)).Append(Insert("2", "b"));
+  ASSERT_OK(Read());
+  EXPECT_EQ(TakeText(), "t: I(1 a B)");
+  ASSERT_TRUE(batcher_->full());
+  const Batch chunk = batcher_->Take();
+  EXPECT_TRUE(chunk.chunk);
+  log_.Relation(renamed()).Append(Insert("3", "c"));
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("renamed")));
+  EXPECT_TRUE(batcher_->unreadable());
+  ASSERT_TRUE(batcher_->has_complete());
+  EXPECT_TRUE(batcher_->Take().aborted);
+  ASSERT_TRUE(batcher_->has_complete());
+  const Batch last = batcher_->Take();
+  EXPECT_EQ(Text(last, plan_), "");
+  EXPECT_FALSE(last.chunk);
+  EXPECT_EQ(last.lsn, Lsn(100));
+  ASSERT_TRUE(last.unreadable.has_value());
+  EXPECT_EQ(last.unreadable->source, 0);
+  EXPECT_THAT(last.unreadable->why, HasSubstr("resume FILE"));
+  EXPECT_FALSE(batcher_->has_complete());
+}
+
 TEST_F(BatcherTest, APartitionEmptiedWhileItsTableIsCopiedAgainLeavesItsChangesToTheCopy) {
   constexpr uint32_t kLeaf = 70;
   constexpr uint32_t kOther = 71;
@@ -195,7 +228,7 @@ TEST_F(BatcherTest, APartitionEmptiedWhileItsTableIsCopiedAgainLeavesItsChangesT
   EXPECT_EQ(Text(batch, plan_), "t: I(1 a B); o: D[1]");
   EXPECT_EQ(batch.in_doubt, std::vector<int>{0});
   EXPECT_EQ(batch.lsn, Lsn(200));
-  EXPECT_FALSE(batcher_->lost_partition());
+  EXPECT_FALSE(batcher_->unreadable());
 }
 
 TEST_F(BatcherTest, TablesAreCollapsedApart) {

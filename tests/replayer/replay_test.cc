@@ -534,7 +534,7 @@ TEST_F(ReplayTest, ATableStaysInDoubtUntilACopyIsYoungerThanTheTruncate) {
   ASSERT_OK(capture_->Pump());
   ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'catching_up'"));
   ASSERT_OK(StartReplayer());
-  stops("public.p holds rows that may be gone from the source");
+  stops("NEW does not show public.p as OLD has it");
   EXPECT_THAT(New("SELECT state, result FROM switchyard.request WHERE kind = 'recopy'"),
               HasSubstr("failed|outdated"));
   EXPECT_EQ(New("SELECT count(*) FROM p"), "199");  // as it was

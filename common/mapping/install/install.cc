@@ -25,7 +25,8 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 3"));
+                    "(to_regclass('switchyard.request'), 'source_lsn'), "
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 4"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
@@ -67,19 +68,50 @@ absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream)
       other.text(0, 0), stream));
 }
 
+// Until their copies are swapped in, tables of another shape take no changes: the log may still
+// hold rows of any shape they had.
+absl::Status PutInDoubt(pg::Session& session, const std::string& stream,
+                        const std::vector<std::string>& tables) {
+  for (const std::string& table : tables) {
+    RETURN_IF_ERROR(
+        session
+            .Query("INSERT INTO switchyard.request (stream, kind, argument, result) "
+                   "SELECT $1, 'in_doubt', $2, $2 || ' is to be copied again since the mapping was "
+                   "replaced; next: switchyard recopy FILE ' || $2 WHERE NOT EXISTS "
+                   "(SELECT FROM switchyard.request WHERE stream = $1 AND kind = 'in_doubt' AND "
+                   " argument = $2 AND state = 'open')",
+                   {stream, table})
+            .status());
+    // A copy that is under way may be of the shape before.
+    RETURN_IF_ERROR(session
+                        .Query("UPDATE switchyard.request SET result = '' WHERE stream = $1 AND "
+                               "kind = 'recopy' AND argument = $2 AND state = 'open'",
+                               {stream, table})
+                        .status());
+  }
+  return absl::OkStatus();
+}
+
+// A resume is the way out for what stopped the stream before, too.
+absl::Status CopyWhatIsInDoubt(pg::Session& session, const std::string& stream) {
+  return session
+      .Query(
+          "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+          "SELECT s.name, 'recopy', d.argument, s.epoch, s.lsn, s.log_offset "
+          "FROM switchyard.stream s JOIN switchyard.request d ON d.stream = s.name "
+          "WHERE s.name = $1 AND d.kind = 'in_doubt' AND d.state = 'open' AND NOT EXISTS "
+          "(SELECT FROM switchyard.request r WHERE r.stream = s.name AND r.kind = 'recopy' AND "
+          " r.argument = d.argument AND r.state = 'open')",
+          {stream})
+      .status();
+}
+
 // What is asked of both sides once the changed mapping is in place. In the transaction that puts it
 // there: a mapping that changed without its rows being made again would be wrong for ever.
 absl::Status RequestResume(pg::Session& session, const std::string& stream,
                            const PlanChange& change) {
-  for (const std::string& table : change.recopy) {
-    RETURN_IF_ERROR(session
-                        .Query("INSERT INTO switchyard.request "
-                               "(stream, kind, argument, epoch, lsn, log_offset) "
-                               "SELECT name, 'recopy', $2, epoch, lsn, log_offset "
-                               "FROM switchyard.stream WHERE name = $1",
-                               {stream, table})
-                        .status());
-  }
+  RETURN_IF_ERROR(PutInDoubt(session, stream, change.recopy));
+  RETURN_IF_ERROR(CopyWhatIsInDoubt(session, stream));
   return session
       .Query("INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, 'resume', $2)",
              {stream, ResumeWorkToText(change)})
@@ -101,6 +133,28 @@ absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan, const Pla
   return absl::OkStatus();
 }
 
+// Nobody would ever answer what is asked of a table that is read no more.
+absl::Status ForgetRequests(pg::Session& session, const std::string& stream, const Plan& plan) {
+  ASSIGN_OR_RETURN(const pg::Result open,
+                   session.Query("SELECT id, argument FROM switchyard.request WHERE stream = $1 "
+                                 "AND kind IN ('recopy', 'in_doubt') AND state = 'open'",
+                                 {stream}));
+  for (int i = 0; i < open.rows(); ++i) {
+    const bool read = std::ranges::any_of(plan.sources, [&](const SourcePlan& source) {
+      return open.text(i, 1) == source.name ||
+             open.str(i, 1) == source.schema + "." + source.name;
+    });
+    if (read) continue;
+    RETURN_IF_ERROR(session
+                        .Query("UPDATE switchyard.request SET state = 'failed', result = "
+                               "'no mapping reads the table any more', finished_at = "
+                               "clock_timestamp() WHERE id = $1::bigint",
+                               {open.str(i, 0)})
+                        .status());
+  }
+  return absl::OkStatus();
+}
+
 // What a mapping that is no longer there owned waits for nobody: its tables are made again.
 absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, const Plan& plan) {
   ASSIGN_OR_RETURN(
@@ -116,7 +170,7 @@ absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, cons
                    {stream, target})
             .status());
   }
-  return absl::OkStatus();
+  return ForgetRequests(session, stream, plan);
 }
 
 // The tables may have other leaves, and types other oids, than when it was kept.
@@ -152,7 +206,10 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::
   const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
   const bool same = installed && known.text(0, 0) == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
-  if (same) return StoreCatalog(session, options.stream, source);
+  if (same) {
+    RETURN_IF_ERROR(StoreCatalog(session, options.stream, source));
+    return CopyWhatIsInDoubt(session, options.stream);
+  }
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the mapping or a table of the source changed since stream %s was installed (fingerprint "

@@ -166,9 +166,10 @@ class RowLocalBuilder {
                          " AS sy_t WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
                          " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
                          (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
+    write->swap_upsert_plain = SwapPlain(rows);
     write->swap_upsert =
         !target_.owns.empty()
-            ? SwapOwned(rows)
+            ? write->swap_upsert_plain
             : InsertFrom(rows) + " ON CONFLICT (" + JoinQuoted(keys) + ") DO " +
                   (sets.empty() ? "NOTHING"
                                 : "UPDATE SET " + absl::StrJoin(sets, ", ") + " WHERE NOT (" +
@@ -196,7 +197,7 @@ class RowLocalBuilder {
   }
 
   // Where a row outside has the key, the insert is refused.
-  string SwapOwned(const string& rows) const {
+  string SwapPlain(const string& rows) const {
     const string sets = SetList(false, false, "sy_t");
     const string update = "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " +
                           KeyValues() + Values(false) + " FROM " + rows + ") AS sy_s WHERE " +
@@ -204,7 +205,8 @@ class RowLocalBuilder {
                           OwnedAmong(target_.owns, "sy_t") + "; ";
     return (sets.empty() ? "" : update) + InsertFrom(rows) + " CROSS JOIN LATERAL (SELECT " +
            KeyValues() + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target +
-           " AS sy_t WHERE " + KeyMatch("sy_t") + " AND (" + target_.owns + "))";
+           " AS sy_t WHERE " + KeyMatch("sy_t") +
+           (target_.owns.empty() ? ")" : " AND (" + target_.owns + "))");
   }
 
   void AddExchange(TableWrite* write) const {
