@@ -70,7 +70,7 @@ absl::Status Pipeline::ReadUntilError() {
   std::vector<eventlog::LogRecord> records;
   Pace pace(kFloodWindow, kFloodRecordsPerMs);
   absl::Time handed = absl::Now();
-  while (!stop_ && !batcher.held()) {
+  while (!stop_) {
     RETURN_IF_ERROR(cancel_.status());
     const absl::Duration patience = pace.flood() ? kFloodRead : kPendingRead;
     RETURN_IF_ERROR(reader_->Read(batcher.has_complete() ? patience : kIdleRead, &records));

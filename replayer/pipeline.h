@@ -41,7 +41,7 @@ class Pipeline {
   // The next batch; nullopt after `timeout`, or when reading has ended (see ended()). Tells the
   // reading thread that the consumer is idle.
   std::optional<changes::Batch> Next(absl::Duration timeout);
-  // Reading has ended and every batch was taken: status() says why. OK: the hold was reached.
+  // Reading has ended and every batch was taken: status() says why.
   bool ended() const;
   absl::Status status() const;
 

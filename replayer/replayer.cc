@@ -177,15 +177,15 @@ absl::Status Replayer::Copy() {
 absl::Status Replayer::Stream() {
   while (true) {
     ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
+    read_again_ = false;
     RETURN_IF_ERROR(StreamFrom(state));
-    if (std::exchange(read_again_, false)) continue;
-    RETURN_IF_ERROR(AwaitRelease(state.hold_lsn));
   }
 }
 
-// Until the hold is reached or the log is to be read again (both OK), or something fails.
+// Until the log is to be read again (OK), or something fails.
 absl::Status Replayer::StreamFrom(const records::StreamState& state) {
   copy_lsn_ = state.copy_lsn;
+  hold_ = state.hold_lsn;
   catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
   ASSIGN_OR_RETURN(resume_, LoadResume());
   ASSIGN_OR_RETURN(const Doubts doubts,
@@ -218,8 +218,11 @@ absl::Status Replayer::StreamFrom(const records::StreamState& state) {
   while (true) {
     RETURN_IF_ERROR(cancel_.status());
     const std::optional<changes::Batch> batch = pipeline.Next(kBatchWait);
-    if (batch) RETURN_IF_ERROR(ApplyOne(*batch));
+    if (batch) RETURN_IF_ERROR(ApplyUnlessHeld(*batch));
     if (!batch && pipeline.ended()) return pipeline.status();
+    if (!batch && !target_.in_transaction()) {
+      ASSIGN_OR_RETURN(hold_, target_.stream().AnswerHold(/*met=*/false));
+    }
     RETURN_IF_ERROR(Chores());
     if (read_again_) return absl::OkStatus();
     RETURN_IF_ERROR(EndIfDrained(!batch));
@@ -382,16 +385,46 @@ void Replayer::Trim(const std::string& topic, int64_t before) {
            {"error", std::string(StdSv(trimmed.message()))}});
 }
 
-// `held`: what was obeyed. It may have been taken back already.
-absl::Status Replayer::AwaitRelease(std::optional<Lsn> held) {
-  LogInfo("replayer", "held",
-          {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
+// A hold that was set while the batch was on its way keeps back all of it, or, unless it was cut
+// there, a part: then it is read again.
+absl::Status Replayer::ApplyUnlessHeld(const changes::Batch& batch) {
   while (true) {
-    ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
-    if (state.hold_lsn != held) return absl::OkStatus();
+    RETURN_IF_ERROR(AwaitRelease(batch));
+    const absl::Status applied = ApplyOne(batch);
+    if (!absl::IsAborted(applied) || !target_.connected()) return applied;
+    ASSIGN_OR_RETURN(const bool met, MetHold(batch));
+    if (!met) return applied;
+    if (batch.continues || !IsHeldBack(batch)) {
+      read_again_ = true;
+      return absl::OkStatus();
+    }
+  }
+}
+
+absl::StatusOr<bool> Replayer::MetHold(const changes::Batch& batch) {
+  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
+  hold_ = state.hold_lsn;
+  return hold_ && batch.lsn >= *hold_ && state.position.lsn == target_.position().lsn &&
+         state.position.next_offset == target_.position().next_offset;
+}
+
+bool Replayer::IsHeldBack(const changes::Batch& batch) const {
+  return hold_ && batch.first_lsn >= *hold_ && batch.first_lsn.valid() && !target_.in_transaction();
+}
+
+// The batch stays in memory: once released it is applied at once.
+absl::Status Replayer::AwaitRelease(const changes::Batch& batch) {
+  for (bool said = false; IsHeldBack(batch); said = true) {
+    ASSIGN_OR_RETURN(hold_, target_.stream().AnswerHold(/*met=*/true));
+    if (!IsHeldBack(batch)) break;
+    if (!said) {
+      LogInfo("replayer", "held",
+              {{"stream", options_.target.stream}, {"lsn", target_.position().lsn.ToString()}});
+    }
     RETURN_IF_ERROR(EndIfDrained(true));
     if (!cancel_.WaitFor(kHoldPoll)) return cancel_.status();
   }
+  return absl::OkStatus();
 }
 
 }  // namespace switchyard::replayer

@@ -85,7 +85,10 @@ class Replayer {
   bool TrimIsDue();
   absl::Status TrimFlushed(const TrimPoint& point);
   void Trim(const std::string& topic, int64_t before);
-  absl::Status AwaitRelease(std::optional<Lsn> held);
+  absl::Status ApplyUnlessHeld(const changes::Batch& batch);
+  bool IsHeldBack(const changes::Batch& batch) const;
+  absl::Status AwaitRelease(const changes::Batch& batch);
+  absl::StatusOr<bool> MetHold(const changes::Batch& batch);
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
   absl::Status EndIfDrained(bool idle);
@@ -104,7 +107,8 @@ class Replayer {
   bool catching_up_ = false;  // behind the largest copy point
   Lsn copy_lsn_;
   bool in_doubt_ = false;    // see doubt.h
-  bool read_again_ = false;  // from the position: a table is no longer in doubt
+  bool read_again_ = false;  // from the position: a table is no longer in doubt, or a hold was set
+  std::optional<Lsn> hold_;  // as last seen
   std::optional<OpenResume> resume_;
   bool announced_standby_ = false;
   bool drained_ = false;

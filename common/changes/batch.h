@@ -107,7 +107,7 @@ struct Batch {
   int64_t commit_time_us = 0;  // the source's clock at covered_lsn; 0 when not known
   int64_t transactions = 0;
   int64_t rows = 0;  // row events, before collapsing
-  Lsn first_lsn;     // commit LSN of its first transaction
+  Lsn first_lsn;     // commit LSN of its first transaction, complete or not; 0: it has none
 
   // Relation events seen, serialized, by relation id: kept in the target.
   std::vector<std::pair<uint32_t, std::string>> relations;

@@ -45,7 +45,6 @@ absl::Status Batcher::Add(std::string_view payload, int64_t next_offset) {
 }
 
 absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
-  if (held_) return absl::OkStatus();  // read again when the hold ends
   if (event.has_row()) {
     ViewRow(event, &row_);
     return AddRow(row_, next_offset);
@@ -62,7 +61,6 @@ absl::Status Batcher::Add(const Event& event, int64_t next_offset) {
 }
 
 absl::Status Batcher::AddRow(const RowView& row, int64_t next_offset) {
-  if (held_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const bool old, CheckHead(row.format, row.epoch, next_offset));
   return old ? absl::OkStatus() : OnRow(row);
 }
@@ -160,8 +158,9 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   open_lsn_ = lsn;
   open_rows_ = 0;
   relations_before_open_ = new_relations_.size();
-  held_ |= options_.hold_lsn && lsn >= *options_.hold_lsn;
-  skipping_ = held_ || lsn <= position_.lsn;
+  skipping_ = lsn <= position_.lsn;
+  hold_cut_ = complete_ > 0 && options_.hold_lsn && first_lsn_ < *options_.hold_lsn &&
+              lsn >= *options_.hold_lsn;
   return absl::OkStatus();
 }
 
@@ -329,7 +328,7 @@ void Batcher::MergeOpen() {
 }
 
 bool Batcher::full() const {
-  return force_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
+  return hold_cut_ || force_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
          bytes_ >= options_.batch_bytes_max ||
          (complete_ > 0 && position_.lsn <= options_.alone_until);
 }
@@ -370,7 +369,8 @@ Batch Batcher::Cut(bool chunk) {
   batch.commit_time_us = commit_time_us_;
   batch.transactions = complete_;
   batch.rows = rows_ - static_cast<int64_t>(open_changes_.size());
-  batch.first_lsn = first_lsn_;
+  if (chunk) batch.first_lsn = open_lsn_;
+  if (complete_ > 0) batch.first_lsn = first_lsn_;
   // A transaction that is read again begins with its tables as they were before it.
   const bool whole = chunk || !open_;
   const auto later =
@@ -391,6 +391,7 @@ Batch Batcher::Cut(bool chunk) {
   rows_ = static_cast<int64_t>(open_changes_.size());
   complete_ = 0;
   progressed_ = false;
+  hold_cut_ = false;
   if (open_changes_.empty()) force_cut_ = false;
   return batch;
 }

@@ -48,7 +48,7 @@ struct BatcherOptions {
   // Sources in doubt: their changes are left out, whatever shape they have, for the copy will
   // bring them.
   std::set<int> in_doubt;
-  // No transaction with a commit LSN >= this is begun.
+  // A batch with a transaction below this has none at or past it.
   std::optional<Lsn> hold_lsn;
   // Transactions up to here are batches by themselves.
   Lsn alone_until;
@@ -72,8 +72,6 @@ class Batcher {
   // The bound is reached: take before adding more. Also true in the middle of a transaction that
   // alone is over it; Take then gives a chunk (after the whole ones before it).
   bool full() const;
-  // A transaction at or past hold_lsn was met: nothing further will become complete.
-  bool held() const { return held_; }
   // Why Add failed: rows of a table can't be read, or told from others, any more.
   bool unreadable() const { return unreadable_.has_value(); }
   Batch Take();
@@ -116,8 +114,7 @@ class Batcher {
 
   // The transaction being read.
   bool open_ = false;
-  bool skipping_ = false;  // already applied, or past the hold
-  bool held_ = false;
+  bool skipping_ = false;  // already applied
   Lsn open_lsn_;
   uint64_t open_rows_ = 0;
   std::vector<RawChange> open_changes_;
@@ -133,6 +130,7 @@ class Batcher {
   int64_t complete_ = 0;
   bool progressed_ = false;  // a heartbeat or hello moved the position
   bool abort_pending_ = false;
+  bool hold_cut_ = false;   // the next transaction is at or past the hold
   bool force_cut_ = false;  // a change that must stand alone in its table
   Lsn first_lsn_;
   int64_t commit_time_us_ = 0;

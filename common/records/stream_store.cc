@@ -104,14 +104,30 @@ absl::Status StreamStore::Move(const Position& from, const Advance& step) {
           "transactions = transactions + $9::bigint, rows = rows + $10::bigint, "
           "commit_time = CASE WHEN $11::bigint = 0 THEN commit_time ELSE "
           "timestamptz 'epoch' + $11::bigint * interval '1 microsecond' END, "
+          "held_at = CASE WHEN $6::pg_lsn < hold_lsn AND hold_lsn <= $7::pg_lsn THEN hold_lsn END, "
           "updated_at = clock_timestamp() "
           "WHERE name = $1 AND lsn = $2::pg_lsn AND epoch = $3::bigint AND log_offset = $4::bigint "
-          "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn)",
+          "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn OR lsn = $6::pg_lsn)",
           {stream_, from.lsn.ToString(), number(from.epoch), number(from.next_offset),
            number(step.to.epoch), step.to.lsn.ToString(), step.to.covered_lsn.ToString(),
            number(step.to.next_offset), number(step.transactions), number(step.rows),
            number(step.commit_time_us)}));
   return moved.affected() == 1 ? absl::OkStatus() : WhyNotAt(from);
+}
+
+absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(bool met) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session_.QueryPrepared(
+          "WITH answer AS (SELECT CASE WHEN lsn < hold_lsn AND (covered_lsn >= hold_lsn OR "
+          "$2::boolean) THEN hold_lsn END AS held_at FROM switchyard.stream WHERE name = $1), "
+          "told AS (UPDATE switchyard.stream s SET held_at = a.held_at FROM answer a "
+          "WHERE s.name = $1 AND s.held_at IS DISTINCT FROM a.held_at) "
+          "SELECT hold_lsn FROM switchyard.stream WHERE name = $1",
+          {stream_, met ? "true" : "false"}));
+  if (row.rows() == 0 || row.is_null(0, 0)) return std::nullopt;
+  ASSIGN_OR_RETURN(const Lsn hold, Lsn::Parse(row.text(0, 0)));
+  return hold;
 }
 
 absl::Status StreamStore::WhyNotAt(const Position& position) {

@@ -41,8 +41,11 @@ class StreamStore {
   absl::Status SetState(const std::string& state, const std::string& stop_reason = "");
 
   // Within the caller's transaction, from the position the stream is believed to have. Aborted: it
-  // stands elsewhere, or is held before that.
+  // stands elsewhere, or is held before that; a step without a commit is never held.
   absl::Status Move(const Position& from, const Advance& step);
+  // Where the stream is to be held, if at all. Tells whoever asked for it (held_at) once it stands
+  // there: `met` says that the next commit is at or past the hold.
+  absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met);
   // Locks the position until the transaction ends. Aborted: it stands elsewhere.
   absl::Status LockAt(const Position& position);
 

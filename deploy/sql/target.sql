@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   copy_offset bigint NOT NULL DEFAULT 0,  -- of the copy topic: behind the last event but chunks
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
+  -- = hold_lsn: every commit below it is applied, none at or above it, and none below it is to come
+  held_at pg_lsn,
   commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
   transactions bigint NOT NULL DEFAULT 0, -- applied since the copy
   rows bigint NOT NULL DEFAULT 0,
@@ -33,6 +35,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
 ) WITH (fillfactor = 50);
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS parts text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL DEFAULT '';
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
 
 -- The last Relation event of each table, so that reading can begin anywhere in the log.
 CREATE TABLE IF NOT EXISTS switchyard.relation (

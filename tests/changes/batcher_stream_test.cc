@@ -291,24 +291,26 @@ TEST_F(BatcherStreamTest, HeartbeatsMoveThePositionOfAnIdleSource) {
   EXPECT_EQ(batch.transactions, 0);
 }
 
-TEST_F(BatcherStreamTest, NothingAtOrPastTheHoldIsTaken) {
+TEST_F(BatcherStreamTest, ABatchEndsBeforeTheHold) {
   options_.hold_lsn = Lsn(200);
   log_.Hello(1, 0).Transaction(100, {Insert("1", "a")});
   const int64_t before = offset();
-  log_.Transaction(200, {Insert("2", "b")}).Transaction(300, {Insert("3", "c")});
-  event::v1::Event heartbeat;
-  heartbeat.mutable_heartbeat()->set_lsn(400);
-  log_.Append(heartbeat);
-  log_.Hello(2, 301).Transaction(500, {Insert("4", "d")});  // acknowledged, though not applied
+  log_.Begin(200);
   ASSERT_OK(Read());
-  EXPECT_TRUE(batcher_->held());
+  ASSERT_TRUE(batcher_->full());
   const Batch batch = batcher_->Take();
-  EXPECT_EQ(batch.epoch, 1u);
+  EXPECT_EQ(batch.first_lsn, Lsn(100));
   EXPECT_EQ(batch.lsn, Lsn(100));
   EXPECT_EQ(batch.covered_lsn, Lsn(101));
   EXPECT_EQ(batch.next_offset, before);
   EXPECT_EQ(Changes(batch), 1);
   EXPECT_FALSE(batcher_->has_complete());
+  log_.Append(Insert("2", "b")).Commit(200, 1).Transaction(300, {Insert("3", "c")});
+  ASSERT_OK(Read());
+  EXPECT_FALSE(batcher_->full());
+  const Batch held = batcher_->Take();
+  EXPECT_EQ(held.first_lsn, Lsn(200));
+  EXPECT_EQ(held.lsn, Lsn(300));
 }
 
 // ---- Transactions larger than a batch.

@@ -455,6 +455,51 @@ TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
   EXPECT_EQ(New("SELECT count(*) FROM t"), "3");
 }
 
+// Design: a hold is no error. It is answered also where nothing comes, and costs no connection.
+TEST_F(ReplayTest, AHoldIsAnsweredAndReleasedWithoutStartingOver) {
+  constexpr char kHeld[] = "SELECT held_at = hold_lsn FROM switchyard.stream";
+  constexpr char kSession[] = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted";
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  const auto commit = [&](const std::string& row) {
+    EXPECT_OK(OnOld("INSERT INTO t VALUES " + row));
+    EXPECT_OK(capture_->Pump());
+    return capture_->last_commit();
+  };
+  const auto hold = [&](const std::string& at) {
+    return OnNew("UPDATE switchyard.stream SET hold_lsn = " + at);
+  };
+  const auto quoted = [](Lsn lsn) { return "'" + lsn.ToString() + "'"; };
+  const Lsn first = commit("(1, 'a', 1)");
+  ASSERT_OK(CatchUp());
+  const std::string session = New(kSession);
+  ASSERT_OK(hold(quoted(Lsn(first.value() + 1))));
+  ASSERT_OK(AwaitNew(kHeld, "t"));  // the log is read up to there
+  commit("(2, 'b', 2)");
+  const Lsn third = commit("(3, 'c', 3)");
+  ASSERT_OK(hold(quoted(third)));
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM t", "2"));
+  ASSERT_OK(AwaitNew(kHeld, "t"));  // the next commit was met
+  ASSERT_OK(hold("NULL"));
+  ASSERT_OK(CatchUp());
+  // A hold that was passed already is never exact, but holds; what brings no commit goes on.
+  ASSERT_OK(hold("lsn"));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter(options_.change_topic));
+  event::v1::Event heartbeat;
+  heartbeat.set_format(1);
+  heartbeat.set_epoch(1);
+  heartbeat.mutable_heartbeat()->set_lsn(third.value() + 500);
+  ASSERT_OK(writer->Append("", heartbeat.SerializeAsString()));
+  ASSERT_OK(AwaitNew("SELECT covered_lsn FROM switchyard.stream",
+                     Lsn(third.value() + 500).ToString()));
+  commit("(4, 'd', 4)");
+  ASSERT_OK(AwaitNew("SELECT held_at IS NULL FROM switchyard.stream", "t"));
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "3");
+  ASSERT_OK(hold("NULL"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "4");
+  EXPECT_EQ(New(kSession), session);
+}
+
 // Design: the other tables do not wait, and the table is swapped in as one difference.
 TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn) {
   ASSERT_OK(

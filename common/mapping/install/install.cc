@@ -25,8 +25,9 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
+                    "(to_regclass('switchyard.stream'), 'held_at'), "
                     "(to_regclass('switchyard.request'), 'source_lsn'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 4"));
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 5"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
