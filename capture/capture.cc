@@ -98,18 +98,19 @@ absl::Status Capture::Recopy(pg::Session& session, const StreamNames& names,
   return absl::OkStatus();
 }
 
-absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names) {
-  // Every table is copied again, so none is suspect any more.
-  ASSIGN_OR_RETURN(const pg::Result changed, session.Query(R"(
+absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names, uint64_t epoch) {
+  // Every table is copied again, so none is suspect any more. The next start fills in the rest.
+  return session
+      .Query(R"(
     WITH cleared AS (UPDATE switchyard.capture_suspect SET cleared_at = now()
                      WHERE stream = $1 AND cleared_at IS NULL)
-    UPDATE switchyard.capture_stream SET state = 'creating', refusal = NULL, updated_at = now()
-    WHERE stream = $1)",
-                                                           {names.stream}));
-  if (changed.affected() == 0) {
-    return absl::NotFoundError(absl::StrFormat("stream %s was never begun", names.stream));
-  }
-  return absl::OkStatus();
+    INSERT INTO switchyard.capture_stream AS s
+      (stream, slot, publication, state, epoch, system_identifier, timeline)
+    VALUES ($1, $2, $3, 'creating', $4::bigint, '0', 0)
+    ON CONFLICT (stream) DO UPDATE SET state = 'creating', refusal = NULL, updated_at = now(),
+      epoch = greatest(s.epoch, excluded.epoch))",
+             {names.stream, names.slot, names.publication, std::to_string(epoch)})
+      .status();
 }
 
 absl::Status Capture::ForgetSuspects(pg::Session& session, const StreamNames& names,

@@ -86,9 +86,10 @@ class Capture {
   static absl::Status Recopy(pg::Session& session, const StreamNames& names,
                              const spec::TableName& table);
 
-  // Lets the next start make a new slot and copy every table, after a refusal that cost changes.
-  // The capture must have ended. NotFound when there is no such stream.
-  static absl::Status BeginAnew(pg::Session& session, const StreamNames& names);
+  // Lets the next start make a new slot and copy every table, after a refusal that cost changes;
+  // also on a source that never heard of the stream, as after a restore. The capture must have
+  // ended. The next epoch is above `epoch`, the highest that the log may hold.
+  static absl::Status BeginAnew(pg::Session& session, const StreamNames& names, uint64_t epoch = 0);
   // Tables other than these (with their schemas) are captured no more, so they are not suspect.
   static absl::Status ForgetSuspects(pg::Session& session, const StreamNames& names,
                                      const std::vector<spec::TableName>& kept);

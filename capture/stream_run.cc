@@ -219,11 +219,10 @@ absl::Status StreamRun::CheckNewLog() {
   if (!coverage.empty && coverage.epoch > epoch) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "topic %s holds events of epoch %d, but the source knows of no such stream: it is the log "
-        "of another source, or the record of the stream was deleted; next: give the migration a "
-        "log of its own, or, when it was this stream's, remove the log (topics %s and %s), then "
-        "run: switchyard recopy FILE --all",
-        ChangeTopic(config_.names), coverage.epoch, ChangeTopic(config_.names),
-        CopyTopic(config_.names)));
+        "of another source, or the record of the stream was deleted, as by a restore; next: give "
+        "the migration a log of its own, or, when it was this stream's, end replay and run: "
+        "switchyard recopy FILE --all",
+        ChangeTopic(config_.names), coverage.epoch));
   }
   if (coverage.empty && coverage.trimmed && epoch == 0) {
     return absl::FailedPreconditionError(

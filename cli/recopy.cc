@@ -1,6 +1,7 @@
 #include "cli/recopy.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,7 +9,9 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
+#include "capture/log_coverage.h"
 #include "capture/source_setup.h"
+#include "capture/source_state.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/spec/values.h"
@@ -105,6 +108,17 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
   return ExitCode::kDone;
 }
 
+// As when OLD was restored from a backup of before it.
+absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
+  ASSIGN_OR_RETURN(
+      const pg::Result there,
+      old_session.Query("SELECT to_regclass('switchyard.capture_stream') IS NOT NULL"));
+  if (there.boolean(0, 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "OLD has no tables of Switchyard; next: run, as OLD's owner, what `switchyard check FILE "
+      "--print-setup` prints, then run this again");
+}
+
 // The slot goes to nobody while what it stands for is being forgotten.
 absl::Status RefuseRunningCapture(pg::Session& old_session, const capture::StreamNames& names) {
   ASSIGN_OR_RETURN(const pg::Result slot,
@@ -125,12 +139,29 @@ absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& t
   return info->next;
 }
 
+// One that nobody has written with: what a capture that was thought dead still writes is older.
+absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
+                                     eventlog::EventLog& log, const capture::StreamNames& names,
+                                     const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, names.stream));
+  ASSIGN_OR_RETURN(
+      const pg::Result applied,
+      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {names.stream}));
+  uint64_t epoch = static_cast<uint64_t>(applied.i64(0, 0));
+  if (begun.has_value()) epoch = std::max(epoch, begun->epoch);
+  const auto coverage = capture::FindLogCoverage(log, capture::ChangeTopic(names), cancel);
+  if (!coverage.ok() && !absl::IsNotFound(coverage.status())) return coverage.status();
+  if (coverage.ok()) epoch = std::max(epoch, coverage->epoch);
+  return epoch + 1;
+}
+
 absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Context& context) {
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   const mapping::StreamRole role = mapping::ForwardRole(file);
   ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
   ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
   RETURN_IF_ERROR(operate::RequireStream(*new_session, names.stream));
+  RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
   RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, role, context.cancel));
@@ -138,6 +169,8 @@ absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Contex
   replayer::TopicEnds ends;
   ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
   ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));
+  ASSIGN_OR_RETURN(ends.epoch,
+                   UnusedEpoch(*old_session, *new_session, *log, names, context.cancel));
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   const absl::Status emptied = replayer::BeginAnew({.dsn = dsn, .stream = names.stream},
                                                    compiled.plan, ends, context.cancel);
@@ -146,9 +179,8 @@ absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Contex
         absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
   }
   RETURN_IF_ERROR(Annotate(emptied, "new"));
-  const absl::Status anew = capture::Capture::BeginAnew(*old_session, names);
-  // OLD may be another cluster than before, that never heard of the stream: it begins there.
-  if (!absl::IsNotFound(anew)) RETURN_IF_ERROR(Annotate(anew, "old"));
+  RETURN_IF_ERROR(
+      Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
   Say(context, {{"stream", names.stream}, {"tables", compiled.plan.sources.size()}},
       absl::StrFormat("%s: NEW's mapped tables are emptied and everything is forgotten. The next "
                       "start makes a new slot and copies %d tables: switchyard run FILE",

@@ -6,16 +6,41 @@
 #include <utility>
 
 #include "cli/patience.h"
+#include "common/base/next_step.h"
+#include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/stream_store.h"
 #include "replayer/replayer.h"
+#include "replayer/target/target_session.h"
 
 namespace switchyard::cli {
 
+absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& refusal,
+                        const Cancel& cancel) {
+  const absl::StatusOr<std::string> dsn = file.new_db.Dsn();
+  if (refusal.ok() || absl::IsCancelled(refusal) || !dsn.ok()) return refusal;
+  const std::string stream = mapping::ForwardRole(file).stream;
+  // Locked, so that a second replayer that is refused does not stop the first.
+  const auto session = replayer::OpenExclusively({.dsn = *dsn, .stream = stream}, cancel);
+  if (!session.ok()) return refusal;
+  const absl::Status reason =
+      WithNextStep(refusal, "mend that and start the replayer again; nothing was skipped");
+  // Best effort: the caller reports it in any case.
+  const absl::Status noted = records::StreamStore(**session, stream)
+                                 .NoteRefusedStart(std::string(StdSv(reason.message())));
+  if (!noted.ok()) {
+    LogDebug("replayer", "the refusal could not be recorded",
+             {{"error", std::string(StdSv(noted.message()))}});
+  }
+  return refusal;
+}
+
 absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel) {
-  ASSIGN_OR_RETURN(mapping::PreparedMapping prepared, Patiently("start of replay", cancel, [&] {
-                     return mapping::PrepareMapping(file, mapping::ForwardRole(file), {}, cancel);
-                   }));
-  return std::move(prepared.plan);
+  absl::StatusOr<mapping::PreparedMapping> prepared = Patiently("start of replay", cancel, [&] {
+    return mapping::PrepareMapping(file, mapping::ForwardRole(file), {}, cancel);
+  });
+  RETURN_IF_ERROR(NotedInNew(file, prepared.status(), cancel));
+  return std::move(prepared->plan);
 }
 
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,

@@ -26,7 +26,7 @@ absl::Status RunCapture(const spec::MigrationFile& file, const Cancel& cancel) {
 }
 
 absl::Status RunReplay(const spec::MigrationFile& file, const Cancel& cancel) {
-  RETURN_IF_ERROR(operate::RefuseBadLog(file, cancel));
+  RETURN_IF_ERROR(NotedInNew(file, operate::RefuseBadLog(file, cancel), cancel));
   ASSIGN_OR_RETURN(const mapping::Plan plan, PrepareReplay(file, cancel));
   ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, cancel));
   return Replay(file, plan, *log, cancel);

@@ -84,6 +84,16 @@ absl::Status StreamStore::SetState(const std::string& state, const std::string& 
       .status();
 }
 
+absl::Status StreamStore::NoteRefusedStart(const std::string& reason) {
+  return session_
+      .Query(
+          "INSERT INTO switchyard.stream AS s (name, state, stop_reason) VALUES ($1, 'stopped', $2)"
+          " ON CONFLICT (name) DO UPDATE SET state = 'stopped', stop_reason = $2, "
+          "updated_at = clock_timestamp()",
+          {stream_, reason})
+      .status();
+}
+
 absl::Status StreamStore::LockAt(const Position& position) {
   ASSIGN_OR_RETURN(
       const pg::Result row,

@@ -39,6 +39,8 @@ class StreamStore {
 
   absl::StatusOr<StreamState> Load();
   absl::Status SetState(const std::string& state, const std::string& stop_reason = "");
+  // Of a stream that is perhaps not installed yet.
+  absl::Status NoteRefusedStart(const std::string& reason);
 
   // Within the caller's transaction, from the position the stream is believed to have. Aborted: it
   // stands elsewhere, or is held before that; a step without a commit is never held.

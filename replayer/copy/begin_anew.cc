@@ -60,12 +60,14 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                       .status());
   return session
       .Query(
-          "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, epoch = 0, lsn = '0/0', "
+          "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, "
+          "epoch = greatest(epoch, $4::bigint), lsn = '0/0', "
           "covered_lsn = '0/0', copy_lsn = '0/0', log_offset = $2::bigint, "
           "copy_offset = $3::bigint, commit_time = NULL, transactions = 0, rows = 0, "
           "fingerprint = '', parts = '', catalog = '', updated_at = clock_timestamp() "
           "WHERE name = $1",
-          {stream, std::to_string(ends.change), std::to_string(ends.copy)})
+          {stream, std::to_string(ends.change), std::to_string(ends.copy),
+           std::to_string(ends.epoch)})
       .status();
 }
 

@@ -16,11 +16,13 @@ namespace switchyard::replayer {
 struct TopicEnds {
   int64_t change = 0;  // next offset of each topic now: what follows is of the new copy
   int64_t copy = 0;
+  uint64_t epoch = 0;  // the highest the log may hold: records of it that are late are dropped
 };
 
 // Empties the rows that the mappings own, drops the mirror and forgets the position, the progress
-// of the copy, the quarantine and the installed mapping: one transaction. The next replayer
-// installs and loads from scratch. FailedPrecondition while a replayer works on the stream.
+// of the copy, the quarantine and the installed mapping: one transaction. The epoch only grows. The
+// next replayer installs and loads from scratch. FailedPrecondition while a replayer works on the
+// stream.
 absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan,
                        const TopicEnds& ends, const Cancel& cancel);
 

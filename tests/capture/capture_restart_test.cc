@@ -360,7 +360,7 @@ TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
   EXPECT_THAT(StartAndAwaitEnd(),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("the source knows of no"),
-                             HasSubstr("remove the log (topics " + stream() + ".changes and"),
+                             HasSubstr("as by a restore"),
                              HasSubstr("recopy FILE --all"))));
 }
 

@@ -217,6 +217,34 @@ TEST_F(CliRecopyTest, EverythingIsCopiedAgainAfterTheSlotWasLost) {
   ASSERT_OK(pipeline_->Stop());
 }
 
+// OLD's record of the stream is gone, or is of before: the log is not, and one step does.
+TEST_F(CliRecopyTest, EverythingIsCopiedAgainAfterOldWasRestored) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(pipeline_->Stop());
+  const int64_t epoch = std::stoll(New("SELECT epoch FROM switchyard.stream"));
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    SELECT pg_drop_replication_slot('switchyard_shop_forward');
+    DROP SCHEMA switchyard CASCADE; DROP PUBLICATION switchyard_shop_forward;
+    DELETE FROM orders WHERE id > 50)"));
+  const ProgramResult unprepared = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(unprepared.exit_code, 1);
+  EXPECT_THAT(unprepared.output, HasSubstr("--print-setup"));
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+  Prepare();
+  const ProgramResult refused = RunCli({"capture", file_}, Roles());
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("switchyard recopy FILE --all"));
+  const ProgramResult anew = RunCli({"recopy", file_, "--all"}, Roles());
+  EXPECT_EQ(anew.exit_code, 0) << anew.output;
+  // What a capture that was thought dead still writes is dropped, it is no loss.
+  EXPECT_GT(std::stoll(New("SELECT epoch FROM switchyard.stream")), epoch);
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "50");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // NEW keeps what the steps after the first copy made.
 TEST_F(CliRecopyTest, StepsAfterTheCopyAreRunOnceForTheTablesThereAre) {
   std::ofstream(folder_ + "/steps.sql")

@@ -211,6 +211,10 @@ TEST_F(CliResumeTest, RowsThatANewSelectNoLongerGivesGo) {
   const ProgramResult refused = RunCli({"replay", file_}, Roles());
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.output, HasSubstr("run: switchyard resume FILE"));
+  const ProgramResult status = RunCli({"status", file_}, Roles());
+  EXPECT_EQ(status.exit_code, 1) << status.output;
+  EXPECT_THAT(status.output, HasSubstr("shop.forward  stopped"));
+  EXPECT_THAT(status.output, HasSubstr("switchyard resume FILE"));
   const ProgramResult check = RunCli({"check", file_}, Roles());
   EXPECT_EQ(check.exit_code, 0) << check.output;
   EXPECT_THAT(check.output, HasSubstr("warning: stream shop.forward works with another mapping"));
