@@ -30,11 +30,8 @@ constexpr int kReadsPerStep = 8;
 // A stream that starts over may get past it; else it is the copy that has failed, and alone.
 bool Passes(const absl::Status& status) { return MayPass(status) || absl::IsCancelled(status); }
 
-// ON CONFLICT can't name the key: one WITHOUT OVERLAPS, or deferrable.
-bool HasNoArbiter(const absl::Status& status) {
-  const std::string sqlstate = pg::StatusSqlState(status);
-  return sqlstate == "42P10" || sqlstate == "55000";
-}
+// ON CONFLICT can't name the key: one WITHOUT OVERLAPS.
+bool HasNoArbiter(const absl::Status& status) { return pg::StatusSqlState(status) == "42P10"; }
 
 std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", relation_id); }
 

@@ -185,7 +185,7 @@ TEST_F(BatcherTest, PartitionsAreTheirRoots) {
 TEST_F(BatcherTest, RowsOfAShapeThatTheMappingCanNotReadEndTheBatchesUnlessTheyAreInDoubt) {
   const auto renamed = [&] {
     event::v1::Relation relation = RelationOf(kTable);
-    relation.mutable_columns(1)->set_name("renamed");
+    relation.mutable_columns(0)->set_name("renamed");
     return relation;
   };
   options_.batch_rows_max = 2;
@@ -199,7 +199,7 @@ TEST_F(BatcherTest, RowsOfAShapeThatTheMappingCanNotReadEndTheBatchesUnlessTheyA
   const Batch chunk = batcher_->Take();
   EXPECT_TRUE(chunk.chunk);
   log_.Relation(renamed()).Append(Insert("3", "c"));
-  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("renamed")));
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("column v of public.t")));
   EXPECT_TRUE(batcher_->unreadable());
   ASSERT_TRUE(batcher_->has_complete());
   EXPECT_TRUE(batcher_->Take().aborted);
