@@ -183,10 +183,12 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
              WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
                                    AND i.indisreplident AND i.indisvalid
                                    AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
-             ELSE false END
+             ELSE false END,
+           CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid, true) END
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum)"),
                     {oids}));
@@ -205,10 +207,27 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
     column.identity = Char(rows, i, 9);
     column.toastable = rows.boolean(i, 10);
     column.in_identity = rows.boolean(i, 11);
+    column.generated_sql = rows.str(i, 12);
     Table* table = FindTable(catalog, Oid(rows, i, 0));
     if (column.in_identity) table->identity_columns.push_back(column.name);
     table->columns.push_back(std::move(column));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LoadTypeSchemas(pg::Session& session, const std::string& oids, Catalog* catalog) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    WITH RECURSIVE used(oid) AS (
+      SELECT atttypid FROM pg_attribute
+      WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped
+      UNION
+      SELECT x.oid FROM used JOIN pg_type t ON t.oid = used.oid
+        CROSS JOIN unnest(ARRAY[t.typelem, t.typbasetype]) AS x(oid) WHERE x.oid <> 0)
+    SELECT DISTINCT s.nspname::text COLLATE "C"
+    FROM used JOIN pg_type t ON t.oid = used.oid JOIN pg_namespace s ON s.oid = t.typnamespace
+    WHERE s.nspname <> 'pg_catalog' ORDER BY 1)",
+                                                        {oids}));
+  for (int i = 0; i < rows.rows(); ++i) catalog->type_schemas.push_back(rows.str(i, 0));
   return absl::OkStatus();
 }
 
@@ -278,6 +297,7 @@ absl::Status LoadAll(pg::Session& session, const std::vector<spec::TableName>& n
   RETURN_IF_ERROR(LoadColumns(session, oids, catalog));
   RETURN_IF_ERROR(LoadUniqueIndexes(session, oids, catalog));
   RETURN_IF_ERROR(LoadForeignKeys(session, oids, catalog));
+  RETURN_IF_ERROR(LoadTypeSchemas(session, oids, catalog));
   return internal::LoadTypes(session, oids, catalog);
 }
 

@@ -33,7 +33,8 @@ struct Column {
   std::string mirror_collation;  // as mirror_type
   bool not_null = false;
   bool has_default = false;
-  bool generated = false;    // GENERATED ALWAYS AS (...) STORED: never captured, never written
+  bool generated = false;    // GENERATED ALWAYS AS (...): never captured, never written
+  std::string generated_sql = {};  // as what
   char identity = 0;         // 'a' always, 'd' by default, 0 none
   bool toastable = false;    // attstorage <> 'p'
   bool in_identity = false;  // part of the replica identity (every column when FULL)
@@ -105,6 +106,8 @@ struct Catalog {
   // What the tables' columns need, through any depth of nesting, in the order they can be created.
   // Types of extensions are not in it: the target needs the extension.
   std::vector<UserType> types;
+  // Of the columns' types, extensions' among them; pg_catalog is left out.
+  std::vector<std::string> type_schemas;
   // Names asked for that are not there.
   std::vector<spec::TableName> missing;
 

@@ -26,6 +26,7 @@ void Fields(Visitor& v, Column& column) {
   v("not_null", column.not_null);
   v("has_default", column.has_default);
   v("generated", column.generated);
+  v.SinceLater("generated_sql", column.generated_sql);
   v("identity", column.identity);
   v("toastable", column.toastable);
   v("in_identity", column.in_identity);
@@ -95,6 +96,7 @@ void Fields(Visitor& v, Catalog& catalog) {
   v("server_version", catalog.server_version);
   v("tables", catalog.tables);
   v("types", catalog.types);
+  v.SinceLater("type_schemas", catalog.type_schemas);
   v("missing", catalog.missing);
 }
 

@@ -99,8 +99,8 @@ class Declarations {
   // The column as it is carried over, unless the mapping says otherwise.
   void AddCopied(const catalog::Table& table, const catalog::Column& column, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    if (column.generated || std::ranges::count(mapping.drop, column.name) > 0 ||
-        c_.Ignored(table, column.name) || draft->target == nullptr) {
+    if (std::ranges::count(mapping.drop, column.name) > 0 || c_.Ignored(table, column.name) ||
+        draft->target == nullptr) {
       return;
     }
     string name = column.name;
@@ -114,6 +114,14 @@ class Declarations {
       if (set_column == name) return;
     }
     const catalog::Column* target = draft->target->FindColumn(name);
+    if (column.generated) {
+      if (target == nullptr || target->generated) return;  // nobody misses it, or NEW computes it
+      return c_.Fault(mapping, key,
+                      absl::StrFormat("%s.%s is generated, so OLD's log does not carry it, and "
+                                      "%s.%s would never be filled: set: {%s: %s}, or drop: [%s]",
+                                      table.name, column.name, draft->display, name, name,
+                                      YamlText(column.generated_sql), column.name));
+    }
     if (target == nullptr) {
       const vector<string> known = ColumnNames(*draft->target);
       return c_.Fault(
@@ -135,6 +143,16 @@ class Declarations {
     }
     draft->assignments.push_back({.column = name, .sql = PlainSql(column, *target), .plain = 0});
     c_.read_columns[{&mapping, name}] = {column.name};
+  }
+
+  // Between quotes, as a value of the migration file.
+  static string YamlText(const string& sql) {
+    string text = "\"";
+    for (const char c : sql) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    return text + "\"";
   }
 
   // A plain copy; through text where the types are different user types.

@@ -1,6 +1,8 @@
 // What Postgres allows in the tables that changes pass through on their way: a stage holds the
 // columns used of a table of OLD beside four and more of its own, another one those of a table of
 // NEW beside one.
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "common/mapping/compile/compilation.h"
 
@@ -12,7 +14,23 @@ constexpr size_t kStageColumns = 3;  // sy__op, sy__ord, sy__absent; and the key
 constexpr size_t kTargetColumns = 1;
 constexpr std::string_view kReserved = "sy__";
 
+// A generated column is not in OLD's log: what reads it would find nothing there.
+void RefuseGenerated(const Source& source, Compilation* c) {
+  for (const catalog::Column& column : source.table->columns) {
+    if (!column.generated || !source.used.contains(column.name)) continue;
+    const bool key = std::ranges::count(source.key, column.name) > 0;
+    c->Fault(source.at,
+             absl::StrFormat("%s.%s is generated, so OLD's log does not carry it: %s",
+                             source.table->name, column.name,
+                             key ? "it can be no key. Make a unique index over other columns, with "
+                                   "ALTER TABLE ... REPLICA IDENTITY USING INDEX"
+                                 : "where the mapping reads it, write (" + column.generated_sql +
+                                       "), and name the columns where it selects *"));
+  }
+}
+
 void CheckSource(const Source& source, Compilation* c) {
+  RefuseGenerated(source, c);
   for (const std::string& column : source.used) {
     if (column.rfind(kReserved, 0) != 0) continue;
     c->Fault(source.at,

@@ -62,7 +62,7 @@ class PlanBuilder {
         .mirrored = source.mirrored};
     for (const catalog::Column& column : table.columns) {
       if (!source.used.contains(column.name)) {
-        if (!column.generated && !c_.Ignored(table, column.name)) {
+        if (!c_.Ignored(table, column.name) && !Disposed(source, column)) {
           plan->unread_columns.push_back(table.name + "." + column.name);
         }
         continue;
@@ -83,6 +83,17 @@ class PlanBuilder {
     BuildStage(index, &out);
     if (source.mirrored) BuildMirror(source, index, &out);
     return out;
+  }
+
+  // A mapping says that it leaves the column behind, or that of a generated one is filled anyway.
+  bool Disposed(const Source& source, const catalog::Column& column) const {
+    return std::ranges::any_of(c_.drafts, [&](const Draft& draft) {
+      if (draft.source < 0 || &c_.sources[draft.source] != &source) return false;
+      const catalog::Column* same = draft.target->FindColumn(column.name);
+      return std::ranges::count(draft.spec->drop, column.name) > 0 ||
+             (column.generated && same != nullptr &&
+              (same->generated || std::ranges::count(draft.columns, column.name) > 0));
+    });
   }
 
   static int IndexOf(const SourcePlan& source, const string& column) {
