@@ -14,10 +14,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-struct Facts {
+struct Facts : Calls {
   std::set<RelationRef> relations;
-  std::set<FunctionRef> functions;
-  std::set<std::string> value_functions;
   std::set<std::string> columns;  // outside sub-selects
   std::set<std::string> cte_names;
   bool has_subquery = false;
@@ -87,7 +85,13 @@ size_t Location(const Json& node) {
   return it == node.end() ? 0 : it->get<size_t>();
 }
 
-void Collect(const Json& node, bool in_subquery, Facts* facts);
+// Where in the statement a node stands.
+struct Standing {
+  bool in_subquery = false;
+  bool in_time_cast = false;
+};
+
+void Collect(const Json& node, Standing standing, Facts* facts);
 
 // Keeps the first place a name stands at; the tree is not walked in the order of the text.
 template <typename Name>
@@ -98,7 +102,32 @@ void AddName(Name name, std::set<Name>* names) {
   names->insert(std::move(name));
 }
 
-void CollectNode(const std::string& kind, const Json& body, bool in_subquery, Facts* facts) {
+bool IsTimeCast(const Json& cast) {
+  static const std::set<std::string> kTypes = {"date", "time", "timetz", "timestamp",
+                                               "timestamptz"};
+  const auto type = cast.find("typeName");
+  return type != cast.end() && type->contains("names") &&
+         kTypes.contains(NamePart((*type)["names"].back()));
+}
+
+void CollectTimeWords(const Json& constant, bool cast, Facts* facts) {
+  static const std::set<std::string> kWords = {"now", "today", "tomorrow", "yesterday"};
+  const auto text = constant.find("sval");
+  if (text == constant.end()) return;
+  std::string word;
+  for (const char c : Text(*text, "sval") + " ") {
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
+      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      continue;
+    }
+    if (kWords.contains(word)) {
+      facts->time_words.push_back({.word = word, .offset = Location(constant), .cast = cast});
+    }
+    word.clear();
+  }
+}
+
+void CollectNode(const std::string& kind, const Json& body, Standing standing, Facts* facts) {
   if (kind == "RangeVar") {
     AddName(RelationRef{{Text(body, "schemaname"), Text(body, "relname"), Location(body)}},
             &facts->relations);
@@ -109,24 +138,28 @@ void CollectNode(const std::string& kind, const Json& body, bool in_subquery, Fa
     AddName(std::move(function), &facts->functions);
   } else if (kind == "SQLValueFunction") {
     facts->value_functions.insert(Text(body, "op"));
-  } else if (kind == "ColumnRef" && !in_subquery) {
+  } else if (kind == "ColumnRef" && !standing.in_subquery) {
     if (body.contains("fields")) facts->columns.insert(NamePart(body["fields"].back()));
   } else if (kind == "CommonTableExpr") {
     facts->cte_names.insert(Text(body, "ctename"));
   } else if (kind == "SubLink" || kind == "RangeSubselect") {
     facts->has_subquery = true;
-    in_subquery = true;
+    standing.in_subquery = true;
+  } else if (kind == "A_Const") {
+    CollectTimeWords(body, standing.in_time_cast, facts);
+  } else if (kind == "TypeCast") {
+    standing.in_time_cast |= IsTimeCast(body);
   }
-  Collect(body, in_subquery, facts);
+  Collect(body, standing, facts);
 }
 
-void Collect(const Json& node, bool in_subquery, Facts* facts) {
+void Collect(const Json& node, Standing standing, Facts* facts) {
   if (node.is_array()) {
-    for (const Json& item : node) Collect(item, in_subquery, facts);
+    for (const Json& item : node) Collect(item, standing, facts);
     return;
   }
   if (!node.is_object()) return;
-  for (const auto& [key, value] : node.items()) CollectNode(key, value, in_subquery, facts);
+  for (const auto& [key, value] : node.items()) CollectNode(key, value, standing, facts);
 }
 
 // A name is a CTE only where nothing qualifies it. Shadowing of a table by a CTE of an inner query
@@ -202,7 +235,7 @@ std::vector<OutputColumn> Outputs(const std::string& canonical, const Json& sele
     output.sql = WithoutAlias(Trimmed(std::string_view(canonical).substr(begin, end - begin)),
                               Text(target, "name"));
     Facts facts;
-    Collect(target["val"], false, &facts);
+    Collect(target["val"], {}, &facts);
     if (facts.columns.contains("")) return {};  // a star
     output.columns = std::move(facts.columns);
     if (!AnalyzeExpression(output.sql).ok()) return {};
@@ -246,7 +279,7 @@ absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_v
   std::string text = query ? std::string(sql) : absl::StrCat(Sv(kWrap), Sv(sql));
   ASSIGN_OR_RETURN(const Json select, ParseOneSelect(text));
   Facts facts;
-  Collect(select, false, &facts);
+  Collect(select, {}, &facts);
   std::set<size_t> offsets;
   CollectUnqualified(select, facts.cte_names, &offsets);
   const std::string prefix = QuoteIdentifier(schema) + ".";
@@ -270,12 +303,13 @@ bool LooksLikeQuery(std::string_view sql) {
 absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
   ASSIGN_OR_RETURN(const Json original, ParseOneSelect(std::string(sql)));
   Facts facts;
-  Collect(original, false, &facts);
+  Collect(original, {}, &facts);
   DropCteNames(&facts);
   SelectShape shape;
   shape.relations = facts.relations;
   shape.functions = std::move(facts.functions);
   shape.value_functions = std::move(facts.value_functions);
+  shape.time_words = std::move(facts.time_words);
   if (facts.has_subquery || !IsPlainSingleTable(original) || HasOver(original)) return shape;
 
   ASSIGN_OR_RETURN(const std::string canonical, Canonical(std::string(sql)));
@@ -297,12 +331,14 @@ absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
     return absl::InvalidArgumentError(absl::StrCat("\"", Sv(sql), "\" is not one expression"));
   }
   Facts facts;
-  Collect(targets, false, &facts);
+  Collect(targets, {}, &facts);
   DropCteNames(&facts);
   ExpressionShape shape;
   shape.relations = Shifted(facts.relations, kWrap.size());
   shape.functions = Shifted(facts.functions, kWrap.size());
   shape.value_functions = std::move(facts.value_functions);
+  shape.time_words = std::move(facts.time_words);
+  for (TimeWord& word : shape.time_words) word.offset -= std::min(word.offset, kWrap.size());
   shape.columns = std::move(facts.columns);
   shape.has_subquery = facts.has_subquery;
   shape.plain_column = PlainColumn(targets[0]["ResTarget"]["val"]);

@@ -33,6 +33,22 @@ struct SqlName {
 struct RelationRef : SqlName {};
 // A function that is called.
 struct FunctionRef : SqlName {};
+// A word in a constant by which Postgres means the time of asking, where it reads a date or a
+// time: now, today, tomorrow, yesterday.
+struct TimeWord {
+  std::string word;   // lower case
+  size_t offset = 0;  // of the constant
+  bool cast = false;  // under a cast to a date or a time, so that a text may be read as one, too
+};
+
+// What SQL asks for besides rows.
+struct Calls {
+  std::set<FunctionRef> functions;
+  // SQL-standard time and user functions without parentheses (CURRENT_TIMESTAMP ...), as written
+  // in the parse tree: SVFOP_CURRENT_TIMESTAMP.
+  std::set<std::string> value_functions;
+  std::vector<TimeWord> time_words;
+};
 
 // One output column of a plain single-table select.
 struct OutputColumn {
@@ -42,12 +58,8 @@ struct OutputColumn {
   std::set<std::string> columns;  // every column it reads
 };
 
-struct SelectShape {
+struct SelectShape : Calls {
   std::set<RelationRef> relations;
-  std::set<FunctionRef> functions;
-  // SQL-standard time and user functions without parentheses (CURRENT_TIMESTAMP ...), as written
-  // in the parse tree: SVFOP_CURRENT_TIMESTAMP.
-  std::set<std::string> value_functions;
   // One table, no WHERE, grouping, window, DISTINCT, sub-select, set operation, LIMIT or WITH:
   // every output row comes from one input row. Aggregates and set-returning functions can't be
   // told from a parse tree; the caller looks `functions` up.
@@ -60,10 +72,8 @@ struct SelectShape {
 absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql);
 
 // A scalar expression over one row.
-struct ExpressionShape {
+struct ExpressionShape : Calls {
   std::set<RelationRef> relations;  // of sub-selects
-  std::set<FunctionRef> functions;
-  std::set<std::string> value_functions;
   std::set<std::string> columns;  // last part of every column reference outside sub-selects
   bool has_subquery = false;
   std::string plain_column;  // set when it is nothing but a column

@@ -10,6 +10,8 @@
 namespace switchyard::mapping {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -273,6 +275,149 @@ const Case kCases[] = {
       "10:58: set.email of public.people: column \"nosuch\" does not exist",
       "10:71: set.age of public.people: random() is volatile"}},
 };
+
+// A table with a column for each expression, and the mapping that fills them from its own.
+class RepeatableTest : public FaultsTest {
+ protected:
+  absl::StatusOr<Plan> CompileExpressions(const std::vector<std::string>& expressions) {
+    std::string columns, sets;
+    for (size_t i = 0; i < expressions.size(); ++i) {
+      absl::StrAppend(&columns, ", v", i, " text");
+      absl::StrAppend(&sets, i > 0 ? ", " : "", "v", i, ": \"(", expressions[i], ")::text\"");
+    }
+    return CompileFile(
+        "CREATE TYPE mood AS ENUM ('ok', 'now'); CREATE TABLE rows (id int PRIMARY KEY, at "
+        "timestamptz, plain timestamp, day date, word varchar, m mood, j jsonb, pay money)",
+        "CREATE TABLE made (id int PRIMARY KEY" + columns +
+            ");"
+            // One overload of a name in pg_catalog is no excuse for another.
+            "CREATE FUNCTION lower(int) RETURNS text VOLATILE LANGUAGE sql AS 'SELECT $1::text';"
+            "CREATE FUNCTION steady(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';"
+            "CREATE FUNCTION less(text, int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true';"
+            "CREATE OPERATOR <<< (LEFTARG = text, RIGHTARG = int, FUNCTION = less)",
+        "  - {table: public.made, copy: rows, drop: [at, plain, day, word, m, j, pay], set: {" +
+            sets + "}}\n");
+  }
+};
+
+TEST_F(RepeatableTest, RefusesEachExpressionThatIsNoFunctionOfTheRow) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"age(at)", "age() is STABLE"},
+      {"'now'::timestamptz", "'now' is read as the time of asking"},
+      {"at < 'today'", "'today' is read"},
+      {"coalesce(day, 'Tomorrow')", "'tomorrow' is read"},
+      {"date 'yesterday'", "'yesterday' is read"},
+      {"day = ANY ('{today}')", "'today' is read"},
+      {"CAST(lower('TODAY') AS date)", "'today' is read"},
+      {"date('today')", "'today' is read"},
+      {"word = 'now' OR at < 'now'", "'now' is read"},
+      {"pg_backend_pid()", "pg_backend_pid() is STABLE"},
+      {"txid_current_if_assigned()", "txid_current_if_assigned() is STABLE"},
+      {"current_setting('application_name')", "current_setting() is STABLE"},
+      {"ctid", "the system column ctid"},
+      {"rows.xmin", "the system column xmin"},
+      {"tableoid", "the system column tableoid"},
+      {"now()", "now() is STABLE"},
+      {"clock_timestamp()", "clock_timestamp() is volatile"},
+      {"CURRENT_USER", "the current role or schema"},
+      {"lower(id)", "lower() is volatile"},
+      {"to_tsvector(word)", "'english'"},
+      {"word::text <<< id", "less() is not IMMUTABLE"},
+  };
+  std::vector<std::string> expressions;
+  for (const auto& [sql, fault] : cases) expressions.push_back(sql);
+  EXPECT_THAT(CompileExpressions(expressions),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  ASSERT_THAT(faults_, SizeIs(expressions.size())) << absl::StrJoin(Told(), "\n");
+  for (size_t i = 0; i < faults_.size(); ++i) {
+    EXPECT_THAT(faults_[i].message, HasSubstr(absl::StrCat("set.v", i, " ")));
+    EXPECT_THAT(faults_[i].message, HasSubstr(cases[i].second)) << cases[i].first;
+  }
+}
+
+TEST_F(RepeatableTest, TakesWhatOnlyTheFixedSettingsDecide) {
+  EXPECT_OK(CompileExpressions({"to_char(at, 'YYYY-MM-DD TMMonth')",
+                                "at::text || plain::text",
+                                "word::date + 1",
+                                "concat_ws('-', id, at, word)",
+                                "format('%s %L', id, at)",
+                                "to_date(word, 'YYYY') > at",
+                                "to_timestamp(word, 'YYYY')",
+                                "date_trunc('day', at) + interval '1 day'",
+                                "at AT TIME ZONE 'Europe/Berlin'",
+                                "age(at, plain)",
+                                "plain < at AND day >= at AND at > '2020-01-01'",
+                                "extract(epoch FROM at)",
+                                "m = 'now'",
+                                "m > enum_first(m)",
+                                "word = 'today'",
+                                "array_to_string(ARRAY[id, 2], ',')",
+                                "to_jsonb(at) || j || jsonb_build_object('a', at)",
+                                "row_to_json(ROW(id, at))",
+                                "pay::numeric",
+                                "at = 'epoch' OR day = 'infinity'",
+                                "lower(word)",
+                                "steady(word)",
+                                "switchyard.uuid_of('user', id::text)",
+                                "to_tsvector('english', word)"}))
+      << absl::StrJoin(Told(), "\n");
+}
+
+// What OLD generates is not in its log.
+TEST_F(FaultsTest, RefusesToLoseGeneratedColumns) {
+  const std::string old_sql =
+      "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int GENERATED ALWAYS AS (cents * 2) "
+      "STORED, tag text GENERATED ALWAYS AS ('\"' || cents::text) STORED, twin int GENERATED ALWAYS "
+      "AS (cents) STORED, own int GENERATED ALWAYS AS (1) STORED)";
+  const std::string new_sql =
+      "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int DEFAULT 0, label text, twin int "
+      "GENERATED ALWAYS AS (cents) STORED); CREATE TABLE more (id int PRIMARY KEY, dbl int)";
+  EXPECT_THAT(CompileFile(old_sql, new_sql,
+                          "  - {table: public.items, copy: items, rename: {tag: label}}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(
+      Told(),
+      ElementsAre("6:33: items.dbl is generated, so OLD's log does not carry it, and "
+                  "public.items.dbl would never be filled: set: {dbl: \"cents * 2\"}, or drop: "
+                  "[dbl]",
+                  AllOf(HasSubstr("6:49: items.tag is generated"),
+                        HasSubstr(R"(set: {label: "'\"'::text || cents::text"}, or drop)"))));
+  for (const char* select : {"SELECT * FROM items", "SELECT id, dbl + 1 AS dbl FROM items",
+                             "SELECT max(id) AS id, dbl FROM items GROUP BY dbl"}) {
+    EXPECT_THAT(CompileFile("SELECT 1", "SELECT 1",
+                            absl::StrCat("  - table: public.more\n    from: {items: id}\n"
+                                         "    select: ",
+                                         select, "\n")),
+                testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+    EXPECT_THAT(absl::StrJoin(Told(), "\n"), ::testing::AnyOf(HasSubstr("write (cents * 2)"),
+                                                              HasSubstr("gives a column cents")));
+  }
+  ASSERT_OK_AND_ASSIGN(const Plan plan,
+                       CompileFile("SELECT 1", "SELECT 1",
+                                   "  - {table: public.items, copy: items, set: {dbl: cents * 2}, "
+                                   "drop: [tag]}\n"));
+  EXPECT_THAT(plan.unread_columns, ElementsAre("items.own"));
+}
+
+// Each place of the file that holds SQL is looked at.
+TEST_F(RepeatableTest, LooksAtEveryPieceOfSql) {
+  EXPECT_THAT(
+      CompileHere("  ids:\n    - {kind: a, table: customers, old_id: xmin, new_id: "
+                  "gen_random_uuid()}\n  tables:\n"
+                  "    - {table: public.people, copy: customers, where: \"'now' > '2020-01-01'::date"
+                  "\", owns: pg_backend_pid() > 0}\n"
+                  "    - table: public.totals\n"
+                  "      from: {orders: \"(SELECT id WHERE now() > 'epoch')\"}\n"
+                  "      select: SELECT id, sum(total) AS total FROM orders TABLESAMPLE system (9) "
+                  "GROUP BY id\n"),
+      testing::StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          AllOf(HasSubstr("old_id of ids a: it reads the system column xmin"),
+                HasSubstr("where of public.people: 'now' is read"),
+                HasSubstr("owns of public.people: pg_backend_pid() is STABLE"),
+                HasSubstr("from.orders of public.totals: now() is STABLE"),
+                HasSubstr("select of public.totals: TABLESAMPLE"))));
+}
 
 // What the mapping says itself is not lost silently; nor is what an expression makes of a column.
 TEST_F(FaultsTest, WhatTheMappingRoundsItselfIsMeant) {

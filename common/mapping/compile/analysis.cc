@@ -3,6 +3,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/compile/sql_checks.h"
@@ -15,6 +17,8 @@ using std::set;
 using std::string;
 using std::vector;
 
+constexpr absl::Duration kTellEvery = absl::Seconds(5);
+
 class Analysis {
  public:
   explicit Analysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
@@ -22,22 +26,51 @@ class Analysis {
   absl::Status Run() {
     RETURN_IF_ERROR(c_.probe.Begin(c_.input.source->types));
     RETURN_IF_ERROR(c_.probe.AddOwnTables());
-    for (Source& source : c_.sources) RETURN_IF_ERROR(AddStandIn(&source));
+    for (Source& source : c_.sources) {
+      Tell("tables of the source made for a trial", &source - c_.sources.data(), c_.sources.size());
+      RETURN_IF_ERROR(AddStandIn(&source));
+    }
     RETURN_IF_ERROR(AnalyseIds(&c_));
-    for (Draft& draft : c_.drafts) RETURN_IF_ERROR(Analyse(&draft));
+    for (Draft& draft : c_.drafts) {
+      Tell("mappings tried on the target", &draft - c_.drafts.data(), c_.drafts.size());
+      RETURN_IF_ERROR(Analyse(&draft));
+    }
     return absl::OkStatus();
   }
 
  private:
+  // With thousands of tables this takes minutes: not without a word.
+  void Tell(std::string_view what, size_t done, size_t all) {
+    if (absl::Now() - told_ < kTellEvery) return;
+    told_ = absl::Now();
+    LogInfo("mapping", what, {{"done", absl::StrCat(done)}, {"of", absl::StrCat(all)}});
+  }
+
   absl::Status AddStandIn(Source* source) {
     const absl::Status added = c_.probe.AddTable(source->alias, *source->table);
     source->usable = added.ok();
     if (added.ok() || !absl::IsInvalidArgument(added)) return added;
-    c_.Fault(source->at,
-             absl::StrCat("the target can't hold the columns of ", source->table->Display(), ": ",
-                          added.message(),
-                          ". If an extension of the source has it, create that extension there"));
+    ASSIGN_OR_RETURN(const string hint, StandInHint(*source->table, added));
+    c_.Fault(source->at, absl::StrCat("the target can't hold the columns of ",
+                                      source->table->Display(), ": ", added.message(), ". ", hint));
     return absl::OkStatus();
+  }
+
+  // What to do where NEW refuses a table like one of OLD's.
+  absl::StatusOr<string> StandInHint(const catalog::Table& table, const absl::Status& refused) {
+    if (pg::StatusErrorFields(refused).sqlstate != "42704") {  // undefined object
+      return "That was a temporary table of its columns: replay makes such tables, and mirrors of "
+             "OLD's, so NEW must let its role do it (an event trigger, too, that guards DDL)";
+    }
+    for (const catalog::Column& column : table.columns) {
+      ASSIGN_OR_RETURN(const string schema, c_.probe.UnseenSchemaOf(column.type));
+      if (schema.empty()) continue;
+      return absl::StrFormat(
+          "NEW has %s in schema %s, which is not on its search_path: ALTER DATABASE %s SET "
+          "search_path = \"$user\", public, %s",
+          column.type, schema, QuoteIdentifier(c_.input.target->database), QuoteIdentifier(schema));
+    }
+    return "If an extension of the source has it, create that extension there";
   }
 
   bool Usable(const spec::TableName& name) const {
@@ -64,7 +97,7 @@ class Analysis {
     // Over NEW's own rows: whatever the mapping's sources lack does not matter here.
     Draft alone{.spec = &mapping, .target = draft->target, .alias = mapping.target.name};
     return checks_.Expression(&alone, c_.Piece(mapping, "owns", mapping.owns),
-                              "SELECT FROM " + draft->target->Quoted() + " WHERE (", ")");
+                              "SELECT 1 FROM " + draft->target->Quoted() + " WHERE (", ")");
   }
 
   absl::Status AnalyseCopy(Draft* draft) {
@@ -74,7 +107,7 @@ class Analysis {
     if (!mapping.where.empty()) {
       MakeKeyed(draft, "a row can enter or leave `where`");
       RETURN_IF_ERROR(checks_.Expression(draft, c_.Piece(mapping, "where", mapping.where),
-                                         "SELECT" + rows + " WHERE (", ")"));
+                                         "SELECT 1" + rows + " WHERE (", ")"));
     }
     for (Assignment& a : draft->assignments) {
       if (a.plain == 0) continue;  // a column copied by name
@@ -94,7 +127,7 @@ class Analysis {
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
     if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
     bool many_rows = false;
-    RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, &many_rows));
+    RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "SELECT (", ")" + rows, &many_rows));
     if (many_rows) {
       c_.Fault(piece, 0, "aggregates and set-returning functions need a select");
       draft->failed = true;
@@ -152,7 +185,7 @@ class Analysis {
       return c_.SqlFault(piece, 0, shape.status());
     }
     bool many_rows = false;
-    RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, &many_rows));
+    RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "", "", &many_rows));
     checks_.Reads(draft, piece, shape->relations, "");
     if (draft->blind) {
       draft->failed = true;
@@ -245,6 +278,7 @@ class Analysis {
 
   Compilation& c_;
   SqlChecks checks_;
+  absl::Time told_ = absl::Now();
 };
 
 }  // namespace

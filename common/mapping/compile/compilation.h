@@ -126,7 +126,7 @@ std::vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& pl
 // reads.cc: the order of the mappings, and which columns of which sources they read.
 void OrderMappings(Compilation* compilation);
 absl::Status GatherReads(Compilation* compilation);
-// limits.cc: what Postgres allows. After GatherReads.
+// limits.cc: what Postgres allows, and what it captures. After GatherReads.
 void CheckLimits(Compilation* compilation);
 // plan_builder.cc: the plan, once nothing is wrong.
 absl::StatusOr<Plan> BuildPlan(Compilation* compilation);
@@ -137,6 +137,9 @@ std::vector<PlanPart> PartsOf(const Compilation& compilation, const Plan& plan);
 std::pair<std::string, std::string> TouchFrame(const spec::FromRule& rule);
 // A `from` rule as one select with the scope's columns, over the stand-in tables.
 std::string TouchSelect(const Draft& draft, const spec::FromRule& rule);
+// What stands before and after the rule's own SQL there.
+std::pair<std::string, std::string> TouchSelectFrame(const Draft& draft,
+                                                     const spec::FromRule& rule);
 // The rows of a mapping that takes them from one source, as a select over the source's alias.
 std::string RowLocalSelect(const Compilation& compilation, const Draft& draft);
 

@@ -53,20 +53,18 @@ class IdAnalysis {
     const SqlPiece piece = PieceOf(rule, old_id);
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
     if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    const string frame = "SELECT (";
+    const string rows =
+        usable ? "\n) FROM " + QuoteIdentifier(c_.sources[c_.FindSource(rule.table)].alias) : "\n)";
     // A new id may be random, because it is kept; the old one must be the same every time.
-    if (old_id) {
-      RETURN_IF_ERROR(checks_.Functions(piece, shape->functions, shape->value_functions, nullptr));
-    }
+    if (old_id) RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
     for (const RelationRef& relation : shape->relations) {
       c_.Fault(piece, relation.offset,
                absl::StrCat("it reads ", relation.name,
                             "; an id comes from the row of its own table alone"));
     }
     if (!usable || !shape->relations.empty()) return absl::OkStatus();
-    const string frame = "SELECT (";
-    const absl::Status plans =
-        c_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), "\n) FROM ",
-                                    QuoteIdentifier(c_.sources[c_.FindSource(rule.table)].alias)));
+    const absl::Status plans = c_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), rows));
     return plans.ok() ? plans : c_.SqlFault(piece, static_cast<int>(frame.size()), plans);
   }
 

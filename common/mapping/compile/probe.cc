@@ -10,12 +10,6 @@ namespace {
 
 std::string InTemp(const std::string& sql) { return catalog::WithSchema(sql, "pg_temp"); }
 
-std::string ArrayOf(const std::set<FunctionRef>& functions) {
-  std::vector<std::string> names;
-  for (const FunctionRef& function : functions) names.push_back(QuoteLiteral(function.name));
-  return absl::StrCat("ARRAY[", absl::StrJoin(names, ","), "]::name[]");
-}
-
 // The SQL given is at fault, unless the server has troubles of its own.
 absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
   pg::ErrorFields fields = pg::StatusErrorFields(status);
@@ -25,7 +19,13 @@ absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
   if (absl::SimpleAtoi(fields.position, &position)) {
     fields.position = position > shift ? std::to_string(position - shift) : "";
   }
-  return pg::WithErrorFields(absl::InvalidArgumentError(Sv(fields.primary)), fields);
+  std::string said = fields.primary;
+  if (fields.sqlstate == "42501") {  // insufficient privilege
+    said +=
+        " (on NEW, to the role that checks and replays: grant it USAGE on the schema, EXECUTE on the "
+        "function, or what `switchyard check FILE --print-setup-new` prints)";
+  }
+  return pg::WithErrorFields(absl::InvalidArgumentError(Sv(said)), fields);
 }
 
 constexpr std::string_view kMakeView = "CREATE TEMP VIEW sy_probe_view AS ";
@@ -33,10 +33,15 @@ constexpr std::string_view kExplain = "EXPLAIN ";
 
 }  // namespace
 
-Probe::~Probe() { session_.Rollback(); }
+Probe::~Probe() {
+  // As long as it takes: with thousands of tables that is more than Rollback waits for.
+  if (began_) session_.Execute("ROLLBACK").IgnoreError();
+  session_.Rollback();
+}
 
 absl::Status Probe::Begin(const std::vector<catalog::UserType>& types) {
   RETURN_IF_ERROR(session_.Begin());
+  began_ = true;
   for (const catalog::UserType& type : types) {
     RETURN_IF_ERROR(Annotate(session_.Execute(InTemp(type.create_sql)),
                              absl::StrCat("type ", type.schema, ".", type.name)));
@@ -60,6 +65,16 @@ absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& tab
   }
   return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
                           absl::StrJoin(columns, ", "), ")"));
+}
+
+absl::StatusOr<std::string> Probe::UnseenSchemaOf(const std::string& type) {
+  const std::string name = type.substr(0, type.find_first_of("[("));
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   Try("", absl::StrCat(R"(
+    SELECT min(s.nspname::text) FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace
+    WHERE to_regtype(quote_ident(t.typname)) IS NULL AND t.typname = )",
+                                        QuoteLiteral(name))));
+  return row.is_null(0, 0) ? std::string() : row.str(0, 0);
 }
 
 absl::Status Probe::Run(const std::string& statement) {
@@ -150,26 +165,38 @@ bool Probe::CanIndex(const std::string& alias, const std::string& expression) {
       .ok();
 }
 
-absl::StatusOr<std::vector<Probe::Function>> Probe::Describe(
-    const std::set<FunctionRef>& functions) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   Try("", absl::StrCat(R"(
-    SELECT p.proname, bool_and(p.provolatile = 'v'),
-           bool_or(p.prokind IN ('a', 'w') OR p.proretset),
-           bool_or(p.provolatile <> 'i' AND n.nspname NOT IN ('pg_catalog', 'switchyard')
-                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
-                                   AND d.objid = p.oid AND d.deptype = 'e'))
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.proname = ANY()",
-                                        ArrayOf(functions), R"() GROUP BY p.proname)")));
-  std::vector<Function> described;
+// Told from the view's own parse tree: pg_depend leaves out what Postgres itself brings.
+absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try(absl::StrCat(Sv(kMakeView), select), R"(
+    WITH tree AS (SELECT ev_action::text AS sql FROM pg_rewrite
+                  WHERE ev_class = 'pg_temp.sy_probe_view'::regclass),
+    called AS (
+      SELECT DISTINCT m[1]::oid AS oid FROM tree,
+        regexp_matches(sql, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m)
+    SELECT 'f', n.nspname::text, p.proname::text, p.provolatile::text,
+           p.prokind IN ('a', 'w') OR p.proretset
+    FROM called c JOIN pg_proc p ON p.oid = c.oid JOIN pg_namespace n ON n.oid = p.pronamespace
+    UNION ALL
+    SELECT DISTINCT 'c', '', a.attname::text, 'v', false FROM tree,
+      regexp_matches(sql, ':varattno (-\d+)', 'g') AS m
+      JOIN pg_attribute a ON a.attrelid = 'pg_class'::regclass AND a.attnum = m[1]::int
+    UNION ALL
+    SELECT 's', '', '', 'v', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE')",
+                                              kMakeView.size()));
+  Resolved resolved;
   for (int i = 0; i < rows.rows(); ++i) {
-    described.push_back({.name = rows.str(i, 0),
-                         .is_volatile = rows.boolean(i, 1),
-                         .many_rows = rows.boolean(i, 2),
-                         .may_read_tables = rows.boolean(i, 3)});
+    if (rows.str(i, 0) == "s") {
+      resolved.samples = true;
+    } else if (rows.str(i, 0) == "c") {
+      resolved.system_columns.push_back(rows.str(i, 2));
+    } else {
+      resolved.functions.push_back({.schema = rows.str(i, 1),
+                                    .name = rows.str(i, 2),
+                                    .volatility = rows.str(i, 3)[0],
+                                    .many_rows = rows.boolean(i, 4)});
+    }
   }
-  return described;
+  return resolved;
 }
 
 absl::StatusOr<std::vector<std::string>> Probe::Names(const std::string& query) {

@@ -30,6 +30,9 @@ class Probe {
   // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
   absl::Status AddTable(const std::string& alias, const catalog::Table& table);
 
+  // Where a type stands that its name alone does not find; empty when it does, or is nowhere.
+  absl::StatusOr<std::string> UnseenSchemaOf(const std::string& type);
+
   // What the database says against a statement is InvalidArgument with its own words, and with the
   // error's fields (pg::StatusErrorFields), whose position counts in the text given here.
 
@@ -47,12 +50,17 @@ class Probe {
   bool CanIndex(const std::string& alias, const std::string& expression);
 
   struct Function {
-    std::string name;
-    bool is_volatile = false;      // every function of that name
-    bool many_rows = false;        // aggregate, window or set-returning
-    bool may_read_tables = false;  // not immutable and neither core nor of an extension
+    std::string schema, name;
+    char volatility = 'v';   // as in pg_proc
+    bool many_rows = false;  // aggregate, window or set-returning
   };
-  absl::StatusOr<std::vector<Function>> Describe(const std::set<FunctionRef>& functions);
+  // What a statement comes down to, once the server has resolved its names, operators and casts.
+  struct Resolved {
+    std::vector<Function> functions;
+    std::vector<std::string> system_columns;  // ctid, xmin ...
+    bool samples = false;                     // TABLESAMPLE
+  };
+  absl::StatusOr<Resolved> Resolve(const std::string& select);
 
   // Runs a statement that stays, inside the transaction; nothing of it stays when it fails.
   absl::Status Run(const std::string& statement);
@@ -74,6 +82,7 @@ class Probe {
   absl::StatusOr<std::vector<std::string>> Names(const std::string& query);
 
   pg::Session& session_;
+  bool began_ = false;
 };
 
 }  // namespace switchyard::mapping

@@ -104,11 +104,16 @@ std::pair<string, string> TouchFrame(const spec::FromRule& rule) {
 }
 
 string TouchSelect(const Draft& draft, const spec::FromRule& rule) {
+  const auto [before, after] = TouchSelectFrame(draft, rule);
+  return before + rule.touches + after;
+}
+
+std::pair<string, string> TouchSelectFrame(const Draft& draft, const spec::FromRule& rule) {
   const auto [before, after] = TouchFrame(rule);
   vector<string> names;
   for (size_t i = 0; i < draft.scope.size(); ++i) names.push_back("s" + std::to_string(i));
-  return "SELECT * FROM (" + before + rule.touches + after + "\n) AS sy_r(" +
-         absl::StrJoin(names, ", ") + ")";
+  return {"SELECT * FROM (" + before,
+          after + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")"};
 }
 
 void OrderMappings(Compilation* compilation) {

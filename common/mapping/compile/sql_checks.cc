@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 #include "common/catalog/narrowing.h"
+#include "common/mapping/compile/steadiness.h"
 
 namespace switchyard::mapping {
 
@@ -16,13 +18,6 @@ using std::string;
 using std::vector;
 
 namespace {
-
-constexpr char kVolatile[] =
-    "%s() is volatile: the same row would map to another value every time. Use "
-    "switchyard.uuid_of(kind, key) for ids, or a column of the source";
-constexpr char kMayRead[] =
-    "%s() is not IMMUTABLE, so it may read tables that the mapping does not name. Join the table "
-    "in a select instead";
 
 string Written(const RelationRef& relation) {
   return spec::TableName{.schema = relation.schema, .name = relation.name}.ToString();
@@ -34,25 +29,54 @@ bool Repeats(const vector<string>& columns, const string& column) {
 
 }  // namespace
 
-absl::Status SqlChecks::Functions(const SqlPiece& piece, const set<FunctionRef>& functions,
-                                  const set<string>& value_functions, bool* many_rows) {
-  static const set<string> kClocks = {"now", "statement_timestamp", "transaction_timestamp"};
-  for (const string& value : value_functions) {
-    if (value.find("TIME") == string::npos && value.find("DATE") == string::npos) continue;
+absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls,
+                                   const string& before, const string& after, bool* many_rows) {
+  for (const string& value : calls.value_functions) {
+    const bool clock = value.find("TIME") != string::npos || value.find("DATE") != string::npos;
     c_.Fault(piece, 0,
-             "it asks for the current time: a later recompute would give another row. Use a column "
-             "of the source");
+             clock ? "it asks for the current time: a later recompute would give another row. Use "
+                     "a column of the source"
+                   : "it asks for the current role or schema, which is Switchyard's own. Write the "
+                     "name that you mean");
   }
-  ASSIGN_OR_RETURN(const auto described, c_.probe.Describe(functions));
-  for (const Probe::Function& function : described) {
+  const absl::StatusOr<Probe::Resolved> resolved =
+      c_.probe.Resolve(absl::StrCat(before, Sv(piece.sql), "\n", after));
+  if (!resolved.ok()) {
+    const absl::Status plans = c_.probe.Plans(absl::StrCat(before, Sv(piece.sql), "\n", after));
+    if (!plans.ok()) return absl::IsInvalidArgument(plans) ? absl::OkStatus() : plans;
+    return c_.SqlFault(piece, static_cast<int>(Characters(before)), resolved.status());
+  }
+  for (const Probe::Function& function : resolved->functions) {
     if (many_rows != nullptr) *many_rows |= function.many_rows;
-    const auto called = std::ranges::find(functions, function.name, &FunctionRef::name);
-    const size_t offset = called == functions.end() ? 0 : called->offset;
-    if (function.is_volatile || kClocks.contains(function.name)) {
-      c_.Fault(piece, offset, absl::StrFormat(kVolatile, function.name));
-    } else if (function.may_read_tables) {
-      c_.Fault(piece, offset, absl::StrFormat(kMayRead, function.name));
-    }
+    const string why = WhyUnsteady(function);
+    const auto called = std::ranges::find(calls.functions, function.name, &FunctionRef::name);
+    if (!why.empty()) c_.Fault(piece, called == calls.functions.end() ? 0 : called->offset, why);
+  }
+  for (const string& column : resolved->system_columns) {
+    c_.Fault(piece, 0,
+             absl::StrFormat("it reads the system column %s, which is another one in each copy of "
+                             "the row. Use a column of the table",
+                             column));
+  }
+  if (resolved->samples) c_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
+  return TimeWords(piece, calls, before, after);
+}
+
+// A constant is read as a date or a time where no other word would do in its place.
+absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, const string& before,
+                                  const string& after) {
+  for (const TimeWord& word : calls.time_words) {
+    string other = absl::AsciiStrToLower(Sv(piece.sql));
+    const size_t at = other.find(word.word, word.offset);
+    if (at == string::npos) continue;  // spelt by escapes
+    other = string(piece.sql).replace(at, word.word.size(), "sy");
+    const absl::Status read = c_.probe.Plans(absl::StrCat(before, other, "\n", after));
+    if (!read.ok() && !absl::IsInvalidArgument(read)) return read;
+    if (!word.cast && pg::StatusErrorFields(read).sqlstate != "22007") continue;
+    c_.Fault(piece, word.offset,
+             absl::StrFormat("'%s' is read as the time of asking: a later recompute would give "
+                             "another row. Use a column of the source, or write the date itself",
+                             word.word));
   }
   return absl::OkStatus();
 }
@@ -96,7 +120,7 @@ absl::Status SqlChecks::Expression(Draft* draft, const SqlPiece& piece, const st
                                    const string& after) {
   const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
   if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
-  RETURN_IF_ERROR(Functions(piece, shape->functions, shape->value_functions, nullptr));
+  RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
   Reads(draft, piece, shape->relations, draft->alias);
   return Plans(draft, piece, before, after);
 }
@@ -305,15 +329,16 @@ absl::Status SqlChecks::RuleSql(Draft* draft, const spec::FromRule& rule) {
       .what = absl::StrCat("from.", rule.table.ToString(), " of ", draft->spec->target.ToString()),
       .sql = rule.touches,
       .place = rule.place};
+  const auto [before, after] = TouchSelectFrame(*draft, rule);
   if (LooksLikeQuery(rule.touches)) {
     const absl::StatusOr<SelectShape> shape = AnalyzeSelect(rule.touches);
     if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
-    RETURN_IF_ERROR(Functions(piece, shape->functions, shape->value_functions, nullptr));
+    RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   } else {
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(rule.touches);
     if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
-    RETURN_IF_ERROR(Functions(piece, shape->functions, shape->value_functions, nullptr));
+    RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   }
   return draft->blind ? absl::OkStatus() : RuleValues(draft, rule, piece);

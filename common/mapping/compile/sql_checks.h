@@ -14,10 +14,12 @@ class SqlChecks {
  public:
   explicit SqlChecks(Compilation& compilation) : c_(compilation) {}
 
-  // Functions whose answer a later recompute would not repeat, or that may read tables.
-  // `many_rows`, unless null, becomes true when one makes more or fewer rows of one.
-  absl::Status Functions(const SqlPiece& piece, const std::set<FunctionRef>& functions,
-                         const std::set<std::string>& value_functions, bool* many_rows);
+  // What a later recompute would not repeat, as the database resolves `before` + the piece +
+  // `after`, a select: unsteady functions, the time of day, system columns, samples. `many_rows`,
+  // unless null, becomes true when a function makes more or fewer rows of one. A select that the
+  // database refuses has no such fault: whoever plans it says what is wrong.
+  absl::Status Repeatable(const SqlPiece& piece, const Calls& calls, const std::string& before,
+                          const std::string& after, bool* many_rows = nullptr);
   // Every table must stand under `from` or `static`; `own` is the row's own table, or empty.
   void Reads(Draft* draft, const SqlPiece& piece, const std::set<RelationRef>& relations,
              std::string_view own);
@@ -34,6 +36,8 @@ class SqlChecks {
   absl::Status Rules(Draft* draft);
 
  private:
+  absl::Status TimeWords(const SqlPiece& piece, const Calls& calls, const std::string& before,
+                         const std::string& after);
   void RequireColumns(const Draft& draft);
   absl::Status Types(const Draft& draft, const std::string& select);
   // Values that the target's columns would keep less of.
