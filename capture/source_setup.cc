@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/catalog/role_sql.h"
 #include "deploy/sql/source.sql.h"
 
 namespace switchyard::capture {
@@ -88,7 +89,9 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
                        absl::StrFormat("table %s has children by INHERITS: their rows show in "
                                        "queries of it, but are not its own",
                                        table.Display()),
-                       "map the children as tables of their own, or make them partitions"});
+                       "map the tables that hold the rows: each child as a table of its own, and "
+                       "the parent not at all (move its own rows, if any, into a child first); or "
+                       "make them partitions of it"});
   }
   if (table.replica_identity != 'f' && table.identity_columns.empty()) {
     faults->push_back(IdentityFault(table));
@@ -343,7 +346,7 @@ absl::Status Verifier::CheckLargeObjects() {
   return absl::OkStatus();
 }
 
-std::string RoleSql(const SourceOptions& options, const catalog::Catalog& catalog) {
+std::string GrantsSql(const SourceOptions& options, const catalog::Catalog& catalog) {
   const std::string role = QuoteIdentifier(options.role);
   std::set<std::string> schemas;
   for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
@@ -351,25 +354,19 @@ std::string RoleSql(const SourceOptions& options, const catalog::Catalog& catalo
   for (const char* table : kTables) {
     absl::StrAppend(&tables, tables.empty() ? "" : ",\n  ", "switchyard.", table);
   }
-  // The body of DO is one literal, so that no name can end it.
-  const std::string create = absl::StrFormat(
-      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n"
-      "    CREATE ROLE %s LOGIN REPLICATION;\n  END IF;\nEND",
-      QuoteLiteral(options.role), role);
   return absl::StrFormat(R"(
--- The role capture runs as. Give it a password: \password %1$s
-DO %2$s;
-GRANT CONNECT ON DATABASE %3$s TO %1$s;
-GRANT USAGE ON SCHEMA switchyard, %4$s TO %1$s;
+-- What it may do.
+GRANT CONNECT ON DATABASE %2$s TO %1$s;
+GRANT USAGE ON SCHEMA switchyard, %3$s TO %1$s;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  %5$s
+  %4$s
   TO %1$s;
 GRANT SELECT ON
-  %6$s
+  %5$s
   TO %1$s;
 )",
-                         role, QuoteLiteral(create), QuoteIdentifier(catalog.database),
-                         absl::StrJoin(schemas, ", "), tables, TableList(RowTables(catalog)));
+                         role, QuoteIdentifier(catalog.database), absl::StrJoin(schemas, ", "),
+                         tables, TableList(RowTables(catalog)));
 }
 
 std::string PublicationSql(const SourceOptions& options, const catalog::Catalog& catalog) {
@@ -419,13 +416,29 @@ absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
                                            const catalog::Catalog& catalog) {
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
   if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
-  return absl::StrFormat(
-      "-- Makes a database ready to be the source of stream %s.\n"
-      "-- Run it once, as the owner of the tables and a role that may create roles:\n"
-      "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
-      "BEGIN;\n\n%s%s%s\nCOMMIT;\n",
-      options.names.stream, kSourceSql, RoleSql(options, catalog),
-      PublicationSql(options, catalog));
+  // The publication waits for whoever vacuums a table, who waits in turn for the rights of that
+  // table once they have been granted: so those come last.
+  return absl::StrFormat(R"(SET client_encoding = 'UTF8';
+-- Makes a database ready to be the source of stream %s.
+-- Run it as the owner of the tables, with CREATE on the database; it may be run again:
+--   psql -v ON_ERROR_STOP=1 -f THIS_FILE
+-- Only the role itself may need somebody else: a superuser (from Postgres 16 on one with
+-- CREATEROLE and REPLICATION), who runs CREATE ROLE ... REPLICATION as it stands below.
+-- The server must have wal_level = logical. If SHOW wal_level says otherwise, a superuser runs
+-- ALTER SYSTEM SET wal_level = 'logical', and the server is restarted.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+-- "canceling statement due to lock timeout" means that DDL or a VACUUM holds one of the tables:
+-- nothing has changed then; run it again.
+SET LOCAL lock_timeout = '10s';
+
+%s
+%s%s%s
+COMMIT;
+)",
+                         options.names.stream,
+                         catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
+                         PublicationSql(options, catalog), GrantsSql(options, catalog));
 }
 
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,

@@ -1,6 +1,11 @@
 #include "capture/source_setup.h"
 
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/pg/error.h"
 #include "tests/capture/source_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::capture {
 namespace {
@@ -79,6 +84,49 @@ TEST_F(SourceSetupTest, NamesEverythingMissingAtOnceAndTheRemediesMendIt) {
     for (const SourceFault& fault : faults) Run(fault.remedy);
   }
   EXPECT_THAT(Verify(*session), IsEmpty());
+}
+
+// VACUUM holds a table and writes its row of pg_class, which a GRANT would have locked.
+TEST_F(SourceSetupTest, PrintedSqlNeverDeadlocksWithAVacuum) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  ASSERT_OK_AND_ASSIGN(const std::string sql, SourceSetupSql(options(), LoadTables()));
+  ASSERT_OK_AND_ASSIGN(const auto vacuum, server_->Connect(database_));
+  ASSERT_OK(vacuum->Execute("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE"));
+  std::thread setup([&] { EXPECT_OK(owner_->Execute(sql)); });
+  ASSERT_OK_AND_ASSIGN(const auto watch, server_->Connect(database_));
+  EXPECT_OK(switchyard::testing::Await(
+      "the setup waits", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+        ASSIGN_OR_RETURN(const pg::Result waits,
+                         watch->Query("SELECT FROM pg_locks WHERE NOT granted AND database = "
+                                      "(SELECT oid FROM pg_database WHERE datname = "
+                                      "current_database())"));
+        return waits.rows() > 0;
+      }));
+  EXPECT_OK(vacuum->Execute("GRANT SELECT ON t TO pg_monitor; COMMIT"));
+  setup.join();
+}
+
+TEST_F(SourceSetupTest, PrintedSqlTellsAnOwnerWhatOnlyASuperuserMayDo) {
+  Run("CREATE ROLE boss LOGIN; CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO boss");
+  Run(absl::StrCat("GRANT CREATE ON DATABASE ", database_, " TO boss"));
+  SourceOptions theirs = options();
+  theirs.role = "switchyard_théirs";
+  ASSERT_OK_AND_ASSIGN(const std::string sql, SourceSetupSql(theirs, LoadTables()));
+  EXPECT_THAT(sql, ::testing::StartsWith("SET client_encoding = 'UTF8';"));
+  EXPECT_THAT(sql, HasSubstr("wal_level = logical"));
+  const auto run = [&] {
+    auto boss =
+        pg::Session::Connect({.dsn = server_->dsn(database_) + " user=boss"}, cancel_);
+    return boss.ok() ? (*boss)->Execute(sql) : boss.status();
+  };
+  const absl::Status refused = run();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("boss may not make the role"));
+  EXPECT_EQ(pg::StatusErrorFields(refused).hint,
+            "A superuser runs: CREATE ROLE \"switchyard_théirs\" LOGIN REPLICATION; then run this "
+            "again.");
+  Run("CREATE ROLE \"switchyard_théirs\" LOGIN REPLICATION");
+  EXPECT_OK(run());
+  EXPECT_OK(run());
 }
 
 // Promise 1: what logical replication does not carry is refused.

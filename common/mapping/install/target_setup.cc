@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/catalog/role_sql.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/plan.h"
 #include "common/records/target_sql.h"
@@ -39,12 +40,20 @@ std::string TableList(const std::vector<const catalog::Table*>& tables) {
   });
 }
 
-std::string CreateRoleSql(const std::string& role) {
-  // The body of DO is one literal, so that no name can end it.
+// For whoever may; the rest of the setup does not depend on it.
+std::string SilenceSql(const std::string& role) {
+  const std::string grant =
+      absl::StrCat("GRANT SET ON PARAMETER session_replication_role TO ", QuoteIdentifier(role));
   const std::string body = absl::StrFormat(
-      "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n"
-      "    CREATE ROLE %s LOGIN;\n  END IF;\nEND",
-      QuoteLiteral(role), QuoteIdentifier(role));
+      R"(BEGIN
+  IF NOT has_parameter_privilege(%s, 'session_replication_role', 'SET') THEN
+    %s;
+  END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING USING MESSAGE = %s;
+END)",
+      QuoteLiteral(role), grant,
+      QuoteLiteral(absl::StrCat("left out, as it is optional and takes a superuser: ", grant)));
   return absl::StrFormat("DO %s;\n", QuoteLiteral(body));
 }
 
@@ -56,6 +65,7 @@ class Verifier {
 
   absl::Status CheckServer();
   absl::Status CheckOwnSchemas();
+  absl::Status CheckTypes(const catalog::Catalog& target);
   absl::Status CheckTables(const std::vector<const catalog::Table*>& tables, bool written);
   absl::Status CheckDeferrable(const catalog::Catalog& target,
                                const std::vector<const catalog::Table*>& tables);
@@ -118,6 +128,20 @@ absl::Status Verifier::CheckOwnSchemas() {
           absl::StrFormat("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s;",
                           rows.text(i, 0), role_));
     }
+  }
+  return absl::OkStatus();
+}
+
+// Without it no statement can name the types of the columns.
+absl::Status Verifier::CheckTypes(const catalog::Catalog& target) {
+  ASSIGN_OR_RETURN(const pg::Result closed,
+                   session_.Query("SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname = "
+                                  "ANY($1) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY 1",
+                                  {ArrayLiteral(target.type_schemas)}));
+  for (int i = 0; i < closed.rows(); ++i) {
+    Add(absl::StrFormat("role %s may not use schema %s, which has types of the target's columns",
+                        role_, closed.text(i, 0)),
+        absl::StrFormat("GRANT USAGE ON SCHEMA %s TO %s;", closed.text(i, 0), role_));
   }
   return absl::OkStatus();
 }
@@ -235,14 +259,16 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
   std::set<std::string> schemas;
   for (const catalog::Table* table : written) schemas.insert(QuoteIdentifier(table->schema));
   for (const catalog::Table* table : read) schemas.insert(QuoteIdentifier(table->schema));
+  for (const std::string& schema : target.type_schemas) schemas.insert(QuoteIdentifier(schema));
   std::string sql = absl::StrFormat(
+      "SET client_encoding = 'UTF8';\n"
       "-- Makes a database ready to be the target of stream %s.\n"
-      "-- Run it once, as the owner of the tables and a role that may create roles and grant on\n"
-      "-- parameters (a superuser):\n"
+      "-- Run it as the owner of the tables, with CREATE on the database; it may be run again:\n"
       "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
-      "BEGIN;\n\n%s\n"
-      "-- The role replay runs as. Give it a password: \\password %s\n%s",
-      options.stream, records::TargetSetupSql(), role, CreateRoleSql(options.role));
+      "-- Only CREATE ROLE (CREATEROLE) and the optional grant on a parameter (a superuser) may\n"
+      "-- need somebody else; without the latter all the rest is done.\n"
+      "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n%s\n%s\n",
+      options.stream, catalog::CreateRoleSql(options.role, "LOGIN"), records::TargetSetupSql());
   absl::StrAppendFormat(
       &sql,
       "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
@@ -253,7 +279,7 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
       "-- `switchyard check` names what can't be written in any order.\n",
       role, QuoteIdentifier(target.database));
   absl::StrAppend(&sql, target.server_version >= kParameterRights
-                            ? "GRANT SET ON PARAMETER session_replication_role TO " + role + ";\n"
+                            ? SilenceSql(options.role)
                             : "-- ALTER ROLE " + role + " SUPERUSER;  -- before PostgreSQL 15\n");
   if (!schemas.empty()) {
     absl::StrAppend(&sql, "GRANT USAGE ON SCHEMA ", absl::StrJoin(schemas, ", "), " TO ", role,
@@ -285,6 +311,7 @@ absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
   Verifier verifier(session, &faults);
   RETURN_IF_ERROR(verifier.CheckServer());
   RETURN_IF_ERROR(verifier.CheckOwnSchemas());
+  RETURN_IF_ERROR(verifier.CheckTypes(target));
   RETURN_IF_ERROR(
       verifier.CheckTables(NamedTables(target, catalog::TargetTables(direction)), true));
   RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
