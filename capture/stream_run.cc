@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "capture/stream_check.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/next_step.h"
@@ -181,8 +182,8 @@ absl::Status StreamRun::Prepare() {
   for (const SourceFault& fault : faults) {
     LogWarn("capture", fault.problem, {{"stream", config_.names.stream}, {"next", fault.remedy}});
   }
-  RETURN_IF_ERROR(CheckHistory());
-  return CheckSlot(slot);
+  RETURN_IF_ERROR(CheckHistory(config_.names, *record_, catalog_));
+  return CheckSlot(config_.names, slot, catalog_);
 }
 
 // Slots are the server's, not the database's: what stands under the name is dropped when the stream
@@ -193,23 +194,6 @@ absl::Status StreamRun::CheckSlotIsOurs(const std::optional<SlotState>& slot) co
       "replication slot %s is database %s's, of another stream of this name; next: give this "
       "migration another name (its key migration), or drop that slot when nobody uses it",
       config_.names.slot, slot->database.empty() ? "no" : slot->database));
-}
-
-absl::Status StreamRun::CheckHistory() const {
-  if (record_->system_identifier != catalog_.system_identifier) {
-    return Lost(config_.names,
-                absl::StrFormat("the source is another cluster (system identifier %d, the stream "
-                                "was begun on %d): its write-ahead log is not the one captured",
-                                catalog_.system_identifier, record_->system_identifier));
-  }
-  if (record_->timeline != catalog_.timeline) {
-    return Lost(config_.names,
-                absl::StrFormat("the source is on timeline %d, the stream was begun on %d: after a "
-                                "failover or a restore some of what was captured may never have "
-                                "been, or be missing",
-                                catalog_.timeline, record_->timeline));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status StreamRun::CheckNewLog() {
@@ -301,27 +285,6 @@ absl::Status StreamRun::Resume() {
   });
 }
 
-absl::Status StreamRun::CheckSlot(const std::optional<SlotState>& slot) const {
-  const StreamNames& names = config_.names;
-  if (!slot.has_value()) {
-    return Lost(names, absl::StrFormat("replication slot %s is gone: it was dropped, or did not "
-                                       "survive a failover",
-                                       names.slot));
-  }
-  if (!slot->logical_pgoutput || slot->two_phase || slot->database != catalog_.database) {
-    return Lost(names, absl::StrFormat("replication slot %s is not the one capture made (a "
-                                       "single-phase pgoutput slot of database %s)",
-                                       names.slot, catalog_.database));
-  }
-  if (!slot->invalidation.empty()) {
-    return Lost(names,
-                absl::StrFormat("replication slot %s was invalidated (%s): the WAL it "
-                                "needs from %s on is removed",
-                                names.slot, slot->invalidation, slot->confirmed_flush.ToString()));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
   const StreamNames& names = config_.names;
   auto stream = pg::ReplicationStream::Start({.dsn = config_.dsn,
@@ -339,7 +302,7 @@ absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
   stream_ = *std::move(stream);
   // Only the holder moves a slot, so from here on what is read of it stays true.
   ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, names.slot));
-  RETURN_IF_ERROR(CheckSlot(slot));
+  RETURN_IF_ERROR(CheckSlot(names, slot, catalog_));
   RETURN_IF_ERROR(CheckLog(slot->confirmed_flush));
   start_ = slot->confirmed_flush;
   return true;

@@ -52,7 +52,6 @@ class StreamRun {
   // Reads the catalogue and the stream's record, and verifies the source.
   absl::Status Prepare();
   absl::Status CheckSlotIsOurs(const std::optional<SlotState>& slot) const;
-  absl::Status CheckHistory() const;
   // A stream that does not exist yet, or whose creation was cut off.
   absl::Status Create();
   absl::Status CheckNewLog();
@@ -64,7 +63,6 @@ class StreamRun {
   absl::StatusOr<bool> TryAcquireSlot();
   // Who holds it: told once of each.
   absl::Status NoteHolder(int* told_pid);
-  absl::Status CheckSlot(const std::optional<SlotState>& slot) const;
   absl::Status CheckLog(Lsn confirmed_flush);
   // Takes an epoch, writes its Hello to both topics and starts monitor and copier.
   absl::Status BeginEpoch();

@@ -16,6 +16,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/error.h"
 #include "common/pg/session.h"
+#include "operate/check_stream.h"
 #include "operate/check_write_mode.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
@@ -97,7 +98,8 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
     report->faults.push_back(
         {.where = Where::kOld, .message = fault.problem, .remedy = fault.remedy});
   }
-  return absl::OkStatus();
+  if (file.name.empty()) return absl::OkStatus();
+  return CheckStream(*old_side.session, options.names, old_side.catalog, report);
 }
 
 // Fine to check before `resume`, which a running stream needs.

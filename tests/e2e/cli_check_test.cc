@@ -3,7 +3,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/cancel.h"
 #include "common/eventlog/event_log.h"
+#include "common/pg/session.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_fixture.h"
@@ -24,7 +26,7 @@ constexpr char kFile[] =
 class CliCheckTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto postgres = MiniPostgres::Start();
+    auto postgres = MiniPostgres::Start({.settings = {{"max_slot_wal_keep_size", "64MB"}}});
     ASSERT_OK(postgres);
     postgres_ = std::move(*postgres).release();
     ASSERT_OK(postgres_->CreateDatabase("old_db"));
@@ -91,6 +93,69 @@ TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
   ASSERT_OK(postgres_->Execute("old_db", setup.output));
   const ProgramResult after = Check(kFile, OldDsn(), NewDsn());
   EXPECT_THAT(after.output, Not(HasSubstr("old: "))) << after.output;
+}
+
+// A stream that was begun: what its next start would refuse, and what may end it in a night.
+TEST_F(CliCheckTest, LooksAtTheSlotAndTheHistoryOfAStreamUnderWay) {
+  ASSERT_OK(postgres_->CreateDatabase("begun_db"));
+  ASSERT_OK(postgres_->Execute("begun_db", "CREATE TABLE customers (id int PRIMARY KEY)"));
+  const std::string old_dsn = postgres_->dsn("begun_db");
+  const ProgramResult setup = Check(kFile, old_dsn, NewDsn(), {"--print-setup"});
+  ASSERT_EQ(setup.exit_code, 0) << setup.output;
+  ASSERT_OK(postgres_->Execute("begun_db", setup.output));
+  ASSERT_OK(postgres_->Execute("begun_db", R"(
+    INSERT INTO switchyard.capture_stream
+      (stream, slot, publication, state, system_identifier, timeline, slot_lsn)
+    SELECT 'shop.forward', 'switchyard_shop_forward', 'switchyard_shop_forward', 'streaming',
+           s.system_identifier::text, c.timeline_id, '0/1'
+    FROM pg_control_system() s, pg_control_checkpoint() c)"));
+  const ProgramResult gone = Check(kFile, old_dsn, NewDsn());
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_THAT(gone.output, HasSubstr("replication slot switchyard_shop_forward is gone"));
+  EXPECT_THAT(gone.output, HasSubstr("recopy FILE --all"));
+
+  ASSERT_OK(postgres_->Execute(
+      "begun_db",
+      "SELECT pg_create_logical_replication_slot('switchyard_shop_forward', 'pgoutput')"));
+  const ProgramResult there = Check(kFile, old_dsn, NewDsn());
+  EXPECT_THAT(there.output, Not(HasSubstr("is gone")));
+  EXPECT_THAT(there.output, HasSubstr("max_slot_wal_keep_size is 64 MB"));
+
+  ASSERT_OK(postgres_->Execute(
+      "begun_db", "SELECT pg_drop_replication_slot('switchyard_shop_forward');"
+                  "UPDATE switchyard.capture_stream SET timeline = 7"));
+  const ProgramResult moved = Check(kFile, old_dsn, NewDsn());
+  EXPECT_THAT(moved.output, HasSubstr("on timeline 1, the stream was begun on 7"));
+  ASSERT_OK(postgres_->Execute("postgres", "DROP DATABASE begun_db"));
+}
+
+TEST_F(CliCheckTest, TheSetupOfNewRunsForAnOwnerWhoIsNoSuperuser) {
+  ASSERT_OK(postgres_->Execute("postgres", "CREATE ROLE boss LOGIN; CREATE ROLE \"röle\" LOGIN"));
+  ASSERT_OK(postgres_->Execute("postgres", "CREATE DATABASE owned OWNER boss"));
+  ASSERT_OK(postgres_->Execute(
+      "owned",
+      "SET ROLE boss; CREATE SCHEMA types; CREATE TYPE types.mood AS ENUM ('ok'); CREATE SCHEMA "
+      "app; CREATE TABLE app.users (id int PRIMARY KEY, m types.mood[])"));
+  const std::string file =
+      "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
+      "forward: [{table: app.users, copy: customers, set: {m: \"'{ok}'::text::types.mood[]\"}}]\n";
+  const auto as = [](const std::string& role) {
+    return absl::StrCat(postgres_->dsn("owned"), " user=", role);
+  };
+  EXPECT_THAT(Check(file, OldDsn(), as("röle")).output,
+              HasSubstr("role \"röle\" may not use schema types, which has types"));
+  const ProgramResult setup =
+      Check(file, OldDsn(), as("boss"), {"--print-setup-new", "--role", "röle"});
+  ASSERT_EQ(setup.exit_code, 0) << setup.output;
+  EXPECT_THAT(setup.output, ::testing::StartsWith("SET client_encoding = 'UTF8';"));
+  const Cancel cancel;
+  for (int round = 0; round < 2; ++round) {
+    auto boss = pg::Session::Connect({.dsn = as("boss")}, cancel);
+    ASSERT_OK(boss);
+    ASSERT_OK((*boss)->Execute(setup.output));
+  }
+  EXPECT_THAT(Check(file, OldDsn(), as("röle")).output, Not(HasSubstr("new: ")));
+  ASSERT_OK(postgres_->Execute("postgres", "DROP DATABASE owned"));
 }
 
 TEST_F(CliCheckTest, FindsWhatDoesNotFitBetweenTheMappingAndTheTables) {

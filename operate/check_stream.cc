@@ -1,0 +1,90 @@
+#include "operate/check_stream.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "capture/source_state.h"
+#include "capture/stream_check.h"
+#include "common/base/next_step.h"
+#include "common/base/strings.h"
+
+namespace switchyard::operate {
+namespace {
+
+// A capture that ended in the evening is started again in the morning.
+constexpr int64_t kNightHours = 12;
+
+void AddLoss(const absl::Status& status, CheckReport* report) {
+  if (status.ok()) return;
+  NextStep step = SplitNextStep(StdSv(status.message()), "");
+  report->faults.push_back({.where = CheckFault::Where::kOld,
+                            .message = std::move(step.what),
+                            .remedy = std::move(step.next)});
+}
+
+// Where the record can't be read, what is missing is told with the rights.
+absl::StatusOr<bool> MayReadRecord(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                   WHERE s.nspname = 'switchyard' AND c.relname = 'capture_stream'
+                     AND has_table_privilege(c.oid, 'SELECT')
+                     AND has_schema_privilege(s.oid, 'USAGE')))"));
+  return row.boolean(0, 0);
+}
+
+// Settings under which OLD gives the slot up while nobody reads it.
+absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
+                                CheckReport* report) {
+  ASSIGN_OR_RETURN(const pg::Result idle, session.Query(absl::StrFormat(R"(
+    SELECT (setting || ' ' || unit)::interval::text FROM pg_settings
+    WHERE name = 'idle_replication_slot_timeout' AND setting <> '0'
+      AND (setting || ' ' || unit)::interval < interval '%d hours')",
+                                                                        kNightHours)));
+  for (int i = 0; i < idle.rows(); ++i) {
+    report->warnings.push_back(absl::StrFormat(
+        "OLD: idle_replication_slot_timeout is %s: once capture is away for longer, slot %s is "
+        "lost and everything is copied again; set it to 0 or to days",
+        idle.str(i, 0), slot));
+  }
+  // What a night writes is guessed from what was written since the statistics began.
+  ASSIGN_OR_RETURN(const pg::Result kept, session.Query(absl::StrFormat(R"(
+    SELECT pg_size_pretty(k.bytes), pg_size_pretty(n.bytes)
+    FROM pg_stat_wal w
+    CROSS JOIN LATERAL (SELECT pg_size_bytes(setting || unit)::numeric AS bytes FROM pg_settings
+                        WHERE name = 'max_slot_wal_keep_size' AND setting <> '-1') AS k
+    CROSS JOIN LATERAL (SELECT w.wal_bytes * 3600 * %d / greatest(1,
+                          extract(epoch FROM clock_timestamp() - w.stats_reset))
+                          AS bytes) AS n
+    WHERE k.bytes < n.bytes)",
+                                                                        kNightHours)));
+  for (int i = 0; i < kept.rows(); ++i) {
+    report->warnings.push_back(absl::StrFormat(
+        "OLD: max_slot_wal_keep_size is %s, and at its usual rate OLD writes %s in %d hours: once "
+        "capture is away for long enough, slot %s is lost and everything is copied again; set it "
+        "to -1, or to what the disk can hold",
+        kept.str(i, 0), kept.str(i, 1), kNightHours, slot));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckStream(pg::Session& old_session, const capture::StreamNames& names,
+                         const catalog::Catalog& catalog, CheckReport* report) {
+  RETURN_IF_ERROR(WarnOfShortKeeping(old_session, names.slot, report));
+  ASSIGN_OR_RETURN(const bool readable, MayReadRecord(old_session));
+  if (!readable) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto record, capture::LoadStream(old_session, names.stream));
+  if (!record.has_value() || record->state == capture::StreamRecord::State::kCreating) {
+    return absl::OkStatus();
+  }
+  const absl::Status history = capture::CheckHistory(names, *record, catalog);
+  AddLoss(history, report);
+  if (!history.ok()) return absl::OkStatus();  // the slot went with it
+  ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, names.slot));
+  AddLoss(capture::CheckSlot(names, slot, catalog), report);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::operate
