@@ -225,7 +225,6 @@ absl::Status Batcher::OnRow(const RowView& row) {
   }
   open_changes_.push_back(change);
   ++rows_;
-  force_cut_ |= !source.text_identity;
   return absl::OkStatus();
 }
 
@@ -328,7 +327,7 @@ void Batcher::MergeOpen() {
 }
 
 bool Batcher::full() const {
-  return hold_cut_ || force_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
+  return hold_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
          bytes_ >= options_.batch_bytes_max ||
          (complete_ > 0 && position_.lsn <= options_.alone_until);
 }
@@ -392,7 +391,6 @@ Batch Batcher::Cut(bool chunk) {
   complete_ = 0;
   progressed_ = false;
   hold_cut_ = false;
-  if (open_changes_.empty()) force_cut_ = false;
   return batch;
 }
 

@@ -7,6 +7,10 @@
 //
 // Collapsing follows each row from before the batch to after it: an insert and its later updates
 // are one insert, a row deleted again is nothing, a changed key is a move of the row that had it.
+// Rows are known by the text of their key, whatever its type: the log says of each change which
+// text the row had, and a change of that text alone (1.0 to 1.00, 'A' to 'a') is one of the key. So
+// a batch may remove a row and insert another under an equal key of another text; nothing else in
+// it is equal without being the same. Who writes it removes, then moves, then inserts.
 // Values an update left out (unchanged TOAST) are carried forward from an earlier change, else
 // stay absent.
 //
@@ -130,8 +134,7 @@ class Batcher {
   int64_t complete_ = 0;
   bool progressed_ = false;  // a heartbeat or hello moved the position
   bool abort_pending_ = false;
-  bool hold_cut_ = false;   // the next transaction is at or past the hold
-  bool force_cut_ = false;  // a change that must stand alone in its table
+  bool hold_cut_ = false;  // the next transaction is at or past the hold
   Lsn first_lsn_;
   int64_t commit_time_us_ = 0;
 };

@@ -150,8 +150,12 @@ absl::Status OrderedWriter::TakeOut(int mapping, absl::FunctionRef<absl::Status(
 }
 
 bool OrderedWriter::MayMeetOld(int mapping, const changes::TableChanges& table) const {
+  // What is deleted and what is inserted may have equal keys of different texts (batcher.h).
+  const bool replaces =
+      table.count(changes::Op::kDelete) > 0 && table.count(changes::Op::kInsert) > 0;
   return order_.targets[mapping].late &&
-         (table.truncated || table.count(changes::Op::kMove) > 0 || carried_.contains(mapping));
+         (table.truncated || replaces || table.count(changes::Op::kMove) > 0 ||
+          carried_.contains(mapping));
 }
 
 absl::Status OrderedWriter::RunAll(int mapping,

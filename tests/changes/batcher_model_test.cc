@@ -199,8 +199,7 @@ void RunFrom(uint64_t seed) {
   const auto below = [&random](int n) {
     return std::uniform_int_distribution<int>(0, n - 1)(random);
   };
-  mapping::Plan plan = TwoTables();
-  plan.sources[1].text_identity = below(4) != 0;
+  const mapping::Plan plan = TwoTables();
   const BatcherOptions options{.batch_rows_max = 1 + below(below(2) == 0 ? 10 : 200)};
   Source source(random);
   Target target(plan);

@@ -10,19 +10,14 @@
 namespace switchyard::mapping {
 namespace {
 
-using std::set;
 using std::string;
 using std::vector;
 
-bool HasTextIdentity(const catalog::Column& column) {
-  // Types whose equal values have one text form, by OID (pg_type.dat).
-  static const set<uint32_t> kTypes = {16, 17,   18,   19,   20,   21,   23,   25,
-                                       26, 1043, 1082, 1083, 1114, 1184, 2950, 869};
-  if (!column.collation.empty() && column.collation.find("pg_catalog") == string::npos) {
-    return false;  // may be nondeterministic
-  }
-  if (column.type_oid == 1700) return column.type_modifier != -1;  // numeric with a fixed scale
-  return kTypes.contains(column.type_oid);
+// A key is looked up by NEW's own comparison, which its index serves, whatever OLD's column has.
+string InCollationOf(const catalog::Column& column, const string& sql) {
+  if (!column.collation.empty()) return "(" + sql + ") COLLATE " + column.collation;
+  const bool text = column.type_oid == 25 || column.type_oid == 1042 || column.type_oid == 1043;
+  return text ? "(" + sql + ") COLLATE pg_catalog.\"default\"" : sql;
 }
 
 class PlanBuilder {
@@ -67,8 +62,6 @@ class PlanBuilder {
         }
         continue;
       }
-      out.text_identity &=
-          std::ranges::count(source.key, column.name) == 0 || HasTextIdentity(column);
       string type = catalog::WithSchema(column.mirror_type, kMirrorSchema);
       if (!column.mirror_collation.empty()) {
         type += " COLLATE " + catalog::WithSchema(column.mirror_collation, kMirrorSchema);
@@ -189,7 +182,9 @@ class PlanBuilder {
     for (Assignment a : draft->assignments) {
       const auto plain = c_.plain_names.find({draft->spec, a.column});
       a.plain = plain == c_.plain_names.end() ? -1 : IndexOf(source, plain->second);
-      a.identity_always = draft->target->FindColumn(a.column)->identity == 'a';
+      const catalog::Column& column = *draft->target->FindColumn(a.column);
+      a.identity_always = column.identity == 'a';
+      if (a.in_key) a.sql = InCollationOf(column, a.sql);
       target.assignments.push_back(std::move(a));
     }
     return target;
