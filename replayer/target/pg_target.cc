@@ -238,7 +238,7 @@ absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed
   for (const changes::TableChanges& table : batch.tables) {
     RETURN_IF_ERROR(writer_->Stage(table, Direct(table, !direct_allowed)));
   }
-  return absl::OkStatus();
+  return writer_->PlanForManyRows();
 }
 
 absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, bool careful) {
@@ -287,7 +287,7 @@ absl::Status PgTarget::RecomputeInSlices(int mapping, int64_t scopes) {
                    session_->Query(absl::StrCat("SELECT count(*) FROM pg_temp.",
                                                 QuoteIdentifier(keyed.slice_table))));
   for (int64_t from = 0; from < count.i64(0, 0); from += scopes) {
-    RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
+    RETURN_IF_ERROR(writer_->NextSlice(mapping));
     RETURN_IF_ERROR(
         writer_->Run(keyed.slice_take, {std::to_string(from), std::to_string(from + scopes)}));
     RETURN_IF_ERROR(writer_->Recompute(mapping, false, [&]() -> absl::Status {
@@ -355,6 +355,7 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
     RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(writer_->EmptyUsed());
     RETURN_IF_ERROR(session_->Commit());
+    RETURN_IF_ERROR(writer_->PlanAnew());
     return quarantine_->Load();  // `change` may take entries away by itself
   };
   const absl::Status status = body();

@@ -243,7 +243,7 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
   if (staged.moved) {
     writer_.UseTable(write.gone_table);
     RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), write));
-    RETURN_IF_ERROR(RunAll(mapping, {&write.exchange[1]}));
+    RETURN_IF_ERROR(writer_.ChangeTaken(write));
   }
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   const auto update = [&]() -> absl::Status {
@@ -276,7 +276,8 @@ absl::Status OrderedWriter::WriteStaged(int mapping) {
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
   writer_.UseTable(write.gone_table);
-  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_moved, &write.exchange[1]}));
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_moved}));
+  RETURN_IF_ERROR(writer_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);
   if (order_.targets[mapping].insert_first) {
@@ -292,7 +293,8 @@ absl::Status OrderedWriter::Exchange(int mapping) {
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
   writer_.UseTable(write.gone_table);
-  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all, &write.exchange[1]}));
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all}));
+  RETURN_IF_ERROR(writer_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   RETURN_IF_ERROR(RunExchange(mapping));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);

@@ -22,6 +22,8 @@ constexpr size_t kSendBytes = size_t{256} << 10;
 // the table planned again.
 constexpr int64_t kTruncateRows = 2'000;
 constexpr int64_t kDirtyRowsMax = 10'000;
+// A plan is made for tables of the size that they have then, and kept.
+constexpr int64_t kReplanRows = 2'000;
 
 constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
@@ -114,6 +116,7 @@ absl::Status TableWriter::SendBuffer(bool at_least_some) {
 
 absl::Status TableWriter::Stage(const changes::TableChanges& table, bool direct) {
   const SourcePlan& source = plan_.sources[table.source];
+  rows_since_planned_ += static_cast<int64_t>(table.changes.size());
   if (direct && table.count(changes::Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
     return absl::OkStatus();
   }
@@ -128,6 +131,16 @@ absl::Status TableWriter::Stage(const changes::TableChanges& table, bool direct)
   }
   RETURN_IF_ERROR(SendBuffer(false));
   return Annotate(AsTypeChange(session_.EndCopyIn().status(), source), "staging " + source.name);
+}
+
+absl::Status TableWriter::PlanForManyRows() {
+  if (rows_since_planned_ <= kReplanRows) return absl::OkStatus();
+  return PlanAnew();
+}
+
+absl::Status TableWriter::PlanAnew() {
+  rows_since_planned_ = 0;
+  return session_.Execute("DISCARD PLANS");
 }
 
 absl::Status TableWriter::ClearStage(int source) {
@@ -232,8 +245,12 @@ absl::Status TableWriter::Exchange(const TableWrite& write) {
   if (const int late = Late(write); late >= 0) return ordered_->Exchange(late);
   used_.insert(write.gone_table);
   const auto exchange = [&]() -> absl::Status {
-    for (const std::string& sql : write.exchange) RETURN_IF_ERROR(Run(sql));
-    return absl::OkStatus();
+    for (size_t i = 0; i < write.exchange.size(); ++i) {
+      // After the first, which takes rows out of the target, no join has an index.
+      if (i == 1) RETURN_IF_ERROR(session_.Execute(kHash));
+      RETURN_IF_ERROR(Run(write.exchange[i]));
+    }
+    return session_.Execute(kIndex);
   };
   const int mapping = ordered_ == nullptr ? -1 : ordered_->MappingOf(write);
   return Annotate(TakeOut(mapping, write.remove, exchange), write.display);
@@ -320,6 +337,23 @@ absl::Status TableWriter::EmptyUsed() {
   staged_rows_ = 0;
   return full.empty() ? absl::OkStatus()
                       : session_.Execute("TRUNCATE " + absl::StrJoin(full, ", "));
+}
+
+absl::Status TableWriter::ChangeTaken(const TableWrite& write) {
+  RETURN_IF_ERROR(session_.Execute(kHash));
+  RETURN_IF_ERROR(Annotate(Run(write.exchange[1]), write.display));
+  return session_.Execute(kIndex);
+}
+
+absl::Status TableWriter::NextSlice(int mapping) {
+  UseMapping(mapping);
+  std::vector<std::string> full;
+  for (const std::string& table : plan_.mappings[mapping].keyed.temp_tables) {
+    if (table == plan_.mappings[mapping].keyed.slice_table) continue;
+    full.push_back("pg_temp." + QuoteIdentifier(table));
+  }
+  RETURN_IF_ERROR(session_.Execute("TRUNCATE " + absl::StrJoin(full, ", ")));
+  return PlanAnew();
 }
 
 absl::Status TableWriter::CleanRecompute(int mapping) {

@@ -37,6 +37,10 @@ class TableWriter {
 
   // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
   absl::Status Stage(const changes::TableChanges& table, bool direct);
+  // Once all are staged: a large batch meets no plan that was made when its tables were small.
+  absl::Status PlanForManyRows();
+  // After many rows were written otherwise.
+  absl::Status PlanAnew();
   // Empties it again within the transaction, for the next chunk.
   absl::Status ClearStage(int source);
   // True when the inserts of this source go straight into its targets, unstaged.
@@ -60,6 +64,8 @@ class TableWriter {
   absl::Status WriteStaged(const mapping::TableWrite& write);
   // The same effect where rows hand unique values to each other. Everything must be staged.
   absl::Status Exchange(const mapping::TableWrite& write);
+  // Its second step: what was taken out becomes as the stage has it.
+  absl::Status ChangeTaken(const mapping::TableWrite& write);
 
   // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
   absl::Status Touch(int mapping, const mapping::TouchRule& rule, bool before, bool everything);
@@ -72,6 +78,8 @@ class TableWriter {
   // Its first step: the touched scopes' rows as they should be.
   absl::Status Compute(int mapping);
   absl::Status CleanRecompute(int mapping);
+  // The same where many rows may have been: what was deleted would be read again by every slice.
+  absl::Status NextSlice(int mapping);
   // Somebody else writes to the stage of this source, or to this temporary table.
   void UseStage(int source);
   void UseTable(const std::string& temporary) { used_.insert(temporary); }
@@ -105,6 +113,7 @@ class TableWriter {
   int64_t missed_rows_ = 0;
   std::set<std::string> used_;  // temporary tables, in this transaction
   int64_t staged_rows_ = 0;     // in this transaction
+  int64_t rows_since_planned_ = 0;
   // Rows deleted from a temporary table since it was last truncated: they still take space.
   absl::flat_hash_map<std::string, int64_t> dirty_;
 };

@@ -180,6 +180,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan.slice_table) +
                           " AS SELECT NULL::bigint AS sy__n, " + JoinQuoted(target.scope) +
                           " FROM " + target.target + " WITH NO DATA");
+  plan.temp_ddl.push_back("CREATE INDEX ON " + slice + " (sy__n)");
   plan.slice_fill = "INSERT INTO " + slice + " SELECT row_number() OVER (), sy_d.* FROM (SELECT " +
                     "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
   plan.slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +

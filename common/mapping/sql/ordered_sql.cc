@@ -23,6 +23,13 @@ void AddBarredTable(const string& suffix, const vector<string>& identity, const 
                     " FROM " + target + " WITH NO DATA";
 }
 
+// Looked up by key: of the rows that go, and of those that come, there may be many.
+string GoneDdl(const string& table, const vector<string>& key, const string& target) {
+  return "CREATE TEMP TABLE IF NOT EXISTS " + QuoteIdentifier(table) + " AS SELECT " +
+         JoinQuoted(key) + " FROM " + target + " WITH NO DATA; CREATE INDEX IF NOT EXISTS " +
+         QuoteIdentifier(table + "_key") + " ON " + Temp(table) + " (" + JoinQuoted(key) + ")";
+}
+
 class OrderedWriteBuilder {
  public:
   OrderedWriteBuilder(const SourcePlan& source, const RowLocalTarget& target,
@@ -42,8 +49,7 @@ class OrderedWriteBuilder {
     const string& table = target_.target;
     const string note = "INSERT INTO " + gone + " SELECT ";
     const string own_keys = JoinQuoted(key_columns_, "sy_t.") + " FROM " + table + " AS sy_t";
-    sql.gone_ddl = "CREATE TEMP TABLE IF NOT EXISTS " + QuoteIdentifier(sql.gone_table) +
-                   " AS SELECT " + JoinQuoted(key_columns_) + " FROM " + table + " WITH NO DATA";
+    sql.gone_ddl = GoneDdl(sql.gone_table, key_columns_, table);
     sql.note = note + StagedKeys() + " FROM " + OldKeys("'D','K'");
     sql.note_deleted = note + StagedKeys() + " FROM " + OldKeys("'D'");
     sql.note_all = note + own_keys + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
@@ -213,9 +219,7 @@ OrderedSql BuildOrderedWrite(const SourcePlan& source, const RowLocalTarget& tar
 OrderedSql BuildOrderedKeyed(const KeyedTarget& target, const KeyedPlan& keyed) {
   OrderedSql sql{.gone_table = "sy_late_" + target.temp_suffix};
   const string gone = Temp(sql.gone_table);
-  sql.gone_ddl = "CREATE TEMP TABLE IF NOT EXISTS " + QuoteIdentifier(sql.gone_table) +
-                 " AS SELECT " + JoinQuoted(target.key) + " FROM " + target.target +
-                 " WITH NO DATA";
+  sql.gone_ddl = GoneDdl(sql.gone_table, target.key, target.target);
   sql.note = "INSERT INTO " + gone + " SELECT " + JoinQuoted(target.key, "sy_t.") + " FROM " +
              target.target + " AS sy_t WHERE " + keyed.vanished;
   sql.keep = "DELETE FROM " + gone + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +

@@ -113,15 +113,21 @@ class RowLocalBuilder {
     return absl::StrJoin(tests, " OR ");
   }
 
+  // Both keys from one row of the stage: to bring them together by a join costs their square.
   string Move() const {
     const string sets = SetList(true, has_absent_, "sy_t");
     if (sets.empty()) return "";
-    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT sy__ord, " +
-           KeyValues() + " FROM " + OldKeyRow(source_, target_.alias, "'K'") +
-           ") AS sy_s0 JOIN (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
-           NewRow(source_, target_.alias, "'K'") + ") AS sy_s USING (sy__ord) WHERE " +
-           Each(keys_.size(), " AND ", [&](size_t i) {
-             return "sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
+    const string alias = QuoteIdentifier(target_.alias);
+    const string old_keys = Each(source_.key.size(), ", ", [&](size_t i) {
+      return "sy_r.sy__k" + std::to_string(i) + " AS " +
+             QuoteIdentifier(source_.columns[source_.key[i]].name);
+    });
+    return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM " + Temp(source_.stage) +
+           " AS sy_r CROSS JOIN LATERAL (SELECT " + KeyValues() + " FROM (SELECT " + old_keys +
+           ") AS " + alias + ") AS sy_s0 CROSS JOIN LATERAL (SELECT " + Values(true).substr(2) +
+           ", sy__absent FROM (SELECT sy_r.*) AS " + alias + ") AS sy_s WHERE sy_r.sy__op = 'K'" +
+           Each(keys_.size(), "", [&](size_t i) {
+             return " AND sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
                     std::to_string(i);
            });
   }
