@@ -309,7 +309,7 @@ absl::Status Replayer::Chores() {
   if (now < next_chores_ || target_.in_transaction()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
-  if (now >= next_look_) RETURN_IF_ERROR(RefuseUnchecked());
+  if (now >= next_look_) RETURN_IF_ERROR(Look());
   if (!catching_up_) {
     RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
     read_again_ |= recopy_->TakeReleased();
@@ -328,6 +328,12 @@ absl::Status Replayer::Chores() {
 }
 
 // Constraints that NEW was given while the stream ran.
+absl::Status Replayer::Look() {
+  next_look_ = absl::Now() + options_.look_interval;
+  RETURN_IF_ERROR(FreezeTemporaryTables(target_.session(), options_.target.temporary_age_max));
+  return RefuseUnchecked();
+}
+
 absl::Status Replayer::RefuseUnchecked() {
   next_look_ = absl::Now() + options_.look_interval;
   if (target_.ordered() != nullptr || !options_.target.replica_role) return absl::OkStatus();

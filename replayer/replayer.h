@@ -37,7 +37,8 @@ struct ReplayerOptions {
   int copy_workers = 2;  // connections that load the initial copy at the same time
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.
   absl::Duration trim_interval = absl::Seconds(10);
-  // NEW's constraints are looked at this often; see mapping::RefuseUncheckedConstraints.
+  // NEW's constraints are looked at this often, see mapping::RefuseUncheckedConstraints; and the
+  // age of the session's temporary tables.
   absl::Duration look_interval = absl::Seconds(5);
   absl::Duration standby_interval = absl::Seconds(1);
   uint64_t seed = 1;  // of the backoff's jitter
@@ -94,6 +95,7 @@ class Replayer {
   absl::Status EndIfDrained(bool idle);
   bool draining() const;
   bool GiveUpDraining(const absl::Status& status);
+  absl::Status Look();
   absl::Status RefuseUnchecked();
 
   const ReplayerOptions options_;

@@ -57,4 +57,18 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptio
   return session;
 }
 
+absl::Status FreezeTemporaryTables(pg::Session& session, int64_t age_max) {
+  ASSIGN_OR_RETURN(
+      const pg::Result oldest,
+      session.QueryPrepared("SELECT coalesce(max(greatest(age(relfrozenxid), "
+                            "mxid_age(relminmxid))), 0) FROM pg_catalog.pg_class "
+                            "WHERE relnamespace = pg_my_temp_schema() AND relfrozenxid <> '0'"));
+  if (oldest.i64(0, 0) <= age_max) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Result tables,
+                   session.Query("SELECT string_agg('pg_temp.' || quote_ident(relname), ', ') "
+                                 "FROM pg_catalog.pg_class "
+                                 "WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"));
+  return Annotate(session.Execute("VACUUM (FREEZE) " + tables.str(0, 0)), "temporary tables");
+}
+
 }  // namespace switchyard::replayer

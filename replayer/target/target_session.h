@@ -22,6 +22,8 @@ struct PgTargetOptions {
   bool synchronous_commit = false;
   int64_t quarantine_max = 1000;
   int64_t scopes_per_recompute = 20'000;
+  // See FreezeTemporaryTables.
+  int64_t temporary_age_max = 20'000'000;
 };
 
 // Where allowed, triggers and foreign keys are silent in it; `silent`, unless null, tells.
@@ -36,5 +38,10 @@ std::string ReplayLockName(std::string_view stream);
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenExclusively(const PgTargetOptions& options,
                                                              const Cancel& cancel,
                                                              bool* silent = nullptr);
+
+// Nobody else can vacuum a session's temporary tables, and while they hold transactions from long
+// ago the target forgets none: after 2 billion it takes no writes any more. Freezes them all once
+// the oldest is more than `age_max` transactions old. Not in a transaction.
+absl::Status FreezeTemporaryTables(pg::Session& session, int64_t age_max);
 
 }  // namespace switchyard::replayer

@@ -433,6 +433,24 @@ TEST_F(ReplayTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
   ASSERT_OK(AwaitNew("SELECT n FROM t2", "2"));
 }
 
+// They hold back what NEW may forget, and nobody else can vacuum them.
+TEST_F(ReplayTest, ItsTemporaryTablesStayYoung) {
+  constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY)";
+  options_.target.temporary_age_max = 200;
+  options_.look_interval = absl::Milliseconds(10);
+  ASSERT_OK(Start(kTable, kTable, "  - {table: public.t, copy: t}\n"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(
+      OnNew("DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"));
+  ASSERT_OK(
+      AwaitNew("SELECT count(*) > 0 AND max(age(relfrozenxid)) < 400 FROM pg_class "
+               "WHERE relpersistence = 't' AND relfrozenxid <> '0'",
+               "t"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1)"));  // and they are of use still
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT * FROM t"), "1");
+}
+
 TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
   ASSERT_OK(Start(kTable, kTable, kCopyT));
   const auto commit = [&](const std::string& row) {
