@@ -252,19 +252,32 @@ void KafkaWriter::CountDelivery(const rd_kafka_message_t& message) {
 
 absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const {
   if (IsUnknownTopic(message.err)) return UnknownTopicError();
-  std::array<char, 512> reason{};
-  if (rd_kafka_fatal_error(client_.get(), reason.data(), reason.size()) !=
-      RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data()));
-  }
+  if (const absl::Status fatal = FatalError(); !fatal.ok()) return fatal;
   return absl::FailedPreconditionError(
       KafkaError(message.err, "writing to Kafka topic " + topic_, rd_kafka_message_errstr(&message))
           .message());
 }
 
+// Of a producer that may send nothing any more. Where a right is missing a person has to act. All
+// else (a broker that lost its end of the topic, or what it knew of the producer) a new producer
+// does not share: its epoch begins with a look at what the topic holds.
+absl::Status KafkaWriter::FatalError() const {
+  std::array<char, 512> reason{};
+  const rd_kafka_resp_err_t code =
+      rd_kafka_fatal_error(client_.get(), reason.data(), reason.size());
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+  const bool refused = code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+                       code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                       code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION ||
+                       code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
+  return absl::Status(
+      refused ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kUnavailable,
+      absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data()));
+}
+
 // librdkafka gives up what is under way as soon as one broker does not know the topic. Asked while
-// mu_ is held, so that nothing is handed over behind what was given up.
+// mu_ is held, so that nothing is handed over behind what was given up: an Append then waits for the
+// answer, kGoneAfter at most, which is far below what a source waits for its reader.
 absl::Status KafkaWriter::UnknownTopicError() const {
   const absl::StatusOr<TopicInfo> found = admin_.Describe(topic_);
   if (absl::IsNotFound(found.status())) return DeletedError();
@@ -288,13 +301,10 @@ absl::Status KafkaWriter::MadeAgainError(Offset offset) const {
 
 void KafkaWriter::NoteTrouble(rd_kafka_event_t* event) {
   trouble_.Note(event);
-  std::array<char, 512> reason{};
-  const rd_kafka_resp_err_t fatal =
-      rd_kafka_fatal_error(client_.get(), reason.data(), reason.size());
-  if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const absl::Status fatal = FatalError();
+  if (fatal.ok()) return;
   MutexLock lock(&mu_);
-  End(absl::FailedPreconditionError(
-      absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data())));
+  End(fatal);
 }
 
 void KafkaWriter::WarnIfStuck() {

@@ -64,6 +64,7 @@ class KafkaWriter : public LogWriter {
   void Delivered(rd_kafka_event_t* event);
   void CountDelivery(const rd_kafka_message_t& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeliveryError(const rd_kafka_message_t& message) const;
+  absl::Status FatalError() const;
   absl::Status UnknownTopicError() const;
   absl::Status DeletedError() const;
   absl::Status MadeAgainError(Offset offset) const;
