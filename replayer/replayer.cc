@@ -38,6 +38,7 @@ Replayer::Replayer(ReplayerOptions options, const mapping::Plan& plan, eventlog:
       log_(log),
       cancel_(cancel),
       target_(options_.target, plan, cancel),
+      trimmer_(options_.target.stream, log, cancel),
       busy_at_(absl::Now()),
       failing_since_(absl::Now()),
       next_chores_(absl::InfinitePast()),
@@ -327,15 +328,14 @@ absl::Status Replayer::Chores() {
   return TrimFlushed(point);
 }
 
-// Constraints that NEW was given while the stream ran.
 absl::Status Replayer::Look() {
   next_look_ = absl::Now() + options_.look_interval;
   RETURN_IF_ERROR(FreezeTemporaryTables(target_.session(), options_.target.temporary_age_max));
   return RefuseUnchecked();
 }
 
+// Constraints that NEW was given while the stream ran.
 absl::Status Replayer::RefuseUnchecked() {
-  next_look_ = absl::Now() + options_.look_interval;
   if (target_.ordered() != nullptr || !options_.target.replica_role) return absl::OkStatus();
   return mapping::RefuseUncheckedConstraints(target_.session(), plan_);
 }
@@ -373,22 +373,12 @@ absl::Status Replayer::TrimFlushed(const TrimPoint& point) {
   if (trim_wal_.valid()) {
     ASSIGN_OR_RETURN(const bool flushed, target_.FlushedUpTo(trim_wal_));
     if (!flushed) return absl::OkStatus();
-    Trim(options_.change_topic, trim_.change);
-    Trim(options_.copy_topic, trim_.copy);
+    trimmer_.Ask(options_.change_topic, trim_.change);
+    trimmer_.Ask(options_.copy_topic, trim_.copy);
   }
   trim_ = point;
   ASSIGN_OR_RETURN(trim_wal_, target_.TargetWalPosition());
   return absl::OkStatus();
-}
-
-void Replayer::Trim(const std::string& topic, int64_t before) {
-  if (before == 0) return;
-  const absl::Status trimmed = log_.Trim(topic, before);
-  if (trimmed.ok()) return;
-  LogWarn("replayer", "the log could not be trimmed; it grows",
-          {{"stream", options_.target.stream},
-           {"topic", topic},
-           {"error", std::string(StdSv(trimmed.message()))}});
 }
 
 // A hold that was set while the batch was on its way keeps back all of it, or, unless it was cut

@@ -23,6 +23,7 @@
 #include "common/mapping/plan_change.h"
 #include "replayer/copy/recopy.h"
 #include "replayer/target/pg_target.h"
+#include "replayer/trimmer.h"
 
 namespace switchyard::replayer {
 
@@ -85,7 +86,6 @@ class Replayer {
   absl::Status StepResume();
   bool TrimIsDue();
   absl::Status TrimFlushed(const TrimPoint& point);
-  void Trim(const std::string& topic, int64_t before);
   absl::Status ApplyUnlessHeld(const changes::Batch& batch);
   bool IsHeldBack(const changes::Batch& batch) const;
   absl::Status AwaitRelease(const changes::Batch& batch);
@@ -103,6 +103,7 @@ class Replayer {
   eventlog::EventLog& log_;
   const Cancel& cancel_;
   PgTarget target_;
+  Trimmer trimmer_;
   std::unique_ptr<Recopy> recopy_;  // of the session that streams
   Lsn alone_until_;       // transactions up to here go one by one: merged, a row was refused
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through

@@ -24,8 +24,8 @@ constexpr absl::Duration kLinger = absl::Milliseconds(2);
 constexpr size_t kGroupBytesMax = 8 << 20;
 // 16 MiB of WAL: large enough that its two syncs do not matter, small enough to stay in cache.
 constexpr int kCheckpointPages = (16 << 20) / kLogPageBytes;
-// Beyond this a checkpoint waits for the readers to let go of the WAL, so that it starts over.
-constexpr int kRestartPages = 4 * kCheckpointPages;
+// Beyond so many times that, it waits for the readers to let go of the WAL, so that it starts over.
+constexpr int kRestart = 4;
 constexpr int kIdleCheckpointPages = (1 << 20) / kLogPageBytes;
 constexpr absl::Duration kIdle = absl::Seconds(1);
 constexpr absl::Duration kBusyTimeout = absl::Seconds(1);
@@ -53,7 +53,12 @@ absl::StatusOr<std::unique_ptr<SqliteCommitter>> SqliteCommitter::Open(const std
 }
 
 SqliteCommitter::SqliteCommitter(std::unique_ptr<SqliteDb> db, const FileIdentity& file)
-    : db_(std::move(db)), file_(file) {
+    : db_(std::move(db)),
+      file_(file),
+      reserve_(db_->path()),
+      group_bytes_max_(std::min(kGroupBytesMax, static_cast<size_t>(reserve_.bytes() / 4))),
+      checkpoint_pages_(
+          std::min(kCheckpointPages, static_cast<int>(reserve_.bytes() / 2 / kLogPageBytes))) {
   sqlite3_wal_hook(db_->handle(), &SqliteCommitter::OnWalGrown, this);
 }
 
@@ -112,7 +117,7 @@ void SqliteCommitter::Run() {
       case Work::kCommit:
         CommitUntilDone(Take());
         if (wal_pages_ < wal_pages_checkpointed_) wal_pages_checkpointed_ = 0;  // it started over
-        if (wal_pages_ - wal_pages_checkpointed_ >= kCheckpointPages) Checkpoint();
+        if (wal_pages_ - wal_pages_checkpointed_ >= checkpoint_pages_) Checkpoint();
         break;
     }
   }
@@ -148,7 +153,7 @@ std::vector<SqliteCommitter::Taken> SqliteCommitter::Take() {
     MutexLock queue_lock(&queue->mu);
     if (queue->blocks.empty()) continue;
     Taken taken{.queue = queue, .blocks = {}};
-    while (!queue->blocks.empty() && bytes < kGroupBytesMax) {
+    while (!queue->blocks.empty() && bytes < group_bytes_max_) {
       bytes += queue->blocks.front().payload.size();
       taken.blocks.push_back(std::move(queue->blocks.front()));
       queue->blocks.pop_front();
@@ -162,6 +167,7 @@ std::vector<SqliteCommitter::Taken> SqliteCommitter::Take() {
 void SqliteCommitter::CommitUntilDone(const std::vector<Taken>& group) {
   if (group.empty()) return;
   Backoff backoff({.initial = absl::Milliseconds(5), .max = absl::Seconds(1), .seed = 1});
+  const absl::Time started = absl::Now();
   absl::Time next_warning = absl::InfinitePast();
   bool committed = false;
   while (true) {
@@ -175,12 +181,16 @@ void SqliteCommitter::CommitUntilDone(const std::vector<Taken>& group) {
     }
     if (status.ok()) break;
     if (!absl::IsUnavailable(status)) return EndAll(status);
-    if (absl::Now() >= next_warning) {
+    // Other writers of the file have it for a moment each.
+    const bool locked = (commit_code_ & 0xff) == SQLITE_BUSY;
+    if (absl::Now() >= next_warning && !(locked && absl::Now() < started + kWarnEvery)) {
       LogWarn("eventlog", "cannot write to the log file, waiting",
               {{"path", db_->path()},
                {"free", FreeSpace(db_->path())},
                {"error", std::string(StdSv(status.message()))},
-               {"next", "make room there, or free the lock; it goes on by itself"}});
+               {"next", locked ? "look which program has it open; it goes on by itself"
+                               : "start the replayer, which trims the log, or make room there; it "
+                                 "goes on by itself"}});
       next_warning = absl::Now() + kWarnEvery;
     }
     if (!Sleep(backoff.Next())) return;
@@ -198,9 +208,20 @@ absl::Status SqliteCommitter::Commit(const std::vector<Taken>& group) {
     for (const Taken& taken : group) RETURN_IF_ERROR(Insert(taken));
     return commit_.Run();
   };
+  commit_code_ = SQLITE_OK;
+  RETURN_IF_ERROR(reserve_.Take());
   absl::Status status = write();
-  if (!status.ok()) db_->Rollback();
+  if (status.ok()) return status;
+  commit_code_ = sqlite3_errcode(db_->handle());
+  db_->Rollback();
+  if ((commit_code_ & 0xff) == SQLITE_FULL) DiskIsFull();
   return status;
+}
+
+// With its WAL in the file and empty, the log needs no more room to be trimmed.
+void SqliteCommitter::DiskIsFull() {
+  reserve_.GiveUp();
+  CheckpointAs(SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 absl::Status SqliteCommitter::Insert(const Taken& taken) {
@@ -279,11 +300,18 @@ bool SqliteCommitter::Sleep(absl::Duration duration) {
   return !stop_;
 }
 
-void SqliteCommitter::Checkpoint() {
-  const int mode =
-      wal_pages_ >= kRestartPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+int SqliteCommitter::CheckpointAs(int mode) {
   wal_pages_checkpointed_ = wal_pages_;
-  const int code = sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, mode, nullptr, nullptr);
+  return sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, mode, nullptr, nullptr);
+}
+
+void SqliteCommitter::Checkpoint() {
+  int code = CheckpointAs(wal_pages_ >= kRestart * checkpoint_pages_ ? SQLITE_CHECKPOINT_RESTART
+                                                                     : SQLITE_CHECKPOINT_PASSIVE);
+  if ((code & 0xff) == SQLITE_FULL) {
+    reserve_.GiveUp();
+    code = CheckpointAs(SQLITE_CHECKPOINT_TRUNCATE);
+  }
   if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY) return;  // tried again later
   LogWarn("eventlog", "cannot move the log file's WAL into it, tried again later",
           {{"path", db_->path()},

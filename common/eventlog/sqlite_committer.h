@@ -19,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/eventlog/sqlite_db.h"
 #include "common/eventlog/sqlite_file.h"
+#include "common/eventlog/sqlite_reserve.h"
 #include "common/eventlog/wake.h"
 
 namespace switchyard::eventlog {
@@ -87,10 +88,17 @@ class SqliteCommitter {
   // False when stopped.
   bool Sleep(absl::Duration duration);
   void Checkpoint();
+  int CheckpointAs(int mode);
+  void DiskIsFull();
 
   // Used by the thread only, after Open.
   const std::unique_ptr<SqliteDb> db_;
   const FileIdentity file_;
+  const SqliteReserve reserve_;
+  // What is in the WAL alone fits into the reserve.
+  const size_t group_bytes_max_;
+  const int checkpoint_pages_;
+  int commit_code_ = 0;  // SQLite's, of the last commit
   SqliteStatement begin_;
   SqliteStatement commit_;
   std::map<int64_t, TopicStatements> statements_;

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "absl/strings/str_format.h"
+#include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/varint.h"
 
@@ -151,7 +152,16 @@ absl::Status SyncDirectoryOf(const std::string& path) {
   return failed == 0 ? absl::OkStatus() : ErrnoStatus(path, "sync its folder");
 }
 
+// It holds every row of every mapped table. SQLite makes what stands beside it as wide.
+absl::Status MakePrivate(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoStatus(path, "be created");
+  close(fd);
+  return absl::OkStatus();
+}
+
 absl::Status WriteNewLog(const std::string& path) {
+  RETURN_IF_ERROR(MakePrivate(path));
   ASSIGN_OR_RETURN(auto db, SqliteDb::Create(path));
   RETURN_IF_ERROR(db->Execute(absl::StrFormat(
       "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;"
@@ -233,6 +243,18 @@ absl::Status CheckLogPath(const std::string& path) {
     return absl::OkStatus();
   }
   return ErrnoStatus(path, "be written to");
+}
+
+void WarnOfOtherReaders(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    struct stat info {};
+    if (stat((path + suffix).c_str(), &info) != 0 || (info.st_mode & 077) == 0) continue;
+    LogWarn("eventlog", "others than its owner may open the log, which holds rows of OLD",
+            {{"path", path + suffix},
+             {"mode", absl::StrFormat("%04o", info.st_mode & 07777)},
+             {"next", absl::StrFormat("chmod go= %s*", path)}});
+    return;
+  }
 }
 
 absl::StatusOr<FileIdentity> IdentityOf(const std::string& path) {

@@ -32,6 +32,9 @@ inline constexpr int kLogPageBytes = 16384;
 // permission. DataLoss: shorter than a header. Unavailable: no space.
 absl::Status PrepareLogFile(const std::string& path);
 
+// Logs a warning if the file, or what SQLite keeps beside it, can be opened by other users.
+void WarnOfOtherReaders(const std::string& path);
+
 // Whether PrepareLogFile would find or make a log there that can be written. Changes nothing.
 absl::Status CheckLogPath(const std::string& path);
 

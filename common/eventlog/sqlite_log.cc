@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/eventlog/part.h"
 #include "common/eventlog/retry_unavailable.h"
 #include "common/eventlog/sqlite_reader.h"
+#include "common/eventlog/sqlite_reserve.h"
 
 namespace switchyard::eventlog {
 namespace {
@@ -16,10 +18,14 @@ constexpr size_t kInFlightMax = 32 << 20;
 constexpr size_t kPartBytes = 1 << 20;
 // A block that has reached this is closed: what a reader must skip to start in its middle.
 constexpr size_t kBlockBytes = 256 << 10;
-// Blocks deleted in one transaction, during which writers wait.
+// Blocks deleted in one transaction, during which writers wait; such transactions in one call; and
+// for how many times as long the file is left alone after each.
 constexpr int kTrimBlocks = 16;
+constexpr int kTrimSteps = 16;
+constexpr int kTrimPause = 2;
 // Pages given back to the file system in one transaction.
 constexpr int kVacuumPages = (16 << 20) / kLogPageBytes;
+constexpr int kVacuumPagesWhenFull = (1 << 20) / kLogPageBytes;
 constexpr int64_t kFreePagesMin = (64 << 20) / kLogPageBytes;
 constexpr absl::Duration kBusyTimeout = absl::Seconds(2);
 
@@ -150,6 +156,7 @@ absl::StatusOr<std::unique_ptr<SqliteLog>> SqliteLog::Open(const std::string& pa
     log->db_ = std::move(db);
     return absl::OkStatus();
   }));
+  WarnOfOtherReaders(log->path_);
   return log;
 }
 
@@ -205,19 +212,33 @@ absl::StatusOr<std::unique_ptr<LogReader>> SqliteLog::OpenReader(const std::stri
 }
 
 absl::Status SqliteLog::Trim(const std::string& topic, Offset before) {
+  std::string table;
+  {
+    MutexLock lock(&mu_);
+    ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db_, topic));
+    table = BlocksTable(found.number);
+  }
+  bool more = true;
+  for (int step = 0; more && step < kTrimSteps; ++step) {
+    const absl::Time began = absl::Now();
+    ASSIGN_OR_RETURN(more, TrimStep(table, before));
+    // Whoever waits for the file's lock looks for it now and then: he has to find it free.
+    if (!cancel_.WaitFor(kTrimPause * (absl::Now() - began))) return cancel_.status();
+  }
   MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(const SqliteTopic found, FindTopic(*db_, topic));
+  return SqliteReserve(path_).taken() ? GiveBackSpace() : MakeRoom();
+}
+
+absl::StatusOr<bool> SqliteLog::TrimStep(const std::string& table, Offset before) {
+  MutexLock lock(&mu_);
   // A trim that a crash undoes is done again, so it need not wait for the disk.
   RETURN_IF_ERROR(db_->Execute("PRAGMA synchronous = NORMAL"));
-  const auto trim = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) -> absl::Status {
-    bool more = true;
-    while (more) {
-      RETURN_IF_ERROR(cancel_.status());
-      ASSIGN_OR_RETURN(more, TrimSome(BlocksTable(found.number), before));
-    }
-    return GiveBackSpace();
-  };
-  absl::Status trimmed = trim();
+  absl::StatusOr<bool> trimmed = TrimSome(table, before);
+  if (!trimmed.ok() && (sqlite3_errcode(db_->handle()) & 0xff) == SQLITE_FULL) {
+    db_->Rollback();
+    SqliteReserve(path_).GiveUp();
+    trimmed = TrimSome(table, before);
+  }
   db_->Rollback();
   RETURN_IF_ERROR(db_->Execute("PRAGMA synchronous = FULL"));
   return trimmed;
@@ -257,6 +278,25 @@ absl::Status SqliteLog::GiveBackSpace() {
   ASSIGN_OR_RETURN(const int64_t pages, db_->QueryInt("PRAGMA page_count"));
   if (free_pages < kFreePagesMin || free_pages < pages / 2) return absl::OkStatus();
   return db_->Execute(absl::StrFormat("PRAGMA incremental_vacuum(%d)", kVacuumPages));
+}
+
+// The disk is full, and writers wait for room on it: what is free in the file goes back, a little
+// at a time, for it has to pass through the WAL.
+absl::Status SqliteLog::MakeRoom() {
+  const SqliteReserve reserve(path_);
+  while (!reserve.Take().ok()) {
+    RETURN_IF_ERROR(cancel_.status());
+    ASSIGN_OR_RETURN(const int64_t free_pages, db_->QueryInt("PRAGMA freelist_count"));
+    if (free_pages > 0) {
+      RETURN_IF_ERROR(
+          db_->Execute(absl::StrFormat("PRAGMA incremental_vacuum(%d)", kVacuumPagesWhenFull)));
+    }
+    const int code = sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                               nullptr, nullptr);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) return db_->Error(code, "checkpoint");
+    if (free_pages == 0) break;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace switchyard::eventlog

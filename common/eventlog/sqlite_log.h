@@ -37,7 +37,10 @@ class SqliteLog : public EventLog {
 
   absl::StatusOr<bool> TrimSome(const std::string& table, Offset before)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // One short transaction; true when there may be more to do.
+  absl::StatusOr<bool> TrimStep(const std::string& table, Offset before);
   absl::Status GiveBackSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string path_;
   const Cancel& cancel_;

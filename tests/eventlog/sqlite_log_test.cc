@@ -379,6 +379,40 @@ TEST_F(SqliteLogTest, WaitsOutAFullDiskWithoutLoss) {
   EXPECT_EQ(umount(disk.c_str()), 0);
 }
 
+// All that is on the full disk has been applied: nobody has to make room by hand.
+TEST_F(SqliteLogTest, AFullDiskIsHealedByTrimming) {
+  const std::string disk = folder_.path() + "/disk";
+  fs::create_directory(disk);
+  if (mount("none", disk.c_str(), "tmpfs", 0, "size=24m") != 0) {
+    GTEST_SKIP() << "mounting a small disk needs root";
+  }
+  {
+    const std::string file = disk + "/events.log";
+    const auto log = Open(file);
+    ASSERT_OK(log->CreateTopic(kTopic));
+    ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+    const std::string record = MakeEvent(1, LongText(10'000));
+    constexpr int kCount = 3000;  // 30 MB
+    for (int i = 0; i < kCount; ++i) ASSERT_OK(writer->Append("", record));
+    ASSERT_OK(testing::Await("the disk is full", kLong, [&] { return !CheckRoom(file).ok(); }));
+    EXPECT_THAT(CheckRoom(file), StatusIs(absl::StatusCode::kUnavailable,
+                                          AllOf(HasSubstr("capture waits for room"),
+                                                HasSubstr(file))));
+    ASSERT_OK(writer->status());
+
+    const auto reading = Open(file);  // by the program that replays
+    ASSERT_OK(testing::Await("everything is appended", kLong, [&]() -> absl::StatusOr<bool> {
+      ASSIGN_OR_RETURN(const TopicInfo info, reading->Describe(kTopic));
+      RETURN_IF_ERROR(reading->Trim(kTopic, info.next));
+      return writer->durable_sequence() == kCount;
+    }));
+    ASSERT_OK_AND_ASSIGN(const TopicInfo info, reading->Describe(kTopic));
+    EXPECT_EQ(info.next, kCount);
+    EXPECT_OK(CheckRoom(file));
+  }
+  EXPECT_EQ(umount(disk.c_str()), 0);
+}
+
 TEST_F(SqliteLogTest, WaitsOutALimitOnTheSizeOfFiles) {
   const auto log = Open(path());
   ASSERT_OK(log->CreateTopic(kTopic));
@@ -410,6 +444,51 @@ TEST_F(SqliteLogTest, ReusesTheSpaceOfWhatWasTrimmed) {
   EXPECT_EQ(info.next, 1800);
   EXPECT_GE(info.first, 1680);
   EXPECT_LT(fs::file_size(path()), 100U << 20);
+}
+
+// A long backlog is dropped over many calls, each of which leaves the file to writers soon.
+TEST_F(SqliteLogTest, ACallTrimsAPartOnly) {
+  const auto log = Open(path());
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  const std::string record = MakeEvent(1, LongText(100'000));
+  for (int i = 0; i < 1500; ++i) ASSERT_OK(writer->Append("", record));
+  ASSERT_OK(writer->Flush(kLong));
+  Offset first = 0;
+  for (int calls = 0; first < 1490; ++calls) {
+    ASSERT_LT(calls, 10);
+    ASSERT_OK(log->Trim(kTopic, 1500));
+    ASSERT_OK_AND_ASSIGN(const TopicInfo info, log->Describe(kTopic));
+    ASSERT_GT(info.first, first);
+    ASSERT_LT(info.first, first + 1000);
+    first = info.first;
+  }
+}
+
+TEST_F(SqliteLogTest, ItsFilesAreForTheirOwnerAlone) {
+  const mode_t before = umask(022);
+  const auto log = Open(path());
+  ASSERT_OK(log->CreateTopic(kTopic));
+  ASSERT_OK_AND_ASSIGN(const auto writer, log->OpenWriter(kTopic));
+  ASSERT_OK(writer->Append("", MakeEvent(1, "a row")));
+  ASSERT_OK(writer->Flush(kLong));
+  umask(before);
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(path()).parent_path())) {
+    ++files;
+    EXPECT_EQ(entry.status().permissions(), fs::perms::owner_read | fs::perms::owner_write)
+        << entry.path();
+  }
+  EXPECT_EQ(files, 4);
+}
+
+TEST_F(SqliteLogTest, WarnsOfAFileThatOthersMayRead) {
+  { const auto made = Open(path()); }
+  fs::permissions(path(), fs::perms::others_read, fs::perm_options::add);
+  testing::CapturedLog captured;
+  const auto log = Open(path());
+  EXPECT_THAT(captured.text(), AllOf(HasSubstr("others than its owner"), HasSubstr("0604"),
+                                     HasSubstr("chmod go= ")));
 }
 
 TEST_F(SqliteLogTest, KeepsTheWalSmallWhileAReaderTails) {
