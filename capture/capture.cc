@@ -114,17 +114,12 @@ absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names, 
 }
 
 absl::Status Capture::ForgetSuspects(pg::Session& session, const StreamNames& names,
-                                     const std::vector<spec::TableName>& kept) {
-  std::vector<std::string> tables;
-  for (const spec::TableName& table : kept) {
-    tables.push_back(QuoteLiteral(absl::StrCat(table.schema, ".", table.name)));
-  }
+                                     const std::vector<uint32_t>& kept) {
   return session
-      .Query(absl::StrCat("UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = "
-                          "$1 AND cleared_at IS NULL AND schema_name || '.' || table_name <> "
-                          "ALL(ARRAY[",
-                          absl::StrJoin(tables, ", "), "]::text[])"),
-             {names.stream})
+      .Query(
+          "UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = $1 AND "
+          "cleared_at IS NULL AND relation_id <> ALL($2::oid[])",
+          {names.stream, absl::StrCat("{", absl::StrJoin(kept, ","), "}")})
       .status();
 }
 

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "capture/column_drift.h"
 #include "common/base/strings.h"
 
 namespace switchyard::capture {
@@ -20,7 +22,47 @@ constexpr char kShapesSql[] = R"(
     UNION
     SELECT c.oid, c.relkind
     FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE t.kind = 'p')
+    WHERE t.kind = 'p'),
+  -- The types above those that are built in.
+  reach(relation, type) AS (
+    SELECT a.attrelid, a.atttypid FROM tree t JOIN pg_attribute a ON a.attrelid = t.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid >= 16384
+    UNION
+    SELECT r.relation, inner_type.oid
+    FROM reach r JOIN pg_type t ON t.oid = r.type
+    CROSS JOIN LATERAL (
+      SELECT t.typelem WHERE t.typelem <> 0 AND t.typlen = -1
+      UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd'
+      UNION ALL SELECT a.atttypid FROM pg_attribute a
+        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid
+      UNION ALL SELECT g.rngtypid FROM pg_range g WHERE g.rngmultitypid = t.oid) inner_type(oid)
+    WHERE inner_type.oid >= 16384),
+  part(type, position, id, name, part_type, modifier) AS MATERIALIZED (
+    SELECT e.enumtypid, e.enumsortorder, e.oid::bigint, e.enumlabel::text, 0::oid, -1
+    FROM pg_enum e WHERE e.enumtypid IN (SELECT type FROM reach)
+    UNION ALL
+    SELECT t.oid, a.attnum, a.attnum, a.attname, a.atttypid, a.atttypmod
+    FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+    WHERE t.oid IN (SELECT type FROM reach) AND t.typtype = 'c' AND a.attnum > 0
+      AND NOT a.attisdropped
+    UNION ALL
+    SELECT t.oid, 0, 0, '', t.typbasetype, t.typtypmod
+    FROM pg_type t WHERE t.oid IN (SELECT type FROM reach) AND t.typtype = 'd'
+    UNION ALL
+    SELECT g.rngtypid, 0, 0, '', g.rngsubtype, -1
+    FROM pg_range g WHERE g.rngtypid IN (SELECT type FROM reach)),
+  whole(type, shape) AS MATERIALIZED (
+    SELECT t.oid, jsonb_build_array(
+             t.oid::bigint, s.nspname || '.' || t.typname, t.typtype::text,
+             jsonb_agg(jsonb_build_array(p.id, p.name, p.part_type::bigint, p.modifier,
+                                         format_type(p.part_type, p.modifier))
+                       ORDER BY p.position))
+    FROM part p JOIN pg_type t ON t.oid = p.type JOIN pg_namespace s ON s.oid = t.typnamespace
+    GROUP BY t.oid, s.nspname, t.typname, t.typtype),
+  types(relation, shapes) AS MATERIALIZED (
+    SELECT r.relation, jsonb_agg(w.shape ORDER BY w.type)::text
+    FROM reach r JOIN whole w ON w.type = r.type GROUP BY r.relation)
   SELECT c.oid, s.nspname, c.relname, c.relkind,
          CASE WHEN c.relispartition THEN coalesce(pg_partition_root(c.oid)::oid, 0) ELSE 0 END,
          c.relfilenode, c.relpersistence,
@@ -33,10 +75,14 @@ constexpr char kShapesSql[] = R"(
                  ELSE false END), ''),
          coalesce((
            SELECT p.oid || ':' || p.xmin || ' '
-                  || string_agg(r.oid || ':' || r.xmin, ' ' ORDER BY r.oid)
-           FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
-           WHERE p.pubname = $2 AND (r.prrelid = c.oid OR r.prrelid IN (
-             SELECT a.relid FROM pg_partition_ancestors(c.oid) a))
+                  || string_agg(DISTINCT r.oid || ':' || r.version, ' ')
+           FROM pg_publication p JOIN (
+             SELECT r.prpubid AS publication, r.oid, r.xmin::text AS version
+             FROM pg_publication_rel r
+             WHERE r.prrelid = ANY(c.oid || ARRAY(SELECT a.relid::oid
+                                                  FROM pg_partition_ancestors(c.oid) a))%s) r
+             ON r.publication = p.oid
+           WHERE p.pubname = $2
            GROUP BY p.oid, p.xmin), ''),
          c.relispartition AND NOT EXISTS (
            SELECT FROM pg_partition_ancestors(c.oid) above
@@ -46,11 +92,38 @@ constexpr char kShapesSql[] = R"(
                ON y.attrelid = u.attrelid AND y.attnum = -1 AND y.xmin = u.xmin
                   AND y.cmin::text = u.cmin::text
              WHERE u.attrelid = i.inhrelid AND u.attnum > 0)),
+         coalesce((
+           SELECT jsonb_agg(jsonb_build_array(
+                    a.attnum, a.attname, a.atttypid::bigint, a.atttypmod,
+                    format_type(a.atttypid, a.atttypmod), a.attstorage = 'p',
+                    CASE WHEN a.atthasmissing
+                         THEN hashtextextended(a.attmissingval::text, 0)::text END,
+                    a.xmin::text) ORDER BY a.attnum)::text
+           FROM pg_attribute a
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             AND a.attgenerated = ''), ''),
+         coalesce(k.shapes, ''),
          EXISTS (SELECT FROM tree t WHERE t.oid = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+  LEFT JOIN types k ON k.relation = c.oid
   WHERE c.oid IN (SELECT oid FROM tree)
      OR (c.relkind IN ('r', 'p')
          AND (s.nspname::text, c.relname::text) IN (SELECT * FROM unnest($3::text[], $4::text[]))))";
+
+// Since Postgres 15 a publication may name schemas.
+constexpr char kPublishedSchemas[] = R"(
+             UNION ALL
+             SELECT n.pnpubid, n.oid, n.xmin::text
+             FROM pg_publication_namespace n JOIN pg_class k ON k.relnamespace = n.pnnspid
+             WHERE k.oid = ANY(c.oid || ARRAY(SELECT a.relid::oid
+                                              FROM pg_partition_ancestors(c.oid) a)))";
+
+// Another table has the name that the mapping gives.
+constexpr char kTakeItUp[] =
+    "if the mapping means the new table: (1) run, as OLD's owner, what `switchyard check "
+    "--print-setup FILE` prints; (2) end capture and start it again, so that it follows the new "
+    "table; (3) end the replayer and run: switchyard resume FILE; (4) start it again: the new "
+    "table is copied";
 
 constexpr char kRenamedTo[] = "renamed to ";
 
@@ -70,6 +143,8 @@ TableShape ShapeOf(const pg::Result& rows, int row) {
   shape.replica_identity = rows.str(row, 7);
   shape.publication_row = rows.str(row, 8);
   shape.born_partition = rows.boolean(row, 9);
+  shape.columns = rows.str(row, 10);
+  shape.types = rows.str(row, 11);
   return shape;
 }
 
@@ -95,15 +170,18 @@ std::string IdentityText(std::string_view identity) {
   }
 }
 
-Drift Renamed(const TableShape& before, const TableShape& now) {
-  return {.relation_id = before.relation_id,
-          .schema = before.schema,
-          .name = before.name,
-          .reason = kRenamedTo + now.Display(),
-          .next_step = absl::StrFormat("rename it back, which clears this, or name %s in the "
-                                       "migration file and run: switchyard resume FILE",
-                                       now.Display()),
-          .renamed_to = now.Display()};
+Drift Renamed(const TableShape& before, const TableShape& now, const ShapeSnapshot& after) {
+  const bool replaced = after.namesakes.contains(before.Display());
+  return {
+      .relation_id = before.relation_id,
+      .schema = before.schema,
+      .name = before.name,
+      .reason = kRenamedTo + now.Display() + (replaced ? ", and another table has its name" : ""),
+      .next_step = replaced ? std::string(kTakeItUp)
+                            : absl::StrFormat("rename it back, which clears this, or name %s in "
+                                              "the migration file and run: switchyard resume FILE",
+                                              now.Display()),
+      .renamed_to = now.Display()};
 }
 
 class Comparison {
@@ -137,12 +215,22 @@ class Comparison {
   static std::string Recopy(const TableShape& mapped) {
     return absl::StrFormat("copy it again: switchyard recopy FILE %s", mapped.Display());
   }
+  // What the mapping was compiled for is not what is there any more.
+  static std::string ResumeAndRecopy(const TableShape& mapped) {
+    return absl::StrFormat(
+        "end the replayer, run: switchyard resume FILE, and start it again: the table is copied "
+        "again as it is now; should it be suspect even then: switchyard recopy FILE %s",
+        mapped.Display());
+  }
 
   void Gone(const TableShape& shape);
   void Same(const TableShape& before, const TableShape& now);
   void NewIdentity(const TableShape& mapped, const std::string& where, const TableShape& before,
                    const TableShape& now);
   void NewLeaf(const TableShape& shape);
+  void Values(const TableShape& mapped, const std::string& where, const TableShape& before,
+              const TableShape& now);
+  bool RootHas(const std::vector<std::string>& changes, const TableShape& before) const;
 
   const TableShapes& before_;
   const ShapeSnapshot& after_;
@@ -166,8 +254,7 @@ void Comparison::Gone(const TableShape& shape) {
     Add(mapped,
         absl::StrFormat("dropped and made again: relation %d became %d, which is another table",
                         shape.relation_id, namesake->second),
-        "run, as its owner, what `switchyard check --print-setup FILE` prints, end capture and "
-        "replay, and begin the stream anew: switchyard recopy FILE --all");
+        kTakeItUp);
   }
 }
 
@@ -177,7 +264,7 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
       &mapped == &before ? "" : absl::StrFormat("partition %s: ", before.Display());
   // Nobody names a partition; by whatever name, its changes are known by its root.
   if (&mapped == &before && before.Display() != now.Display()) {
-    drifts_.push_back(Renamed(before, now));
+    drifts_.push_back(Renamed(before, now, after_));
   }
   if (before.root_id != now.root_id) {
     Add(mapped,
@@ -197,13 +284,7 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
                               QuoteQualified(now.schema, now.name), Recopy(mapped))
             : Recopy(mapped));
   }
-  if (before.file_node != now.file_node) {
-    Add(mapped,
-        absl::StrFormat("%srewritten or truncated (file %d became %d)", where, before.file_node,
-                        now.file_node),
-        "a clean parity pass clears it (VACUUM FULL and TRUNCATE are harmless); otherwise " +
-            Recopy(mapped));
-  }
+  Values(mapped, where, before, now);
   if (before.replica_identity != now.replica_identity) {
     NewIdentity(mapped, where, before, now);
   }
@@ -216,6 +297,36 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
         now.publication_row.empty() ? "add it to the publication; then " + Recopy(mapped)
                                     : Recopy(mapped));
   }
+}
+
+std::vector<std::string> ColumnAndTypeChanges(const TableShape& before, const TableShape& now) {
+  std::vector<std::string> changes = ColumnChanges(before.columns, now.columns);
+  const std::vector<std::string> types = TypeChanges(before.types, now.types);
+  changes.insert(changes.end(), types.begin(), types.end());
+  return changes;
+}
+
+// What was done to a partitioned table was done to each of its partitions.
+bool Comparison::RootHas(const std::vector<std::string>& changes, const TableShape& before) const {
+  const auto root = before_.find(before.root_id);
+  const auto now = after_.tables.find(before.root_id);
+  return root != before_.end() && now != after_.tables.end() &&
+         ColumnAndTypeChanges(root->second, now->second) == changes;
+}
+
+void Comparison::Values(const TableShape& mapped, const std::string& where,
+                        const TableShape& before, const TableShape& now) {
+  const bool new_file = before.file_node != now.file_node;
+  std::vector<std::string> changes = ColumnAndTypeChanges(before, now);
+  if (RootHas(changes, before)) changes.clear();
+  const std::string next_step = changes.empty() ? Recopy(mapped) : ResumeAndRecopy(mapped);
+  if (new_file && !ValuesWereKept(before.columns, now.columns)) {
+    changes.emplace(changes.begin(),
+                    "rewritten: its rows may have other values than the stream showed");
+  } else if (!new_file && changes.empty()) {
+    changes = MissingValueChanges(before.columns, now.columns);
+  }
+  if (!changes.empty()) Add(mapped, where + absl::StrJoin(changes, "; "), next_step);
 }
 
 void Comparison::NewIdentity(const TableShape& mapped, const std::string& where,
@@ -255,13 +366,15 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
                                    const std::vector<std::string>& oids,
                                    const std::vector<std::string>& schemas,
                                    const std::vector<std::string>& names) {
+  const std::string sql = absl::StrFormat(
+      kShapesSql, session.server_version() >= 150000 ? kPublishedSchemas : "");
   ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query(kShapesSql, {ArrayLiteral(oids), publication,
+                   session.Query(sql, {ArrayLiteral(oids), publication,
                                               ArrayLiteral(schemas), ArrayLiteral(names)}));
   ShapeSnapshot snapshot;
   for (int i = 0; i < rows.rows(); ++i) {
     TableShape shape = ShapeOf(rows, i);
-    if (!rows.boolean(i, 10)) {
+    if (!rows.boolean(i, 12)) {
       snapshot.namesakes[shape.Display()] = shape.relation_id;
     } else if (!IsMiddle(shape)) {
       snapshot.tables.emplace(shape.relation_id, std::move(shape));
@@ -297,10 +410,11 @@ absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
         session
             .QueryPrepared(
                 "INSERT INTO switchyard.capture_table VALUES ($1, $2, $3, $4, $5, $6, "
-                "$7, $8, $9, $10)",
+                "$7, $8, $9, $10, $11, $12)",
                 {stream, std::to_string(oid), shape.schema, shape.name, std::string(1, shape.kind),
                  std::to_string(shape.root_id), std::to_string(shape.file_node),
-                 std::string(1, shape.persistence), shape.replica_identity, shape.publication_row})
+                 std::string(1, shape.persistence), shape.replica_identity, shape.publication_row,
+                 shape.columns, shape.types})
             .status());
   }
   return absl::OkStatus();
@@ -347,7 +461,7 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) 
 absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT relation_id, schema_name, table_name, kind, root_id, file_node, persistence,
-           replica_identity, publication_row, false
+           replica_identity, publication_row, false, columns, types
     FROM switchyard.capture_table WHERE stream = $1)",
                                                         {stream}));
   TableShapes shapes;

@@ -1,7 +1,8 @@
 // What logical replication does not show: a table rewritten, made unlogged, taken out of the
 // publication and put back, a partition attached or detached, a replica identity changed, a table
-// renamed or dropped. Capture compares the shape of its tables in the catalogue at start and every
-// few seconds; a difference makes the table suspect.
+// renamed or dropped, columns that change names or are made again, types that change in place.
+// Capture compares the shape of its tables in the catalogue at start and every few seconds; a
+// difference makes the table suspect.
 //
 //   ASSIGN_OR_RETURN(ShapeSnapshot now, LoadShapes(*session, publication, before));
 //   for (const Drift& drift : CompareShapes(before, now)) ...
@@ -33,6 +34,7 @@ struct TableShape {
   std::string replica_identity;  // "d id", "f", "i region,id", "n"
   // oid and xmin of the publication and of its rows that cover the table; "" when none does.
   std::string publication_row;
+  std::string columns, types;  // see column_drift.h
   // A partition that was one from its birth on: no row can have come in unseen. Not recorded.
   bool born_partition = false;
 

@@ -98,9 +98,9 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   ASSIGN_OR_RETURN(
       const std::vector<std::string> copied_again,
       operate::AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
-  std::vector<spec::TableName> mapped;
+  std::vector<uint32_t> mapped;
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
-    mapped.push_back({.schema = source.schema, .name = source.name});
+    mapped.push_back(source.relation_id);
   }
   RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
   RETURN_IF_ERROR(new_session

@@ -1,0 +1,37 @@
+// What the values of a table's rows hang on beside the rows themselves: its columns, known by
+// number, and the user types they lead to (through arrays, domains, composites and ranges), with
+// the labels of enums known by oid and the attributes of composites by number. Names change hands
+// without a row being touched.
+//
+// Both sides of a comparison are JSON, as the catalogue query of drift.cc writes it and
+// switchyard.capture_table keeps it; "" is a shape that nobody recorded, equal to any. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace switchyard::capture {
+
+// The columns: [[number, name, type oid, type modifier, type, whether stored plain, hash of the
+// value that rows from before it was added have or null, xmin of its row in pg_attribute], ...].
+//
+// What changed of the columns that are in both, or whose names passed to others; a phrase each. A
+// column added, dropped or made wider is no change.
+std::vector<std::string> ColumnChanges(const std::string& before, const std::string& now);
+
+// The value that rows from before a column was added have.
+std::vector<std::string> MissingValueChanges(const std::string& before, const std::string& now);
+
+// Whether a table with a new file has the same values as before: every way to compute them anew
+// (ALTER COLUMN TYPE, with the same type too) writes the column's row of pg_attribute. VACUUM FULL,
+// CLUSTER, SET TABLESPACE and TRUNCATE don't, unless a column has a value for rows from before it
+// was added.
+bool ValuesWereKept(const std::string& before, const std::string& now);
+
+// The types: [[oid, "schema.name", kind as in pg_type.typtype,
+//   [[label oid or attribute number, name, type oid, type modifier, type], ...]], ...].
+//
+// What changed of the types that are in both; a phrase each. An enum's new labels are no change.
+std::vector<std::string> TypeChanges(const std::string& before, const std::string& now);
+
+}  // namespace switchyard::capture
