@@ -32,6 +32,8 @@ constexpr absl::Duration kFloodPause = absl::Microseconds(250);
 constexpr absl::Duration kFloodWait = absl::Milliseconds(1);
 constexpr absl::Duration kFloodGather = absl::Milliseconds(15);
 
+constexpr char kLockTimeout[] = "10s";
+
 constexpr char kSlotInUse[] = "55006";
 constexpr char kNoSuchSlot[] = "42704";
 constexpr char kSlotUnusable[] = "55000";
@@ -69,7 +71,11 @@ absl::Status StreamRun::Run() {
   stats_.state = static_cast<int>(State::kConnecting);
   ASSIGN_OR_RETURN(
       session_, pg::Session::Connect(
-                    {.dsn = config_.dsn, .application_name = config_.application_name}, cancel_));
+                    {.dsn = config_.dsn,
+                     .application_name = config_.application_name,
+                     // Whoever holds a lock keeps the stream waiting with a word in the log only.
+                     .settings = {{"lock_timeout", kLockTimeout}}},
+                    cancel_));
   RETURN_IF_ERROR(AwaitTurn());
   bool created = false;
   int holder_pid = 0;

@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog_types.h"
+#include "common/pg/error.h"
 
 namespace switchyard::catalog {
 namespace {
@@ -110,11 +111,10 @@ absl::Status LoadTables(pg::Session& session, const std::string& named, Catalog*
            c.relrowsecurity,
            c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
            c.reltuples::bigint,
-           CASE WHEN c.relkind IN ('r', 'm') THEN
-             coalesce(pg_relation_size(c.oid), 0)
-             + CASE WHEN c.reltoastrelid = 0 THEN 0
-                    ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END
-           ELSE 0 END
+           -- As of the last ANALYZE; LoadSizes may know better.
+           current_setting('block_size')::bigint
+             * (c.relpages + coalesce((SELECT t.relpages FROM pg_class t
+                                       WHERE t.oid = c.reltoastrelid), 0))
     FROM wanted w JOIN pg_class c ON c.oid = w.oid JOIN pg_namespace s ON s.oid = c.relnamespace
     ORDER BY w.position, w.leaf, s.nspname, c.relname)"),
                                                         {named}));
@@ -142,6 +142,23 @@ Table* FindTable(Catalog* catalog, uint32_t oid) {
   }
   SY_CHECK(false);  // every later query is restricted to the oids of catalog->tables
   return nullptr;
+}
+
+// A size wants a lock, and a stream must not wait for the one table that somebody has locked.
+absl::Status LoadSizes(pg::Session& session, const std::string& oids, Catalog* catalog) {
+  RETURN_IF_ERROR(session.Execute("SAVEPOINT sizes; SET LOCAL lock_timeout = '100ms'"));
+  const absl::StatusOr<pg::Result> rows = session.Query(R"(
+    SELECT c.oid, coalesce(pg_relation_size(c.oid), 0)
+                  + CASE WHEN c.reltoastrelid = 0 THEN 0
+                         ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END
+    FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind IN ('r', 'm'))",
+                                                        {oids});
+  if (!rows.ok() && pg::StatusSqlState(rows.status()) != "55P03") return rows.status();
+  RETURN_IF_ERROR(session.Execute("ROLLBACK TO SAVEPOINT sizes"));
+  for (int i = 0; rows.ok() && i < rows->rows(); ++i) {
+    FindTable(catalog, Oid(*rows, i, 0))->bytes = rows->i64(i, 1);
+  }
+  return absl::OkStatus();
 }
 
 // Gives every partitioned table its leaves, with their sizes summed up.
@@ -293,6 +310,7 @@ absl::Status LoadAll(pg::Session& session, const std::vector<spec::TableName>& n
   std::vector<uint32_t> loaded;
   for (const Table& table : catalog->tables) loaded.push_back(table.oid);
   const std::string oids = OidArray(loaded);
+  RETURN_IF_ERROR(LoadSizes(session, oids, catalog));
   RETURN_IF_ERROR(LoadLeaves(session, oids, catalog));
   RETURN_IF_ERROR(LoadColumns(session, oids, catalog));
   RETURN_IF_ERROR(LoadUniqueIndexes(session, oids, catalog));

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
+#include "common/pg/settings.h"
 
 namespace switchyard::pg::internal {
 namespace {
@@ -59,6 +60,9 @@ void AddSettings(const SessionOptions& options, Parameters* parameters) {
   std::string& start_options = (*parameters)["options"];
   for (const Setting& setting : kTextFormSettings) {
     if (setting.since_version == 0) start_options += StartOption(setting.name, setting.value);
+  }
+  for (const Setting& setting : kSqlSettings) {
+    start_options += StartOption(setting.name, setting.value);
   }
   for (const auto& [name, value] : options.settings) start_options += StartOption(name, value);
   (*parameters)["client_encoding"] = "UTF8";

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <climits>
-#include <cstdlib>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -70,43 +69,12 @@ int64_t Result::affected() const {
 }
 std::string_view Result::command_tag() const { return PQcmdStatus(result_.get()); }
 
-absl::StatusOr<std::unique_ptr<Session>> Session::Connect(const SessionOptions& options,
-                                                          const Cancel& cancel) {
-  ASSIGN_OR_RETURN(internal::ConnectionPtr connection, internal::OpenConnection(options, cancel));
-  auto session = std::unique_ptr<Session>(new Session(connection.release(), cancel));
-  RETURN_IF_ERROR(session->ApplyVersionedSettings());
-  return session;
-}
-
 Session::~Session() {
   // A statement nobody waits for any more would go on, and keep its locks.
   if (alive() && PQtransactionStatus(connection_) == PQTRANS_ACTIVE) {
     internal::SendCancelRequest(connection_, CancelTime(cancel_));
   }
   PQfinish(connection_);
-}
-
-absl::Status Session::ApplyVersionedSettings() {
-  std::string sql;
-  const auto add = [&sql](const Setting& setting) {
-    absl::StrAppend(&sql, "SET ", Sv(setting.name), " = ", QuoteLiteral(setting.value), ";");
-  };
-  // libpq sends PGTZ and PGDATESTYLE of the environment behind the start options.
-  const bool from_environment = getenv("PGTZ") != nullptr || getenv("PGDATESTYLE") != nullptr;
-  for (const Setting& setting : kTextFormSettings) {
-    const bool overridden =
-        from_environment && (setting.name == "TimeZone" || setting.name == "DateStyle");
-    const bool versioned = setting.since_version != 0 && server_version() >= setting.since_version;
-    if (overridden || versioned) add(setting);
-  }
-  // When this process is killed the server must notice though it is busy: a statement, its locks
-  // and the session's advisory locks end within seconds. Only Linux servers can watch for it.
-  if (server_version() >= 140000) {
-    absl::StrAppend(&sql,
-                    "SELECT set_config('client_connection_check_interval', '2s', false) "
-                    "WHERE version() LIKE '%linux%';");
-  }
-  return sql.empty() ? absl::OkStatus() : Execute(sql);
 }
 
 bool Session::alive() const { return !closed_ && PQstatus(connection_) == CONNECTION_OK; }

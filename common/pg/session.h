@@ -5,8 +5,8 @@
 //   RETURN_IF_ERROR(session->Execute("CREATE TABLE t (id int); CREATE INDEX ON t (id)"));
 //   ASSIGN_OR_RETURN(Result r, session->Query("SELECT id FROM t WHERE id = $1", {"7"}));
 //
-// Every session starts with the settings under which values travel in text form (DateStyle and so
-// on, see kTextFormSettings) and with the time-outs a role or database may carry switched off.
+// Every session has search_path = pg_catalog, the settings under which values travel in text form
+// and no time-outs of roles or databases. A pooler that mixes sessions is refused: settings.h.
 // Errors carry the SQLSTATE: see error.h for which code means what. Messages never hold the DSN.
 //
 // A statement outside a transaction whose connection is lost may have happened all the same:
@@ -41,7 +41,7 @@ typedef struct pg_result PGresult;
 namespace switchyard::pg {
 
 // What both ends fix, so that a value's text means the same everywhere, whatever the role,
-// database or environment says. client_encoding is UTF8 besides. search_path is left alone.
+// database or environment says. client_encoding is UTF8 besides. settings.h has some more.
 struct Setting {
   std::string_view name;
   std::string_view value;
@@ -113,7 +113,7 @@ class Result {
 class Session {
  public:
   // Unavailable: host unreachable, starting up, too many connections. FailedPrecondition: wrong
-  // password, no such database, no pg_hba entry. InvalidArgument: the DSN does not parse.
+  // password, database or pg_hba entry; pooled by transaction. InvalidArgument: no DSN.
   static absl::StatusOr<std::unique_ptr<Session>> Connect(const SessionOptions& options,
                                                           const Cancel& cancel);
   ~Session();

@@ -23,8 +23,10 @@ class SessionCommitTest : public SessionFixture {
     SessionFixture::SetUp();
     ASSERT_OK(session_->Execute("DROP TABLE IF EXISTS c; CREATE TABLE c (id int PRIMARY KEY)"));
     proxy_ = Proxy();
-    auto session =
-        Session::Connect({.dsn = proxy_->dsn(), .application_name = "commit test"}, cancel_);
+    auto session = Session::Connect({.dsn = proxy_->dsn(),
+                                     .application_name = "commit test",
+                                     .settings = {{"search_path", "public"}}},
+                                    cancel_);
     ASSERT_OK(session);
     through_proxy_ = std::move(*session);
   }

@@ -126,9 +126,10 @@ TEST_F(SessionCopyTest, ShutdownEndsACopyInEitherDirection) {
 
   Cancel cancel;
   ASSERT_OK_AND_ASSIGN(auto blocker, server_->Connect());
-  ASSERT_OK_AND_ASSIGN(
-      auto session,
-      Session::Connect({.dsn = server_->dsn(), .application_name = "copy in"}, cancel));
+  ASSERT_OK_AND_ASSIGN(auto session, Session::Connect({.dsn = server_->dsn(),
+                                                       .application_name = "copy in",
+                                                       .settings = {{"search_path", "public"}}},
+                                                      cancel));
   // The server reads nothing: a trigger sleeps on the first row.
   ASSERT_OK(blocker->Execute(
       "CREATE OR REPLACE FUNCTION sleepy() RETURNS trigger LANGUAGE plpgsql AS "
@@ -156,7 +157,9 @@ TEST_F(SessionCopyTest, ShutdownEndsACopyInEitherDirection) {
 TEST_F(SessionCopyTest, ALostConnectionIsUnavailableInEitherDirection) {
   auto proxy = Proxy();
   const auto open = [&] {
-    return Session::Connect({.dsn = proxy->dsn(), .application_name = "copy"}, cancel_);
+    return Session::Connect(
+        {.dsn = proxy->dsn(), .application_name = "copy", .settings = {{"search_path", "public"}}},
+        cancel_);
   };
   ASSERT_OK_AND_ASSIGN(auto out, open());
   EXPECT_THAT(out->CopyOut("COPY (SELECT repeat('x', 1000), generate_series(1, 1000000)) TO STDOUT",

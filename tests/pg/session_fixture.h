@@ -39,6 +39,7 @@ class SessionFixture : public ::testing::Test {
 
   absl::StatusOr<std::unique_ptr<Session>> Open(
       std::vector<std::pair<std::string, std::string>> settings = {}) {
+    settings.insert(settings.begin(), {"search_path", "public"});
     return Session::Connect({.dsn = server_->dsn(),
                              .application_name = "session test",
                              .settings = std::move(settings)},

@@ -4,6 +4,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_join.h"
+#include "common/pg/settings.h"
 #include "tests/pg/session_fixture.h"
 
 namespace switchyard::pg {
@@ -188,13 +190,33 @@ TEST_F(SessionTest, TextSettingsWinOverRoleDatabaseAndEnvironment) {
   ASSERT_OK(server_->CreateDatabase("settings_test"));
   std::string sql = "CREATE ROLE settings_role LOGIN;";
   for (const char* target : {"ROLE settings_role", "DATABASE settings_test"}) {
-    for (const char* setting :
-         {"DateStyle = 'German, DMY'", "IntervalStyle = 'sql_standard'", "TimeZone = 'Asia/Tokyo'",
-          "extra_float_digits = 0", "bytea_output = 'escape'", "xmloption = 'document'",
-          "array_nulls = off", "row_security = on", "statement_timeout = '1ms'",
-          "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1h'",
-          "idle_session_timeout = '1h'", "client_encoding = 'LATIN1'",
-          "standard_conforming_strings = off", "default_transaction_isolation = 'serializable'"}) {
+    for (const char* setting : {"DateStyle = 'German, DMY'",
+                                "IntervalStyle = 'sql_standard'",
+                                "TimeZone = 'Asia/Tokyo'",
+                                "extra_float_digits = 0",
+                                "bytea_output = 'escape'",
+                                "xmloption = 'document'",
+                                "array_nulls = off",
+                                "row_security = on",
+                                "statement_timeout = '1ms'",
+                                "lock_timeout = '1ms'",
+                                "idle_in_transaction_session_timeout = '1h'",
+                                "idle_session_timeout = '1h'",
+                                "client_encoding = 'LATIN1'",
+                                "standard_conforming_strings = off",
+                                "default_transaction_isolation = 'serializable'",
+                                "default_transaction_read_only = on",
+                                "default_transaction_deferrable = on",
+                                "search_path = ''",
+                                "lc_numeric = 'POSIX'",
+                                "lc_time = 'POSIX'",
+                                "lc_monetary = 'POSIX'",
+                                "transform_null_equals = on",
+                                "quote_all_identifiers = on",
+                                "exit_on_error = on",
+                                "xmlbinary = 'hex'",
+                                "gin_fuzzy_search_limit = 1",
+                                "backslash_quote = on"}) {
       sql += std::string("ALTER ") + target + " SET " + setting + ";";
     }
   }
@@ -214,6 +236,12 @@ TEST_F(SessionTest, TextSettingsWinOverRoleDatabaseAndEnvironment) {
     ASSERT_OK_AND_ASSIGN(const Result shown, session.Query("SHOW " + std::string(setting.name)));
     EXPECT_EQ(shown.text(0, 0), setting.value) << setting.name;
   }
+  for (const Setting& setting : kSqlSettings) {
+    ASSERT_OK_AND_ASSIGN(const Result shown, session.Query("SHOW " + std::string(setting.name)));
+    EXPECT_EQ(shown.text(0, 0), setting.value) << setting.name;
+  }
+  ASSERT_OK_AND_ASSIGN(const Result path, session.Query("SHOW search_path"));
+  EXPECT_EQ(path.text(0, 0), kSearchPath);
   ASSERT_OK_AND_ASSIGN(const Result encoding, session.Query("SHOW client_encoding"));
   EXPECT_EQ(encoding.text(0, 0), "UTF8");
   ASSERT_OK_AND_ASSIGN(
@@ -225,6 +253,26 @@ TEST_F(SessionTest, TextSettingsWinOverRoleDatabaseAndEnvironment) {
   EXPECT_EQ(values.text(0, 2), "\\x00ff");
   EXPECT_EQ(values.text(0, 3), "0.30000000000000004");
   EXPECT_EQ(values.text(0, 4), "ü");
+}
+
+// A new version of Postgres may bring another: then it is fixed, or found here not to matter.
+TEST_F(SessionTest, EverySettingThatCouldChangeAMeaningIsFixed) {
+  std::vector<std::string> known = {
+      "client_encoding", "search_path", "restrict_nonsystem_relation_kind", "check_function_bodies",
+      "client_min_messages", "createrole_self_grant", "default_table_access_method",
+      "default_tablespace", "default_text_search_config", "default_toast_compression",
+      "escape_string_warning", "file_copy_method", "gin_pending_list_limit", "icu_validation_level",
+      "synchronize_seqscans", "temp_tablespaces",
+      // Of the transaction, not the session.
+      "transaction_deferrable", "transaction_isolation", "transaction_read_only"};
+  for (const Setting& setting : kTextFormSettings) known.emplace_back(setting.name);
+  for (const Setting& setting : kSqlSettings) known.emplace_back(setting.name);
+  EXPECT_EQ(Scalar("SELECT string_agg(name, ' ') FROM pg_settings WHERE context = 'user' "
+                   "AND name NOT LIKE 'vacuum\\_%' AND name <> ALL (ARRAY['" +
+                   absl::StrJoin(known, "','") +
+                   "']) AND (category LIKE 'Client Connection Defaults / Statement%' OR category "
+                   "LIKE 'Client Connection Defaults / Locale%' OR category LIKE 'Version and%')"),
+            "");
 }
 
 TEST_F(SessionTest, TheServerNoticesAKilledClientWhileBusy) {

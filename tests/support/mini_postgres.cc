@@ -258,6 +258,8 @@ std::string MiniPostgres::tcp_dsn(std::string_view database) const {
 
 absl::StatusOr<std::unique_ptr<pg::Session>> MiniPostgres::Connect(
     std::string_view database, std::vector<std::pair<std::string, std::string>> settings) const {
+  // As psql has it; what a caller gives comes behind, and wins.
+  settings.insert(settings.begin(), {"search_path", "\"$user\", public"});
   return pg::Session::Connect(
       {.dsn = dsn(database), .application_name = "test", .settings = std::move(settings)}, cancel_);
 }

@@ -61,9 +61,13 @@ absl::Status OracleScratch::Create() {
   const pg::SessionOptions scratch = {.dsn = dsn_,
                                       .settings = {{"session_replication_role", "replica"},
                                                    {"synchronous_commit", "off"},
-                                                   {"work_mem", "128MB"}}};
+                                                   {"work_mem", "128MB"},
+                                                   {"search_path", "\"$user\", public"}}};
   ASSIGN_OR_RETURN(session_, pg::Session::Connect(scratch, cancel_));
-  ASSIGN_OR_RETURN(new_session_, pg::Session::Connect({.dsn = options_.new_dsn}, cancel_));
+  ASSIGN_OR_RETURN(
+      new_session_,
+      pg::Session::Connect(
+          {.dsn = options_.new_dsn, .settings = {{"search_path", "\"$user\", public"}}}, cancel_));
   return new_session_->Begin("ISOLATION LEVEL REPEATABLE READ READ ONLY");
 }
 

@@ -37,6 +37,9 @@ absl::Status EnsureOwnTables(pg::Session& session) {
       "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
 }
 
+// As a role or database may have it: SET search_path = ''.
+bool EmptyPath(std::string_view path) { return path.empty() || path == "\"\""; }
+
 absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   ASSIGN_OR_RETURN(const pg::Result old_views,
                    session.Query("SELECT format('%I.%I', schemaname, viewname) FROM pg_views "
@@ -49,12 +52,15 @@ absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
   RETURN_IF_ERROR(
       session.Execute(absl::StrCat("SET LOCAL search_path = ", kMirrorSchema,
-                                   path.text(0, 0).empty() ? "" : ", ", Sv(path.text(0, 0)))));
+                                   EmptyPath(path.text(0, 0)) ? "" : ", ",
+                                   EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
   for (const MappingPlan& mapping : plan.mappings) {
     if (mapping.row_local) continue;
     RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
   }
-  return session.Execute(absl::StrCat("SET LOCAL search_path = ", Sv(path.text(0, 0))));
+  return session
+      .Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
+      .status();
 }
 
 absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {

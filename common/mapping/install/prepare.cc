@@ -19,6 +19,10 @@ absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpo
   absl::StatusOr<std::unique_ptr<pg::Session>> session =
       pg::Session::Connect({.dsn = dsn, .application_name = "switchyard prepare"}, cancel);
   if (!session.ok()) return Annotate(session.status(), absl::StrCat("the ", side, " database"));
+  // A mapping's names are looked up where NEW's own path says.
+  if (std::string_view(side) == "target") {
+    RETURN_IF_ERROR((*session)->Execute("SET search_path TO DEFAULT"));
+  }
   return session;
 }
 
