@@ -113,8 +113,10 @@ struct KeyedPlan {
   std::vector<std::string> temp_tables;
   // Recompute of the scopes in touched_table, in this order. `compute` and `changes` join what the
   // batch left in temporary tables, so they want hash joins; the others only look up by index.
-  std::string compute;                // the new rows, into a temporary table
-  std::vector<std::string> remember;  // the old rows; only when another mapping reads this table
+  std::string compute;  // the new rows, into a temporary table; a row if two have one key of NEW
+  // A row if one of them has the key of a row that another scope has. Empty where that can't be.
+  std::string held;
+  std::string remember;               // the old rows; only when another mapping reads this table
   std::vector<std::string> changes;   // rows that differ, old and new; likewise
   std::string vanished;               // condition over sy_t, the target's rows: those that go
   std::string remove;
@@ -140,6 +142,7 @@ struct KeyedPlan {
 struct OrderedSql {
   std::string gone_table;  // temporary: keys of the rows noted
   std::string gone_ddl;
+  std::string held;  // as KeyedPlan's, but for rows noted
   std::string note;  // rows that the stage or the recompute leaves out
   std::string keep;  // those that are there again are no longer to go
   // The same effect as its update and insert in one statement, at whose end the database looks at

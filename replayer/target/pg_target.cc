@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/fault.h"
@@ -144,6 +145,7 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, bool careful) {
   }
   in_transaction_ = false;
   touched_->Clear();
+  writer_->ForgetAhead();
   if (session_->alive()) {
     session_->Rollback();
     if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
@@ -174,6 +176,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   // the tables that the rules read from other mappings are up to date too.
   if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, false));
   RETURN_IF_ERROR(RemoveFirst(batch, careful));
+  RETURN_IF_ERROR(careful ? MakeRoomCarefully(batch) : MakeRoom(batch));
   for (const int mapping : order_) {
     if (plan_.mappings[mapping].row_local) {
       RETURN_IF_ERROR(WriteRowLocal(batch, mapping, careful));
@@ -198,7 +201,10 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
     // What one chunk could not place, a later one may have made room for.
     if (careful) RETURN_IF_ERROR(RetryInOrder(0, batch.lsn).status());
     RETURN_IF_ERROR(stream_->Move(*position_, batch.Step()));
+  } else {
+    RETURN_IF_ERROR(RetryClashes(batch));
   }
+  RETURN_IF_ERROR(quarantine_->CheckBound());
   RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(writer_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
@@ -260,10 +266,7 @@ absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, b
 
 absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping, bool careful) {
   RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
-  const auto readers = [&]() -> absl::Status {
-    RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
-    return touched_->ByUpstream(mapping, false, false);
-  };
+  const auto readers = [&](bool before) { return touched_->ByUpstream(mapping, before, false); };
   if (careful || quarantine_->active(mapping)) {
     return quarantine_->RecomputeCarefully(mapping, batch.lsn, readers);
   }
@@ -274,34 +277,127 @@ absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping
                          "SELECT count(*) FROM pg_temp.",
                          QuoteIdentifier(plan_.mappings[mapping].keyed.touched_table))));
     if (count.i64(0, 0) > 2 * options_.scopes_per_recompute) {
-      return RecomputeInSlices(mapping, options_.scopes_per_recompute);
+      return RecomputeInSlices(mapping, batch.lsn, readers);
     }
   }
   return writer_->Recompute(mapping, false, readers);
 }
 
-absl::Status PgTarget::RecomputeInSlices(int mapping, int64_t scopes) {
+absl::Status PgTarget::InSlices(int mapping, absl::FunctionRef<absl::Status()> body) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
+  const std::string slice = "pg_temp." + QuoteIdentifier(keyed.slice_table);
+  RETURN_IF_ERROR(session_->Execute("DELETE FROM " + slice));
   RETURN_IF_ERROR(writer_->Run(keyed.slice_fill));
-  ASSIGN_OR_RETURN(const pg::Result count,
-                   session_->Query(absl::StrCat("SELECT count(*) FROM pg_temp.",
-                                                QuoteIdentifier(keyed.slice_table))));
+  ASSIGN_OR_RETURN(const pg::Result count, session_->Query("SELECT count(*) FROM " + slice));
+  const int64_t scopes = options_.scopes_per_recompute;
   for (int64_t from = 0; from < count.i64(0, 0); from += scopes) {
     RETURN_IF_ERROR(writer_->NextSlice(mapping));
     RETURN_IF_ERROR(
         writer_->Run(keyed.slice_take, {std::to_string(from), std::to_string(from + scopes)}));
-    RETURN_IF_ERROR(writer_->Recompute(mapping, false, [&]() -> absl::Status {
-      RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
-      return touched_->ByUpstream(mapping, false, false);
-    }));
+    RETURN_IF_ERROR(body());
   }
   return absl::OkStatus();
+}
+
+absl::Status PgTarget::RecomputeInSlices(int mapping, Lsn lsn, TableWriter::Readers readers) {
+  const auto recompute = [&] {
+    return InSlices(mapping, [&] { return writer_->Recompute(mapping, false, readers); });
+  };
+  if (plan_.mappings[mapping].keyed.held.empty() || ordered_ != nullptr) return recompute();
+  // A row may go to a scope of this slice from one of a later slice, which holds it still.
+  const absl::Status status = quarantine_->InSavepoint(recompute);
+  if (!IsRefusedRow(status)) return status;
+  RETURN_IF_ERROR(session_->Execute(kCheckAtOnce));
+  return quarantine_->RecomputeCarefully(mapping, lsn, readers);
+}
+
+bool PgTarget::Shared(int mapping) const {
+  return std::ranges::count(plan_.mappings, plan_.mappings[mapping].display,
+                            &MappingPlan::display) > 1;
+}
+
+// Where several mappings fill one table, what goes, goes before any of them inserts. Keyed ones
+// would be computed twice: a row that goes from one of those to another mapping is refused at first,
+// and takes the careful way.
+absl::Status PgTarget::MakeRoom(const changes::Batch& batch) {
+  if (ordered_ != nullptr) return absl::OkStatus();
+  for (const int mapping : order_) {
+    const MappingPlan& plan = plan_.mappings[mapping];
+    if (!plan.row_local || !Shared(mapping) || quarantine_->active(mapping)) continue;
+    for (const changes::TableChanges& table : batch.tables) {
+      if (table.source != plan.source) continue;
+      RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, table.truncated));
+      RETURN_IF_ERROR(writer_->RemoveAhead(table, plan.write));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Rows by the thousand may pass to another mapping: those would be refused one by one.
+absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
+  if (ordered_ != nullptr) return absl::OkStatus();
+  for (const int mapping : order_) {
+    const MappingPlan& plan = plan_.mappings[mapping];
+    if (!Shared(mapping) || quarantine_->active(mapping)) continue;
+    const auto reads_source = [&](const changes::TableChanges& table) {
+      return table.source == plan.source;
+    };
+    const bool upstream = std::ranges::any_of(
+        plan.keyed.touches, [](const mapping::TouchRule& rule) { return rule.upstream >= 0; });
+    absl::Status removed;
+    if (plan.row_local && std::ranges::any_of(batch.tables, reads_source)) {
+      RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
+      removed = quarantine_->InSavepoint([&] { return writer_->Run(plan.write.remove); });
+    } else if (!plan.row_local && !batch.chunk && touched_->contains(mapping) && !upstream) {
+      RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
+      removed = quarantine_->InSavepoint([&] { return RemoveVanished(mapping); });
+    }
+    // Whoever is refused here is met again where it is written.
+    if (!removed.ok() && !IsRefusedRow(removed)) return removed;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::RemoveVanished(int mapping) {
+  const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
+  RETURN_IF_ERROR(InSlices(mapping, [&] {
+    return writer_->RemoveVanished(
+        mapping, [&](bool before) { return touched_->ByUpstream(mapping, before, false); });
+  }));
+  RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
+  return writer_->Run(keyed.slice_take,
+                      {"0", std::to_string(std::numeric_limits<int64_t>::max())});
+}
+
+// What other rows stood in the way of, in tables that this batch has written: some may be gone.
+absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
+  std::set<std::string> tables;
+  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    const MappingPlan& plan = plan_.mappings[m];
+    const bool written =
+        touched_->contains(static_cast<int>(m)) ||
+        std::ranges::any_of(batch.tables, [&](const changes::TableChanges& table) {
+          return table.source == plan.source &&
+                 (table.truncated || table.count(changes::Op::kInsert) <
+                                         static_cast<int64_t>(table.changes.size()));
+        });
+    if (written) tables.insert(plan.display);
+  }
+  const bool any = std::ranges::any_of(order_, [&](int mapping) {
+    return quarantine_->active(mapping) && tables.contains(plan_.mappings[mapping].display);
+  });
+  if (!any) return absl::OkStatus();
+  quarantine_->set_stores(true);  // they are entries already
+  return RetryInOrder(Quarantine::kClashes, batch.lsn).status();
 }
 
 // What an entry brings into a table of NEW feeds the mappings after it that read that table.
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn lsn) {
   const changes::Batch here{.lsn = lsn};
   Quarantine::RetryResult result;
+  for (const int mapping : order_) {
+    if (touched_->contains(mapping)) RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
+  }
   touched_->Clear();
   for (const int mapping : order_) {
     if (touched_->contains(mapping)) {
@@ -324,6 +420,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
     RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
+    RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
     return writer_->EmptyUsed();
   };
@@ -352,6 +449,7 @@ absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> 
       if (!touched_->contains(mapping)) continue;
       RETURN_IF_ERROR(RecomputeMapping(here, mapping, careful));
     }
+    RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(writer_->EmptyUsed());
     RETURN_IF_ERROR(session_->Commit());

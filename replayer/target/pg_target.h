@@ -87,7 +87,14 @@ class PgTarget {
   absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);
   absl::Status WriteRowLocal(const changes::Batch& batch, int mapping, bool careful);
   absl::Status RecomputeMapping(const changes::Batch& batch, int mapping, bool careful);
-  absl::Status RecomputeInSlices(int mapping, int64_t scopes);
+  // The touched scopes piece by piece, each in the touched table while `body` runs.
+  absl::Status InSlices(int mapping, absl::FunctionRef<absl::Status()> body);
+  absl::Status RecomputeInSlices(int mapping, Lsn lsn, TableWriter::Readers readers);
+  bool Shared(int mapping) const;  // its table with other mappings
+  absl::Status MakeRoom(const changes::Batch& batch);
+  absl::Status MakeRoomCarefully(const changes::Batch& batch);
+  absl::Status RemoveVanished(int mapping);
+  absl::Status RetryClashes(const changes::Batch& batch);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::Status ApplyOnce(const changes::Batch& batch, bool careful);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);

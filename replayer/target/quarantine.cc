@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/mapping/sql/sql_pieces.h"
 #include "replayer/target/entry_json.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/savepoint.h"
@@ -20,6 +21,12 @@ using mapping::SourcePlan;
 namespace {
 
 std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
+// Entries that another row stood in the way of, tried again after each batch that may have taken it
+// out of it; all of them where some of them are of this very batch.
+constexpr int64_t kClashesAtOnce = 100;
+// Rows that pass from one mapping to another may be refused on the way, this many times the bound.
+constexpr int64_t kPassingFactor = 10;
+
 // What a stage held, and what entries of the quarantine stand in it.
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
 std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.stage.substr(8)); }
@@ -29,11 +36,14 @@ std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
     : writer_(writer), options_(std::move(options)) {}
 
-absl::Status Quarantine::Committed() { return entries_went_ ? Load() : absl::OkStatus(); }
+absl::Status Quarantine::Committed() {
+  clashed_ = entries_came_ = false;
+  return entries_went_ ? Load() : absl::OkStatus();
+}
 
 absl::Status Quarantine::Load() {
   active_.clear();
-  entries_went_ = false;
+  entries_went_ = entries_came_ = clashed_ = false;
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       writer_.session().Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
@@ -152,7 +162,7 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
   for (const Refusal& refusal : refusals) {
     RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
   }
-  if (!refusals.empty()) RETURN_IF_ERROR(CheckBound());
+  if (!refusals.empty()) RETURN_IF_ERROR(CheckCount(kPassingFactor * options_.entries_max));
   return Restore(table.source, Hold(source), "true");
 }
 
@@ -161,6 +171,8 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
   const SourcePlan& plan = writer_.plan().sources[source];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);
+  entries_came_ = true;
+  clashed_ |= IsClash(refusal.error);
   LogError("replayer", "row put in quarantine",
            {{"stream", options_.stream},
             {"table", writer_.plan().mappings[mapping].display},
@@ -314,18 +326,19 @@ absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
 }
 
 absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
-                                            absl::FunctionRef<absl::Status()> readers) {
+                                            TableWriter::Readers readers) {
   const std::string slice = Temp(writer_.plan().mappings[mapping].keyed.slice_table);
   RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + slice));
   RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_fill));
   ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, RecomputeOrBisect(mapping, readers));
   if (active(mapping)) RETURN_IF_ERROR(ForgetScopes(mapping, refusals));
   for (const Refusal& refusal : refusals) RETURN_IF_ERROR(StoreScope(mapping, lsn, refusal));
-  return CheckBound();
+  if (refusals.empty()) return absl::OkStatus();
+  return CheckCount(kPassingFactor * options_.entries_max);
 }
 
 absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
-    int mapping, absl::FunctionRef<absl::Status()> readers) {
+    int mapping, TableWriter::Readers readers) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   ASSIGN_OR_RETURN(const pg::Result count,
@@ -363,26 +376,31 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
   return refusals;
 }
 
+// Entries of the scopes whose number meets the condition, by the equality of the columns' types: the
+// same scope may come with another text.
+std::string Quarantine::EntriesOfScopes(int mapping, const std::string& condition) const {
+  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const std::string slice = Temp(plan.keyed.slice_table);
+  return absl::StrCat(
+      "(SELECT e.sy__id FROM (SELECT q.id AS sy__id, r.* FROM switchyard.quarantine q CROSS JOIN LATERAL "
+      "jsonb_populate_record(NULL::",
+      slice, ", q.scope) AS r WHERE q.stream = $1 AND q.target = $2 OFFSET 0) AS e JOIN ", slice,
+      " AS s ON ", mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"), " WHERE ", condition, ")");
+}
+
 // Scopes that went through are no longer in quarantine.
 absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& refusals) {
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
   std::vector<std::string> failed = {"0"};
   for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number));
-  std::vector<std::string> pairs;
-  for (const std::string& column : plan.keyed.scope_columns) {
-    pairs.push_back(absl::StrCat(QuoteLiteral(column), ", s.", QuoteIdentifier(column), "::text"));
-  }
   // Scopes by the million, which no index knows.
   RETURN_IF_ERROR(writer_.session().Execute("SET LOCAL enable_hashjoin = on"));
   ASSIGN_OR_RETURN(
       const pg::Result gone,
       writer_.session().Query(
-          absl::StrCat("DELETE FROM switchyard.quarantine q USING ", Temp(plan.keyed.slice_table),
-                       " s WHERE q.stream = $1 AND q.target = $2 "
-                       "AND q.scope = jsonb_build_object(",
-                       absl::StrJoin(pairs, ", "), ") AND s.sy__n NOT IN (",
-                       absl::StrJoin(failed, ", "), ")"),
-          {options_.stream, QuarantineTarget(plan)}));
+          absl::StrCat("DELETE FROM switchyard.quarantine WHERE id IN ",
+                       EntriesOfScopes(mapping, absl::StrCat("s.sy__n NOT IN (",
+                                                             absl::StrJoin(failed, ", "), ")"))),
+          {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
   entries_went_ |= gone.affected() > 0;
   return writer_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
@@ -392,24 +410,31 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);
+  entries_came_ = true;
+  clashed_ |= IsClash(refusal.error);
   ASSIGN_OR_RETURN(
-      const pg::Result scope,
-      writer_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
+      const pg::Result known,
+      writer_.session().Query(
+          absl::StrCat("UPDATE switchyard.quarantine SET lsn = greatest(lsn, $3::pg_lsn), "
+                       "sqlstate = $4, error = $5, events = events + (lsn < $3::pg_lsn)::int, "
+                       "last_seen = clock_timestamp() WHERE id IN ",
+                       EntriesOfScopes(mapping, absl::StrCat("s.sy__n = ", refusal.number))),
+          {options_.stream, QuarantineTarget(plan), lsn.ToString(), fields.sqlstate,
+           fields.primary}));
+  if (known.affected() > 0) return absl::OkStatus();
   LogError("replayer", "scope put in quarantine",
            {{"stream", options_.stream},
             {"table", plan.display},
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
+  ASSIGN_OR_RETURN(
+      const pg::Result scope,
+      writer_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
   return writer_.session()
       .Query(
-          "INSERT INTO switchyard.quarantine AS q (stream, target, scope, operation, lsn, "
-          "sqlstate, error)"
-          " VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6) "
-          "ON CONFLICT (stream, target, scope, (operation = 'delete')) DO UPDATE SET "
-          "lsn = greatest(q.lsn, excluded.lsn), "
-          "sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1, "
-          "last_seen = clock_timestamp()",
+          "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, "
+          "error) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6)",
           {options_.stream, QuarantineTarget(plan), scope.str(0, 0), lsn.ToString(),
            fields.sqlstate, fields.primary})
       .status();
@@ -435,9 +460,12 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mappi
   ASSIGN_OR_RETURN(const pg::Result rows,
                    writer_.session().Query(
                        "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
-                       "($3::bigint = 0 OR id = $3::bigint) ORDER BY id",
+                       "($3::bigint = 0 OR id = $3::bigint OR ($3::bigint = -1 AND "
+                       "sqlstate IN ('23505', '23P01'))) ORDER BY id LIMIT $4::bigint",
                        {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
-                        std::to_string(id)}));
+                        std::to_string(id),
+                        id == kClashes && !clashed_ ? pg::Param(std::to_string(kClashesAtOnce))
+                                                    : pg::Param()}));
   std::vector<int64_t> ids;
   for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.i64(i, 0));
   return ids;
@@ -455,10 +483,7 @@ absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mappin
   }
   RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
   for (const int64_t entry : ids) RETURN_IF_ERROR(TouchEntry(entry, mapping));
-  RETURN_IF_ERROR(RecomputeCarefully(mapping, Lsn(), [&]() -> absl::Status {
-    RETURN_IF_ERROR(feed(true));
-    return feed(false);
-  }));
+  RETURN_IF_ERROR(RecomputeCarefully(mapping, Lsn(), feed));
   RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
   ASSIGN_OR_RETURN(const std::vector<int64_t> left, EntriesOf(id, mapping));
   const int64_t still = static_cast<int64_t>(left.size());
@@ -466,11 +491,15 @@ absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mappin
 }
 
 absl::Status Quarantine::CheckBound() {
+  return entries_came_ ? CheckCount(options_.entries_max) : absl::OkStatus();
+}
+
+absl::Status Quarantine::CheckCount(int64_t entries_max) {
   ASSIGN_OR_RETURN(
       const pg::Result count,
       writer_.session().Query("SELECT count(*) FROM switchyard.quarantine WHERE stream = $1",
                               {options_.stream}));
-  if (count.i64(0, 0) <= options_.entries_max) return absl::OkStatus();
+  if (count.i64(0, 0) <= entries_max) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrFormat("%d rows would be in quarantine, the limit is %d (replay.quarantine_max): "
                       "the mapping is wrong "

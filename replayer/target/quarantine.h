@@ -34,6 +34,11 @@ class Quarantine {
   // After a commit: mappings whose last entry went in it are no longer active.
   absl::Status Committed();
 
+  // Whether other rows stood in the way of some that were refused in this transaction.
+  bool clashed() const { return clashed_; }
+  // FailedPrecondition: there are more than entries_max entries. Before every commit.
+  absl::Status CheckBound();
+
   // With false, a row or scope that is refused is no entry: its refusal is returned. Inside a batch
   // that will be tried in another way.
   void set_stores(bool stores) { stores_ = stores; }
@@ -43,11 +48,11 @@ class Quarantine {
   using Feed = absl::FunctionRef<absl::Status(bool before)>;
 
   // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
-  // rest is written. FailedPrecondition when there are more than entries_max.
+  // rest is written.
   absl::Status WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn, Feed feed);
 
   // The touched scopes of a keyed mapping, likewise; not more than scopes_per_recompute at once.
-  absl::Status RecomputeCarefully(int mapping, Lsn lsn, absl::FunctionRef<absl::Status()> readers);
+  absl::Status RecomputeCarefully(int mapping, Lsn lsn, TableWriter::Readers readers);
 
   // Undoes what `body` did when it fails, and returns its status.
   absl::Status InSavepoint(absl::FunctionRef<absl::Status()> body);
@@ -56,8 +61,10 @@ class Quarantine {
     int64_t applied = 0;
     int64_t left = 0;
   };
-  // Applies the folded state of every entry of the mapping, or of the one with this id (> 0).
-  // Leaves nothing in the mapping's own temporary tables.
+  // Applies the folded state of every entry of the mapping (id 0), of the one with this id, or
+  // (kClashes) of those that another row stood in the way of. Leaves nothing in the mapping's own
+  // temporary tables.
+  static constexpr int64_t kClashes = -1;
   absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
 
  private:
@@ -75,7 +82,8 @@ class Quarantine {
                                                  const Numbers& rows);
   absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
   absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(int mapping,
-                                                         absl::FunctionRef<absl::Status()> readers);
+                                                         TableWriter::Readers readers);
+  std::string EntriesOfScopes(int mapping, const std::string& condition) const;
   absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
 
@@ -91,12 +99,14 @@ class Quarantine {
   absl::Status TouchEntry(int64_t id, int mapping);
   absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
   absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, int mapping);
-  absl::Status CheckBound();
+  absl::Status CheckCount(int64_t entries_max);
 
   TableWriter& writer_;
   const QuarantineOptions options_;
   std::set<int> active_;
   bool entries_went_ = false;  // since the last Load
+  bool entries_came_ = false;  // likewise
+  bool clashed_ = false;
   bool stores_ = true;
 };
 

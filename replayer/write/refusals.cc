@@ -19,12 +19,6 @@ constexpr size_t kRunsMax = 16;
 
 using Attempt = absl::FunctionRef<absl::Status(const Numbers& rows)>;
 
-// Unique and exclusion constraints: another row is in the way, or was.
-bool IsClash(const absl::Status& status) {
-  const std::string state = pg::StatusSqlState(status);
-  return state == "23505" || state == "23P01";
-}
-
 Numbers NumbersOf(const std::vector<Refusal>& refusals) {
   Numbers numbers;
   for (const Refusal& refusal : refusals) numbers.push_back(refusal.number);
@@ -108,6 +102,11 @@ bool IsRefusedRow(const absl::Status& status) {
 bool MayPass(const absl::Status& status) {
   return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsNotFound(status);
+}
+
+bool IsClash(const absl::Status& status) {
+  const std::string state = pg::StatusSqlState(status);
+  return state == "23505" || state == "23P01";
 }
 
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, Attempt write) {

@@ -27,6 +27,8 @@ bool IsRefusedRow(const absl::Status& status);
 // Starting over from the stored position can mend it. A topic that is not found went after it was
 // made or seen: the next look says what is lost with it, if anything.
 bool MayPass(const absl::Status& status);
+// One for which another row is in the way, or was: of unique and exclusion constraints.
+bool IsClash(const absl::Status& status);
 
 struct Attempts {
   // Writes these rows, all or none. IsRefusedRow: the table refuses one of them.

@@ -46,6 +46,17 @@ bool InsertsGoDirect(const mapping::Plan& plan, int source) {
   return any;
 }
 
+bool Exchanges(const changes::TableChanges& table, const TableWrite& write) {
+  return (write.exchange_moves && table.count(changes::Op::kMove) > 0) ||
+         (write.exchange_updates && table.count(changes::Op::kUpdate) > 0);
+}
+
+absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const char* why) {
+  return Annotate(pg::WithErrorFields(absl::FailedPreconditionError(why),
+                                      {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
+                  plan.display);
+}
+
 }  // namespace
 
 absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
@@ -185,6 +196,16 @@ absl::Status TableWriter::Remove(const changes::TableChanges& table, const Table
                   write.display);
 }
 
+absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const TableWrite& write) {
+  removed_ahead_.insert(&write);
+  if (table.truncated) RETURN_IF_ERROR(Annotate(Run(write.clear), write.display));
+  if (Exchanges(table, write) || table.count(changes::Op::kMove) > 0) {
+    used_.insert(write.gone_table);
+    return Annotate(Run(write.exchange[0]), write.display);
+  }
+  return table.count(changes::Op::kDelete) > 0 ? Remove(table, write) : absl::OkStatus();
+}
+
 absl::Status TableWriter::Update(const changes::TableChanges& table, const TableWrite& write) {
   const int64_t count = table.count(changes::Op::kUpdate);
   if (count == 0) return absl::OkStatus();
@@ -198,13 +219,13 @@ absl::Status TableWriter::Write(const changes::TableChanges& table, const TableW
                                 bool direct) {
   if (const int late = Late(write); late >= 0) return ordered_->Write(late, table, direct);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
-  if (table.truncated) RETURN_IF_ERROR(in(Run(write.clear)));
-  if ((write.exchange_moves && table.count(changes::Op::kMove) > 0) ||
-      (write.exchange_updates && table.count(changes::Op::kUpdate) > 0)) {
-    RETURN_IF_ERROR(Exchange(write));
+  const bool ahead = removed_ahead_.erase(&write) > 0;
+  if (table.truncated && !ahead) RETURN_IF_ERROR(in(Run(write.clear)));
+  if (Exchanges(table, write) || (ahead && table.count(changes::Op::kMove) > 0)) {
+    RETURN_IF_ERROR(ahead ? in(PutBack(write)) : Exchange(write));
     return direct ? in(CopyInserts(table, write)) : absl::OkStatus();
   }
-  const bool removed = ordered_ != nullptr && ordered_->removed(write);
+  const bool removed = ahead || (ordered_ != nullptr && ordered_->removed(write));
   if (table.count(changes::Op::kDelete) > 0 && !removed) RETURN_IF_ERROR(Remove(table, write));
   if (table.count(changes::Op::kMove) > 0) {
     RETURN_IF_ERROR(in(RunCounted(write.move, table.count(changes::Op::kMove), write)));
@@ -256,6 +277,11 @@ absl::Status TableWriter::Exchange(const TableWrite& write) {
   return Annotate(TakeOut(mapping, write.remove, exchange), write.display);
 }
 
+absl::Status TableWriter::PutBack(const TableWrite& write) {
+  for (size_t i = 1; i < write.exchange.size(); ++i) RETURN_IF_ERROR(Run(write.exchange[i]));
+  return absl::OkStatus();
+}
+
 absl::Status TableWriter::TakeOut(int mapping, const std::string& remove,
                                   absl::FunctionRef<absl::Status()> exchange) {
   if (ordered_ == nullptr || mapping < 0 || !ordered_->acted_on(mapping)) return exchange();
@@ -275,34 +301,68 @@ absl::Status TableWriter::TouchOwn(int mapping) {
 }
 
 absl::Status TableWriter::Compute(int mapping) {
+  const MappingPlan& plan = plan_.mappings[mapping];
   RETURN_IF_ERROR(session_.Execute(kHash));
-  RETURN_IF_ERROR(
-      Annotate(Run(plan_.mappings[mapping].keyed.compute), plan_.mappings[mapping].display));
+  const absl::StatusOr<pg::Result> twice = session_.QueryPrepared(plan.keyed.compute);
+  RETURN_IF_ERROR(Annotate(twice.status(), plan.display));
+  if (twice->rows() > 0) {
+    return RefusedScope("21000", plan, "the select gives several rows under one key");
+  }
   return session_.Execute(kIndex);
 }
 
-absl::Status TableWriter::Recompute(int mapping, bool exchange,
-                                    absl::FunctionRef<absl::Status()> readers) {
+// No row is taken from a scope that is not computed with it.
+absl::Status TableWriter::CheckHeld(int mapping) {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  const bool late = ordered_ != nullptr && ordered_->late(mapping);
+  const std::string& sql = late ? plan.ordered.held : plan.keyed.held;
+  if (sql.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Result held, session_.QueryPrepared(sql));
+  if (held.rows() == 0) return absl::OkStatus();
+  return RefusedScope("23505", plan, "the select gives a key that a row of another scope has");
+}
+
+absl::Status TableWriter::FindChanges(int mapping, Readers readers) {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  if (plan.keyed.remember.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(Annotate(Run(plan.keyed.remember), plan.display));
+  RETURN_IF_ERROR(session_.Execute(kHash));
+  for (const std::string& sql : plan.keyed.changes) {
+    RETURN_IF_ERROR(Annotate(Run(sql), plan.display));
+  }
+  RETURN_IF_ERROR(session_.Execute(kIndex));
+  return readers(true);
+}
+
+absl::Status TableWriter::Recompute(int mapping, bool exchange, Readers readers) {
+  RETURN_IF_ERROR(Compute(mapping));
+  RETURN_IF_ERROR(CheckHeld(mapping));
+  RETURN_IF_ERROR(FindChanges(mapping, readers));
+  RETURN_IF_ERROR(WriteComputed(mapping, exchange));
+  return plan_.mappings[mapping].keyed.remember.empty() ? absl::OkStatus() : readers(false);
+}
+
+absl::Status TableWriter::RemoveVanished(int mapping, Readers readers) {
+  RETURN_IF_ERROR(Compute(mapping));
+  RETURN_IF_ERROR(FindChanges(mapping, readers));
+  const MappingPlan& plan = plan_.mappings[mapping];
+  RETURN_IF_ERROR(Annotate(Run(plan.keyed.remove), plan.display));
+  return plan.keyed.remember.empty() ? absl::OkStatus() : readers(false);
+}
+
+absl::Status TableWriter::WriteComputed(int mapping, bool exchange) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const auto in = [&](const absl::Status& status) {
     return Annotate(status, plan_.mappings[mapping].display);
   };
-  RETURN_IF_ERROR(Compute(mapping));
-  if (!keyed.remember.empty()) {
-    for (const std::string& sql : keyed.remember) RETURN_IF_ERROR(in(Run(sql)));
-    RETURN_IF_ERROR(session_.Execute(kHash));
-    for (const std::string& sql : keyed.changes) RETURN_IF_ERROR(in(Run(sql)));
-    RETURN_IF_ERROR(session_.Execute(kIndex));
-    RETURN_IF_ERROR(readers());
-  }
   if (ordered_ != nullptr && ordered_->late(mapping)) {
     return ordered_->Recompute(mapping, exchange);
   }
   if (exchange || keyed.only_exchange) {
     return in(TakeOut(mapping, keyed.remove, [&]() -> absl::Status {
       for (size_t i = 0; i < keyed.exchange.size(); ++i) {
-        // After the first two, which take rows out of the target, no join has an index.
-        if (i == 2) RETURN_IF_ERROR(session_.Execute(kHash));
+        // After the first, which takes rows out of the target, no join has an index.
+        if (i == 1) RETURN_IF_ERROR(session_.Execute(kHash));
         RETURN_IF_ERROR(Run(keyed.exchange[i]));
       }
       return session_.Execute(kIndex);

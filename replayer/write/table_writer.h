@@ -49,6 +49,9 @@ class TableWriter {
   // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
   absl::Status Write(const changes::TableChanges& table, const mapping::TableWrite& write,
                      bool direct);
+  // Ahead of Write, which does the rest: rows that go are deleted; where keys change, those that
+  // change are taken out.
+  absl::Status RemoveAhead(const changes::TableChanges& table, const mapping::TableWrite& write);
   // The same into a table that has the source's rows and key: a mirror, the side of a re-copy.
   absl::Status WriteMirror(const changes::TableChanges& table, const mapping::TableWrite& mirror);
   // Everything owned goes (TRUNCATE of the source).
@@ -72,10 +75,15 @@ class TableWriter {
   // Every scope that the mapping's target holds.
   absl::Status TouchOwn(int mapping);
 
-  // Recomputes the scopes in the mapping's touched table. `readers` runs between the delta and the
-  // write. With `exchange`, for unique values handed over.
-  absl::Status Recompute(int mapping, bool exchange, absl::FunctionRef<absl::Status()> readers);
-  // Its first step: the touched scopes' rows as they should be.
+  // What the rows that a mapping changes touch in others, which read its table: told before they are
+  // written (`before`), and after, when they see each other.
+  using Readers = absl::FunctionRef<absl::Status(bool before)>;
+  // Recomputes the scopes in the mapping's touched table. With `exchange`, for unique values handed
+  // over.
+  absl::Status Recompute(int mapping, bool exchange, Readers readers);
+  // Of it only what removes rows.
+  absl::Status RemoveVanished(int mapping, Readers readers);
+  // Its first step: the touched scopes' rows as they should be. IsRefusedRow: two have one key.
   absl::Status Compute(int mapping);
   absl::Status CleanRecompute(int mapping);
   // The same where many rows may have been: what was deleted would be read again by every slice.
@@ -83,6 +91,8 @@ class TableWriter {
   // Somebody else writes to the stage of this source, or to this temporary table.
   void UseStage(int source);
   void UseTable(const std::string& temporary) { used_.insert(temporary); }
+  // What was done ahead is gone, with its transaction.
+  void ForgetAhead() { removed_ahead_.clear(); }
   // Empties the temporary tables used since the last call. Before every commit.
   absl::Status EmptyUsed();
 
@@ -100,6 +110,10 @@ class TableWriter {
   // that `remove` says go for good.
   absl::Status TakeOut(int mapping, const std::string& remove,
                        absl::FunctionRef<absl::Status()> exchange);
+  absl::Status CheckHeld(int mapping);
+  absl::Status FindChanges(int mapping, Readers readers);
+  absl::Status WriteComputed(int mapping, bool exchange);
+  absl::Status PutBack(const mapping::TableWrite& write);
   void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
   absl::Status SendBuffer(bool at_least_some);
 
@@ -112,6 +126,7 @@ class TableWriter {
   OrderedWriter* ordered_ = nullptr;
   int64_t missed_rows_ = 0;
   std::set<std::string> used_;  // temporary tables, in this transaction
+  std::set<const mapping::TableWrite*> removed_ahead_;
   int64_t staged_rows_ = 0;     // in this transaction
   int64_t rows_since_planned_ = 0;
   // Rows deleted from a temporary table since it was last truncated: they still take space.

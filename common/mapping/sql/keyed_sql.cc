@@ -51,9 +51,6 @@ void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
   plan->exchange = {
       "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
           InTouched(target, "sy_t") + Owned(target) + keep,
-      "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t USING " + fresh +
-          " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") +
-          OwnedAmong(target.owns, "sy_t") + keep,
       "DELETE FROM " + gone + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
           " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n") + ")",
       "UPDATE " + gone + " AS sy_g SET " +
@@ -86,11 +83,7 @@ void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
                            " WITH NO DATA");
   const string insert_old =
       "INSERT INTO " + Temp(old_name) + " SELECT " + JoinQuoted(target.columns, "sy_t.") + " FROM ";
-  plan->remember = {insert_old + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t"),
-                    insert_old + fresh + " AS sy_n JOIN " + target.target + " AS sy_t ON " +
-                        KeyEqual(target.key, "sy_t", "sy_n") + " WHERE (" +
-                        JoinQuoted(target.key, "sy_t.") + ") NOT IN (SELECT " +
-                        JoinQuoted(target.key) + " FROM " + Temp(old_name) + ")"};
+  plan->remember = insert_old + target.target + " AS sy_t WHERE " + InTouched(target, "sy_t");
   const auto changed = [&](const string& before, const string& in, const string& other) {
     return "INSERT INTO " + Temp(changed_name) + " SELECT " + before + ", " +
            JoinQuoted(target.columns, "sy_a.") + " FROM " + in + " AS sy_a LEFT JOIN " + other +
@@ -139,6 +132,17 @@ string TouchInsert(const KeyedTarget& target, const string& touches, const strin
 
 }  // namespace
 
+string HeldBesides(const KeyedTarget& target, const string& condition) {
+  // Where the scope is part of the key, equal keys are of one scope.
+  if (std::ranges::all_of(target.scope, [&](const string& s) { return Contains(target.key, s); })) {
+    return "";
+  }
+  return "SELECT FROM " + Temp("sy_new_" + target.temp_suffix) + " AS sy_n JOIN " + target.target +
+         " AS sy_t ON " + KeyEqual(target.key, "sy_t", "sy_n") + " WHERE ((" +
+         JoinQuoted(target.scope, "sy_t.") + ") IN (SELECT " + JoinQuoted(target.scope) + " FROM " +
+         Temp("sy_touched_" + target.temp_suffix) + ")) IS NOT TRUE" + condition + " LIMIT 1";
+}
+
 KeyedPlan BuildKeyed(const KeyedTarget& target) {
   const string fresh_name = "sy_new_" + target.temp_suffix;
   const string fresh = Temp(fresh_name);
@@ -157,9 +161,13 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
       "CREATE TEMP TABLE " + QuoteIdentifier(fresh_name) + " AS SELECT " +
           JoinQuoted(target.columns) + " FROM " + target.target + " WITH NO DATA",
   };
-  plan.compute = "INSERT INTO " + fresh + " (" + JoinQuoted(target.columns) + ") SELECT " +
-                 JoinQuoted(target.columns, "sy_v.") + " FROM " + target.view + " AS sy_v WHERE " +
-                 InTouched(target, "sy_v");
+  // As the columns of `fresh` compare, which are those of NEW's key.
+  plan.compute = "WITH sy_c AS (INSERT INTO " + fresh + " (" + JoinQuoted(target.columns) +
+                 ") SELECT " + JoinQuoted(target.columns, "sy_v.") + " FROM " + target.view +
+                 " AS sy_v WHERE " + InTouched(target, "sy_v") + " RETURNING " +
+                 JoinQuoted(target.key) + ") SELECT FROM sy_c GROUP BY " + JoinQuoted(target.key) +
+                 " HAVING count(*) > 1 LIMIT 1";
+  plan.held = HeldBesides(target, "");
   const bool scope_is_key = target.scope.size() == 1 && target.key == target.scope;
   // A scope has one row: those that have none any more are found without a look at the target.
   const string vanished = scope_is_key

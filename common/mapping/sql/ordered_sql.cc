@@ -220,6 +220,8 @@ OrderedSql BuildOrderedKeyed(const KeyedTarget& target, const KeyedPlan& keyed) 
   OrderedSql sql{.gone_table = "sy_late_" + target.temp_suffix};
   const string gone = Temp(sql.gone_table);
   sql.gone_ddl = GoneDdl(sql.gone_table, target.key, target.target);
+  sql.held = HeldBesides(target, " AND NOT EXISTS (SELECT FROM " + gone + " AS sy_l WHERE " +
+                                     KeyEqual(target.key, "sy_l", "sy_t") + ")");
   sql.note = "INSERT INTO " + gone + " SELECT " + JoinQuoted(target.key, "sy_t.") + " FROM " +
              target.target + " AS sy_t WHERE " + keyed.vanished;
   sql.keep = "DELETE FROM " + gone + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +

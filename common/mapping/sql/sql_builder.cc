@@ -36,7 +36,7 @@ class RowLocalBuilder {
     TableWrite write{.target = target_.target, .display = target_.display};
     write.remove = "DELETE FROM " + target_.target + " AS sy_t USING (SELECT " + KeyValues() +
                    " FROM " + OldKeyRow(source_, target_.alias, "'D'") + ") AS sy_s WHERE " +
-                   KeyMatch("sy_t");
+                   KeyMatch("sy_t") + OwnedAmong(target_.owns, "sy_t");
     write.update = Update(false);
     write.update_absent = has_absent_ ? Update(true) : write.update;
     write.update_skips_equal = SkipsEqual();
@@ -225,7 +225,7 @@ class RowLocalBuilder {
         "WITH sy_gone AS (DELETE FROM " + target_.target +
         " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
         OldKeyRow(source_, target_.alias, "'D','U','K'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
-        " RETURNING sy_s.sy__ord, sy_s.sy__op, " + JoinQuoted(target_.insertable, "sy_t.") +
+        OwnedAmong(target_.owns, "sy_t") + " RETURNING sy_s.sy__ord, sy_s.sy__op, " + JoinQuoted(target_.insertable, "sy_t.") +
         ") INSERT INTO " + gone + " SELECT sy__ord, " + JoinQuoted(target_.insertable) +
         " FROM sy_gone WHERE sy__op <> 'D'");
     write->exchange.push_back(

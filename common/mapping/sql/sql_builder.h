@@ -45,6 +45,8 @@ struct KeyedTarget {
   bool has_readers = false;  // another mapping reads this table
 };
 KeyedPlan BuildKeyed(const KeyedTarget& target);
+// KeyedPlan::held, for rows sy_t that meet the condition (" AND ...") too.
+std::string HeldBesides(const KeyedTarget& target, const std::string& condition);
 
 // `touches` as written (expressions or a query) to INSERTs into the keyed mapping's touched table.
 // `reads_key_only`: `touches` is an expression over identity columns and nothing else.
