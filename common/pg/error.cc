@@ -48,9 +48,17 @@ bool DetailMayHoldRows(std::string_view group) {
   return InList(group, {"22", "23", "44", "P0", "38", "39", "HV", "XX"});
 }
 
-// A class 22 message often ends in the value: invalid input syntax for type integer: "abc".
-std::string_view WithoutValue(std::string_view group, std::string_view primary) {
-  return group == "22" ? primary.substr(0, primary.find(": \"")) : primary;
+// A class 22 message often quotes the value: invalid input syntax for type integer: "abc", value
+// "300" is out of range. What a function raises by itself may hold anything.
+std::string WithoutValue(std::string_view group, const ErrorFields& fields) {
+  if (group == "P0" || fields.source_function == "exec_stmt_raise") {
+    return "a function of the database raised an error, whose text stands in the server's log";
+  }
+  if (group != "22") return fields.primary;
+  std::string text = fields.primary.substr(0, fields.primary.find(": \""));
+  const size_t open = text.find('"');
+  if (open == std::string::npos) return text;
+  return text.replace(open, text.rfind('"') + 1 - open, "...");
 }
 
 }  // namespace
@@ -92,7 +100,7 @@ absl::Status StatusFromFields(const ErrorFields& fields) {
   const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
   std::string text =
-      absl::StrCat(Sv(WithoutValue(group, fields.primary)), " (SQLSTATE ", fields.sqlstate, ")");
+      absl::StrCat(WithoutValue(group, fields), " (SQLSTATE ", fields.sqlstate, ")");
   if (!fields.detail.empty() && !DetailMayHoldRows(group)) {
     absl::StrAppend(&text, ": ", fields.detail);
   }

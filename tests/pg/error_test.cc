@@ -65,6 +65,15 @@ TEST(PgErrorTest, MessagesHoldNoRowValues) {
   EXPECT_EQ(message({.sqlstate = "22P02",
                      .primary = "invalid input syntax for type integer: \"secret\""}),
             "invalid input syntax for type integer (SQLSTATE 22P02)");
+  EXPECT_EQ(message({.sqlstate = "22003",
+                     .primary = "value \"70000\" is out of range for type smallint"}),
+            "value ... is out of range for type smallint (SQLSTATE 22003)");
+  // What triggers and functions of the database say may quote a row.
+  EXPECT_THAT(message({.sqlstate = "P0001", .primary = "no room for a@b"}), Not(HasSubstr("a@b")));
+  EXPECT_THAT(message({.sqlstate = "23514",
+                       .primary = "no room for a@b",
+                       .source_function = "exec_stmt_raise"}),
+              Not(HasSubstr("a@b")));
   EXPECT_THAT(message({.sqlstate = "55000", .detail = "the slot was invalidated", .primary = "no"}),
               HasSubstr("the slot was invalidated"));
 }
