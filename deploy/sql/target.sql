@@ -97,8 +97,11 @@ CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 ALTER TABLE switchyard.quarantine DROP CONSTRAINT IF EXISTS quarantine_stream_target_scope_key;
-CREATE UNIQUE INDEX IF NOT EXISTS quarantine_scope
-  ON switchyard.quarantine (stream, target, scope, (operation = 'delete'));
+-- By a hash: a key may be larger than an index takes.
+DROP INDEX IF EXISTS switchyard.quarantine_scope;
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_row ON switchyard.quarantine
+  (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
+   (operation = 'delete'));
 
 -- What people ask of the running roles; each insert is followed by NOTIFY switchyard_request.
 CREATE TABLE IF NOT EXISTS switchyard.request (

@@ -189,7 +189,8 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
            CASE WHEN sy__op <> 'D' THEN {image} END,
            $3::pg_lsn, $4, $5
     FROM {hold} AS sy_s WHERE sy__ord = $6::int
-    ON CONFLICT (stream, target, scope, (operation = 'delete')) DO UPDATE SET
+    ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
+                 (operation = 'delete')) DO UPDATE SET
       operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
       sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1,
       last_seen = clock_timestamp())",
@@ -218,9 +219,11 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mappi
                          ELSE q.operation END,
         image = CASE WHEN sy_s.sy__op <> 'D' THEN coalesce(q.image, '{}') || {image} END,
         lsn = $3::pg_lsn, events = q.events + 1, last_seen = clock_timestamp()
-      FROM {stage} AS sy_s
-      WHERE q.stream = $1 AND q.target = $2
-        AND q.scope = CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END
+      FROM {stage} AS sy_s CROSS JOIN LATERAL (
+        SELECT CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END AS scope OFFSET 0
+      ) AS sy_j
+      WHERE q.stream = $1 AND q.target = $2 AND q.scope = sy_j.scope
+        AND jsonb_hash_extended(q.scope, 0) = jsonb_hash_extended(sy_j.scope, 0)
         AND (sy_s.sy__op = 'I') = (q.operation = 'delete')
       RETURNING q.id, q.operation, sy_s.sy__ord,
                 CASE WHEN sy_s.sy__op = 'D' THEN q.before ELSE {new_key} END AS scope),

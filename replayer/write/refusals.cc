@@ -95,8 +95,9 @@ absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusal
 }  // namespace
 
 bool IsRefusedRow(const absl::Status& status) {
-  // 21000: the select gave one key twice.
-  return pg::IsRowRefused(status) || pg::StatusSqlState(status) == "21000";
+  // 21000: the select gave one key twice. 54000: too large, for an index or for a page.
+  const std::string state = pg::StatusSqlState(status);
+  return pg::IsRowRefused(status) || state == "21000" || state == "54000";
 }
 
 bool MayPass(const absl::Status& status) {

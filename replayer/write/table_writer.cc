@@ -60,7 +60,7 @@ absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const c
 }  // namespace
 
 absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
-  if (!IsRefusedRow(status)) return status;
+  if (!pg::IsRowRefused(status)) return status;
   return absl::FailedPreconditionError(absl::StrFormat(
       "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
       "(ALTER TYPE ... ADD VALUE?) since the mapping was installed; next: end the replayer, then "

@@ -21,7 +21,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
   ASSIGN_OR_RETURN(
       const pg::Result there,
       session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
-                    "to_regclass('switchyard.quarantine_scope') IS NOT NULL AND "
+                    "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
