@@ -3,6 +3,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -79,6 +81,84 @@ TEST_F(OneKeyTest, ScopesExchangeTheirKeys) {
   EXPECT_EQ(New("SELECT pid, dept, email FROM u ORDER BY 1"),
             Old("SELECT id, dept, email FROM p ORDER BY 1"));
   EXPECT_EQ(New(kEntries), "");
+}
+
+struct KeyType {
+  std::string type, one, other;  // two texts of OLD that NEW's key takes for one
+};
+
+class KeyTypeTest : public OneKeyTest, public ::testing::WithParamInterface<KeyType> {};
+
+TEST_P(KeyTypeTest, AScopeIsWhatTheKeyOfNewTakesForOne) {
+  const auto& [type, one, other] = GetParam();
+  ASSERT_OK(OnNew(
+      "CREATE EXTENSION citext; CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', "
+      "deterministic = false)"));
+  const auto insert = [](int id, const std::string& email) {
+    return absl::StrCat("INSERT INTO p VALUES (", id, ", '", email, "', 'n", id, "')");
+  };
+  ASSERT_OK(Start(kPersons,
+                  absl::StrCat("CREATE TABLE u (email ", type, " PRIMARY KEY, pid int, name text)"),
+                  kByEmail, insert(1, one)));
+  ASSERT_OK(CatchUp());
+  Change(insert(2, other));
+  EXPECT_EQ(New("SELECT pid, name FROM u"), "1|n1");
+  EXPECT_EQ(New("SELECT error FROM switchyard.quarantine"), kSeveral);
+  Change("UPDATE p SET name = 'x' WHERE id = 1");
+  Change("UPDATE p SET name = 'y' WHERE id = 2");
+  EXPECT_EQ(New("SELECT pid, name FROM u"), "1|n1");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "1");
+  // The query that a stopped copy offers.
+  EXPECT_EQ(New(absl::StrCat("SELECT count(*) FROM ", plan_.mappings[0].keyed.view,
+                             " GROUP BY email HAVING count(*) > 1")),
+            "2");
+  Change("DELETE FROM p WHERE id = 1");
+  EXPECT_EQ(New("SELECT pid, name FROM u"), "2|y");
+  EXPECT_EQ(New(kEntries), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfNew, KeyTypeTest,
+    ::testing::Values(KeyType{"citext", "A", "a"}, KeyType{"text COLLATE ci", "A", "a"},
+                      KeyType{"char(5)", "a", "a  "}, KeyType{"varchar(9)", "a", "a"}),
+    [](const auto& param) { return absl::StrCat("Type", param.index); });
+
+// A key may be larger than an index takes of it.
+TEST_F(OneKeyTest, RowsTooLargeForAnIndexOfNewAreRefused) {
+  constexpr char kLong[] =
+      "(SELECT string_agg(md5(i::text || 'x'), '') FROM generate_series(1, %d) i)";
+  const auto chars = [&](int count) { return absl::StrFormat(kLong, count / 32); };
+  ASSERT_OK(Start("CREATE TABLE t (k text PRIMARY KEY, v text)",
+                  "CREATE TABLE t (k text PRIMARY KEY, v text CHECK (v <> 'bad')); "
+                  "CREATE INDEX ON t (v)",
+                  "  - {table: public.t, copy: t}\n"));
+  Change(absl::StrCat("INSERT INTO t VALUES ('a', ", chars(12'800), "), ('b', 'v')"));
+  EXPECT_EQ(New("SELECT k, v FROM t"), "b|v");
+  EXPECT_EQ(New("SELECT scope, sqlstate FROM switchyard.quarantine"), "{\"k\": \"a\"}|54000");
+  Change(absl::StrCat("INSERT INTO t SELECT left(", chars(2'656), ", 2650), 'bad'"));
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "2");
+  Change("UPDATE t SET v = 'short'");
+  EXPECT_EQ(New("SELECT count(*) FROM t WHERE v = 'short'"), "3");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+}
+
+// Entries are kept apart by text, rows by equality.
+TEST_F(OneKeyTest, AKeyThatIsWrittenInAnotherWayHasOneEntry) {
+  ASSERT_OK(OnOld("CREATE EXTENSION citext"));
+  ASSERT_OK(OnNew("CREATE EXTENSION citext"));
+  const std::string tables = "CREATE TABLE c (k citext PRIMARY KEY, v text $); "
+                             "CREATE TABLE n (k numeric PRIMARY KEY, v text $)";
+  ASSERT_OK(Start(absl::StrReplaceAll(tables, {{"$", ""}}),
+                  absl::StrReplaceAll(tables, {{"$", "CHECK (v <> 'bad')"}}),
+                  "  - {table: public.c, copy: c}\n  - {table: public.n, copy: n}\n"));
+  Change("INSERT INTO c VALUES ('A', 'bad'); INSERT INTO n VALUES (1.0, 'bad')");
+  Change("UPDATE c SET k = 'a'; UPDATE n SET k = 1.00");
+  Change("UPDATE c SET v = 'bad' WHERE k = 'A'; UPDATE n SET v = 'bad' WHERE k = 1");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "2");
+  Change("UPDATE c SET v = 'good', k = 'A' WHERE k = 'A'; UPDATE n SET v = 'good', k = 1.0");
+  EXPECT_EQ(New("SELECT * FROM c"), "A|good");
+  EXPECT_EQ(New("SELECT * FROM n"), "1.0|good");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
 }
 
 // A person is a client or of the staff, and passes from one to the other.

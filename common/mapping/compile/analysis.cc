@@ -256,7 +256,37 @@ class Analysis {
     if (draft->source >= 0 && draft->spec->copy) AddOwnFrom(draft);
     RETURN_IF_ERROR(checks_.Scope(*draft));
     RETURN_IF_ERROR(checks_.Rules(draft));
-    return checks_.Fills(draft, draft->select);
+    const size_t before = c_.faults.size();
+    RETURN_IF_ERROR(checks_.Fills(draft, draft->select));
+    if (draft->failed || draft->blind || draft->target == nullptr || c_.faults.size() > before) {
+      return absl::OkStatus();
+    }
+    return CompareAsNew(draft);
+  }
+
+  // What is one scope, or one key, is NEW's to say: its columns may be of a type or collation that
+  // takes for equal what the select's tell apart.
+  absl::Status CompareAsNew(Draft* draft) {
+    ASSIGN_OR_RETURN(const auto differing,
+                     c_.probe.ComparedAs(draft->select, draft->target->Quoted()));
+    set<string> keys(draft->scope.begin(), draft->scope.end());
+    for (const catalog::UniqueIndex& index : draft->target->unique_indexes) {
+      keys.insert(index.columns.begin(), index.columns.end());
+    }
+    vector<string> outputs;
+    for (const string& column : draft->columns) {
+      const auto as = differing.find(column);
+      const bool wanted = as != differing.end() && keys.contains(column);
+      if (wanted) draft->compared_as[column] = as->second;
+      outputs.push_back(absl::StrCat(
+          wanted ? absl::StrCat("(sy_w.", QuoteIdentifier(column), ")", as->second, " AS ")
+                 : "sy_w.",
+          QuoteIdentifier(column)));
+    }
+    if (draft->compared_as.empty()) return absl::OkStatus();
+    draft->select = absl::StrCat("SELECT ", absl::StrJoin(outputs, ", "), " FROM (", draft->select,
+                                 "\n) AS sy_w");
+    return absl::OkStatus();
   }
 
   // A `copy` that can't be row-local touches the scope of its own row.

@@ -44,6 +44,8 @@ struct Draft {
   std::string select;                // keyed: the SQL behind the view
   std::vector<std::string> columns;  // of the target, in assignment order
   std::vector<std::string> scope;
+  // Of scope and keys: how the select's columns are made to compare as NEW's (Probe::ComparedAs).
+  std::map<std::string, std::string> compared_as;
   std::vector<spec::FromRule> from;
   std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
   std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads

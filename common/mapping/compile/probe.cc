@@ -2,6 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/strings.h"
 #include "common/records/target_sql.h"
 
@@ -84,6 +85,47 @@ absl::Status Probe::Run(const std::string& statement) {
   RETURN_IF_ERROR(session_.Execute(
       absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_run; ", "RELEASE SAVEPOINT sy_run")));
   return made.ok() ? made : SaidAgainstIt(made, 0);
+}
+
+// Types whose values compare alike across the family, by OID: numbers, texts, times. Casts would
+// keep indexes from being used, as would collations that make no difference.
+absl::StatusOr<std::map<std::string, std::string>> Probe::ComparedAs(const std::string& select,
+                                                                     const std::string& target) {
+  static constexpr char kDiffering[] = R"(
+    WITH RECURSIVE bases AS (
+      SELECT oid AS domain, oid AS base, typtype, typbasetype FROM pg_type
+      UNION ALL
+      SELECT b.domain, t.oid, t.typtype, t.typbasetype
+      FROM bases b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'),
+    columns AS (
+      SELECT a.attrelid, a.attname, b.base, a.attcollation, coalesce(l.collisdeterministic, true)
+             AS deterministic, quote_ident(s.nspname) || '.' || quote_ident(l.collname) AS collation,
+             quote_ident(n.nspname) || '.' || quote_ident(t.typname) AS type,
+             CASE WHEN b.base IN (20, 21, 23, 26, 700, 701, 1700) THEN 'number'
+                  WHEN b.base IN (19, 25, 1043) THEN 'text'
+                  WHEN b.base IN (1082, 1114, 1184) THEN 'time' ELSE b.base::text END AS family
+      FROM pg_attribute a JOIN bases b ON b.domain = a.atttypid AND b.typtype <> 'd'
+      JOIN pg_type t ON t.oid = b.base JOIN pg_namespace n ON n.oid = t.typnamespace
+      LEFT JOIN pg_collation l ON l.oid = a.attcollation
+      LEFT JOIN pg_namespace s ON s.oid = l.collnamespace
+      WHERE a.attrelid IN ('pg_temp.sy_given'::regclass, $1::regclass) AND a.attnum > 0
+        AND NOT a.attisdropped)
+    SELECT g.attname, concat(
+      CASE WHEN g.family <> k.family THEN '::' || k.type END,
+      CASE WHEN k.attcollation <> g.attcollation AND k.attcollation <> 0
+                AND (NOT k.deterministic OR NOT g.deterministic
+                     OR (k.attcollation <> 100 AND g.attcollation <> 100))
+           THEN ' COLLATE ' || k.collation END)
+    FROM columns g JOIN columns k USING (attname)
+    WHERE g.attrelid = 'pg_temp.sy_given'::regclass AND k.attrelid = $1::regclass)";
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   Try("CREATE TEMP VIEW sy_given AS " + select,
+                       absl::StrReplaceAll(kDiffering, {{"$1", QuoteLiteral(target)}})));
+  std::map<std::string, std::string> differing;
+  for (int i = 0; i < rows.rows(); ++i) {
+    if (!rows.text(i, 1).empty()) differing[rows.str(i, 0)] = rows.str(i, 1);
+  }
+  return differing;
 }
 
 absl::StatusOr<std::string> Probe::Explain(const std::vector<std::string>& setup,

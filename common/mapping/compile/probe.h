@@ -44,6 +44,10 @@ class Probe {
   absl::Status Plans(const std::string& statement);
   // What `select` gives, without a row.
   absl::StatusOr<pg::Result> Shape(const std::string& select);
+  // For columns of `select` that compare in another way than those of their name in the table
+  // `target` (quoted): what makes them compare as those do, "::type" and " COLLATE collation".
+  absl::StatusOr<std::map<std::string, std::string>> ComparedAs(const std::string& select,
+                                                                const std::string& target);
   // As format_type() writes it.
   absl::StatusOr<std::string> TypeName(uint32_t oid, int32_t modifier);
   // Whether an index over this expression can be made: it is immutable, its type has an order.

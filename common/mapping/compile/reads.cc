@@ -40,7 +40,7 @@ class ReadGatherer {
       RETURN_IF_ERROR(NoteReads(*draft, TouchSelect(*draft, rule)));
       ASSIGN_OR_RETURN(const bool key_only, ReadsKeyOnly(*draft, rule));
       draft->from_reads_key_only.push_back(key_only);
-      NoteIndex(rule);
+      NoteIndex(*draft, rule);
     }
     return absl::OkStatus();
   }
@@ -78,14 +78,16 @@ class ReadGatherer {
 
   // The restricted select looks rows up by what `from` says: that wants an index on the mirror,
   // where there can be one (a time as a text depends on settings, which the apply session fixes).
-  void NoteIndex(const spec::FromRule& rule) {
+  void NoteIndex(const Draft& draft, const spec::FromRule& rule) {
     if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return;
     for (Source& source : c_.sources) {
       if (source.alias != rule.table.name) continue;
-      if (source.key.size() == 1 && rule.touches == source.key[0]) return;
-      if (AnalyzeExpression(rule.touches).ok() && c_.probe.CanIndex(source.alias, rule.touches)) {
-        source.index_sql.insert(rule.touches);
-      }
+      const auto as = draft.compared_as.find(draft.scope[0]);
+      const bool plain = draft.scope.size() > 1 || as == draft.compared_as.end();
+      if (plain && source.key.size() == 1 && rule.touches == source.key[0]) return;
+      if (!AnalyzeExpression(rule.touches).ok()) return;
+      const string sql = plain ? rule.touches : absl::StrCat("(", rule.touches, "\n)", as->second);
+      if (c_.probe.CanIndex(source.alias, sql)) source.index_sql.insert(sql);
     }
   }
 
