@@ -97,6 +97,7 @@ CopyTable AsRecopied(CopyTable table, const std::vector<std::string>& open) {
 
 CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
   CopyProgress progress = {.table = table.table,
+                           .root = table.asked_as == table.table ? "" : table.asked_as,
                            .recopy = table.recopy,
                            .rows = table.rows_loaded,
                            .bytes = table.bytes_loaded,

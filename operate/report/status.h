@@ -32,7 +32,7 @@ struct SlotFacts {
 struct CopyTable {
   std::string table;
   bool recopy = false;
-  std::string asked_as;       // of a re-copy: the table that people know, a leaf's root
+  std::string asked_as;       // the table that people know, a leaf's root
   std::string capture_state;  // pending, copying, done; empty when unknown
   std::string error;          // why the last attempt failed; it is tried again
   int64_t rows_captured = 0;
@@ -97,6 +97,7 @@ struct StreamFacts {
 
 struct CopyProgress {
   std::string table;
+  std::string root;   // of a partition: the table that people know; else empty
   std::string state;  // pending, copying, loading, done
   bool recopy = false;
   int64_t rows = 0;

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -155,17 +157,76 @@ std::vector<std::string> CopyRow(const CopyProgress& copy) {
           left};
 }
 
-// Finished tables are only news while others are not.
+void AddEstimate(const std::optional<int64_t>& more, std::optional<int64_t>* sum) {
+  *sum = sum->has_value() && more.has_value() ? std::optional(**sum + *more) : std::nullopt;
+}
+
+// What one of several partitions, or tables, adds to what is shown of all.
+void Add(const CopyProgress& part, CopyProgress* sum) {
+  if (part.state != sum->state) sum->state = "copying";
+  sum->rows += part.rows;
+  sum->bytes += part.bytes;
+  AddEstimate(part.rows_estimate, &sum->rows_estimate);
+  AddEstimate(part.bytes_estimate, &sum->bytes_estimate);
+  sum->percent.reset();
+  if (sum->state == "done") {
+    sum->percent = 100;
+  } else if (sum->rows_estimate.value_or(0) > 0) {
+    sum->percent = std::min(99.0, 100.0 * static_cast<double>(sum->rows) /
+                                      static_cast<double>(*sum->rows_estimate));
+  }
+  sum->rows_per_second.reset();  // parts run side by side, or one after the other
+  sum->left.reset();
+}
+
+// Each partitioned table once.
+std::vector<CopyProgress> Folded(const std::vector<CopyProgress>& copies) {
+  std::vector<CopyProgress> folded;
+  std::map<std::pair<std::string, bool>, std::pair<size_t, int>> roots;  // its place, partitions
+  for (const CopyProgress& copy : copies) {
+    if (copy.root.empty()) {
+      folded.push_back(copy);
+      continue;
+    }
+    const auto [it, is_new] = roots.try_emplace({copy.root, copy.recopy}, folded.size(), 1);
+    if (is_new) {
+      folded.push_back(copy);
+    } else {
+      Add(copy, &folded[it->second.first]);
+      ++it->second.second;
+    }
+    folded[it->second.first].table =
+        absl::StrFormat("%s (%d partitions)", copy.root, it->second.second);
+  }
+  return folded;
+}
+
+// Finished tables are only news while others are not, and while there is room.
 std::string CopyText(const StreamStatus& status) {
-  const bool all_done = std::all_of(status.copy.begin(), status.copy.end(),
-                                    [](const CopyProgress& copy) { return copy.state == "done"; });
-  if (all_done) return "";
+  constexpr size_t kRowsMax = 20;
+  std::vector<CopyProgress> copies = Folded(status.copy);
+  const auto is_done = [](const CopyProgress& copy) { return copy.state == "done"; };
+  const int64_t done = std::ranges::count_if(copies, is_done);
+  if (done == static_cast<int64_t>(copies.size())) return "";
+  CopyProgress all;
+  for (const CopyProgress& copy : copies) Add(copy, &all);
+  std::string out = absl::StrFormat("  copy, %d of %d tables done, %s rows, %s\n", done,
+                                    copies.size(), HumanCount(all.rows), HumanBytes(all.bytes));
+  if (copies.size() > kRowsMax) {
+    std::ranges::stable_partition(copies, [](const CopyProgress& copy) {
+      return copy.state != "done" && copy.state != "pending";
+    });
+  }
   Rows rows;
-  for (const CopyProgress& copy : status.copy) rows.push_back(CopyRow(copy));
-  return "  copy\n" + AlignColumns(rows,
-                                   {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight,
-                                    Align::kRight, Align::kRight, Align::kRight},
-                                   4);
+  for (const CopyProgress& copy : copies) {
+    if (rows.size() < kRowsMax) rows.push_back(CopyRow(copy));
+  }
+  out += AlignColumns(rows,
+                      {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight,
+                       Align::kRight, Align::kRight},
+                      4);
+  if (copies.size() <= kRowsMax) return out;
+  return out + absl::StrFormat("    and %d more tables\n", copies.size() - kRowsMax);
 }
 
 std::string StreamText(const StreamStatus& status, const StatusTextOptions& options) {

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/operate/status_facts.h"
@@ -32,12 +33,34 @@ TEST(StatusTextTest, ShowsAStreamThatKeepsUp) {
 
 TEST(StatusTextTest, ShowsTheCopyTableByTable) {
   EXPECT_THAT(Text(CopyingFacts()), HasSubstr(R"(
-  copy
+  copy, 1 of 4 tables done, 203,012 rows, 47 MB
     public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB   7,800 rows/s, 2.0 MB/s          20 s left
     public.studios    done     100%               47,012 rows  7.0 MB  23,506 rows/s, 3.5 MB/s
     public.customers  copying    0%        0 of ~158,000 rows     0 B                           time left unknown
     public.sessions   pending                          0 rows     0 B
 )"));
+}
+
+TEST(StatusTextTest, FoldsPartitionsAndKeepsALongListShort) {
+  StreamFacts facts = CopyingFacts();
+  facts.copy.clear();
+  for (int i = 0; i < 55; ++i) {
+    facts.copy.push_back({.table = absl::StrCat("public.pay_", i),
+                          .asked_as = "public.pay",
+                          .capture_state = i < 30 ? "done" : "pending",
+                          .rows_estimate = 100,
+                          .loaded = i < 30,
+                          .rows_loaded = i < 30 ? 100 : 0});
+  }
+  EXPECT_THAT(Text(facts),
+              HasSubstr("copy, 0 of 1 tables done, 3,000 rows, 0 B\n"
+                        "    public.pay (55 partitions)  copying  55%  3,000 of ~5,500 rows"));
+  for (int i = 0; i < 30; ++i) {
+    facts.copy.push_back({.table = absl::StrCat("public.t", i), .capture_state = "done",
+                          .loaded = i > 0});
+  }
+  EXPECT_THAT(Text(facts), AllOf(HasSubstr("copy, 29 of 31 tables done"),
+                                 HasSubstr("public.t0 "), HasSubstr("    and 11 more tables\n")));
 }
 
 TEST(StatusTextTest, SaysWhatTheSlotWaitsFor) {
