@@ -32,15 +32,21 @@ struct QuarantineOptions {
   std::optional<std::string> wait;
 };
 
+// All, or the one of `id` with its rows.
 absl::StatusOr<operate::QuarantineReport> Load(pg::Session& session, const std::string& stream,
-                                               int64_t limit) {
+                                               std::optional<int64_t> id, int64_t limit) {
   operate::QuarantineReport report = {.stream = stream};
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session.Query(R"(
     SELECT id, target, scope, operation, lsn, sqlstate, error, events,
            (extract(epoch FROM first_seen) * 1000000)::bigint,
-           (extract(epoch FROM last_seen) * 1000000)::bigint, count(*) OVER ()
-    FROM switchyard.quarantine WHERE stream = $1 ORDER BY id LIMIT $2::bigint)",
-                                                        {stream, std::to_string(limit)}));
+           (extract(epoch FROM last_seen) * 1000000)::bigint, count(*) OVER (),
+           CASE WHEN id = $3 THEN image END, CASE WHEN id = $3 THEN before END
+    FROM switchyard.quarantine WHERE stream = $1 AND ($3::bigint IS NULL OR id = $3)
+    ORDER BY id LIMIT $2::bigint)",
+                    {stream, std::to_string(limit),
+                     id.has_value() ? pg::Param(std::to_string(*id)) : std::nullopt}));
   for (int i = 0; i < rows.rows(); ++i) {
     report.entries.push_back({.id = rows.i64(i, 0),
                               .table = rows.str(i, 1),
@@ -51,7 +57,9 @@ absl::StatusOr<operate::QuarantineReport> Load(pg::Session& session, const std::
                               .error = rows.str(i, 6),
                               .events = rows.i64(i, 7),
                               .first_seen = absl::FromUnixMicros(rows.i64(i, 8)),
-                              .last_seen = absl::FromUnixMicros(rows.i64(i, 9))});
+                              .last_seen = absl::FromUnixMicros(rows.i64(i, 9)),
+                              .image = rows.str(i, 11),
+                              .before = rows.str(i, 12)});
     report.total = rows.i64(i, 10);
   }
   return report;
@@ -60,7 +68,7 @@ absl::StatusOr<operate::QuarantineReport> Load(pg::Session& session, const std::
 absl::StatusOr<ExitCode> List(pg::Session& session, const std::string& stream,
                               const QuarantineOptions& options, const Context& context) {
   ASSIGN_OR_RETURN(const operate::QuarantineReport report,
-                   Load(session, stream, options.limit.value_or(kLimitDefault)));
+                   Load(session, stream, {}, options.limit.value_or(kLimitDefault)));
   context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
   return report.total == 0 ? ExitCode::kDone : ExitCode::kNo;
 }
@@ -74,6 +82,14 @@ absl::Status RequireEntry(pg::Session& session, const std::string& stream, int64
       absl::StrFormat("the quarantine of %s holds no entry %d (any more); look with: switchyard "
                       "quarantine FILE list",
                       stream, id));
+}
+
+absl::StatusOr<ExitCode> Show(pg::Session& session, const std::string& stream,
+                              const QuarantineOptions& options, const Context& context) {
+  RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
+  ASSIGN_OR_RETURN(const operate::QuarantineReport report, Load(session, stream, options.id, 1));
+  context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
+  return ExitCode::kNo;
 }
 
 absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
@@ -103,19 +119,28 @@ absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
   return absl::EndsWith(answer, " 0 left") ? ExitCode::kDone : ExitCode::kNo;
 }
 
+bool IsAction(const std::string& word) {
+  return word == "list" || word == "show" || word == "retry";
+}
+
 absl::Status CheckOptions(const QuarantineOptions& options) {
-  if (options.action != "list" && options.action != "retry") {
-    return absl::InvalidArgumentError(absl::StrCat("\"", options.action,
-                                                   "\" is no action; it must be list or retry, as "
-                                                   "in: switchyard quarantine FILE list"));
+  if (!IsAction(options.action)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", options.action,
+                     "\" is no action; it must be list, show or retry, as in: switchyard "
+                     "quarantine FILE list"));
+  }
+  if (!options.id.has_value() && options.action == "show") {
+    return absl::InvalidArgumentError(
+        "show wants an ID, as in: switchyard quarantine FILE show 17; list names them");
   }
   if (options.id.has_value() && options.action == "list") {
-    return absl::InvalidArgumentError("an ID goes with retry only; list shows every entry");
+    return absl::InvalidArgumentError("an ID goes with show and retry; list shows every entry");
   }
-  if (options.wait.has_value() && options.action == "list") {
+  if (options.wait.has_value() && options.action != "retry") {
     return absl::InvalidArgumentError("--wait goes with retry only; list waits for nobody");
   }
-  if (options.limit.has_value() && options.action == "retry") {
+  if (options.limit.has_value() && options.action != "list") {
     return absl::InvalidArgumentError(
         "--limit goes with list only; retry takes every entry, or the one whose ID is given");
   }
@@ -124,15 +149,16 @@ absl::Status CheckOptions(const QuarantineOptions& options) {
 
 absl::StatusOr<ExitCode> RunQuarantine(QuarantineOptions options, const Context& context) {
   // In either order.
-  if (options.path == "list" || options.path == "retry") std::swap(options.path, options.action);
+  if (IsAction(options.path)) std::swap(options.path, options.action);
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    operate::ConnectTo(file.new_db, "new", context.cancel));
   RETURN_IF_ERROR(operate::RequireStream(*session, stream));
-  return options.action == "list" ? List(*session, stream, options, context)
-                                  : Retry(*session, stream, options, context);
+  return options.action == "list"   ? List(*session, stream, options, context)
+         : options.action == "show" ? Show(*session, stream, options, context)
+                                    : Retry(*session, stream, options, context);
 }
 
 CLI::Validator PositiveWhole() {
@@ -152,10 +178,10 @@ void AddQuarantine(CLI::App& app, Chosen* chosen) {
       app.add_subcommand("quarantine", "Show the rows NEW refused, or try them again");
   auto options = std::make_shared<QuarantineOptions>();
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
-  command->add_option("ACTION", options->action, "list or retry")
+  command->add_option("ACTION", options->action, "list, show or retry")
       ->required()
-      ->type_name("{list,retry}");
-  command->add_option("ID", options->id, "Of retry: one entry only. Default: all")
+      ->type_name("{list,show,retry}");
+  command->add_option("ID", options->id, "Of show: the entry. Of retry: one only; default: all")
       ->check(PositiveWhole())
       ->type_name("");
   command->add_option("--limit", options->limit, "Of list: show at most so many")
@@ -166,10 +192,12 @@ void AddQuarantine(CLI::App& app, Chosen* chosen) {
       ->type_name("TIME")
       ->default_str(kWaitDefault);
   command->footer(
+      "show tells the row of one entry, which list leaves out.\n"
       "list ends with 0 when the quarantine is empty, else with 1. retry ends with 0 when nothing\n"
       "is left, with 1 when something is, with 4 when no replayer answered in time.\n"
       "Examples:\n"
       "  switchyard quarantine studio.yaml list\n"
+      "  switchyard quarantine studio.yaml show 17\n"
       "  switchyard quarantine studio.yaml retry       after the cause is mended\n"
       "  switchyard quarantine studio.yaml retry 17");
   command->callback([options, chosen] {

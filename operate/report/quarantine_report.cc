@@ -15,18 +15,42 @@ std::string Timestamp(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 
+// The classes of error that put a row here have few causes each.
+const char* WhatToMend(const std::string& sqlstate) {
+  if (sqlstate == "22001") {
+    return "give NEW's column a longer type, or shorten the value in OLD or in the mapping";
+  }
+  if (sqlstate == "23502") {
+    return "give the column a value in the mapping (coalesce), or let it be NULL in NEW";
+  }
+  if (sqlstate == "23503") return "see why the row it refers to is not in NEW; it may wait here";
+  if (sqlstate == "23505") {
+    return "another row of NEW has these values: change one of them in OLD or in the mapping";
+  }
+  if (sqlstate == "23514") return "mend the value in OLD or in the mapping, or the CHECK in NEW";
+  return "mend the row in OLD, the mapping, or what refuses it in NEW";
+}
+
+std::string EntryText(const QuarantineEntry& entry) {
+  std::string out =
+      absl::StrFormat("%d  %s %s %s\n    %s (SQLSTATE %s)\n", entry.id, entry.operation,
+                      entry.table, entry.scope, entry.error, entry.sqlstate);
+  absl::StrAppendFormat(&out, "    %s %s, newest at LSN %s, first seen %s\n",
+                        HumanCount(entry.events), entry.events == 1 ? "change" : "changes",
+                        entry.lsn, Timestamp(entry.first_seen));
+  if (!entry.image.empty()) absl::StrAppend(&out, "    row of OLD: ", entry.image, "\n");
+  if (!entry.before.empty()) absl::StrAppend(&out, "    before: ", entry.before, "\n");
+  absl::StrAppendFormat(&out, "    next: %s; then: switchyard quarantine FILE retry %d\n",
+                        WhatToMend(entry.sqlstate), entry.id);
+  return out;
+}
+
 }  // namespace
 
 std::string QuarantineText(const QuarantineReport& report) {
   if (report.total == 0) return report.stream + ": the quarantine is empty\n";
   std::string out;
-  for (const QuarantineEntry& entry : report.entries) {
-    absl::StrAppendFormat(&out, "%d  %s %s %s\n    %s (SQLSTATE %s)\n", entry.id, entry.operation,
-                          entry.table, entry.scope, entry.error, entry.sqlstate);
-    absl::StrAppendFormat(&out, "    %s %s, newest at LSN %s, first seen %s\n",
-                          HumanCount(entry.events), entry.events == 1 ? "change" : "changes",
-                          entry.lsn, Timestamp(entry.first_seen));
-  }
+  for (const QuarantineEntry& entry : report.entries) out += EntryText(entry);
   absl::StrAppendFormat(&out, "%s: %s in quarantine", report.stream, HumanCount(report.total));
   if (static_cast<int64_t>(report.entries.size()) < report.total) {
     absl::StrAppendFormat(&out, ", the first %d shown", report.entries.size());
@@ -47,6 +71,8 @@ std::string QuarantineJson(const QuarantineReport& report) {
                        {"events", entry.events},
                        {"first_seen", Timestamp(entry.first_seen)},
                        {"last_seen", Timestamp(entry.last_seen)}});
+    if (!entry.image.empty()) entries.back()["image"] = entry.image;
+    if (!entry.before.empty()) entries.back()["before"] = entry.before;
   }
   const ordered_json object = {
       {"stream", report.stream}, {"total", report.total}, {"entries", std::move(entries)}};

@@ -1,4 +1,4 @@
-// What `quarantine list` shows. Pure.
+// What `quarantine list` and `show` show. Pure.
 //
 // Thread safety: plain values.
 #pragma once
@@ -22,6 +22,7 @@ struct QuarantineEntry {
   int64_t events = 0;  // changes folded in
   absl::Time first_seen;
   absl::Time last_seen;
+  std::string image, before;  // of `show` only: OLD's row, and that of before; JSON
 };
 
 struct QuarantineReport {
@@ -30,6 +31,7 @@ struct QuarantineReport {
   std::vector<QuarantineEntry> entries;
 };
 
+// Each entry ends with what to do.
 std::string QuarantineText(const QuarantineReport& report);
 // The words of message Quarantine in proto/control.proto.
 std::string QuarantineJson(const QuarantineReport& report);

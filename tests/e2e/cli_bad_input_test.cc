@@ -124,6 +124,7 @@ TEST_F(CliBadInputTest, AQuarantineEntryThatIsNotThereIsNotRetried) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("the quarantine of shop.forward holds no entry 17"));
   // In either order.
+  EXPECT_EQ(RunCli({"quarantine", file_, "show", "17"}, Roles()).exit_code, 2);
   const ProgramResult list = RunCli({"quarantine", "list", file_}, Roles());
   EXPECT_EQ(list.exit_code, 0) << list.output;
   EXPECT_THAT(RunCli({"status", file_, "--json"}, Roles()).output,
@@ -236,14 +237,15 @@ TEST(CliUsageTest, AWrongCommandLineIsJsonWhereJsonIsAskedFor) {
     EXPECT_EQ(object["result"], "usage");
     EXPECT_EQ(object["exit_code"], 2);
   }
-  EXPECT_THAT(RunCli({"quarantine", "x", "lst"}).output, HasSubstr("must be list or retry"));
+  EXPECT_THAT(RunCli({"quarantine", "x", "lst"}).output, HasSubstr("must be list, show or retry"));
 }
 
 TEST(CliUsageTest, WhatBelongsToAnotherActionIsRefusedAndNotIgnored) {
   const struct {
     std::vector<std::string> arguments;
     std::string said;
-  } cases[] = {{{"quarantine", "x", "list", "3"}, "an ID goes with retry only"},
+  } cases[] = {{{"quarantine", "x", "list", "3"}, "an ID goes with show and retry"},
+               {{"quarantine", "x", "show"}, "show wants an ID"},
                {{"quarantine", "x", "list", "--wait", "3s"}, "--wait goes with retry only"},
                {{"quarantine", "x", "retry", "--limit", "3"}, "--limit goes with list only"},
                {{"status", "x", "--interval", "3s"}, "--interval goes with --watch only"},

@@ -202,6 +202,13 @@ TEST_F(CliRunTest, ListsAndRetriesTheQuarantine) {
   EXPECT_EQ(list.exit_code, 1);
   EXPECT_THAT(list.output, HasSubstr("update public.orders {\"id\": \"7\"}"));
   EXPECT_THAT(list.output, HasSubstr("SQLSTATE 23514"));
+  EXPECT_THAT(list.output, HasSubstr("next: mend the value in OLD or in the mapping"));
+  EXPECT_THAT(list.output, Not(HasSubstr("5000")));
+  const std::string id(list.output.substr(0, list.output.find(' ')));
+  const ProgramResult show = RunCli({"quarantine", file_, "show", id}, Roles());
+  EXPECT_EQ(show.exit_code, 1);
+  EXPECT_THAT(show.output, HasSubstr("row of OLD: {"));
+  EXPECT_THAT(show.output, HasSubstr("5000"));
   EXPECT_THAT(RunCli({"quarantine", file_, "list", "--json"}, Roles()).output,
               HasSubstr("\"total\": 1"));
   EXPECT_EQ(RunCli({"quarantine", file_, "retry"}, Roles()).exit_code, 1);  // still refused
