@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/install/write_order.h"
+#include "common/mapping/temporary_tables.h"
 
 namespace switchyard::operate {
 namespace {
@@ -55,6 +57,24 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
   for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
 }
 
+// A session that ends, or the next one after it, removes all its temporary tables at once.
+absl::Status WarnOfLocks(const mapping::Plan& plan, pg::Session& session, CheckReport* report) {
+  constexpr int64_t kLocksPerTable = 3;  // with its TOAST table and that one's index
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT current_setting('max_locks_per_transaction')::bigint,
+           current_setting('max_connections')::bigint
+             + current_setting('max_prepared_transactions')::bigint)"));
+  const int64_t tables = static_cast<int64_t>(mapping::TemporaryTables(plan).size());
+  const int64_t locks = tables * kLocksPerTable;
+  const int64_t room = row.i64(0, 0) * row.i64(0, 1);
+  if (locks <= room) return absl::OkStatus();
+  report->warnings.push_back(absl::StrFormat(
+      "NEW: replay makes %d temporary tables, %d locks at the end of its session, and "
+      "max_locks_per_transaction = %d leaves room for %d: set it to %d and restart NEW's server",
+      tables, locks, row.i64(0, 0), room, locks * 5 / 4 / row.i64(0, 1) + 1));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
@@ -66,7 +86,7 @@ absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
   } else {
     ReportOrder(plan, rules, report);
   }
-  return absl::OkStatus();
+  return WarnOfLocks(plan, session, report);
 }
 
 }  // namespace switchyard::operate

@@ -106,6 +106,9 @@ absl::Status StatusFromFields(const ErrorFields& fields) {
   }
   // Class 42 hints name the column or function that was meant.
   if (group == "42" && !fields.hint.empty()) absl::StrAppend(&text, ". ", fields.hint);
+  if (fields.hint.find("max_locks_per_transaction") != std::string::npos) {
+    absl::StrAppend(&text, "; next: raise max_locks_per_transaction there and restart that server");
+  }
   return WithErrorFields(absl::Status(CodeFor(fields.sqlstate, fatal), text), fields);
 }
 

@@ -7,6 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/mapping/temporary_tables.h"
+#include "common/pg/error.h"
 #include "replayer/write/ordered_writer.h"
 
 namespace switchyard::replayer {
@@ -21,6 +23,7 @@ constexpr size_t kSendBytes = size_t{256} << 10;
 // A DELETE costs by the row; a TRUNCATE about a millisecond, and it has the statements that read
 // the table planned again.
 constexpr int64_t kTruncateRows = 2'000;
+constexpr size_t kTablesPerTransaction = 100;
 constexpr int64_t kDirtyRowsMax = 10'000;
 // A plan is made for tables of the size that they have then, and kept.
 constexpr int64_t kReplanRows = 2'000;
@@ -76,16 +79,15 @@ TableWriter::TableWriter(pg::Session& session, const mapping::Plan& plan)
 }
 
 absl::Status TableWriter::CreateTemporaryTables() {
-  std::string ddl;
-  for (const SourcePlan& source : plan_.sources) {
-    absl::StrAppend(&ddl, source.stage_ddl, ";\n");
-    if (source.mirrored) absl::StrAppend(&ddl, source.mirror.gone_table_ddl, ";\n");
+  const std::vector<std::string> ddl = mapping::TemporaryTables(plan_);
+  // Each is locked until its transaction ends: all of a large migration would be too many.
+  for (size_t begin = 0; begin < ddl.size(); begin += kTablesPerTransaction) {
+    const size_t end = std::min(begin + kTablesPerTransaction, ddl.size());
+    RETURN_IF_ERROR(Annotate(
+        session_.Execute(absl::StrJoin(ddl.begin() + begin, ddl.begin() + end, ";\n")),
+        "temporary tables"));
   }
-  for (const MappingPlan& mapping : plan_.mappings) {
-    if (mapping.row_local) absl::StrAppend(&ddl, mapping.write.gone_table_ddl, ";\n");
-    for (const std::string& sql : mapping.keyed.temp_ddl) absl::StrAppend(&ddl, sql, ";\n");
-  }
-  return Annotate(session_.Execute(ddl), "temporary tables");
+  return absl::OkStatus();
 }
 
 absl::Status TableWriter::Run(const std::string& sql, const std::vector<pg::Param>& params) {

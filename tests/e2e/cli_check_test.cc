@@ -26,7 +26,9 @@ constexpr char kFile[] =
 class CliCheckTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto postgres = MiniPostgres::Start({.settings = {{"max_slot_wal_keep_size", "64MB"}}});
+    auto postgres = MiniPostgres::Start({.settings = {{"max_slot_wal_keep_size", "64MB"},
+                                                      {"max_locks_per_transaction", "10"},
+                                                      {"max_connections", "20"}}});
     ASSERT_OK(postgres);
     postgres_ = std::move(*postgres).release();
     ASSERT_OK(postgres_->CreateDatabase("old_db"));
@@ -127,6 +129,23 @@ TEST_F(CliCheckTest, LooksAtTheSlotAndTheHistoryOfAStreamUnderWay) {
   const ProgramResult moved = Check(kFile, old_dsn, NewDsn());
   EXPECT_THAT(moved.output, HasSubstr("on timeline 1, the stream was begun on 7"));
   ASSERT_OK(postgres_->Execute("postgres", "DROP DATABASE begun_db"));
+}
+
+TEST_F(CliCheckTest, WarnsOfMoreTemporaryTablesThanNewCanLock) {
+  std::string tables;
+  std::string mappings;
+  for (int i = 0; i < 60; ++i) {
+    absl::StrAppend(&tables, "CREATE TABLE many", i, " (id int PRIMARY KEY);");
+    absl::StrAppend(&mappings, "  - {table: public.many", i, ", copy: many", i, "}\n");
+  }
+  ASSERT_OK(postgres_->Execute("old_db", tables));
+  ASSERT_OK(postgres_->Execute("new_db", tables));
+  const ProgramResult result = Check(
+      "migration: many\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n" + mappings,
+      OldDsn(), NewDsn());
+  EXPECT_THAT(result.output, HasSubstr("120 temporary tables, 360 locks at the end of its session, "
+                                       "and max_locks_per_transaction = 10 leaves room for 300: "
+                                       "set it to 16"));
 }
 
 TEST_F(CliCheckTest, TheSetupOfNewRunsForAnOwnerWhoIsNoSuperuser) {

@@ -35,6 +35,14 @@ TEST(PgErrorTest, CodeSaysWhatTheCallerDoes) {
   EXPECT_EQ(CodeOf("08P01", "FATAL"), absl::StatusCode::kUnavailable);
 }
 
+TEST(PgErrorTest, TooFewLocksComeWithWhatToRaise) {
+  const absl::Status status =
+      StatusFromFields({.sqlstate = "53200",
+                        .primary = "out of shared memory",
+                        .hint = "You might need to increase max_locks_per_transaction."});
+  EXPECT_THAT(std::string(status.message()), HasSubstr("next: raise max_locks_per_transaction"));
+}
+
 TEST(PgErrorTest, FieldsRideAlongThroughAnnotations) {
   const ErrorFields fields = {.sqlstate = "23505",
                               .schema = "public",
