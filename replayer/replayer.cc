@@ -388,20 +388,12 @@ absl::Status Replayer::ApplyUnlessHeld(const changes::Batch& batch) {
     RETURN_IF_ERROR(AwaitRelease(batch));
     const absl::Status applied = ApplyOne(batch);
     if (!absl::IsAborted(applied) || !target_.connected()) return applied;
-    ASSIGN_OR_RETURN(const bool met, MetHold(batch));
-    if (!met) return applied;
-    if (batch.continues || !IsHeldBack(batch)) {
-      read_again_ = true;
-      return absl::OkStatus();
-    }
+    if (!target_.stream().refused_by_hold()) return applied;
+    ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
+    hold_ = state.hold_lsn;
+    read_again_ = batch.continues || (hold_ && batch.first_lsn < *hold_ && batch.lsn >= *hold_);
+    if (read_again_) return absl::OkStatus();
   }
-}
-
-absl::StatusOr<bool> Replayer::MetHold(const changes::Batch& batch) {
-  ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
-  hold_ = state.hold_lsn;
-  return hold_ && batch.lsn >= *hold_ && state.position.lsn == target_.position().lsn &&
-         state.position.next_offset == target_.position().next_offset;
 }
 
 bool Replayer::IsHeldBack(const changes::Batch& batch) const {

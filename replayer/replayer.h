@@ -89,7 +89,6 @@ class Replayer {
   absl::Status ApplyUnlessHeld(const changes::Batch& batch);
   bool IsHeldBack(const changes::Batch& batch) const;
   absl::Status AwaitRelease(const changes::Batch& batch);
-  absl::StatusOr<bool> MetHold(const changes::Batch& batch);
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
   absl::Status EndIfDrained(bool idle);

@@ -95,6 +95,7 @@ absl::Status StreamStore::NoteRefusedStart(const std::string& reason) {
 }
 
 absl::Status StreamStore::LockAt(const Position& position) {
+  refused_by_hold_ = false;
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session_.QueryPrepared("SELECT 1 FROM switchyard.stream WHERE name = $1 AND lsn = $2::pg_lsn "
@@ -106,6 +107,7 @@ absl::Status StreamStore::LockAt(const Position& position) {
 
 absl::Status StreamStore::Move(const Position& from, const Advance& step) {
   const auto number = [](auto value) { return std::to_string(value); };
+  refused_by_hold_ = false;
   ASSIGN_OR_RETURN(
       const pg::Result moved,
       session_.QueryPrepared(
@@ -142,10 +144,10 @@ absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(bool met) {
 
 absl::Status StreamStore::WhyNotAt(const Position& position) {
   ASSIGN_OR_RETURN(const StreamState state, Load());
-  if (state.position.lsn == position.lsn && state.position.epoch == position.epoch &&
-      state.hold_lsn) {
-    return absl::AbortedError(absl::StrCat("held at ", state.hold_lsn->ToString()));
-  }
+  refused_by_hold_ = state.position.lsn == position.lsn &&
+                     state.position.epoch == position.epoch &&
+                     state.position.next_offset == position.next_offset;
+  if (refused_by_hold_) return absl::AbortedError("held before the end of the step");
   return absl::AbortedError(absl::StrFormat(
       "stream %s stands at %s (epoch %d), not at %s (epoch %d): another replayer, or the target "
       "lost its last commits in a crash",

@@ -45,6 +45,8 @@ class StreamStore {
   // Within the caller's transaction, from the position the stream is believed to have. Aborted: it
   // stands elsewhere, or is held before that; a step without a commit is never held.
   absl::Status Move(const Position& from, const Advance& step);
+  // Whether it was the hold that kept the last Move back, which may have been released since.
+  bool refused_by_hold() const { return refused_by_hold_; }
   // Where the stream is to be held, if at all. Tells whoever asked for it (held_at) once it stands
   // there: `met` says that the next commit is at or past the hold.
   absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met);
@@ -65,6 +67,7 @@ class StreamStore {
 
   pg::Session& session_;
   const std::string stream_;
+  bool refused_by_hold_ = false;
 };
 
 }  // namespace switchyard::records
