@@ -72,6 +72,26 @@ absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
                    nearest.empty() ? "" : "; did you mean " + nearest + "?"));
 }
 
+// A copy of it would wait for ever: the installed mapping reads the table that had its name.
+absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& stream,
+                                const catalog::Table& table) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      new_session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
+  if (row.rows() == 0 || row.text(0, 0).empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const catalog::Catalog installed, catalog::CatalogFromJson(row.text(0, 0)));
+  for (const catalog::Table& known : installed.tables) {
+    if (known.schema != table.schema || known.name != table.name) continue;
+    if (known.oid == table.oid) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s of OLD is another table than the one that is mapped: it was made again, or took its "
+        "name; next: run, as OLD's owner, what `switchyard check FILE --print-setup` prints, end "
+        "replay and start capture again, run: switchyard resume FILE, then start replay",
+        table.Display()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const RecopyOptions& options,
                                      const Context& context) {
   std::optional<absl::Duration> wait;
@@ -89,6 +109,7 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
   RETURN_IF_ERROR(operate::RequireStream(*new_session, stream));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
   ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(catalog, options.table));
+  RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
   ASSIGN_OR_RETURN(const int64_t request,
                    operate::RequestRecopy(*old_session, *new_session, names,
                                           {.schema = table->schema, .name = table->name}));

@@ -37,12 +37,16 @@ absl::StatusOr<mapping::PlanChange> Compare(pg::Session& session, const std::str
 
 // A table that capture does not follow yet can't be copied while streaming.
 absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& stream,
-                                 const mapping::PlanChange& change) {
-  for (const std::string& table : change.recopy) {
+                                 const mapping::Plan& plan, const mapping::PlanChange& change) {
+  for (const mapping::SourcePlan& source : plan.sources) {
+    const std::string table = source.schema + "." + source.name;
+    if (std::ranges::count(change.recopy, table) == 0) continue;
+    // Another table may have had the name.
     ASSIGN_OR_RETURN(const pg::Result known,
                      old_session.Query("SELECT FROM switchyard.capture_table WHERE stream = $1 AND "
-                                       "schema_name || '.' || table_name = $2",
-                                       {stream, table}));
+                                       "schema_name || '.' || table_name = $2 AND "
+                                       "relation_id = $3::oid",
+                                       {stream, table, std::to_string(source.relation_id)}));
     if (known.rows() > 0) continue;
     return absl::FailedPreconditionError(absl::StrFormat(
         "capture does not follow %s yet. Run, as OLD's owner, what `switchyard check FILE "
@@ -93,7 +97,7 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
                    mapping::CompileMapping(file, role, context.cancel));
   ASSIGN_OR_RETURN(const mapping::PlanChange change,
                    Compare(*new_session, names.stream, compiled.plan));
-  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, change));
+  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, compiled.plan, change));
   RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
   ASSIGN_OR_RETURN(
       const std::vector<std::string> copied_again,

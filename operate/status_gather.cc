@@ -123,7 +123,7 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
     SELECT state, coalesce(stop_reason, ''), epoch, greatest(lsn, covered_lsn),
            (extract(epoch FROM commit_time) * 1000000)::bigint, hold_lsn, transactions, rows,
-           log_offset
+           log_offset, doing
     FROM switchyard.stream WHERE name = $1)",
                                                        {facts->stream}));
   if (row.rows() == 0) return absl::OkStatus();
@@ -138,6 +138,7 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   facts->transactions = row.i64(0, 6);
   facts->rows = row.i64(0, 7);
   facts->applied_offset = row.i64(0, 8);
+  facts->doing = row.str(0, 9);
   return absl::OkStatus();
 }
 
@@ -189,7 +190,8 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
 absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
     SELECT (SELECT count(*) FROM switchyard.quarantine WHERE stream = $1),
-           (SELECT count(*) FROM switchyard.request WHERE stream = $1 AND state = 'open'))",
+           (SELECT count(*) FROM switchyard.request
+            WHERE stream = $1 AND state = 'open' AND kind <> 'in_doubt'))",
                                                        {facts->stream}));
   facts->quarantined = row.i64(0, 0);
   facts->open_requests = row.i64(0, 1);

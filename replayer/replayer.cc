@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -193,6 +194,7 @@ absl::Status Replayer::StreamFrom(const records::StreamState& state) {
                    LoadDoubts(target_.session(), plan_, options_.target.stream));
   in_doubt_ = !doubts.in_doubt.empty();
   RETURN_IF_ERROR(target_.stream().SetState(consistent() ? "streaming" : "catching_up"));
+  RETURN_IF_ERROR(target_.stream().SetDoing(""));
   // One that the file was given since the copy; a resume makes its own once its tables are filled.
   if (!resume_) RETURN_IF_ERROR(mapping::AddMirrorIndexes(target_.session(), plan_));
   PipelineOptions pipeline_options{.position = state.position};
@@ -291,11 +293,8 @@ absl::StatusOr<std::optional<Replayer::OpenResume>> Replayer::LoadResume() {
 absl::Status Replayer::StepResume() {
   ASSIGN_OR_RETURN(const std::optional<int64_t> copying, recopy_->KeepFrom());
   if (copying) return absl::OkStatus();
-  LogInfo("replayer", "deriving tables of the changed mapping",
-          {{"stream", options_.target.stream},
-           {"tables", std::to_string(resume_->work.recompute.size())}});
-  RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_));
-  RETURN_IF_ERROR(target_.RecomputeWhole(resume_->work.recompute));
+  // Those that were derived where the copies were swapped in are up to date.
+  if (!recopy_->TakeDerived()) RETURN_IF_ERROR(DeriveChanged(resume_->work.recompute));
   RETURN_IF_ERROR(target_.session()
                       .Query("UPDATE switchyard.request SET state = 'done', result = 'resumed', "
                              "finished_at = clock_timestamp() WHERE id = $1::bigint",
@@ -303,6 +302,15 @@ absl::Status Replayer::StepResume() {
                       .status());
   ASSIGN_OR_RETURN(resume_, LoadResume());
   return NoteConsistency();
+}
+
+absl::Status Replayer::DeriveChanged(const std::vector<std::string>& tables) {
+  LogInfo("replayer", "deriving tables of the changed mapping",
+          {{"stream", options_.target.stream}, {"tables", std::to_string(tables.size())}});
+  RETURN_IF_ERROR(target_.stream().SetDoing("derives anew: " + absl::StrJoin(tables, ", ")));
+  RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_));
+  RETURN_IF_ERROR(target_.RecomputeWhole(tables));
+  return target_.stream().SetDoing("");
 }
 
 absl::Status Replayer::Chores() {

@@ -84,6 +84,7 @@ class Replayer {
   absl::Status HandleRequests();
   absl::StatusOr<std::optional<OpenResume>> LoadResume();
   absl::Status StepResume();
+  absl::Status DeriveChanged(const std::vector<std::string>& tables);
   bool TrimIsDue();
   absl::Status TrimFlushed(const TrimPoint& point);
   absl::Status ApplyUnlessHeld(const changes::Batch& batch);

@@ -84,6 +84,13 @@ absl::Status StreamStore::SetState(const std::string& state, const std::string& 
       .status();
 }
 
+absl::Status StreamStore::SetDoing(const std::string& work) {
+  return session_
+      .Query("UPDATE switchyard.stream SET doing = $2 WHERE name = $1 AND doing <> $2",
+             {stream_, work})
+      .status();
+}
+
 absl::Status StreamStore::NoteRefusedStart(const std::string& reason) {
   return session_
       .Query(

@@ -39,6 +39,8 @@ class StreamStore {
 
   absl::StatusOr<StreamState> Load();
   absl::Status SetState(const std::string& state, const std::string& stop_reason = "");
+  // Long work that begins, for those who look on; empty: it has ended. Not inside a transaction.
+  absl::Status SetDoing(const std::string& work);
   // Of a stream that is perhaps not installed yet.
   absl::Status NoteRefusedStart(const std::string& reason);
 

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
   -- = hold_lsn: every commit below it is applied, none at or above it, and none below it is to come
   held_at pg_lsn,
+  doing text NOT NULL DEFAULT '',         -- long work that a running replayer is at
   commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
   transactions bigint NOT NULL DEFAULT 0, -- applied since the copy
   rows bigint NOT NULL DEFAULT 0,
@@ -36,6 +37,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS parts text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS doing text NOT NULL DEFAULT '';
 
 -- The last Relation event of each table, so that reading can begin anywhere in the log.
 CREATE TABLE IF NOT EXISTS switchyard.relation (

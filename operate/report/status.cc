@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace switchyard::operate {
 namespace {
@@ -40,6 +41,12 @@ std::string ReasonOf(const StreamFacts& facts) {
   if (refusal.empty()) return facts.stop_reason;
   if (facts.stop_reason.empty()) return "capture: " + refusal;
   return "capture: " + refusal + "\nreplay: " + facts.stop_reason;
+}
+
+std::string DoingOf(const StreamFacts& facts) {
+  if (facts.replay_active != true) return "";
+  if (!facts.doing.empty() || facts.open_recopies.empty()) return facts.doing;
+  return "waits for the copy of " + absl::StrJoin(facts.open_recopies, ", ");
 }
 
 // How far NEW is behind. Unknown until the copy is in, and whenever one side is unknown.
@@ -129,6 +136,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .stream = facts.stream,
       .state = StateOf(facts),
       .reason = ReasonOf(facts),
+      .doing = DoingOf(facts),
       .epoch = facts.capture_epoch.has_value() ? facts.capture_epoch : facts.replay_epoch,
       .source_lsn = facts.source_lsn,
       .replayer_active = facts.replay_active,

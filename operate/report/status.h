@@ -80,6 +80,7 @@ struct StreamFacts {
   std::optional<bool> replay_active;        // a replayer holds the stream
   std::optional<std::string> replay_state;  // absent: nothing has been applied yet
   std::string stop_reason;
+  std::string doing;  // long work that the replayer is at
   std::optional<int64_t> replay_epoch;
   std::optional<Lsn> applied;              // every commit up to here is in NEW
   std::optional<absl::Time> applied_time;  // the source's clock when `applied` was its end
@@ -116,6 +117,7 @@ struct StreamStatus {
   // new, copying, catching_up, streaming, held, stopped; unknown when NEW could not be asked.
   std::string state;
   std::string reason;  // why it is stopped, a line for each role; else empty
+  std::string doing;   // long work under way, or what it waits for; else empty
   std::optional<int64_t> epoch;
   std::optional<Lsn> source_lsn;
   std::optional<Lsn> captured_lsn;

@@ -69,6 +69,7 @@ ordered_json StreamJson(const StreamStatus& status) {
   return {{"stream", status.stream},
           {"state", status.state},
           {"reason", status.reason},
+          {"doing", status.doing},
           {"epoch", OrNull(status.epoch)},
           {"source_lsn", OrNull(status.source_lsn)},
           {"captured_lsn", OrNull(status.captured_lsn)},

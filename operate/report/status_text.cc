@@ -101,6 +101,7 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
                {"applied", OrUnknown(status.applied_lsn)},
                {"lag", LagText(status)},
                {"applying", RateText(status)}};
+  if (!status.doing.empty()) rows.push_back({"replay", status.doing});
   if (!status.quarantined.has_value()) {
     rows.push_back({"quarantine", kUnknown});
   } else if (*status.quarantined == 0) {

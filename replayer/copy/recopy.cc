@@ -11,6 +11,7 @@
 #include "common/base/strings.h"
 #include "common/changes/batcher.h"
 #include "common/changes/relation_map.h"
+#include "common/mapping/install/install.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
 #include "replayer/target/doubt.h"
@@ -337,7 +338,8 @@ absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
     if (is_ready) ready.push_back(&job);
   }
   // Where foreign keys hold, a table may not be replaced before the one it refers to, nor after.
-  if (target_.ordered() != nullptr && !ready.empty()) {
+  // And what reads several of them is to be derived once.
+  if ((target_.ordered() != nullptr || !also.empty()) && !ready.empty()) {
     ASSIGN_OR_RETURN(const bool all, AllReady(ready));
     if (!all) return absl::OkStatus();
     ASSIGN_OR_RETURN(const bool swapped, SwapTogether(ready, also));
@@ -365,24 +367,40 @@ absl::StatusOr<bool> Recopy::SwapTogether(const std::vector<Job*>& jobs,
   const absl::Status swapped = Swap(jobs, also);
   if (!swapped.ok() && Passes(swapped)) return swapped;
   if (!swapped.ok()) return false;
+  derived_ |= !also.empty();
   for (Job* job : jobs) RETURN_IF_ERROR(Finish(*job, swapped));
   return true;
 }
 
+std::string Recopy::NamesOf(const std::vector<Job*>& jobs) const {
+  return absl::StrJoin(jobs, ", ", [&](std::string* out, const Job* job) {
+    absl::StrAppend(out, plan_.sources[job->source].schema, ".", plan_.sources[job->source].name);
+  });
+}
+
 absl::Status Recopy::Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also) {
   std::vector<int> sources;
+  const std::string names = NamesOf(jobs);
+  RETURN_IF_ERROR(target_.stream().SetDoing(
+      absl::StrCat("reads what has changed since the copy of ", names, " was asked for")));
   for (Job* job : jobs) {
     RETURN_IF_ERROR(RollForward(*job));
     RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job->side));
     sources.push_back(job->source);
   }
-  return target_.ReplaceSources(sources, also, [&] { return SwapTables(jobs); });
+  RETURN_IF_ERROR(target_.stream().SetDoing(
+      absl::StrCat("swaps in the copy of ", names, " and derives what reads it")));
+  RETURN_IF_ERROR(target_.ReplaceSources(sources, also, [&] { return SwapTables(jobs); }));
+  return target_.stream().SetDoing("");
 }
 
 absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
   for (const Job* job : jobs) {
     const SourcePlan& source = plan_.sources[job->source];
-    if (source.mirrored) RETURN_IF_ERROR(SwapTable(*job, source.mirror));
+    if (!source.mirrored) continue;
+    RETURN_IF_ERROR(SwapTable(*job, source.mirror));
+    // One of another shape began without, and is about to be read.
+    RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), source));
   }
   for (const int m : target_.order()) {
     const mapping::MappingPlan& mapping = plan_.mappings[m];
@@ -538,6 +556,7 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   RETURN_IF_ERROR(
       StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
   RETURN_IF_ERROR(Answer(job, "failed", why));
+  RETURN_IF_ERROR(target_.stream().SetDoing(""));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 

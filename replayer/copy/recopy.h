@@ -45,8 +45,8 @@ class Recopy {
   // deleted or trimmed fails the requests that wait. A copy that can't be swapped in, for whatever
   // reason, fails its request, and the table is left as it was: FailedPrecondition only if that is
   // in doubt (doubt.h). `also`: tables of NEW whose mapping changed
-  // with what is copied again; where foreign keys hold they are derived in the same transaction, as
-  // all that is copied again goes in together.
+  // with what is copied again; with them, or where foreign keys hold, all that is copied again goes
+  // in together, and they are derived in the same transaction.
   absl::Status Step(const std::vector<std::string>& also);
 
   // The change topic must be kept from here on; nullopt when no re-copy is open.
@@ -55,6 +55,8 @@ class Recopy {
   // A table is no longer in doubt (doubt.h), or has lost a partition: the log is to be read again
   // from the position. True once for each.
   bool TakeReleased() { return std::exchange(released_, false); }
+  // `also` was derived with a swap. True once for each.
+  bool TakeDerived() { return std::exchange(derived_, false); }
   // A table was swapped in: rows that wait for rows of it may go in. True once for each.
   bool TakeSwapped() { return std::exchange(swapped_, false); }
 
@@ -98,6 +100,7 @@ class Recopy {
   absl::StatusOr<bool> SwapTogether(const std::vector<Job*>& jobs,
                                     const std::vector<std::string>& also);
   absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
+  std::string NamesOf(const std::vector<Job*>& jobs) const;
   absl::Status SwapTables(const std::vector<Job*>& jobs);
   // nullopt: nobody did.
   absl::StatusOr<std::optional<Asked>> AskedWith(const Job& job);
@@ -121,6 +124,7 @@ class Recopy {
   std::map<int, Job> jobs_;  // by source
   bool released_ = false;
   bool swapped_ = false;
+  bool derived_ = false;
 };
 
 }  // namespace switchyard::replayer

@@ -146,6 +146,28 @@ TEST_F(CliResumeTest, AShapeThatCameAndWentIsLedPastByResumeAndByRecopy) {
   ASSERT_OK(pipeline_->Stop());
 }
 
+TEST_F(CliResumeTest, AnotherTableThatTookTheNameIsResumedNotRecopied) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute("old_db", R"(BEGIN;
+    CREATE TABLE orders_new AS SELECT id, amount * 2 AS amount FROM orders;
+    ALTER TABLE orders_new ADD PRIMARY KEY (id), ALTER amount SET NOT NULL;
+    ALTER TABLE orders RENAME TO orders_old; ALTER TABLE orders_new RENAME TO orders; COMMIT)"));
+  Prepare();
+  const ProgramResult refused = RunCli({"recopy", file_, "orders"}, Roles());
+  EXPECT_EQ(refused.exit_code, 1) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("another table than the one that is mapped"));
+  ASSERT_OK(pipeline_->Stop());
+  EXPECT_THAT(RunCli({"resume", file_}, Roles()).output, HasSubstr("start capture again"));
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(Await("capture to follow it", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    return RunCli({"resume", file_}, Roles()).exit_code == 0;
+  }));
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(OrdersOf("new_db"), OrdersOf("old_db"));
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // Nobody can copy it: the file that no longer names it leads out.
 TEST_F(CliResumeTest, ATableThatGoesBeforeItsCopyIsTakenOutOfTheFile) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());

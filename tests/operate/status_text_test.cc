@@ -142,6 +142,17 @@ TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
                               "              next: switchyard recopy FILE public.users\n"));
 }
 
+TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
+  StreamFacts facts = StreamingFacts();
+  facts.replay_active = true;
+  facts.open_recopies = {"public.a", "public.b"};
+  EXPECT_THAT(Text(facts), HasSubstr("  replay      waits for the copy of public.a, public.b\n"));
+  facts.doing = "derives anew: public.c";
+  EXPECT_THAT(Text(facts), HasSubstr("  replay      derives anew: public.c\n"));
+  facts.replay_active = false;
+  EXPECT_THAT(Text(facts), Not(HasSubstr("public.c")));
+}
+
 TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
   StreamFacts facts = StreamingFacts();
   facts.replay_state = "stopped";

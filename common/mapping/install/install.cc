@@ -26,8 +26,9 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "
                     "(to_regclass('switchyard.stream'), 'held_at'), "
+                    "(to_regclass('switchyard.stream'), 'doing'), "
                     "(to_regclass('switchyard.request'), 'source_lsn'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 5"));
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 6"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
@@ -305,11 +306,15 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog
 
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
   for (const SourcePlan& source : plan.sources) {
-    if (!source.mirrored) continue;
-    RETURN_IF_ERROR(MakeIndexes(session, source).status());
-    RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
+    RETURN_IF_ERROR(BuildMirrorIndexes(session, source));
   }
   return absl::OkStatus();
+}
+
+absl::Status BuildMirrorIndexes(pg::Session& session, const SourcePlan& source) {
+  if (!source.mirrored) return absl::OkStatus();
+  RETURN_IF_ERROR(MakeIndexes(session, source).status());
+  return session.Execute("ANALYZE " + source.mirror.target);
 }
 
 absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan) {
