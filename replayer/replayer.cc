@@ -154,6 +154,7 @@ absl::Status Replayer::Copy() {
                     {.stream = options_.target.stream,
                      .after_copy = options_.after_copy,
                      .workers = options_.copy_workers});
+  RETURN_IF_ERROR(LoadDoubts(target_.session(), plan_, options_.target.stream).status());
   RETURN_IF_ERROR(loader.Start());
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.first_offset()));
   std::vector<eventlog::LogRecord> records;
@@ -168,12 +169,25 @@ absl::Status Replayer::Copy() {
       }
       RETURN_IF_ERROR(loader.Add(event, record.offset));
     }
-    if (records.empty()) RETURN_IF_ERROR(loader.Commit());
+    if (records.empty()) {
+      RETURN_IF_ERROR(loader.Commit());
+      RETURN_IF_ERROR(RefuseUnreadableCopy(loader));
+    }
     if (records.empty() && draining()) RETURN_IF_ERROR(loader.DrainLanes());
     RETURN_IF_ERROR(EndIfDrained(records.empty()));
     if (TrimIsDue()) RETURN_IF_ERROR(TrimFlushed({.copy = loader.committed_offset()}));
   }
   return loader.Finish();
+}
+
+// A younger copy of such a table leads out; somebody is to ask for it.
+absl::Status Replayer::RefuseUnreadableCopy(const CopyLoader& loader) {
+  for (const changes::Batch::Unreadable& table : loader.unreadable()) {
+    RETURN_IF_ERROR(StoreDoubts(target_.session(), plan_, options_.target.stream,
+                                changes::Batch{.unreadable = table}));
+  }
+  if (loader.unreadable().empty()) return absl::OkStatus();
+  return LoadDoubts(target_.session(), plan_, options_.target.stream).status();
 }
 
 absl::Status Replayer::Stream() {
@@ -190,6 +204,7 @@ absl::Status Replayer::StreamFrom(const records::StreamState& state) {
   hold_ = state.hold_lsn;
   catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
   ASSIGN_OR_RETURN(resume_, LoadResume());
+  RETURN_IF_ERROR(AnswerLoaded(target_.session(), plan_, options_.target.stream));
   ASSIGN_OR_RETURN(const Doubts doubts,
                    LoadDoubts(target_.session(), plan_, options_.target.stream));
   in_doubt_ = !doubts.in_doubt.empty();

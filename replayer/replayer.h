@@ -21,6 +21,7 @@
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "common/mapping/plan_change.h"
+#include "replayer/copy/copy_loader.h"
 #include "replayer/copy/recopy.h"
 #include "replayer/target/pg_target.h"
 #include "replayer/trimmer.h"
@@ -75,6 +76,7 @@ class Replayer {
   absl::Status RunOnce();
   absl::Status RefuseLostCopy(const records::StreamState& state);
   absl::Status Copy();
+  absl::Status RefuseUnreadableCopy(const CopyLoader& loader);
   absl::Status Stream();
   absl::Status StreamFrom(const records::StreamState& state);
   absl::Status ApplyOne(const changes::Batch& batch);

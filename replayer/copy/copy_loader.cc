@@ -146,6 +146,16 @@ bool CopyLoader::complete() const {
   return true;
 }
 
+std::vector<changes::Batch::Unreadable> CopyLoader::unreadable() const {
+  std::vector<changes::Batch::Unreadable> tables;
+  for (const auto& [id, table] : progress_) {
+    if (SourceOf(id) == nullptr || table.fit.ok()) continue;
+    tables.push_back({.source = static_cast<int>(SourceOf(id) - plan_.sources.data()),
+                      .why = std::string(StdSv(table.fit.message()))});
+  }
+  return tables;
+}
+
 absl::Status CopyLoader::DrainLanes() {
   for (const auto& lane : lanes_) lane->RequestFlush();
   for (const auto& lane : lanes_) RETURN_IF_ERROR(lane->AwaitFlush());
@@ -263,11 +273,12 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   }
   relations_[id] = point.relation();
   if (SourceOf(id) == nullptr) return absl::OkStatus();
-  RETURN_IF_ERROR(changes::Fits(*SourceOf(id), point.relation()));
   if (known != progress_.end() && point.generation() > known->second.generation) {
     RETURN_IF_ERROR(Discard(id));
   }
-  progress_[id] = {.generation = point.generation(), .lsn = Lsn(point.lsn())};
+  progress_[id] = {.generation = point.generation(),
+                   .lsn = Lsn(point.lsn()),
+                   .fit = changes::Fits(*SourceOf(id), point.relation())};
   RETURN_IF_ERROR(
       target_.session()
           .Query(
@@ -357,8 +368,8 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
   const SourcePlan* source = SourceOf(id);
   const auto table = progress_.find(id);
   if (source == nullptr || table == progress_.end() ||
-      chunk.generation() < table->second.generation) {
-    return absl::OkStatus();  // not mapped, or of a copy that was started again
+      chunk.generation() < table->second.generation || !table->second.fit.ok()) {
+    return absl::OkStatus();  // not mapped, of a copy that was started again, or of no use
   }
   const auto relation = relations_.find(id);
   if (relation == relations_.end()) {
@@ -375,7 +386,7 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
 absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   const auto table = progress_.find(end.relation_id());
   if (SourceOf(end.relation_id()) == nullptr || table == progress_.end() ||
-      end.generation() < table->second.generation) {
+      end.generation() < table->second.generation || !table->second.fit.ok()) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const pg::Result row,

@@ -46,6 +46,8 @@ class CopyLoader {
   int64_t committed_offset() const { return committed_offset_; }
   // Every table of the plan is loaded.
   bool complete() const;
+  // Tables whose copy is of a shape that the mapping can't read: index into Plan::sources, and why.
+  std::vector<changes::Batch::Unreadable> unreadable() const;
 
   // Loads one event, the one at `offset`; takes its data. DataLoss: rows are missing on the log.
   absl::Status Add(event::v1::Event& event, int64_t offset);
@@ -64,6 +66,7 @@ class CopyLoader {
     Lsn lsn;
     bool done = false;
     bool gone = false;  // a partition that the newest copy of its table did not find
+    absl::Status fit;   // not OK: why this copy can't be read; a younger one may
   };
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped

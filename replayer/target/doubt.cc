@@ -2,7 +2,9 @@
 
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 
@@ -94,6 +96,26 @@ absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& s
                     "AND state = 'open'",
                     {stream, NameOf(source)}));
   return ended.affected() > 0;
+}
+
+absl::Status AnswerLoaded(pg::Session& session, const mapping::Plan& plan,
+                          const std::string& stream) {
+  ASSIGN_OR_RETURN(const auto copied_again, Open(session, plan, stream, "recopy"));
+  for (const auto& [index, result] : copied_again) {
+    const mapping::SourcePlan& source = plan.sources[index];
+    ASSIGN_OR_RETURN(
+        const pg::Result loaded,
+        session.Query(
+            "UPDATE switchyard.request SET state = 'done', result = 'loaded with the first copy', "
+            "finished_at = clock_timestamp() WHERE stream = $1 AND kind = 'recopy' AND "
+            "state = 'open' AND argument IN ($2, $3) AND source_lsn > '0/0' AND source_lsn <= "
+            "(SELECT min(lsn) FROM switchyard.copy WHERE stream = $1 AND NOT gone AND "
+            " relation_id = ANY($4::oid[]))",
+            {stream, source.name, NameOf(source),
+             absl::StrCat("{", absl::StrJoin(source.relation_ids, ","), "}")}));
+    if (loaded.affected() > 0) RETURN_IF_ERROR(EndDoubt(session, source, stream).status());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StayInDoubt(pg::Session& session, const mapping::SourcePlan& source,

@@ -38,6 +38,11 @@ absl::Status StoreDoubts(pg::Session& session, const mapping::Plan& plan, const 
 absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& source,
                               const std::string& stream);
 
+// Before streaming: a table that was asked for while the first copy was under way, and that came
+// with it, waits for no other copy.
+absl::Status AnswerLoaded(pg::Session& session, const mapping::Plan& plan,
+                          const std::string& stream);
+
 // Once a copy has failed: what is to be said of the table if it is in doubt.
 absl::Status StayInDoubt(pg::Session& session, const mapping::SourcePlan& source,
                          const std::string& stream, const std::string& why);

@@ -168,6 +168,34 @@ TEST_F(CliResumeTest, AnotherTableThatTookTheNameIsResumedNotRecopied) {
   ASSERT_OK(pipeline_->Stop());
 }
 
+// Nothing is loaded yet when the mapping is compiled for what the table has become.
+TEST_F(CliResumeTest, TheFirstCopyMayBeOfAnotherShape) {
+  Prepare();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_OK(Await("the copy to be on the log", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const std::string state,
+                     postgres_->Scalar("old_db", "SELECT coalesce(max(state), '') FROM "
+                                                 "switchyard.capture_stream"));
+    return state == "streaming";
+  }));
+  for (const char* database : {"old_db", "new_db"}) {
+    ASSERT_OK(postgres_->Execute(database, "ALTER TABLE orders ALTER amount TYPE bigint"));
+  }
+  ASSERT_OK(postgres_->Execute("old_db", "INSERT INTO orders VALUES (101, 101)"));
+  ASSERT_OK(pipeline_->Start("replay"));
+  AwaitStop();
+  EXPECT_THAT(StopReason(), HasSubstr("run: switchyard resume FILE"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  ASSERT_EQ(resume.exit_code, 0) << resume.output;
+  EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(OrdersOf("new_db"), OrdersOf("old_db"));
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.request WHERE state = 'open'"), "0");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // Nobody can copy it: the file that no longer names it leads out.
 TEST_F(CliResumeTest, ATableThatGoesBeforeItsCopyIsTakenOutOfTheFile) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
