@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
+#include "common/eventlog/sqlite_reserve.h"
 #include "common/mapping/install/prepare.h"
 #include "operate/log_options.h"
 
@@ -48,6 +49,11 @@ operate::LogFacts LogLook::OfFile() const {
   operate::LogFacts facts{.bytes = static_cast<int64_t>(error ? bytes : bytes + wal)};
   const std::filesystem::space_info space = std::filesystem::space(path, error);
   if (!error) facts.free_bytes = static_cast<int64_t>(space.available);
+  if (const absl::Status room = eventlog::CheckRoom(path.string()); !room.ok()) {
+    facts.full = absl::StrCat(room.message(),
+                              "; next: let the replayer run, which trims the log, or make room "
+                              "there; capture goes on by itself");
+  }
   return facts;
 }
 

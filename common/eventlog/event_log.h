@@ -115,7 +115,8 @@ class EventLog {
   virtual absl::StatusOr<std::unique_ptr<LogWriter>> OpenWriter(const std::string& topic) = 0;
   virtual absl::StatusOr<std::unique_ptr<LogReader>> OpenReader(const std::string& topic,
                                                                 Offset from) = 0;
-  // Records below `before` may be dropped; how many really are is the implementation's choice.
+  // Records below `before` may be dropped; how many really are is the implementation's choice, and
+  // another call may drop more.
   // Unavailable when the log can't be reached now.
   virtual absl::Status Trim(const std::string& topic, Offset before) = 0;
 };

@@ -78,9 +78,6 @@ struct SourcePlan {
   std::string alias;                 // the name mapping SQL knows it by
   std::vector<StageColumn> columns;  // those any mapping uses, in attnum order
   std::vector<int> key;              // indices into columns: the identity
-  // False when two keys may be equal without being the same text (numeric, citext ...): then the
-  // database must collapse them, so a batch holds at most one change of this table.
-  bool text_identity = true;
   std::string stage;  // temporary table, unqualified
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage

@@ -168,7 +168,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   }
   for (const auto& [side, error] :
        {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error),
-        std::pair("log: ", facts.log.unreachable ? facts.log.error : "")}) {
+        std::pair("log: ", facts.log.unreachable ? facts.log.error : facts.log.full)}) {
     if (!error.empty()) status.errors.push_back(side + error);
   }
   return status;

@@ -53,6 +53,7 @@ struct LogFacts {
   std::optional<int64_t> next_offset;  // Kafka: one past the newest record of the change topic
   std::optional<int64_t> bytes;        // embedded: size of the file, its WAL included
   std::optional<int64_t> free_bytes;   // embedded: left on its disk
+  std::string full;                    // embedded: why nothing can be appended; else empty
 };
 
 struct Suspect {
