@@ -144,9 +144,24 @@ absl::Status Publisher::OnRow(const RowMessage& row) {
   ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
   const RowPlace place = {.commit_lsn = begin_.commit_lsn, .ordinal = ordinal_++};
-  const absl::Status appended =
-      Append(keys_ ? KeyOf(row, relation) : std::string_view(), encoder_.EncodeRow(row, place));
+  ASSIGN_OR_RETURN(const std::string_view key, EnterKey(row, place, relation));
+  const absl::Status appended = Append(key, encoder_.EncodeRow(row, place));
   return absl::IsInvalidArgument(appended) ? TooLarge(appended, *relation) : appended;
+}
+
+absl::StatusOr<std::string_view> Publisher::EnterKey(const RowMessage& row, const RowPlace& place,
+                                                     CachedRelation* relation) {
+  if (!keys_) return std::string_view();
+  if (row.op != RowMessage::Op::kUpdate || row.old_kind == 0) return KeyOf(row, relation);
+  old_key_ = OldKeyOf(row, relation);
+  const bool identity = relation->key->is_identity();
+  if (!identity || old_key_ == KeyOf(row, relation)) return KeyOf(row, relation);
+  event::v1::KeyEnd* end = encoder_.New().mutable_key_end();
+  end->set_relation_id(row.relation_id);
+  end->set_commit_lsn(place.commit_lsn.value());
+  end->set_ordinal(place.ordinal);
+  RETURN_IF_ERROR(Append(old_key_, encoder_.Serialize()));
+  return KeyOf(row, relation);
 }
 
 // No later start gets past it, so what can be done is on the source.

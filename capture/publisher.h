@@ -79,6 +79,9 @@ class Publisher {
   absl::Status OnCommit(const CommitMessage& commit);
   absl::Status OnRelation(const RelationMessage& relation);
   absl::Status OnRow(const RowMessage& row);
+  // The key of its record, after a KeyEnd under the one the row had, if that was another.
+  absl::StatusOr<std::string_view> EnterKey(const RowMessage& row, const RowPlace& place,
+                                            CachedRelation* relation);
   absl::Status TooLarge(const absl::Status& refused, const CachedRelation& relation) const;
   absl::Status OnTruncate(const TruncateMessage& truncate);
   absl::Status OnLogicalMessage(const LogicalMessage& message);
@@ -101,6 +104,7 @@ class Publisher {
   std::string origin_;
   Lsn origin_lsn_;
   uint64_t ordinal_ = 0;  // of the next row or truncate
+  std::string old_key_;   // reused from one row to the next
 
   const Lsn start_;
   Lsn position_;

@@ -11,14 +11,12 @@ absl::Status ColumnCountError(const CachedRelation& relation, size_t count) {
       relation.name, relation.relation_id, count, relation.column_count));
 }
 
-}  // namespace
-
-std::string_view KeyOf(const RowMessage& row, CachedRelation* relation) {
-  const bool deleted = row.op == RowMessage::Op::kDelete;
+// Without `row`, of the old one. What was not sent again is as it was.
+std::string_view MakeKey(const TupleFields* row, const TupleFields* old, CachedRelation* relation) {
   relation->key->Start();
   for (const uint16_t i : relation->identity_columns) {
-    const TupleField* field = deleted ? &row.old_fields[i] : &row.new_fields[i];
-    if (field->kind == 'u' && row.old_kind == 'O') field = &row.old_fields[i];
+    const TupleField* field = row == nullptr ? &(*old)[i] : &(*row)[i];
+    if (field->kind == 'u' && old != nullptr) field = &(*old)[i];
     switch (field->kind) {
       case 't':
         relation->key->AddText(field->value);
@@ -32,6 +30,17 @@ std::string_view KeyOf(const RowMessage& row, CachedRelation* relation) {
     }
   }
   return relation->key->Finish();
+}
+
+}  // namespace
+
+std::string_view KeyOf(const RowMessage& row, CachedRelation* relation) {
+  return MakeKey(row.op == RowMessage::Op::kDelete ? nullptr : &row.new_fields,
+                 row.old_kind == 0 ? nullptr : &row.old_fields, relation);
+}
+
+std::string_view OldKeyOf(const RowMessage& row, CachedRelation* relation) {
+  return MakeKey(nullptr, &row.old_fields, relation);
 }
 
 const CachedRelation& RelationCache::Put(const RelationMessage& message,

@@ -29,6 +29,8 @@ struct CachedRelation {
 // The key of `row`'s log record: of the new row, or of the deleted one. Valid until the next call
 // for this relation.
 std::string_view KeyOf(const RowMessage& row, CachedRelation* relation);
+// Of the row before this update, which sent its old identity.
+std::string_view OldKeyOf(const RowMessage& row, CachedRelation* relation);
 
 class RelationCache {
  public:

@@ -101,6 +101,7 @@ absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
         progressed_ = true;
       }
       return absl::OkStatus();
+    case Event::kKeyEnd:  // of the row that follows, for readers that go by keys
     case Event::kMessage:
       return absl::OkStatus();  // heartbeats and markers only move the position
     default:

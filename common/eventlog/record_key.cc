@@ -8,7 +8,8 @@ RecordKey::RecordKey(std::string_view schema, std::string_view table) {
 }
 
 std::string_view RecordKey::Finish() {
-  if (key_.size() > kBytesMax) {
+  identity_ = key_.size() <= kBytesMax;
+  if (!identity_) {
     key_.resize(prefix_bytes_);
     key_.append(1, '\0').append(1, '*');
   }

@@ -36,6 +36,8 @@ class RecordKey {
 
   // Valid until the next Start. When the key would exceed kBytesMax: the table and "*".
   std::string_view Finish();
+  // Whether what Finish gave is that of a row, not of all rows with a long key.
+  bool is_identity() const { return identity_; }
 
  private:
   void Add(char kind, std::string_view value) {
@@ -47,6 +49,7 @@ class RecordKey {
 
   size_t prefix_bytes_;
   std::string key_;
+  bool identity_ = false;
 };
 
 }  // namespace switchyard::eventlog
