@@ -403,7 +403,9 @@ TEST_F(SqliteLogTest, AFullDiskIsHealedByTrimming) {
     const auto reading = Open(file);  // by the program that replays
     ASSERT_OK(testing::Await("everything is appended", kLong, [&]() -> absl::StatusOr<bool> {
       ASSIGN_OR_RETURN(const TopicInfo info, reading->Describe(kTopic));
-      RETURN_IF_ERROR(reading->Trim(kTopic, info.next));
+      // The writer may be in the middle of filling it again.
+      const absl::Status trimmed = reading->Trim(kTopic, info.next);
+      if (!absl::IsUnavailable(trimmed)) RETURN_IF_ERROR(trimmed);
       return writer->durable_sequence() == kCount;
     }));
     ASSERT_OK_AND_ASSIGN(const TopicInfo info, reading->Describe(kTopic));
