@@ -112,9 +112,11 @@ absl::Status LoadTables(pg::Session& session, const std::string& named, Catalog*
            c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
            c.reltuples::bigint,
            -- As of the last ANALYZE; LoadSizes may know better.
-           current_setting('block_size')::bigint
-             * (c.relpages + coalesce((SELECT t.relpages FROM pg_class t
-                                       WHERE t.oid = c.reltoastrelid), 0))
+           CASE WHEN c.relkind IN ('r', 'm') THEN
+             current_setting('block_size')::bigint
+               * (c.relpages + coalesce((SELECT t.relpages FROM pg_class t
+                                         WHERE t.oid = c.reltoastrelid), 0))
+           ELSE 0 END
     FROM wanted w JOIN pg_class c ON c.oid = w.oid JOIN pg_namespace s ON s.oid = c.relnamespace
     ORDER BY w.position, w.leaf, s.nspname, c.relname)"),
                                                         {named}));
