@@ -190,6 +190,10 @@ TEST_F(CliResumeTest, TheFirstCopyMayBeOfAnotherShape) {
   ASSERT_EQ(resume.exit_code, 0) << resume.output;
   EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
   ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(Await("the copy to be loaded", absl::Seconds(60), [&] {
+    return New("SELECT copy_lsn > '0/0' FROM switchyard.stream") == "t";
+  }));
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 7 WHERE id = 1"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(OrdersOf("new_db"), OrdersOf("old_db"));
   EXPECT_EQ(New("SELECT count(*) FROM switchyard.request WHERE state = 'open'"), "0");
