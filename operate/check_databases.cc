@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/after_copy_check.h"
+#include "common/mapping/install/analyze.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/error.h"
@@ -132,6 +133,16 @@ absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::P
   return absl::OkStatus();
 }
 
+// The role that replays fills tables whose statistics only their owner may make.
+absl::Status TellOfAnalyze(const mapping::Plan& plan, pg::Session& session,
+                           operate::CheckReport* report) {
+  std::vector<std::string> tables;
+  for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
+  ASSIGN_OR_RETURN(const std::string note, mapping::AnalyzeNote(session, tables));
+  if (!note.empty()) report->facts.push_back("NEW: " + note);
+  return absl::OkStatus();
+}
+
 // Without the other side the mapping can't be compiled, which reports them with their place.
 void ReportMissing(const Side& side, operate::CheckReport* report) {
   for (const spec::TableName& name : side.catalog.missing) {
@@ -161,6 +172,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
   }
   if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
   RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
+  RETURN_IF_ERROR(TellOfAnalyze(*plan, *new_side.session, report));
   return CheckTargetsEmpty(file, *plan, *new_side.session, report);
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/mapping/install/analyze.h"
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/target_sql.h"
@@ -314,7 +315,8 @@ absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
 absl::Status BuildMirrorIndexes(pg::Session& session, const SourcePlan& source) {
   if (!source.mirrored) return absl::OkStatus();
   RETURN_IF_ERROR(MakeIndexes(session, source).status());
-  return session.Execute("ANALYZE " + source.mirror.target);
+  ASSIGN_OR_RETURN(Analyzer analyzer, Analyzer::Make(session, {source.mirror.target}));
+  return analyzer.Analyze(source.mirror.target);
 }
 
 absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan) {

@@ -15,6 +15,8 @@
 namespace switchyard::mapping {
 namespace {
 
+// The right MAINTAIN came with it.
+constexpr int kMaintainRight = 170000;
 // GRANT SET ON PARAMETER and has_parameter_privilege() came with it.
 constexpr int kParameterRights = 150000;
 
@@ -286,8 +288,10 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
                     ";\n");
   }
   if (!written.empty()) {
-    absl::StrAppend(&sql, "GRANT SELECT, INSERT, UPDATE, DELETE ON\n  ", TableList(written),
-                    "\n  TO ", role, ";\n");
+    // MAINTAIN: ANALYZE after the copy, which before it only the owner may run.
+    absl::StrAppend(&sql, "GRANT SELECT, INSERT, UPDATE, DELETE",
+                    target.server_version >= kMaintainRight ? ", MAINTAIN" : "", " ON\n  ",
+                    TableList(written), "\n  TO ", role, ";\n");
   }
   if (!read.empty()) {
     absl::StrAppend(&sql, "GRANT SELECT ON\n  ", TableList(read), "\n  TO ", role, ";\n");
