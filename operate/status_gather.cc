@@ -171,8 +171,8 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
     SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
            (extract(epoch FROM started_at) * 1000000)::bigint,
-           (extract(epoch FROM finished_at) * 1000000)::bigint
-    FROM switchyard.copy WHERE stream = $1 AND NOT gone ORDER BY bytes_estimate DESC, relation_id)",
+           (extract(epoch FROM finished_at) * 1000000)::bigint, gone
+    FROM switchyard.copy WHERE stream = $1 ORDER BY bytes_estimate DESC, relation_id)",
                                                         {facts->stream}));
   for (int i = 0; i < copy.rows(); ++i) {
     CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
@@ -183,6 +183,7 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
     if (!table.bytes_estimate.has_value()) table.bytes_estimate = Estimate(copy, i, 6);
     table.started = OptionalTime(copy, i, 7);
     table.finished = OptionalTime(copy, i, 8);
+    table.gone = copy.boolean(i, 9);
   }
   return absl::OkStatus();
 }

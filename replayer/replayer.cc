@@ -1,6 +1,7 @@
 #include "replayer/replayer.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -16,8 +17,9 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/records/reach.h"
 #include "replayer/copy/copy_loader.h"
-#include "replayer/pipeline.h"
+#include "replayer/copy/derive_copy.h"
 #include "replayer/target/doubt.h"
 
 namespace switchyard::replayer {
@@ -29,6 +31,24 @@ constexpr char kCopyAnew[] =
 constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
 constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
+
+// As of when each table was copied: a partition without a point of its own went before that. One
+// that joined the others later has a later point.
+std::map<int, Lsn> CopiedBefore(const mapping::Plan& plan, const std::map<uint32_t, Lsn>& points,
+                                const std::vector<event::v1::Relation>& relations) {
+  std::map<uint32_t, uint32_t> roots;
+  for (const event::v1::Relation& relation : relations) {
+    roots[relation.relation_id()] = relation.root_relation_id();
+  }
+  std::map<int, Lsn> before;
+  for (const auto& [id, lsn] : points) {
+    const mapping::SourcePlan* source = plan.FindRelation(id, roots[id]);
+    if (source == nullptr) continue;
+    const auto [at, is_new] = before.emplace(source - plan.sources.data(), lsn);
+    if (!is_new) at->second = std::min(at->second, lsn);
+  }
+  return before;
+}
 
 }  // namespace
 
@@ -125,15 +145,13 @@ absl::Status Replayer::RunOnce() {
   trim_wal_ = Lsn();
   ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   RETURN_IF_ERROR(log_.CreateTopic(options_.change_topic));
-  // A stream that stopped has no copy point unless its copy was complete.
-  const bool copied = state.copy_lsn.valid();
-  if (!copied) {
+  // The position is given once every table is loaded, the copy point when all is derived from them.
+  if (!state.position.lsn.valid()) {
     RETURN_IF_ERROR(RefuseLostCopy(state));
     RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
     RETURN_IF_ERROR(Copy());
-    RETURN_IF_ERROR(target_.ReloadPosition());  // the copy gave it
-    RETURN_IF_ERROR(target_.LoadOrder());
   }
+  if (!state.copy_lsn.valid()) RETURN_IF_ERROR(FinishCopy(state));
   return Stream();
 }
 
@@ -151,9 +169,7 @@ absl::Status Replayer::RefuseLostCopy(const records::StreamState& state) {
 
 absl::Status Replayer::Copy() {
   CopyLoader loader(target_, plan_,
-                    {.stream = options_.target.stream,
-                     .after_copy = options_.after_copy,
-                     .workers = options_.copy_workers});
+                    {.stream = options_.target.stream, .workers = options_.copy_workers});
   RETURN_IF_ERROR(LoadDoubts(target_.session(), plan_, options_.target.stream).status());
   RETURN_IF_ERROR(loader.Start());
   ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.copy_topic, loader.first_offset()));
@@ -190,6 +206,52 @@ absl::Status Replayer::RefuseUnreadableCopy(const CopyLoader& loader) {
   return LoadDoubts(target_.session(), plan_, options_.target.stream).status();
 }
 
+// After a stop what was mended in OLD since then is to be there, too: it is on the log.
+absl::Status Replayer::FinishCopy(const records::StreamState& state) {
+  int64_t until = 0;
+  if (state.state == "stopped") {
+    ASSIGN_OR_RETURN(const eventlog::TopicInfo changes, log_.Describe(options_.change_topic));
+    until = changes.next;
+  }
+  ASSIGN_OR_RETURN(const CopyPoints points,
+                   LoadCopyRange(target_.session(), options_.target.stream));
+  RETURN_IF_ERROR(RollForward(points.last, until));
+  RETURN_IF_ERROR(
+      DeriveCopy(target_, plan_, options_.target.stream, points.last, options_.after_copy));
+  return target_.LoadOrder();
+}
+
+// Tables that were copied at different points, to where the log has reached the last of them and
+// record `until`.
+absl::Status Replayer::RollForward(Lsn last, int64_t until) {
+  const auto there = [&] {
+    const records::Position& position = target_.position();
+    return records::Reaches(position, last) && position.next_offset >= until;
+  };
+  if (there()) return absl::OkStatus();
+  LogInfo("replayer", "tables copied at different points are rolled forward",
+          {{"stream", options_.target.stream},
+           {"lsn", target_.position().lsn.ToString()},
+           {"to", last.ToString()}});
+  RETURN_IF_ERROR(target_.stream().SetState("catching_up"));
+  RETURN_IF_ERROR(BeginRollForward(target_, plan_));
+  while (!there()) {
+    ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
+    read_again_ = false;
+    ASSIGN_OR_RETURN(const auto pipeline, OpenPipeline(state));
+    while (!there() && !read_again_) {
+      ASSIGN_OR_RETURN(const bool idle, ApplyNext(*pipeline));
+      if (TrimIsDue()) {
+        RETURN_IF_ERROR(
+            TrimFlushed({.change = target_.position().next_offset, .copy = state.copy_offset}));
+      }
+      RETURN_IF_ERROR(EndIfDrained(idle));
+    }
+  }
+  target_.EndRollForward();
+  return absl::OkStatus();
+}
+
 absl::Status Replayer::Stream() {
   while (true) {
     ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
@@ -198,31 +260,38 @@ absl::Status Replayer::Stream() {
   }
 }
 
-// Until the log is to be read again (OK), or something fails.
-absl::Status Replayer::StreamFrom(const records::StreamState& state) {
-  copy_lsn_ = state.copy_lsn;
+// Reads on from where the target stands.
+absl::StatusOr<std::unique_ptr<Pipeline>> Replayer::OpenPipeline(
+    const records::StreamState& state) {
   hold_ = state.hold_lsn;
-  catching_up_ = state.position.lsn.value() + 1 < copy_lsn_.value();
-  ASSIGN_OR_RETURN(resume_, LoadResume());
-  RETURN_IF_ERROR(AnswerLoaded(target_.session(), plan_, options_.target.stream));
   ASSIGN_OR_RETURN(const Doubts doubts,
                    LoadDoubts(target_.session(), plan_, options_.target.stream));
   in_doubt_ = !doubts.in_doubt.empty();
+  PipelineOptions options{.position = state.position};
+  options.batcher = {.batch_rows_max = options_.batch_rows_max,
+                     .batch_bytes_max = options_.batch_bytes_max,
+                     .copied_again = doubts.copied_again,
+                     .in_doubt = doubts.in_doubt,
+                     .hold_lsn = state.hold_lsn,
+                     .alone_until = alone_until_};
+  ASSIGN_OR_RETURN(options.relations, target_.stream().LoadRelations());
+  ASSIGN_OR_RETURN(options.batcher.copy_points, target_.stream().LoadCopyPoints());
+  options.batcher.copied_before =
+      CopiedBefore(plan_, options.batcher.copy_points, options.relations);
+  ASSIGN_OR_RETURN(options.batcher.gone, target_.stream().LoadGone());
+  ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
+  return std::make_unique<Pipeline>(std::move(options), plan_, std::move(reader), cancel_);
+}
+
+// Until the hold is reached or the log is to be read again (both OK), or something fails.
+absl::Status Replayer::StreamFrom(const records::StreamState& state) {
+  ASSIGN_OR_RETURN(resume_, LoadResume());
+  RETURN_IF_ERROR(AnswerLoaded(target_.session(), plan_, options_.target.stream));
+  ASSIGN_OR_RETURN(const auto pipeline, OpenPipeline(state));
   RETURN_IF_ERROR(target_.stream().SetState(consistent() ? "streaming" : "catching_up"));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));
   // One that the file was given since the copy; a resume makes its own once its tables are filled.
   if (!resume_) RETURN_IF_ERROR(mapping::AddMirrorIndexes(target_.session(), plan_));
-  PipelineOptions pipeline_options{.position = state.position};
-  pipeline_options.batcher = {.batch_rows_max = options_.batch_rows_max,
-                              .batch_bytes_max = options_.batch_bytes_max,
-                              .copied_again = doubts.copied_again,
-                              .in_doubt = doubts.in_doubt,
-                              .hold_lsn = state.hold_lsn,
-                              .alone_until = alone_until_};
-  ASSIGN_OR_RETURN(pipeline_options.batcher.copy_points, target_.stream().LoadCopyPoints());
-  ASSIGN_OR_RETURN(pipeline_options.batcher.gone, target_.stream().LoadGone());
-  ASSIGN_OR_RETURN(pipeline_options.relations, target_.stream().LoadRelations());
-  ASSIGN_OR_RETURN(auto reader, log_.OpenReader(options_.change_topic, state.position.next_offset));
   LogInfo("replayer", "streaming",
           {{"stream", options_.target.stream},
            {"lsn", state.position.lsn.ToString()},
@@ -232,19 +301,30 @@ absl::Status Replayer::StreamFrom(const records::StreamState& state) {
                                      RecopyOptions{.stream = options_.target.stream,
                                                    .change_topic = options_.change_topic,
                                                    .copy_topic = options_.copy_topic});
-  Pipeline pipeline(std::move(pipeline_options), plan_, std::move(reader), cancel_);
   while (true) {
-    RETURN_IF_ERROR(cancel_.status());
-    const std::optional<changes::Batch> batch = pipeline.Next(kBatchWait);
-    if (batch) RETURN_IF_ERROR(ApplyUnlessHeld(*batch));
-    if (!batch && pipeline.ended()) return pipeline.status();
-    if (!batch && !target_.in_transaction()) {
-      ASSIGN_OR_RETURN(hold_, target_.stream().AnswerHold(/*met=*/false));
-    }
+    ASSIGN_OR_RETURN(const bool idle, ApplyNext(*pipeline));
     RETURN_IF_ERROR(Chores());
     if (read_again_) return absl::OkStatus();
-    RETURN_IF_ERROR(EndIfDrained(!batch));
+    RETURN_IF_ERROR(EndIfDrained(idle));
   }
+}
+
+// True: nothing came.
+absl::StatusOr<bool> Replayer::ApplyNext(Pipeline& pipeline) {
+  RETURN_IF_ERROR(cancel_.status());
+  const std::optional<changes::Batch> batch = pipeline.Next(kBatchWait);
+  if (batch) {
+    RETURN_IF_ERROR(ApplyUnlessHeld(*batch));
+    return false;
+  }
+  if (pipeline.ended()) {
+    RETURN_IF_ERROR(pipeline.status());
+    read_again_ = true;
+  }
+  if (!target_.in_transaction()) {
+    ASSIGN_OR_RETURN(hold_, target_.stream().AnswerHold(/*met=*/false));
+  }
+  return true;
 }
 
 absl::Status Replayer::ApplyOne(const changes::Batch& batch) {
@@ -278,10 +358,6 @@ absl::Status Replayer::ApplyOne(const changes::Batch& batch) {
   in_doubt_ |= !batch.in_doubt.empty() || batch.unreadable.has_value();
   if (batch.chunk) return status;
   careful_ = false;
-  if (catching_up_ && target_.position().lsn.value() + 1 >= copy_lsn_.value()) {
-    catching_up_ = false;
-    return NoteConsistency();
-  }
   return status;
 }
 
@@ -334,14 +410,12 @@ absl::Status Replayer::Chores() {
   next_chores_ = now + kChoresInterval;
   RETURN_IF_ERROR(HandleRequests());
   if (now >= next_look_) RETURN_IF_ERROR(Look());
-  if (!catching_up_) {
-    RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
-    read_again_ |= recopy_->TakeReleased();
-    if (recopy_->TakeSwapped() && target_.ordered() != nullptr) {
-      RETURN_IF_ERROR(target_.RetryQuarantine(0).status());
-    }
-    if (resume_) RETURN_IF_ERROR(StepResume());
+  RETURN_IF_ERROR(recopy_->Step(resume_ ? resume_->work.recompute : std::vector<std::string>()));
+  read_again_ |= recopy_->TakeReleased();
+  if (recopy_->TakeSwapped() && target_.ordered() != nullptr) {
+    RETURN_IF_ERROR(target_.RetryQuarantine(0).status());
   }
+  if (resume_) RETURN_IF_ERROR(StepResume());
   ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   if (state.hold_lsn && *state.hold_lsn <= target_.position().lsn) return absl::OkStatus();
   if (!TrimIsDue()) return absl::OkStatus();

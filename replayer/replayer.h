@@ -1,6 +1,6 @@
-// The replayer's loop for one stream: copy first, then the change topic, one thread reading and
-// batching, one applying, joined by a bounded queue. When it is behind, many transactions become
-// one; when it is up to date each is applied at once.
+// The replayer's loop for one stream: copy first, brought to one point where it was cut, then the
+// change topic, one thread reading and batching, one applying, joined by a bounded queue. When it
+// is behind, many transactions become one; when it is up to date each is applied at once.
 //
 //   Replayer replayer(options, plan, log, cancel);
 //   absl::Status status = replayer.Run();   // until shutdown (Cancelled) or a person must act
@@ -23,6 +23,7 @@
 #include "common/mapping/plan_change.h"
 #include "replayer/copy/copy_loader.h"
 #include "replayer/copy/recopy.h"
+#include "replayer/pipeline.h"
 #include "replayer/target/pg_target.h"
 #include "replayer/trimmer.h"
 
@@ -77,10 +78,14 @@ class Replayer {
   absl::Status RefuseLostCopy(const records::StreamState& state);
   absl::Status Copy();
   absl::Status RefuseUnreadableCopy(const CopyLoader& loader);
+  absl::Status FinishCopy(const records::StreamState& state);
+  absl::Status RollForward(Lsn last, int64_t until);
+  absl::StatusOr<std::unique_ptr<Pipeline>> OpenPipeline(const records::StreamState& state);
   absl::Status Stream();
   absl::Status StreamFrom(const records::StreamState& state);
+  absl::StatusOr<bool> ApplyNext(Pipeline& pipeline);
   absl::Status ApplyOne(const changes::Batch& batch);
-  bool consistent() const { return !catching_up_ && !resume_.has_value() && !in_doubt_; }
+  bool consistent() const { return !resume_.has_value() && !in_doubt_; }
   absl::Status NoteConsistency();
   absl::Status Chores();
   absl::Status HandleRequests();
@@ -109,8 +114,6 @@ class Replayer {
   std::unique_ptr<Recopy> recopy_;  // of the session that streams
   Lsn alone_until_;       // transactions up to here go one by one: merged, a row was refused
   bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
-  bool catching_up_ = false;  // behind the largest copy point
-  Lsn copy_lsn_;
   bool in_doubt_ = false;    // see doubt.h
   bool read_again_ = false;  // from the position: a table is no longer in doubt, or a hold was set
   std::optional<Lsn> hold_;  // as last seen

@@ -176,7 +176,7 @@ absl::Status Batcher::OnRow(const RowView& row) {
   }
   const RelationMap::Relation& relation = *known;
   if (relation.source < 0) return absl::OkStatus();
-  if (InCopy(row.relation_id) || options_.in_doubt.contains(relation.source)) {
+  if (InCopy(row.relation_id, relation.source) || options_.in_doubt.contains(relation.source)) {
     return absl::OkStatus();
   }
   if (!relation.fit.ok()) return OnUnreadable(relation.source, relation.fit);
@@ -239,7 +239,9 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   std::set<int> emptied;
   for (const uint32_t id : ids) {
     const RelationMap::Relation* relation = relations_.Find(id);
-    if (relation == nullptr || relation->source < 0 || InCopy(id)) continue;
+    if (relation == nullptr || relation->source < 0 || InCopy(id, relation->source)) {
+      continue;
+    }
     const int source = relation->source;
     if (!relations_.CoversAll(source, empty)) {
       RETURN_IF_ERROR(OnPartitionEmptied(source));
@@ -252,9 +254,11 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
 }
 
 // Whether the copy of the table holds the transaction being read.
-bool Batcher::InCopy(uint32_t relation_id) const {
+bool Batcher::InCopy(uint32_t relation_id, int source) const {
   const auto point = options_.copy_points.find(relation_id);
-  return open_lsn_ < (point == options_.copy_points.end() ? options_.copied_before : point->second);
+  if (point != options_.copy_points.end()) return open_lsn_ < point->second;
+  const auto whole = options_.copied_before.find(source);
+  return whole != options_.copied_before.end() && open_lsn_ < whole->second;
 }
 
 absl::Status Batcher::OnPartitionEmptied(int source) {

@@ -42,8 +42,8 @@ struct BatcherOptions {
   int64_t batch_bytes_max = int64_t{16} << 20;
   // Row events of a table below its copy point are in the copy already.
   std::map<uint32_t, Lsn> copy_points;
-  // The same for tables without a point of their own: partitions that went before the copy.
-  Lsn copied_before;
+  // The same by source, for tables without a point of their own: partitions that went before it.
+  std::map<int, Lsn> copied_before;
   // Partitions that are no more: a TRUNCATE need not name them.
   std::set<uint32_t> gone;
   // Sources, by index, that are being copied again. The TRUNCATE of one of their partitions, whose
@@ -94,7 +94,7 @@ class Batcher {
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
   absl::Status OnPartitionEmptied(int source);
   absl::Status OnUnreadable(int source, const absl::Status& why);
-  bool InCopy(uint32_t relation_id) const;
+  bool InCopy(uint32_t relation_id, int source) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
   void Merge(const RawChange& change);
   void MergeOpen();

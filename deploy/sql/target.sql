@@ -10,17 +10,19 @@ COMMENT ON SCHEMA switchyard_old IS 'Switchyard: mirror of the source tables tha
 -- One row per stream applied here. Every transaction of the replayer begins by moving it.
 CREATE TABLE IF NOT EXISTS switchyard.stream (
   name text PRIMARY KEY,
-  -- new, copying, catching_up (behind the last copy point), streaming, stopped
+  -- new, copying, catching_up (tables of a copy that was cut are brought to one point; or some are
+  -- copied or derived again), streaming, stopped
   state text NOT NULL DEFAULT 'new',
   stop_reason text,
   -- Every commit of the source with LSN <= lsn, published in an epoch <= epoch, is applied.
   epoch bigint NOT NULL DEFAULT 0,
+  -- 0/0: some table is still to be loaded.
   lsn pg_lsn NOT NULL DEFAULT '0/0',
   -- The log up to covered_lsn has been read: end of that commit, or a later heartbeat.
   covered_lsn pg_lsn NOT NULL DEFAULT '0/0',
   log_offset bigint NOT NULL DEFAULT 0,   -- next record of the change topic
   copy_offset bigint NOT NULL DEFAULT 0,  -- of the copy topic: behind the last event but chunks
-  copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; consistent from there on
+  copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; 0/0: nothing is derived
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
   -- = hold_lsn: every commit below it is applied, none at or above it, and none below it is to come
   held_at pg_lsn,

@@ -163,6 +163,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   if (previous != nullptr) AssessRates(facts, *previous, &status);
   // How much is loaded only NEW can say.
   for (const CopyTable& table : facts.target_error.empty() ? facts.copy : kNoTables) {
+    if (table.gone) continue;
     status.copy.push_back(AssessCopy(table.recopy ? AsRecopied(table, facts.open_recopies) : table,
                                      facts.target_now));
   }

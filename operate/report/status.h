@@ -40,6 +40,7 @@ struct CopyTable {
   std::optional<int64_t> rows_estimate;
   std::optional<int64_t> bytes_estimate;
   bool loaded = false;
+  bool gone = false;  // a partition that a newer copy of its table did not find
   int64_t rows_loaded = 0;
   int64_t bytes_loaded = 0;
   std::optional<absl::Time> started;  // of the load, by NEW's clock

@@ -12,6 +12,8 @@
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "replayer/copy/held_copy.h"
+#include "replayer/target/careful_rows.h"
+#include "replayer/write/savepoint.h"
 
 namespace switchyard::replayer {
 
@@ -53,7 +55,10 @@ CopyLane::CopyLane(CopyLaneOptions options, const mapping::Plan& plan,
       session_(std::move(session)),
       loaded_offset_(options_.next_offset),
       committed_offset_(options_.next_offset),
+      writer_(*session_, plan),
+      quarantine_(writer_, options_.quarantine),
       queue_(kQueueBytes) {
+  quarantine_.set_copying(true);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "copy-lane");
 }
@@ -96,9 +101,9 @@ absl::Status CopyLane::AwaitFlush() {
 void CopyLane::Run() {
   absl::Status status;
   while (status.ok() && !stop_) {
-    const std::optional<CopyPiece> piece = queue_.PopFor(kIdle);
+    std::optional<CopyPiece> piece = queue_.PopFor(kIdle);
     const bool flush = piece && piece->relation == nullptr;
-    status = piece && !flush ? Load(*piece) : Commit();
+    status = piece && !flush ? Load(std::move(*piece)) : Commit();
     if (!flush || !status.ok()) continue;
     MutexLock lock(&mu_);
     ++flushed_;
@@ -130,7 +135,31 @@ absl::Status CopyLane::BeginIfNeeded() {
       "the copy position moved: another replayer, or the target lost its last commits in a crash");
 }
 
-absl::Status CopyLane::Load(const CopyPiece& piece) {
+absl::Status CopyLane::Load(CopyPiece piece) {
+  pieces_.push_back(std::move(piece));
+  absl::Status loaded = LoadPiece(pieces_.back());
+  while (IsRefusedRow(loaded)) {
+    refused_.insert(pieces_.back().relation->relation_id());
+    loaded = LoadAgain();
+  }
+  RETURN_IF_ERROR(loaded);
+  return transaction_bytes_ >= options_.transaction_bytes_max ? Commit() : absl::OkStatus();
+}
+
+// The transaction is lost to the statement that failed in it.
+absl::Status CopyLane::LoadAgain() {
+  session_->Rollback();
+  in_transaction_ = false;
+  transaction_bytes_ = 0;
+  loaded_.clear();
+  waiting_.clear();
+  routes_.clear();  // their load tables are gone
+  loaded_offset_ = committed_offset_;
+  for (const CopyPiece& piece : pieces_) RETURN_IF_ERROR(LoadPiece(piece));
+  return absl::OkStatus();
+}
+
+absl::Status CopyLane::LoadPiece(const CopyPiece& piece) {
   RETURN_IF_ERROR(BeginIfNeeded());
   const uint32_t id = piece.relation->relation_id();
   const auto known = routes_.find(id);
@@ -138,72 +167,95 @@ absl::Status CopyLane::Load(const CopyPiece& piece) {
     RETURN_IF_ERROR(OpenRoute(piece));
   }
   const Route& route = routes_[id];
-  RETURN_IF_ERROR(session_->BeginCopyIn(route.direct.empty() ? route.load_copy : route.direct));
+  const SourcePlan& source = plan_.sources[piece.source];
+  const bool direct = !route.direct.empty();
+  RETURN_IF_ERROR(
+      session_->BeginCopyIn(direct ? route.direct : "COPY " + route.load_table + " FROM STDIN"));
   RETURN_IF_ERROR(session_->PutCopyData(piece.data));
   const absl::StatusOr<int64_t> rows = session_->EndCopyIn();
-  RETURN_IF_ERROR(Annotate(rows.status(), "copy of " + plan_.sources[piece.source].name));
+  RETURN_IF_ERROR(Annotate(direct ? rows.status() : AsTypeChange(rows.status(), source),
+                           "copy of " + source.name));
   const auto bytes = static_cast<int64_t>(piece.data.size());
   loaded_[id].rows += *rows;
   loaded_[id].bytes += bytes;
-  if (route.direct.empty()) waiting_.insert(id);
+  if (!direct) waiting_.insert(id);
   loaded_offset_ = piece.offset + 1;
   transaction_bytes_ += bytes;
-  return transaction_bytes_ >= options_.transaction_bytes_max ? Commit() : absl::OkStatus();
+  return absl::OkStatus();
 }
 
 absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
   const SourcePlan& source = plan_.sources[piece.source];
-  const event::v1::Relation& relation = *piece.relation;
-  Route route{.source = piece.source, .generation = piece.generation};
-  std::vector<TableWrite> writes;
-  if (source.mirrored) writes.push_back(source.mirror);
+  const uint32_t id = piece.relation->relation_id();
+  Route route{.source = piece.source, .generation = piece.generation, .lsn = piece.lsn};
+  std::vector<std::pair<TableWrite, int>> writes;
+  if (source.mirrored) writes.emplace_back(source.mirror, -1);
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     if (plan_.mappings[m].source != piece.source) continue;
-    writes.push_back(options_.held[m] ? IntoHeld(plan_, m) : plan_.mappings[m].write);
+    if (options_.held[m]) {
+      writes.emplace_back(HeldWrite(plan_, m), -1);
+    } else {
+      writes.emplace_back(plan_.mappings[m].write, static_cast<int>(m));
+    }
   }
-  if (writes.size() == 1) {
-    const std::vector<std::string> columns = DirectColumns(source, writes[0], relation);
+  if (writes.size() == 1 && !refused_.contains(id)) {
+    const TableWrite& write = writes[0].first;
+    const std::vector<std::string> columns = DirectColumns(source, write, *piece.relation);
     if (!columns.empty()) {
-      route.direct = absl::StrCat("COPY ", writes[0].target, " (", mapping::JoinQuoted(columns),
+      route.direct = absl::StrCat("COPY ", write.target, " (", mapping::JoinQuoted(columns),
                                   ") FROM STDIN");
     }
   }
   if (route.direct.empty()) {
-    route.load_table = absl::StrCat("sy_load_", relation.relation_id());
-    std::vector<std::string> columns;
-    for (const event::v1::Column& column : relation.columns()) {
-      const auto used =
-          std::ranges::find(source.columns, column.name(), &mapping::StageColumn::name);
-      columns.push_back(QuoteIdentifier(column.name()) + " " +
-                        (used == source.columns.end() ? "text" : used->type));
-    }
-    RETURN_IF_ERROR(session_->Execute(absl::StrCat(
-        "DROP TABLE IF EXISTS pg_temp.", route.load_table, "; CREATE TEMP TABLE ", route.load_table,
-        " (", absl::StrJoin(columns, ", "), ") ON COMMIT DELETE ROWS")));
-    route.load_copy = absl::StrCat("COPY pg_temp.", route.load_table, " FROM STDIN");
-    for (const TableWrite& write : writes) {
-      route.load_inserts.push_back(mapping::BuildLoad(write, "pg_temp." + route.load_table));
+    RETURN_IF_ERROR(OpenLoadTable(piece, &route));
+    for (const auto& [write, mapping] : writes) {
+      route.takes.push_back({mapping::BuildLoad(write, route.load_table), mapping});
     }
   }
-  routes_[relation.relation_id()] = std::move(route);
+  routes_[id] = std::move(route);
   return absl::OkStatus();
+}
+
+absl::Status CopyLane::OpenLoadTable(const CopyPiece& piece, Route* route) {
+  const SourcePlan& source = plan_.sources[piece.source];
+  const std::string name = absl::StrCat("sy_load_", piece.relation->relation_id());
+  route->load_table = "pg_temp." + name;
+  std::vector<std::string> columns;
+  for (const event::v1::Column& column : piece.relation->columns()) {
+    const auto used = std::ranges::find(source.columns, column.name(), &mapping::StageColumn::name);
+    columns.push_back(QuoteIdentifier(column.name()) + " " +
+                      (used == source.columns.end() ? "text" : used->type));
+  }
+  return session_->Execute(absl::StrCat("DROP TABLE IF EXISTS ", route->load_table,
+                                        "; CREATE TEMP TABLE ", name, " (",
+                                        absl::StrJoin(columns, ", "), ") ON COMMIT DELETE ROWS"));
 }
 
 absl::Status CopyLane::InsertLoaded() {
   for (const uint32_t id : waiting_) {
-    for (const std::string& sql : routes_[id].load_inserts) {
-      if (sql.empty()) continue;
-      RETURN_IF_ERROR(Annotate(session_->QueryPrepared(sql).status(),
-                               "copy of " + plan_.sources[routes_[id].source].name));
+    const Route& route = routes_[id];
+    for (const Take& take : route.takes) {
+      RETURN_IF_ERROR(
+          Annotate(InsertFrom(route, take), "copy of " + plan_.sources[route.source].name));
     }
   }
   waiting_.clear();
   return absl::OkStatus();
 }
 
+absl::Status CopyLane::InsertFrom(const Route& route, const Take& take) {
+  if (take.sql.empty()) return absl::OkStatus();
+  const auto insert = [&] { return session_->QueryPrepared(take.sql).status(); };
+  if (take.mapping < 0) return AsTypeChange(insert(), plan_.sources[route.source]);
+  const absl::Status inserted = InSavepoint(*session_, "sy_insert", insert);
+  if (!IsRefusedRow(inserted)) return inserted;
+  return WriteRowsCarefully(writer_, quarantine_, take.mapping, route.load_table, route.lsn);
+}
+
 absl::Status CopyLane::Commit() {
   if (!in_transaction_) return absl::OkStatus();
   RETURN_IF_ERROR(InsertLoaded());
+  RETURN_IF_ERROR(quarantine_.CheckBound());
   // Last, and in one order: other lanes wait for these rows.
   for (const auto& [id, loaded] : loaded_) {
     RETURN_IF_ERROR(session_
@@ -226,6 +278,7 @@ absl::Status CopyLane::Commit() {
   in_transaction_ = false;
   transaction_bytes_ = 0;
   loaded_.clear();
+  pieces_.clear();
   committed_offset_ = loaded_offset_;
   return absl::OkStatus();
 }

@@ -5,6 +5,10 @@
 // so each chunk is loaded once, whatever is killed when. The lanes know no order among each other:
 // the loader drains them around every event that is not a chunk.
 //
+// Where a table takes the text of a chunk as it is, it goes there by COPY. Once it refuses a row of
+// it, what the transaction had is loaded again, with that relation by way of a load table, from
+// which the rows are written that fit; the others are put in quarantine.
+//
 // Push, Flush and status are the loader's; the rest runs on the lane's thread.
 #pragma once
 
@@ -19,10 +23,13 @@
 
 #include "common/base/bounded_queue.h"
 #include "common/base/mutex.h"
+#include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "proto/event.pb.h"
+#include "replayer/target/quarantine.h"
+#include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {
 
@@ -30,6 +37,7 @@ struct CopyLaneOptions {
   std::string stream;
   int lane = 0;
   int64_t next_offset = 0;  // as switchyard.copy_lane has it
+  QuarantineOptions quarantine;
   // By mapping: its rows wait in a held table (held_copy.h).
   std::vector<bool> held;
   int64_t transaction_bytes_max = 0;
@@ -38,6 +46,7 @@ struct CopyLaneOptions {
 struct CopyPiece {
   int source = 0;  // of the plan
   uint64_t generation = 0;
+  Lsn lsn;  // what the table is copied as of
   const event::v1::Relation* relation = nullptr;  // stays as it is until the lane is flushed
   int64_t offset = 0;
   std::string data;  // COPY text
@@ -61,14 +70,18 @@ class CopyLane {
   absl::Status AwaitFlush();
 
  private:
+  struct Take {
+    std::string sql;   // INSERT of the load table's rows
+    int mapping = -1;  // whose table may refuse them; -1: a mirror or held table
+  };
   // How the chunks of one relation reach their tables.
   struct Route {
     int source = 0;
     uint64_t generation = 0;
-    std::string direct;                     // COPY straight into the only table that takes the rows
-    std::string load_copy;                  // else COPY into a temporary table of the whole row,
-    std::vector<std::string> load_inserts;  // from where these take what they need
-    std::string load_table;
+    Lsn lsn;
+    std::string direct;      // COPY straight into the only table that takes the rows
+    std::string load_table;  // else a temporary one of the whole row, quoted,
+    std::vector<Take> takes;  // from where these take what they need
   };
   struct Loaded {
     int64_t rows = 0;
@@ -76,11 +89,15 @@ class CopyLane {
   };
 
   void Run();
-  absl::Status Load(const CopyPiece& piece);
+  absl::Status Load(CopyPiece piece);
+  absl::Status LoadPiece(const CopyPiece& piece);
+  absl::Status LoadAgain();
   absl::Status OpenRoute(const CopyPiece& piece);
+  absl::Status OpenLoadTable(const CopyPiece& piece, Route* route);
   absl::Status BeginIfNeeded();
   absl::Status Commit();
   absl::Status InsertLoaded();
+  absl::Status InsertFrom(const Route& route, const Take& take);
 
   const CopyLaneOptions options_;
   const mapping::Plan& plan_;
@@ -90,7 +107,11 @@ class CopyLane {
   const std::unique_ptr<pg::Session> session_;
   int64_t loaded_offset_;     // one past the last chunk loaded
   int64_t committed_offset_;  // as the target has it
+  TableWriter writer_;
+  Quarantine quarantine_;
   std::map<uint32_t, Route> routes_;
+  std::set<uint32_t> refused_;  // relations whose table refused a row: no longer direct
+  std::vector<CopyPiece> pieces_;  // of the open transaction
   std::map<uint32_t, Loaded> loaded_;  // by relation, in the open transaction
   std::set<uint32_t> waiting_;         // relations with rows in their load table
   bool in_transaction_ = false;

@@ -5,64 +5,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/changes/relation_map.h"
-#include "common/mapping/install/install.h"
-#include "common/mapping/sql/sql_builder.h"
-#include "common/pg/error.h"
+#include "replayer/copy/derive_copy.h"
 #include "replayer/copy/held_copy.h"
-#include "replayer/copy/schema_steps.h"
 
 namespace switchyard::replayer {
 
 using event::v1::Event;
 using mapping::SourcePlan;
-
-namespace {
-
-// What to know of a copy that does not fit together.
-std::string FirstAndLast(Lsn first, Lsn last) {
-  if (first == last) return "the copy";
-  return absl::StrCat("the copy (its tables are of ", first.ToString(), " to ", last.ToString(),
-                      ": where foreign keys hold, copy all at once, with switchyard recopy FILE "
-                      "--all)");
-}
-
-// A table is derived whole: one row that NEW refuses stops the copy. The rows themselves are not
-// told, but how to see them.
-absl::Status WithWayOn(const absl::Status& derived, const mapping::MappingPlan& mapping) {
-  if (!pg::IsRowRefused(derived)) return Annotate(derived, mapping.display);
-  std::string look = absl::StrCat("SELECT * FROM ", mapping.keyed.view);
-  // Key (id, name)=(7, x) already exists.
-  const std::string detail = pg::StatusErrorFields(derived).detail;
-  const size_t open = detail.find('(');
-  const size_t end = detail.find(")=(");
-  if (pg::StatusSqlState(derived) == "23505" && open < end && end != std::string::npos) {
-    const std::string columns = detail.substr(open + 1, end - open - 1);
-    look = absl::StrFormat("SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1", columns,
-                           mapping.keyed.view, columns);
-  }
-  return WithNextStep(
-      Annotate(derived, mapping.display),
-      absl::StrFormat("look on NEW at the rows that the select gives, with: %s. Mend it, run: "
-                      "switchyard resume FILE, and start replay again",
-                      look));
-}
-
-// Rows that were held back until the tables they refer to were there.
-absl::Status WithWayOut(const absl::Status& moved) {
-  if (!pg::IsRowRefused(moved)) return moved;
-  return WithNextStep(
-      moved,
-      "rows of OLD are not such as NEW's keys allow: mend them or the mapping, then "
-      "run: switchyard recopy FILE --all");
-}
-
-}  // namespace
 
 CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOptions options)
     : target_(target), plan_(plan), options_(std::move(options)) {}
@@ -101,6 +54,7 @@ absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
                  {options_.stream, std::to_string(options_.workers), std::to_string(copy_offset)})
           .status());
   CopyLaneOptions lane{.stream = options_.stream,
+                       .quarantine = target_.quarantine_options(),
                        .transaction_bytes_max = options_.transaction_bytes_max};
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     lane.held.push_back(target_.ordered() != nullptr && plan_.mappings[m].row_local &&
@@ -322,6 +276,11 @@ absl::Status CopyLoader::Discard(uint32_t id) {
     if (plan_.mappings[m].source != index) continue;
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
     RETURN_IF_ERROR(ClearHeld(target_.session(), m));
+    RETURN_IF_ERROR(
+        target_.session()
+            .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
+                   {options_.stream, QuarantineTarget(plan_.mappings[m])})
+            .status());
   }
   for (const uint32_t leaf : LeavesBeside(id)) {
     progress_[leaf].done = false;
@@ -349,11 +308,13 @@ absl::Status CopyLoader::DropLeavesLeftOut(const event::v1::CopyPoint& point) {
   if (point.partitions() == 0 || copied < point.partitions()) return absl::OkStatus();
   for (const uint32_t leaf : left_out) {
     progress_[leaf].done = progress_[leaf].gone = true;
+    progress_[leaf].lsn = Lsn(point.lsn());  // what the log holds of it below is void
     RETURN_IF_ERROR(
         target_.session()
             .Query("INSERT INTO switchyard.copy (stream, relation_id, table_name, generation, lsn, "
                    "done, gone) VALUES ($1, $2::oid, $3, 0, $4::pg_lsn, true, true) "
-                   "ON CONFLICT (stream, relation_id) DO UPDATE SET done = true, gone = true",
+                   "ON CONFLICT (stream, relation_id) DO UPDATE SET done = true, gone = true, "
+                   "lsn = excluded.lsn",
                    {options_.stream, std::to_string(leaf),
                     absl::StrCat(source.schema, ".", source.name), Lsn(point.lsn()).ToString()})
             .status());
@@ -378,6 +339,7 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
   }
   return lane.Push({.source = static_cast<int>(source - plan_.sources.data()),
                     .generation = chunk.generation(),
+                    .lsn = table->second.lsn,
                     .relation = &relation->second,
                     .offset = offset,
                     .data = std::move(*chunk.mutable_data())});
@@ -404,65 +366,32 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   return absl::OkStatus();
 }
 
-// In the caller's transaction: what waited for other tables, and what is computed from the copy.
-absl::Status CopyLoader::Derive() {
-  pg::Session& session = target_.session();
-  RETURN_IF_ERROR(target_.BeginWrites(/*careful=*/false));
-  for (const int m : target_.order()) {
-    const mapping::MappingPlan& mapping = plan_.mappings[m];
-    if (mapping.row_local) {
-      RETURN_IF_ERROR(WithWayOut(MoveHeld(session, plan_, static_cast<size_t>(m))));
-      RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
-      continue;
-    }
-    LogInfo("replayer", "deriving a table", {{"table", mapping.display}});
-    RETURN_IF_ERROR(WithWayOn(session.Execute(mapping.keyed.populate), mapping));
-    RETURN_IF_ERROR(session.Execute("ANALYZE " + mapping.target));
-    SY_FAULT_POINT("replayer.deriving");
-  }
-  return WithWayOut(target_.FinishWrites());
-}
-
 absl::Status CopyLoader::Finish() {
   RETURN_IF_ERROR(Commit());
   RETURN_IF_ERROR(DrainLanes());
   pg::Session& session = target_.session();
-  RETURN_IF_ERROR(mapping::BuildMirrorIndexes(session, plan_));
-  Lsn first;
-  Lsn last;
-  for (const auto& [id, table] : progress_) {
-    if (SourceOf(id) == nullptr || table.gone) continue;
-    if (!first.valid() || table.lsn < first) first = table.lsn;
-    last = std::max(last, table.lsn);
-  }
-  // One transaction: after a crash the derived tables are still empty, and it is done again.
+  ASSIGN_OR_RETURN(const CopyPoints points, LoadCopyRange(session, options_.stream));
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(CheckLanes());
     RETURN_IF_ERROR(
         session.Query("DELETE FROM switchyard.copy_lane WHERE stream = $1", {options_.stream})
             .status());
-    RETURN_IF_ERROR(
-        session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
-                        "SET LOCAL random_page_cost = 4; SET LOCAL work_mem = '256MB'"));
-    for (const mapping::IdAllotment& ids : plan_.ids) {
-      RETURN_IF_ERROR(Annotate(session.Execute(ids.all), "ids of kind " + ids.kind));
-    }
-    RETURN_IF_ERROR(Annotate(Derive(), FirstAndLast(first, last)));
-    RETURN_IF_ERROR(RunSchemaSteps(session, plan_, options_.stream, options_.after_copy));
     // Position p: every commit <= p is applied. A copy at L holds the commits below L.
     return session
         .Query(
-            "UPDATE switchyard.stream SET state = CASE WHEN $2::pg_lsn < $3::pg_lsn THEN "
-            "'catching_up' "
-            "ELSE 'streaming' END, lsn = $2::pg_lsn - 1, covered_lsn = $2::pg_lsn, "
-            "copy_lsn = $3::pg_lsn, commit_time = (SELECT min(copied_at) FROM switchyard.copy "
-            "WHERE stream = $1 AND lsn = $2::pg_lsn), updated_at = clock_timestamp() "
+            "UPDATE switchyard.stream SET lsn = $2::pg_lsn - 1, covered_lsn = $2::pg_lsn, "
+            "commit_time = (SELECT min(copied_at) FROM switchyard.copy "
+            "WHERE stream = $1 AND lsn = $2::pg_lsn AND NOT gone), updated_at = clock_timestamp() "
             "WHERE name = $1",
-            {options_.stream, first.ToString(), last.ToString()})
+            {options_.stream, points.first.ToString()})
         .status();
   }));
-  LogInfo("replayer", "copy finished", {{"stream", options_.stream}, {"lsn", first.ToString()}});
-  return absl::OkStatus();
+  SY_FAULT_POINT("replayer.copy_loaded");
+  LogInfo("replayer", "copy loaded",
+          {{"stream", options_.stream},
+           {"first_lsn", points.first.ToString()},
+           {"last_lsn", points.last.ToString()}});
+  return target_.ReloadPosition();
 }
 
 }  // namespace switchyard::replayer

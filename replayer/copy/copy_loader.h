@@ -1,5 +1,5 @@
-// The initial copy: from the copy topic into mirrors and row-local targets, then the keyed
-// mappings as a whole.
+// The initial copy: from the copy topic into mirrors and row-local targets. Rows that a target
+// refuses are put in quarantine.
 //
 // Chunks are dealt out to lanes, which load side by side (copy_lane.h). All else is done here, in
 // the order of the topic and with the lanes drained: switchyard.stream.copy_offset is this part's
@@ -28,8 +28,6 @@ namespace switchyard::replayer {
 
 struct CopyLoaderOptions {
   std::string stream;
-  // Run by Finish once the derived tables are full: a name for people, and the SQL.
-  std::vector<std::pair<std::string, std::string>> after_copy;
   int workers = 2;  // lanes, when the copy begins; one under way keeps those it has
   int64_t transaction_bytes_max = int64_t{32} << 20;  // of one lane
 };
@@ -56,8 +54,7 @@ class CopyLoader {
   // The chunks as well, once the lanes have loaded them.
   absl::Status DrainLanes();
 
-  // Indexes and statistics of the mirrors, the keyed mappings in graph order, and the stream's
-  // start: at the smallest copy point, catching up until the largest.
+  // The stream's start: at the smallest copy point. What is derived comes after (derive_copy.h).
   absl::Status Finish();
 
  private:
@@ -81,7 +78,6 @@ class CopyLoader {
   absl::Status Discard(uint32_t relation_id);
   std::vector<uint32_t> LeavesBeside(uint32_t relation_id) const;
   absl::Status DropLeavesLeftOut(const event::v1::CopyPoint& point);
-  absl::Status Derive();
 
   PgTarget& target_;
   const mapping::Plan& plan_;

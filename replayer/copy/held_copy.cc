@@ -1,20 +1,20 @@
 #include "replayer/copy/held_copy.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 
 namespace switchyard::replayer {
 
-using mapping::JoinQuoted;
-using mapping::MappingPlan;
+using mapping::SourcePlan;
 
 namespace {
 
-std::string HeldTable(size_t index) {
-  return QuoteQualified(mapping::kMirrorSchema, absl::StrCat("sy_held_", index));
-}
+std::string Name(size_t index) { return absl::StrCat("sy_held_", index); }
+std::string HeldTable(size_t index) { return QuoteQualified(mapping::kMirrorSchema, Name(index)); }
 
 absl::StatusOr<bool> IsThere(pg::Session& session, const std::string& table) {
   ASSIGN_OR_RETURN(const pg::Result there,
@@ -22,47 +22,50 @@ absl::StatusOr<bool> IsThere(pg::Session& session, const std::string& table) {
   return there.boolean(0, 0);
 }
 
+const SourcePlan& SourceOf(const mapping::Plan& plan, size_t index) {
+  return plan.sources[plan.mappings[index].source];
+}
+
 }  // namespace
 
 absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, size_t index) {
-  const MappingPlan& mapping = plan.mappings[index];
-  const std::string held = HeldTable(index);
-  ASSIGN_OR_RETURN(const bool there, IsThere(session, held));
-  if (there) return absl::OkStatus();
-  return session.Execute(absl::StrCat("CREATE TABLE ", held, " AS SELECT ",
-                                      JoinQuoted(mapping.columns), " FROM ", mapping.target,
-                                      " WITH NO DATA"));
+  std::vector<std::string> columns;
+  for (const mapping::StageColumn& column : SourceOf(plan, index).columns) {
+    columns.push_back(QuoteIdentifier(column.name) + " " + column.type);
+  }
+  return session.Execute(absl::StrCat("CREATE TABLE IF NOT EXISTS ", HeldTable(index), " (",
+                                      absl::StrJoin(columns, ", "), ")"));
 }
 
-mapping::TableWrite IntoHeld(const mapping::Plan& plan, size_t index) {
-  mapping::TableWrite write = plan.mappings[index].write;
-  const std::string held = HeldTable(index);
-  for (std::string* sql : {&write.load, &write.copy_in}) {
-    *sql = absl::StrReplaceAll(*sql,
-                               {{"INSERT INTO " + write.target + " ", "INSERT INTO " + held + " "},
-                                {"COPY " + write.target + " ", "COPY " + held + " "}});
+mapping::TableWrite HeldWrite(const mapping::Plan& plan, size_t index) {
+  return mapping::BuildSourceRows(SourceOf(plan, index), HeldTable(index),
+                                  "copy of " + SourceOf(plan, index).name, Name(index));
+}
+
+absl::StatusOr<std::map<int, std::string>> HeldTables(pg::Session& session,
+                                                      const mapping::Plan& plan) {
+  std::map<int, std::string> held;
+  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+    if (!plan.mappings[m].row_local) continue;
+    ASSIGN_OR_RETURN(const bool there, IsThere(session, HeldTable(m)));
+    if (there) held[static_cast<int>(m)] = HeldTable(m);
   }
-  write.target = held;
-  return write;
+  return held;
+}
+
+absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, size_t index) {
+  const SourcePlan& source = SourceOf(plan, index);
+  std::vector<std::string> key;
+  for (const int column : source.key) key.push_back(source.columns[column].name);
+  return session.Execute(absl::StrCat("CREATE INDEX IF NOT EXISTS ",
+                                      QuoteIdentifier(Name(index) + "_key"), " ON ",
+                                      HeldTable(index), " (", mapping::JoinQuoted(key), ")"));
 }
 
 absl::Status ClearHeld(pg::Session& session, size_t index) {
   const std::string held = HeldTable(index);
   ASSIGN_OR_RETURN(const bool there, IsThere(session, held));
   return there ? session.Execute("TRUNCATE " + held) : absl::OkStatus();
-}
-
-absl::Status MoveHeld(pg::Session& session, const mapping::Plan& plan, size_t index) {
-  const MappingPlan& mapping = plan.mappings[index];
-  const std::string held = HeldTable(index);
-  ASSIGN_OR_RETURN(const bool there, IsThere(session, held));
-  if (!there) return absl::OkStatus();
-  const std::string columns = JoinQuoted(mapping.columns);
-  RETURN_IF_ERROR(Annotate(
-      session.Execute(absl::StrCat("INSERT INTO ", mapping.target, " (", columns,
-                                   ") OVERRIDING SYSTEM VALUE SELECT ", columns, " FROM ", held)),
-      mapping.display));
-  return session.Execute("DROP TABLE " + held);
 }
 
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan) {

@@ -1,11 +1,14 @@
 // Copied rows that wait for the tables they refer to.
 //
 // Chunks of all tables come mixed. Where the target's foreign keys hold, the rows of a table that
-// refers to another one are loaded beside it, into a table without constraints, and moved over when
-// the whole copy is there. The tables outlast a restart, as what was copied does.
+// refers to another one are loaded beside it, as the source has them, into a table without
+// constraints; what the log changes until the whole copy is of one point goes there too. Then they
+// are moved over. The tables outlast a restart, as what was copied does.
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <string>
 
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
@@ -15,12 +18,15 @@ namespace switchyard::replayer {
 
 // One for row-local mapping `index` of the plan, unless it is there already.
 absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, size_t index);
-// The part of the mapping's write that loads a copy, into its held table.
-mapping::TableWrite IntoHeld(const mapping::Plan& plan, size_t index);
+// Writes it from the stage of the mapping's source.
+mapping::TableWrite HeldWrite(const mapping::Plan& plan, size_t index);
+// Those that are there, quoted, by mapping.
+absl::StatusOr<std::map<int, std::string>> HeldTables(pg::Session& session,
+                                                      const mapping::Plan& plan);
+// Their rows can be found by key, for changes of the log.
+absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, size_t index);
 // Empties it, when it is there.
 absl::Status ClearHeld(pg::Session& session, size_t index);
-// Moves its rows into the target and drops it, when it is there.
-absl::Status MoveHeld(pg::Session& session, const mapping::Plan& plan, size_t index);
 // Drops those of all mappings.
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan);
 

@@ -14,6 +14,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
+#include "common/records/reach.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/write/savepoint.h"
@@ -35,24 +36,6 @@ bool Passes(const absl::Status& status) { return MayPass(status) || absl::IsCanc
 bool HasNoArbiter(const absl::Status& status) { return pg::StatusSqlState(status) == "42P10"; }
 
 std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", relation_id); }
-
-// The side table as a target of row changes: every staged column, by name.
-mapping::TableWrite SideWrite(const SourcePlan& source, const std::string& side) {
-  mapping::RowLocalTarget target{.target = "pg_temp." + side,
-                                 .display = "re-copy of " + source.name,
-                                 .alias = source.alias,
-                                 .temp_suffix = side};
-  for (size_t i = 0; i < source.columns.size(); ++i) {
-    const std::string& name = source.columns[i].name;
-    const bool in_key = std::ranges::count(source.key, static_cast<int>(i)) > 0;
-    target.insertable.push_back(name);
-    target.assignments.push_back({.column = name,
-                                  .sql = QuoteIdentifier(name),
-                                  .plain = static_cast<int>(i),
-                                  .in_key = in_key});
-  }
-  return mapping::BuildTableWrite(source, target);
-}
 
 // Applies batches to a side table. The chunks of a large transaction go into one, which ends with
 // it, or is taken back with it.
@@ -305,9 +288,7 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
     last = std::max(last, leaf.lsn);
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
-  if (target_.position().lsn.value() + 1 < last.value() && target_.position().covered_lsn < last) {
-    return false;
-  }
+  if (!records::Reaches(target_.position(), last)) return false;
   ASSIGN_OR_RETURN(const std::optional<Asked> asked, AskedWith(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.
@@ -480,7 +461,7 @@ absl::Status Recopy::RollForward(Job& job) {
   changes::BatcherOptions options;
   for (const auto& [id, leaf] : job.leaves) {
     options.copy_points[id] = leaf.lsn;
-    options.copied_before = std::max(options.copied_before, leaf.lsn);
+    options.copied_before[0] = std::max(options.copied_before[0], leaf.lsn);
   }
   ASSIGN_OR_RETURN(const auto points, target_.stream().LoadCopyPoints());
   for (const uint32_t id : plan_.sources[job.source].relation_ids) {
@@ -494,7 +475,9 @@ absl::Status Recopy::RollForward(Job& job) {
   // Those are as of the position; the first rows to come have the shape that was copied.
   for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
 
-  const mapping::TableWrite write = SideWrite(plan_.sources[job.source], job.side);
+  const SourcePlan& source = plan_.sources[job.source];
+  const mapping::TableWrite write = mapping::BuildSourceRows(
+      source, "pg_temp." + job.side, "re-copy of " + source.name, job.side);
   RETURN_IF_ERROR(target_.session().Execute(
       absl::StrCat("DROP TABLE IF EXISTS pg_temp.", write.gone_table, "; ", write.gone_table_ddl)));
   SideWriter side(target_, job.source, write);

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "replayer/target/doubt.h"
+#include "replayer/target/whole_fill.h"
 
 namespace switchyard::replayer {
 
@@ -35,6 +36,7 @@ void PgTarget::Close() {
   session_.reset();
   position_.reset();
   in_transaction_ = false;
+  EndRollForward();
 }
 
 absl::Status PgTarget::Open() {
@@ -45,15 +47,17 @@ absl::Status PgTarget::Open() {
   RETURN_IF_ERROR(writer_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
-  quarantine_ = std::make_unique<Quarantine>(
-      *writer_, QuarantineOptions{.stream = options_.stream,
-                                  .entries_max = options_.quarantine_max,
-                                  .scopes_per_recompute = options_.scopes_per_recompute});
-  RETURN_IF_ERROR(quarantine_->Load());
+  quarantine_ = std::make_unique<Quarantine>(*writer_, quarantine_options());
   RETURN_IF_ERROR(ReloadPosition());
   // Their transaction is through, by an answer that was lost or by another replayer.
   if (position_->lsn != barred_at_) barred_.clear();
   return absl::OkStatus();
+}
+
+QuarantineOptions PgTarget::quarantine_options() const {
+  return {.stream = options_.stream,
+          .entries_max = options_.quarantine_max,
+          .scopes_per_recompute = options_.scopes_per_recompute};
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
@@ -79,7 +83,7 @@ absl::Status PgTarget::BeginWrites(bool careful) {
 absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
   if (ordered_ == nullptr) return absl::OkStatus();
   for (const int mapping : mapping::Backwards(order_)) {
-    if (ordered_->late_refusals().bars(mapping)) continue;
+    if (ordered_->late_refusals().bars(mapping) || held_.contains(mapping)) continue;
     const bool row_local = plan_.mappings[mapping].row_local;
     // Chunks, and more scopes than one recompute takes, do without.
     if (!row_local && (in_transaction_ || batch.rows > options_.scopes_per_recompute ||
@@ -109,7 +113,7 @@ absl::Status PgTarget::FinishWrites() {
 absl::Status PgTarget::ReloadPosition() {
   ASSIGN_OR_RETURN(const records::StreamState state, stream_->Load());
   position_ = state.position;
-  return absl::OkStatus();
+  return quarantine_->Load();
 }
 
 absl::Status PgTarget::Apply(const changes::Batch& batch, bool careful) {
@@ -166,8 +170,10 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
     const mapping::SourcePlan& source = plan_.sources[table.source];
     if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
+  RETURN_IF_ERROR(WriteHeld(batch));
   for (const mapping::IdAllotment& ids : plan_.ids) {
     const bool changed =
+        !rolls_forward_ &&
         std::ranges::count(batch.tables, ids.source, &changes::TableChanges::source) > 0;
     if (changed) RETURN_IF_ERROR(Annotate(writer_->Run(ids.changed), "ids of kind " + ids.kind));
   }
@@ -234,7 +240,7 @@ bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     const int mapping = static_cast<int>(m);
     if (plan_.mappings[m].source != table.source) continue;
-    if (quarantine_->active(mapping)) return false;
+    if (quarantine_->active(mapping) || held_.contains(mapping)) return false;
     if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return false;
   }
   return true;
@@ -250,7 +256,7 @@ absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed
 absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, bool careful) {
   const MappingPlan& plan = plan_.mappings[mapping];
   for (const changes::TableChanges& table : batch.tables) {
-    if (table.source != plan.source) continue;
+    if (table.source != plan.source || held_.contains(mapping)) continue;
     RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, table.truncated));
     if (careful || quarantine_->active(mapping)) {
       RETURN_IF_ERROR(quarantine_->WriteCarefully(table, mapping, batch.lsn, [&](bool before) {
@@ -262,6 +268,34 @@ absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, b
     RETURN_IF_ERROR(touched_->ByUpstream(mapping, false, false));
   }
   return absl::OkStatus();
+}
+
+absl::Status PgTarget::WriteHeld(const changes::Batch& batch) {
+  for (const auto& [mapping, write] : held_) {
+    for (const changes::TableChanges& table : batch.tables) {
+      if (table.source != plan_.mappings[mapping].source) continue;
+      RETURN_IF_ERROR(writer_->WriteMirror(table, write));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::BeginRollForward(std::map<int, mapping::TableWrite> held) {
+  for (const auto& [mapping, write] : held) {
+    RETURN_IF_ERROR(session_->Execute(write.gone_table_ddl));
+  }
+  held_ = std::move(held);
+  rolls_forward_ = true;
+  touched_->Pause(true);
+  quarantine_->set_copying(true);
+  return absl::OkStatus();
+}
+
+void PgTarget::EndRollForward() {
+  held_.clear();
+  rolls_forward_ = false;
+  if (touched_ != nullptr) touched_->Pause(false);
+  if (quarantine_ != nullptr) quarantine_->set_copying(false);
 }
 
 absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping, bool careful) {
@@ -412,6 +446,59 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
   }
   touched_->Clear();
   return result;
+}
+
+// Entries of one mapping may wait for those of another.
+absl::Status PgTarget::RetryUntilNoneGoes() {
+  while (!quarantine_->empty()) {
+    ASSIGN_OR_RETURN(const Quarantine::RetryResult result, RetryInOrder(0, position_->lsn));
+    if (result.applied == 0 || result.left == 0) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
+                               absl::FunctionRef<absl::Status(int mapping)> filled,
+                               absl::FunctionRef<absl::Status()> finish) {
+  bool careful = false;
+  const auto fill = [&]() -> absl::Status {
+    RETURN_IF_ERROR(stream_->LockAt(*position_));
+    RETURN_IF_ERROR(BeginWrites(careful || !quarantine_->empty()));
+    quarantine_->set_stores(true);
+    quarantine_->set_copying(true);
+    WholeFill whole(*writer_, *quarantine_, *touched_, position_->lsn, careful);
+    RETURN_IF_ERROR(whole.Ids());
+    RETURN_IF_ERROR(RetryUntilNoneGoes());
+    for (const int mapping : order_) {
+      if (!plan_.mappings[mapping].row_local) {
+        RETURN_IF_ERROR(whole.Derived(mapping));
+      } else if (const auto rows = held.find(mapping); rows != held.end()) {
+        RETURN_IF_ERROR(whole.RowLocal(mapping, rows->second));
+      }
+      RETURN_IF_ERROR(filled(mapping));
+    }
+    RETURN_IF_ERROR(RetryUntilNoneGoes());
+    quarantine_->set_copying(false);
+    RETURN_IF_ERROR(quarantine_->CheckBound());
+    RETURN_IF_ERROR(FinishWrites());
+    RETURN_IF_ERROR(writer_->EmptyUsed());
+    return finish();
+  };
+  barred_.clear();
+  absl::Status status;
+  for (bool again = true; again;) {
+    status = session_->InTransaction(fill);
+    touched_->Clear();
+    if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
+    if (status.ok() || !IsRefusedRow(status) || ordered_ == nullptr) break;
+    // Found only at the end: which rows it were.
+    if (careful) {
+      ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
+    }
+    careful = true;
+  }
+  barred_.clear();
+  return status;
 }
 
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {

@@ -8,6 +8,7 @@
 // Thread-compatible. `plan` and `cancel` must outlive it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,7 +39,7 @@ class PgTarget {
   void Close();
   // One more session like its own, without the lock.
   absl::StatusOr<std::unique_ptr<pg::Session>> OpenBeside() const;
-  // After something else than Apply moved the stream's position on this session: the copy.
+  // After something else than Apply moved the stream's position or filled the quarantine: the copy.
   absl::Status ReloadPosition();
   // Reads the target's foreign keys again, where they hold: schema steps may have made some.
   absl::Status LoadOrder();
@@ -60,6 +61,18 @@ class PgTarget {
   // that the target refuses go into quarantine.
   absl::Status RecomputeWhole(const std::vector<std::string>& tables);
 
+  // From here to EndRollForward Apply derives nothing, and writes what it has for these row-local
+  // mappings by the TableWrite given. Ends with the session.
+  absl::Status BeginRollForward(std::map<int, mapping::TableWrite> held);
+  void EndRollForward();
+  // The end of the initial copy, in one transaction at the stream's position: tries the quarantine
+  // again, fills each row-local mapping in `held` from the table given there (quoted, with rows of
+  // its source), derives the others whole, and ends with `finish`. `filled` follows each mapping.
+  // What the target refuses goes into quarantine.
+  absl::Status FillAll(const std::map<int, std::string>& held,
+                       absl::FunctionRef<absl::Status(int mapping)> filled,
+                       absl::FunctionRef<absl::Status()> finish);
+
   // Around the writes of every transaction: what NEW looks at, and when.
   absl::Status BeginWrites(bool careful);
   absl::Status FinishWrites();
@@ -76,6 +89,7 @@ class PgTarget {
   pg::Session& session() { return *session_; }
   records::StreamStore& stream() { return *stream_; }
   TableWriter& writer() { return *writer_; }
+  QuarantineOptions quarantine_options() const;
   const records::Position& position() const { return *position_; }
   // Chunks of a large transaction are in; its end is still to come.
   bool in_transaction() const { return in_transaction_; }
@@ -96,6 +110,8 @@ class PgTarget {
   absl::Status RemoveVanished(int mapping);
   absl::Status RetryClashes(const changes::Batch& batch);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
+  absl::Status RetryUntilNoneGoes();
+  absl::Status WriteHeld(const changes::Batch& batch);
   absl::Status ApplyOnce(const changes::Batch& batch, bool careful);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
   bool Direct(const changes::TableChanges& table, bool careful) const;
@@ -113,6 +129,8 @@ class PgTarget {
   std::vector<int> order_;  // of the mappings
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed
+  bool rolls_forward_ = false;
+  std::map<int, mapping::TableWrite> held_;  // while it does, by mapping
   bool in_transaction_ = false;                // chunks of a large transaction are in
   std::vector<BarredRow> barred_;              // in the transaction that is tried (late_refusals.h)
   Lsn barred_at_;                              // the position that transaction is tried from

@@ -20,6 +20,9 @@ using mapping::SourcePlan;
 
 namespace {
 
+// Of entries_max, while a copy is not whole.
+constexpr int64_t kWaitingMax = 100;
+
 std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
 // Entries that another row stood in the way of, tried again after each batch that may have taken it
 // out of it; all of them where some of them are of this very batch.
@@ -500,9 +503,13 @@ absl::Status Quarantine::CheckBound() {
 absl::Status Quarantine::CheckCount(int64_t entries_max) {
   ASSIGN_OR_RETURN(
       const pg::Result count,
-      writer_.session().Query("SELECT count(*) FROM switchyard.quarantine WHERE stream = $1",
+      writer_.session().Query("SELECT count(*), count(*) FILTER (WHERE sqlstate NOT IN ('23503', "
+                              "'23505', '23P01')) FROM switchyard.quarantine WHERE stream = $1",
                               {options_.stream}));
-  if (count.i64(0, 0) <= entries_max) return absl::OkStatus();
+  const bool fits = copying_ ? count.i64(0, 1) <= entries_max &&
+                                   count.i64(0, 0) <= kWaitingMax * options_.entries_max
+                             : count.i64(0, 0) <= entries_max;
+  if (fits) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrFormat("%d rows would be in quarantine, the limit is %d (replay.quarantine_max): "
                       "the mapping is wrong "

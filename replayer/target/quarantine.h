@@ -31,6 +31,7 @@ class Quarantine {
   absl::Status Load();
   // Whether the mapping has entries, so that its rows must go the careful way.
   bool active(int mapping) const { return active_.contains(mapping); }
+  bool empty() const { return active_.empty(); }
   // After a commit: mappings whose last entry went in it are no longer active.
   absl::Status Committed();
 
@@ -42,6 +43,14 @@ class Quarantine {
   // With false, a row or scope that is refused is no entry: its refusal is returned. Inside a batch
   // that will be tried in another way.
   void set_stores(bool stores) { stores_ = stores; }
+
+  // While a copy is not whole, rows that another one stands in the way of, or that wait for one,
+  // may still pass: up to a hundred times entries_max of them are kept.
+  // Afterwards those of the copy count.
+  void set_copying(bool copying) {
+    entries_came_ |= copying_ && !copying;
+    copying_ = copying;
+  }
 
   // Called with the stage of an entry, before and after it is written: what reads the table of
   // NEW is touched then.
@@ -108,6 +117,7 @@ class Quarantine {
   bool entries_came_ = false;  // likewise
   bool clashed_ = false;
   bool stores_ = true;
+  bool copying_ = false;
 };
 
 }  // namespace switchyard::replayer

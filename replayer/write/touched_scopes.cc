@@ -12,6 +12,7 @@ absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
 }
 
 absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, bool before) {
+  if (paused_) return absl::OkStatus();
   for (const mapping::TouchRule& rule : writer_.plan().mappings[mapping].keyed.touches) {
     for (const changes::TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
@@ -24,6 +25,7 @@ absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, 
 }
 
 absl::Status TouchedScopes::ByUpstream(int upstream, bool before, bool everything) {
+  if (paused_) return absl::OkStatus();
   for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
     for (const mapping::TouchRule& rule : writer_.plan().mappings[m].keyed.touches) {
       if (rule.upstream != upstream) continue;

@@ -32,12 +32,16 @@ class TouchedScopes {
   // Whole, for each keyed mapping of these tables of the target (schema.name).
   absl::Status WholeOf(const std::vector<std::string>& tables);
 
+  // Nothing is noted: what is derived will be derived whole.
+  void Pause(bool paused) { paused_ = paused; }
+
   bool contains(int mapping) const { return mappings_.contains(mapping); }
   void Clear() { mappings_.clear(); }
 
  private:
   TableWriter& writer_;
   std::set<int> mappings_;
+  bool paused_ = false;
 };
 
 }  // namespace switchyard::replayer

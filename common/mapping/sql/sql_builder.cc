@@ -1,5 +1,6 @@
 #include "common/mapping/sql/sql_builder.h"
 
+#include <algorithm>
 #include <set>
 
 #include "absl/strings/str_join.h"
@@ -270,6 +271,22 @@ void BuildStage(int index, SourcePlan* source) {
 
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target) {
   return RowLocalBuilder(source, target).Build();
+}
+
+TableWrite BuildSourceRows(const SourcePlan& source, const string& table, const string& display,
+                           const string& temp_suffix) {
+  RowLocalTarget target{
+      .target = table, .display = display, .alias = source.alias, .temp_suffix = temp_suffix};
+  for (size_t i = 0; i < source.columns.size(); ++i) {
+    const string& name = source.columns[i].name;
+    target.insertable.push_back(name);
+    target.assignments.push_back(
+        {.column = name,
+         .sql = QuoteIdentifier(name),
+         .plain = static_cast<int>(i),
+         .in_key = std::ranges::count(source.key, static_cast<int>(i)) > 0});
+  }
+  return BuildTableWrite(source, target);
 }
 
 string BuildLoad(const TableWrite& write, const string& load_table) {

@@ -30,6 +30,9 @@ struct RowLocalTarget {
 // The stage of a source: name, DDL and COPY. `source.columns` and `key` are filled already.
 void BuildStage(int index, SourcePlan* source);
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target);
+// Into `table` (quoted), which has every staged column, by name.
+TableWrite BuildSourceRows(const SourcePlan& source, const std::string& table,
+                           const std::string& display, const std::string& temp_suffix);
 
 struct KeyedTarget {
   std::string target;

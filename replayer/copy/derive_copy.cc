@@ -1,0 +1,86 @@
+#include "replayer/copy/derive_copy.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/next_step.h"
+#include "common/base/strings.h"
+#include "common/mapping/install/analyze.h"
+#include "common/mapping/install/install.h"
+#include "replayer/copy/held_copy.h"
+#include "replayer/copy/schema_steps.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// A row that a step refuses is none that could wait in quarantine.
+absl::Status AsStop(const absl::Status& step) {
+  if (!IsRefusedRow(step)) return step;
+  return WithNextStep(
+      absl::FailedPreconditionError(step.message()),
+      "mend these rows in OLD, or the step, and start replay again: it first applies what the log "
+      "holds by then. Rows in quarantine are missing, too: switchyard quarantine FILE list");
+}
+
+absl::Status SetStreaming(pg::Session& session, const std::string& stream, Lsn last) {
+  return session
+      .Query(
+          "UPDATE switchyard.stream SET state = 'streaming', stop_reason = NULL, "
+          "copy_lsn = $2::pg_lsn, updated_at = clock_timestamp() WHERE name = $1",
+          {stream, last.ToString()})
+      .status();
+}
+
+}  // namespace
+
+absl::StatusOr<CopyPoints> LoadCopyRange(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query("SELECT min(lsn), max(lsn) FROM switchyard.copy WHERE stream = $1", {stream}));
+  CopyPoints points;
+  if (row.is_null(0, 0)) return points;
+  ASSIGN_OR_RETURN(points.first, Lsn::Parse(row.text(0, 0)));
+  ASSIGN_OR_RETURN(points.last, Lsn::Parse(row.text(0, 1)));
+  return points;
+}
+
+absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan) {
+  ASSIGN_OR_RETURN(const auto tables, HeldTables(target.session(), plan));
+  std::map<int, mapping::TableWrite> held;
+  for (const auto& [m, table] : tables) {
+    const auto index = static_cast<size_t>(m);
+    RETURN_IF_ERROR(IndexHeld(target.session(), plan, index));
+    held[m] = HeldWrite(plan, index);
+  }
+  return target.BeginRollForward(std::move(held));
+}
+
+absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::string& stream,
+                        Lsn last,
+                        const std::vector<std::pair<std::string, std::string>>& after_copy) {
+  pg::Session& session = target.session();
+  RETURN_IF_ERROR(mapping::BuildMirrorIndexes(session, plan));
+  ASSIGN_OR_RETURN(const auto held, HeldTables(session, plan));
+  std::vector<std::string> tables;
+  for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
+  ASSIGN_OR_RETURN(mapping::Analyzer analyzer, mapping::Analyzer::Make(session, tables));
+  const auto filled = [&](int mapping) -> absl::Status {
+    SY_FAULT_POINT("replayer.deriving");
+    return analyzer.Analyze(plan.mappings[mapping].target);
+  };
+  RETURN_IF_ERROR(target.FillAll(held, filled, [&]() -> absl::Status {
+    RETURN_IF_ERROR(DropHeld(session, plan));
+    RETURN_IF_ERROR(AsStop(RunSchemaSteps(session, plan, stream, after_copy)));
+    RETURN_IF_ERROR(SetStreaming(session, stream, last));
+    SY_FAULT_POINT("replayer.before_copy_end");
+    return absl::OkStatus();
+  }));
+  SY_FAULT_POINT("replayer.after_copy_end");
+  LogInfo("replayer", "copy finished",
+          {{"stream", stream}, {"lsn", target.position().lsn.ToString()}});
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,92 @@
+#include "replayer/target/whole_fill.h"
+
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/log.h"
+#include "common/base/next_step.h"
+#include "common/base/strings.h"
+#include "common/mapping/sql/sql_builder.h"
+#include "replayer/target/careful_rows.h"
+#include "replayer/write/savepoint.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// Whole tables are read, which a session that looks up single rows plans badly.
+constexpr char kBulk[] =
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
+    "SET LOCAL random_page_cost = 4; SET LOCAL work_mem = '256MB'";
+
+void LogRefused(const std::string& table, const absl::Status& refused) {
+  LogWarn("replayer", "the target refuses what the copy brings; looking for it",
+          {{"table", table}, {"error", std::string(StdSv(refused.message()))}});
+}
+
+}  // namespace
+
+WholeFill::WholeFill(TableWriter& writer, Quarantine& quarantine, TouchedScopes& touched, Lsn lsn,
+                     bool careful)
+    : writer_(writer), quarantine_(quarantine), touched_(touched), lsn_(lsn), careful_(careful) {}
+
+absl::Status WholeFill::AtOnce(const std::string& sql) {
+  return InSavepoint(writer_.session(), "sy_whole", [&]() -> absl::Status {
+    RETURN_IF_ERROR(writer_.session().Execute(kBulk));
+    return writer_.session().Execute(sql);
+  });
+}
+
+absl::Status WholeFill::Ids() {
+  for (const mapping::IdAllotment& ids : writer_.plan().ids) {
+    RETURN_IF_ERROR(Annotate(AtOnce(ids.all), "ids of kind " + ids.kind));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WholeFill::RowLocal(int mapping, const std::string& rows) {
+  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  if (!careful_) {
+    const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
+    if (!IsRefusedRow(status)) return Annotate(status, plan.display);
+    LogRefused(plan.display, status);
+  }
+  return WriteRowsCarefully(writer_, quarantine_, mapping, rows, lsn_);
+}
+
+absl::Status WholeFill::Derived(int mapping) {
+  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  if (!careful_) {
+    const absl::Status status = AtOnce(plan.keyed.populate);
+    if (!IsRefusedRow(status)) return Annotate(status, plan.display);
+    LogRefused(plan.display, status);
+  }
+  RETURN_IF_ERROR(RefuseNoScope(mapping));
+  RETURN_IF_ERROR(touched_.Whole(mapping));
+  RETURN_IF_ERROR(
+      quarantine_.RecomputeCarefully(mapping, lsn_, [] { return absl::OkStatus(); }));
+  return writer_.CleanRecompute(mapping);
+}
+
+// They would be left out without a word, as nothing recomputes them.
+absl::Status WholeFill::RefuseNoScope(int mapping) {
+  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const auto is_null = [](std::string* out, const std::string& column) {
+    *out += QuoteIdentifier(column) + " IS NULL";
+  };
+  const std::string none = absl::StrJoin(plan.keyed.scope_columns, " OR ", is_null);
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   writer_.session().Query(absl::StrCat("SELECT count(*) FROM ", plan.keyed.view,
+                                                        " AS sy_v WHERE ", none)));
+  if (rows.i64(0, 0) == 0) return absl::OkStatus();
+  return WithNextStep(
+      absl::FailedPreconditionError(absl::StrFormat(
+          "%s: its select gives %d rows whose scope (%s) is NULL", plan.display, rows.i64(0, 0),
+          absl::StrJoin(plan.keyed.scope_columns, ", "))),
+      absl::StrFormat("leave them out in the select (WHERE ... IS NOT NULL), run: switchyard "
+                      "resume FILE, and start replay again. To see them, on NEW: SELECT * FROM %s "
+                      "WHERE %s",
+                      plan.keyed.view, none));
+}
+
+}  // namespace switchyard::replayer
