@@ -320,6 +320,31 @@ absl::Status CopyRound::NotWanted(TableState* state) {
   return absl::OkStatus();
 }
 
+// COPY finds the columns by the names they have now; asked by way of a function that does not look
+// at the snapshot either.
+absl::Status CopyRound::VerifyColumns(pg::Session& session,
+                                      const event::v1::Relation& relation) const {
+  std::vector<std::string> names;
+  std::vector<int32_t> numbers;
+  for (const event::v1::Column& column : relation.columns()) {
+    names.push_back(column.name());
+    numbers.push_back(column.attnum());
+  }
+  ASSIGN_OR_RETURN(
+      const pg::Result changed,
+      session.Query(R"(
+    SELECT c.name FROM unnest($2::text[], $3::int[]) AS c(name, number),
+      LATERAL pg_identify_object_as_address('pg_class'::regclass, $1::oid, c.number) AS now
+    WHERE c.name IS DISTINCT FROM now.object_names[3] LIMIT 1)",
+                    {std::to_string(relation.relation_id()), ArrayLiteral(names),
+                     absl::StrCat("{", absl::StrJoin(numbers, ","), "}")}));
+  if (changed.rows() == 0) return absl::OkStatus();
+  return absl::AbortedError(absl::StrFormat(
+      "column %s of table %s.%s was renamed, dropped or made again since %s; the table is copied "
+      "as of a later point",
+      changed.text(0, 0), relation.schema(), relation.name(), snapshot_.lsn().ToString()));
+}
+
 absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const TableState& state) {
   const event::v1::Relation& relation = state.table.relation;
   const std::string name = QuoteQualified(relation.schema(), relation.name());
@@ -339,6 +364,7 @@ absl::StatusOr<int64_t> CopyRound::LockAndVerify(pg::Session& session, const Tab
                         "of a later point",
                         name, snapshot_.lsn().ToString()));
   }
+  RETURN_IF_ERROR(VerifyColumns(session, relation));
   return now.i64(0, 2);
 }
 

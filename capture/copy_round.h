@@ -116,6 +116,8 @@ class CopyRound {
   absl::Status CopyRange(pg::Session& session, Range* range);
   // Keeps the first piece of a table of `bytes` and queues the rest.
   void Cut(int64_t bytes, Range* range);
+  // Aborted: its columns are not those described any more.
+  absl::Status VerifyColumns(pg::Session& session, const event::v1::Relation& relation) const;
   // The size of the table, which is locked then and the one described.
   absl::StatusOr<int64_t> LockAndVerify(pg::Session& session, const TableState& state);
 

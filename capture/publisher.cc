@@ -16,10 +16,10 @@ absl::Status OutOfOrder(const char* what, Lsn lsn, Lsn after) {
 
 }  // namespace
 
-Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, RootLookup roots)
+Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, TableLookup tables)
     : writer_(writer),
       keys_(writer.keeps_keys()),
-      roots_(std::move(roots)),
+      tables_(std::move(tables)),
       encoder_(options.epoch),
       acks_(options.start),
       start_(options.start),
@@ -118,7 +118,8 @@ absl::Status Publisher::OnCommit(const CommitMessage& commit) {
 
 absl::Status Publisher::OnRelation(const RelationMessage& relation) {
   RETURN_IF_ERROR(EnterTransaction("a Relation"));
-  ASSIGN_OR_RETURN(const RootTable root, roots_(relation));
+  ASSIGN_OR_RETURN(const TableFacts table, tables_(relation));
+  const RootTable& root = table.root;
   const bool leaf = root.relation_id != 0;
   relations_.Put(relation, leaf ? root.schema : relation.schema, leaf ? root.name : relation.name);
   event::v1::Relation* out = encoder_.New().mutable_relation();
@@ -126,12 +127,16 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
   out->set_schema(std::string(relation.schema));
   out->set_name(std::string(relation.name));
   out->set_replica_identity(ReplicaIdentityOf(relation.replica_identity));
-  for (const RelationColumn& column : relation.columns) {
+  for (size_t i = 0; i < relation.columns.size(); ++i) {
+    const RelationColumn& column = relation.columns[i];
     event::v1::Column* described = out->add_columns();
     described->set_name(std::string(column.name));
     described->set_type_oid(column.type_oid);
     described->set_type_modifier(column.type_modifier);
     described->set_in_identity(column.in_identity);
+    if (table.columns.empty()) continue;
+    described->set_attnum(table.columns[i].own);
+    described->set_root_attnum(table.columns[i].root);
   }
   out->set_root_relation_id(root.relation_id);
   out->set_root_schema(root.schema);

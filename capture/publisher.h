@@ -15,9 +15,11 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "capture/ack_tracker.h"
+#include "capture/column_numbers.h"
 #include "capture/event_encoder.h"
 #include "capture/pgoutput_decoder.h"
 #include "capture/relation_cache.h"
@@ -39,7 +41,12 @@ struct RootTable {
   std::string schema;
   std::string name;
 };
-using RootLookup = std::function<absl::StatusOr<RootTable>(const RelationMessage&)>;
+// What a Relation message does not say of its table.
+struct TableFacts {
+  RootTable root;
+  std::vector<ColumnNumbers> columns;  // by column of the message; empty: not known
+};
+using TableLookup = std::function<absl::StatusOr<TableFacts>(const RelationMessage&)>;
 
 class Publisher {
  public:
@@ -47,7 +54,7 @@ class Publisher {
     uint64_t epoch = 0;
     Lsn start;  // every commit at or above it will come
   };
-  Publisher(const Options& options, eventlog::LogWriter& writer, RootLookup roots);
+  Publisher(const Options& options, eventlog::LogWriter& writer, TableLookup tables);
 
   // First event of the epoch. Fills in start_lsn.
   absl::Status Hello(const event::v1::Hello& hello);
@@ -94,7 +101,7 @@ class Publisher {
 
   eventlog::LogWriter& writer_;
   const bool keys_;
-  const RootLookup roots_;
+  const TableLookup tables_;
   EventEncoder encoder_;
   RelationCache relations_;
   AckTracker acks_;

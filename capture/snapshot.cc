@@ -22,7 +22,8 @@ constexpr char kDescribeSql[] = R"(
            WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
              AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident
                  ELSE false END
-             AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
+             AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1])),
+         a.attnum, coalesce(in_root.attnum, 0)
   FROM unnest($1::oid[]) WITH ORDINALITY AS wanted(oid, position)
   JOIN pg_class c ON c.oid = wanted.oid
   JOIN pg_namespace s ON s.oid = c.relnamespace
@@ -30,6 +31,8 @@ constexpr char kDescribeSql[] = R"(
   LEFT JOIN pg_namespace root_schema ON root_schema.oid = root.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     AND a.attgenerated = ''
+  LEFT JOIN pg_attribute in_root ON in_root.attrelid = root.oid AND in_root.attname = a.attname
+    AND NOT in_root.attisdropped
   ORDER BY wanted.position, a.attnum)";
 
 void DescribeTable(const pg::Result& rows, int row, CopyTable* table) {
@@ -79,6 +82,8 @@ absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,
     column->set_type_oid(static_cast<uint32_t>(rows.i64(i, 9)));
     column->set_type_modifier(static_cast<int32_t>(rows.i64(i, 10)));
     column->set_in_identity(rows.boolean(i, 11));
+    column->set_attnum(static_cast<int32_t>(rows.i64(i, 12)));
+    column->set_root_attnum(static_cast<int32_t>(rows.i64(i, 13)));
   }
   return tables;
 }

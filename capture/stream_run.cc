@@ -355,7 +355,7 @@ absl::Status StreamRun::BeginEpoch() {
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.epoch = epoch, .start = start_}, *writer_,
-      [this](const RelationMessage& relation) { return FindRoot(relation); });
+      [this](const RelationMessage& relation) { return FindTable(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
   StartHelpers();
   stats_.epoch = epoch;
@@ -436,8 +436,14 @@ absl::Status StreamRun::AwaitVisible() {
   }
 }
 
-absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
+absl::StatusOr<TableFacts> StreamRun::FindTable(const RelationMessage& relation) {
   RETURN_IF_ERROR(AwaitVisible());
+  ASSIGN_OR_RETURN(RootTable root, FindRoot(relation));
+  ASSIGN_OR_RETURN(auto columns, LoadColumnNumbers(*session_, relation, root.relation_id));
+  return TableFacts{.root = std::move(root), .columns = std::move(columns)};
+}
+
+absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
   ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
     SELECT r.oid, s.nspname, r.relname
     FROM pg_class c

@@ -71,6 +71,7 @@ class StreamRun {
   void StartHelpers();
   absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
+  absl::StatusOr<TableFacts> FindTable(const RelationMessage& relation);
 
   absl::Status Loop();
   absl::Status Handle(const pg::Frame& frame);

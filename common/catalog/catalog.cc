@@ -193,7 +193,7 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
                       FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
                       WHERE l.oid = a.attcollation) END,
            a.attnotnull, a.atthasdef AND a.attgenerated = '', a.attgenerated <> '', a.attidentity,
-           a.attstorage <> 'p',
+           a.attlen = -1,
            CASE c.relreplident
              WHEN 'f' THEN a.attgenerated = ''
              WHEN 'd' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
@@ -203,7 +203,7 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
                                    AND i.indisreplident AND i.indisvalid
                                    AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
              ELSE false END,
-           CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid, true) END
+           CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid, true) END, a.attnum
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_type t ON t.oid = a.atttypid
@@ -227,6 +227,7 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
     column.toastable = rows.boolean(i, 10);
     column.in_identity = rows.boolean(i, 11);
     column.generated_sql = rows.str(i, 12);
+    column.number = static_cast<int32_t>(rows.i64(i, 13));
     Table* table = FindTable(catalog, Oid(rows, i, 0));
     if (column.in_identity) table->identity_columns.push_back(column.name);
     table->columns.push_back(std::move(column));

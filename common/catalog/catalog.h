@@ -19,6 +19,7 @@ namespace switchyard::catalog {
 
 struct Column {
   std::string name;
+  int32_t number = 0;  // attnum: which column it is, whatever it is called
   uint32_t type_oid = 0;
   int32_t type_modifier = -1;
   // format_type(): "character varying(40)", "public.mood"; types of extensions without their
@@ -36,7 +37,7 @@ struct Column {
   bool generated = false;    // GENERATED ALWAYS AS (...): never captured, never written
   std::string generated_sql = {};  // as what
   char identity = 0;         // 'a' always, 'd' by default, 0 none
-  bool toastable = false;    // attstorage <> 'p'
+  bool toastable = false;    // of variable length: an update may leave it out
   bool in_identity = false;  // part of the replica identity (every column when FULL)
 };
 

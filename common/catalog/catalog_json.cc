@@ -16,6 +16,7 @@ class JsonReader;
 template <typename Visitor>
 void Fields(Visitor& v, Column& column) {
   v("name", column.name);
+  v("number", column.number);
   v("type_oid", column.type_oid);
   v("type_modifier", column.type_modifier);
   v("type", column.type);

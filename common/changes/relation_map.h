@@ -16,9 +16,13 @@
 
 namespace switchyard::changes {
 
-// Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is gone
-// or has another type; one of more digits would be rounded without a word.
+// Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is gone,
+// is another one under the same name, or has another type; one of more digits would be rounded
+// without a word.
 absl::Status Fits(const mapping::SourcePlan& source, const event::v1::Relation& relation);
+// Whether its changes name the rows by the plan's key. FailedPrecondition: the replica identity
+// does not hold all of it.
+absl::Status Identifies(const mapping::SourcePlan& source, const event::v1::Relation& relation);
 
 class RelationMap {
  public:
@@ -39,7 +43,8 @@ class RelationMap {
   // Whether these are the source, or all of its partitions that are known.
   bool CoversAll(int source, const std::set<uint32_t>& relation_ids) const;
   // The tuple's values by SourcePlan column, copied into `arena`; adds the memory they take to
-  // `bytes`. DataLoss: not a tuple of this relation.
+  // `bytes`. DataLoss: not a tuple of this relation. FailedPrecondition: it leaves out a value that
+  // no change left out when the plan was made.
   absl::StatusOr<Value*> CopyTuple(const Relation& relation, const TupleView& tuple, Arena* arena,
                                    int64_t* bytes);
 

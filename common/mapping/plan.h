@@ -27,7 +27,8 @@ inline constexpr char kMirrorSchema[] = "switchyard_old";
 inline constexpr char kProductSchema[] = "switchyard";
 
 struct StageColumn {
-  std::string name;  // as on the source
+  std::string name;    // as on the source
+  int32_t number = 0;  // attnum there, of a partitioned table in its root; 0: not known
   std::string type;  // as declared on the target (user types: in kMirrorSchema)
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
@@ -78,6 +79,8 @@ struct SourcePlan {
   std::string alias;                 // the name mapping SQL knows it by
   std::vector<StageColumn> columns;  // those any mapping uses, in attnum order
   std::vector<int> key;              // indices into columns: the identity
+  // Of the partitions there were: the attnum of each of `columns`.
+  std::map<uint32_t, std::vector<int32_t>> leaf_numbers;
   std::string stage;  // temporary table, unqualified
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage

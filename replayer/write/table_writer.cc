@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/temporary_tables.h"
@@ -115,6 +116,9 @@ void TableWriter::AppendStageLine(const SourcePlan& source, const changes::Chang
   }
   for (size_t i = 0; i < source.columns.size(); ++i) {
     buffer_ += '\t';
+    // One without its mark would be written as NULL.
+    SY_CHECK(change.row == nullptr || !change.row[i].is_absent() ||
+             (change.has_absent && source.columns[i].toastable));
     changes::AppendCopyField(change.row == nullptr ? changes::Value{} : change.row[i], &buffer_);
   }
   buffer_ += '\n';
@@ -169,6 +173,7 @@ absl::Status TableWriter::CopyInserts(const changes::TableChanges& table, const 
     for (const int column : write.copy_columns) {
       if (!first) buffer_ += '\t';
       first = false;
+      SY_CHECK(!change.row[column].is_absent());
       changes::AppendCopyField(change.row[column], &buffer_);
     }
     buffer_ += '\n';

@@ -24,7 +24,9 @@ class PublisherTest : public ::testing::Test {
     writer_ = *std::move(writer);
     publisher_ = std::make_unique<Publisher>(
         Publisher::Options{.epoch = 7, .start = Lsn(100)}, *writer_,
-        [this](const RelationMessage&) -> absl::StatusOr<RootTable> { return root_; });
+        [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+          return TableFacts{.root = root_, .columns = columns_};
+        });
   }
 
   absl::Status Send(const std::string& bytes) {
@@ -58,6 +60,7 @@ class PublisherTest : public ::testing::Test {
   Cancel cancel_;
   eventlog::MemoryLog log_{cancel_};
   RootTable root_;
+  std::vector<ColumnNumbers> columns_;
   std::unique_ptr<eventlog::LogWriter> writer_;
   std::unique_ptr<Publisher> publisher_;
 };
@@ -66,6 +69,7 @@ TEST_F(PublisherTest, WritesATransactionWithItsRowsAndOrigin) {
   event::v1::Hello hello;
   hello.set_stream("shop.forward");
   root_ = {.relation_id = 9, .schema = "s", .name = "root"};
+  columns_ = {{.own = 1, .root = 2}, {.own = 3, .root = 1}};
   ASSERT_OK(publisher_->Hello(hello));
   ASSERT_OK(Begin(110));
   ASSERT_OK(Send(Builder('O').U64(42).CString("elsewhere").Take()));
@@ -91,6 +95,10 @@ TEST_F(PublisherTest, WritesATransactionWithItsRowsAndOrigin) {
   EXPECT_EQ(events[2].relation().root_relation_id(), 9u);
   EXPECT_EQ(events[2].relation().root_name(), "root");
   EXPECT_TRUE(events[2].relation().columns(0).in_identity());
+  EXPECT_EQ(events[2].relation().columns(0).attnum(), 1);
+  EXPECT_EQ(events[2].relation().columns(0).root_attnum(), 2);
+  EXPECT_EQ(events[2].relation().columns(1).attnum(), 3);
+  EXPECT_EQ(events[2].relation().columns(1).root_attnum(), 1);
   EXPECT_EQ(events[3].row().ordinal(), 0u);
   EXPECT_EQ(events[3].row().commit_lsn(), 110u);
   EXPECT_EQ(events[4].truncate().ordinal(), 1u);

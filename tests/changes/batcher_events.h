@@ -66,6 +66,7 @@ inline event::v1::Relation RelationOf(uint32_t id) {
     event::v1::Column* column = relation.add_columns();
     column->set_name(name);
     column->set_type_oid(25);
+    column->set_in_identity(column->name() == "id");
   }
   return relation;
 }

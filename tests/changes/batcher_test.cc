@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "common/changes/relation_map.h"
 #include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
@@ -151,6 +152,106 @@ TEST_F(BatcherTest, AKeyThatWasNotSentIsTheOldOne) {
             "t: U[key 1](key 1 c B) U[key 2](key 2 b B)");
   log_.Transaction(500, {Update(kUnchanged, "a")});
   EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("key")));
+}
+
+// Its column may have been stored otherwise when the plan was made: written as NULL it would be lost.
+TEST_F(BatcherTest, AValueThatMayNotBeAbsentIsRefused) {
+  log_.Transaction(100, {Insert("1", "a")});
+  log_.Transaction(200, {Update("1", kUnchanged)});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr("leaves out column v, which none did")));
+  EXPECT_EQ(TakeText(), "t: I(1 a B)");
+}
+
+// ---- Columns are known by their numbers, names are for people.
+
+// The columns of RelationOf, numbered in their order.
+event::v1::Relation Numbered(uint32_t id) {
+  event::v1::Relation relation = RelationOf(id);
+  for (int i = 0; i < relation.columns_size(); ++i) relation.mutable_columns(i)->set_attnum(i + 1);
+  return relation;
+}
+
+class NumberedBatcherTest : public BatcherTest {
+ protected:
+  NumberedBatcherTest() {
+    const int numbers[] = {3, 1, 4};  // of id, v, big
+    for (int i = 0; i < 3; ++i) plan_.sources[0].columns[i].number = numbers[i];
+  }
+  // Of a row of this shape, after one of another table in a transaction before.
+  absl::Status ReadRowOf(const event::v1::Relation& relation) {
+    log_.Transaction(100, {Insert("9", "first", "B", kOtherTable)});
+    log_.Relation(relation);
+    log_.Transaction(200, {Insert("1", "a", "B", relation.relation_id())});
+    return Read();
+  }
+};
+
+TEST_F(NumberedBatcherTest, TheSameColumnsInAnyOrderAreRead) {
+  event::v1::Relation relation = Numbered(kTable);
+  relation.add_columns()->set_name("more");
+  relation.mutable_columns(4)->set_attnum(9);
+  relation.mutable_columns(1)->set_attnum(8);  // no mapping uses it: it was made again
+  EXPECT_OK(Fits(plan_.sources[0], relation));
+  EXPECT_OK(Identifies(plan_.sources[0], relation));
+}
+
+TEST_F(NumberedBatcherTest, ColumnsThatSwappedNamesAreRefusedBeforeTheTransaction) {
+  event::v1::Relation relation = Numbered(kTable);
+  relation.mutable_columns(0)->set_name("unused");
+  relation.mutable_columns(1)->set_name("v");
+  EXPECT_THAT(ReadRowOf(relation),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("column v of public.t has another name, and another column has "
+                                 "that one on the source since the mapping was compiled; next: ")));
+  EXPECT_EQ(TakeText(), "o: I(9 first B)");
+}
+
+TEST_F(NumberedBatcherTest, AColumnMadeAgainIsRefused) {
+  event::v1::Relation relation = Numbered(kTable);
+  relation.mutable_columns(0)->set_attnum(5);
+  EXPECT_THAT(ReadRowOf(relation), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                            HasSubstr("column v of public.t was dropped and made "
+                                                      "again")));
+}
+
+TEST_F(NumberedBatcherTest, AColumnOfUnknownNumberIsRefused) {
+  event::v1::Relation relation = Numbered(kTable);
+  relation.mutable_columns(3)->set_attnum(0);
+  EXPECT_THAT(ReadRowOf(relation), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                            HasSubstr("column big of public.t can't be told")));
+}
+
+TEST_F(NumberedBatcherTest, APartitionIsHeldAgainstItsRootAndItsOwnNumbers) {
+  constexpr uint32_t kLeaf = 70;
+  constexpr uint32_t kBorn = 71;
+  plan_.sources[0].leaf_numbers[kLeaf] = {1, 2, 3};
+  const auto leaf = [&](uint32_t id, std::vector<int> own, int root_of_v = 1) {
+    event::v1::Relation relation = Numbered(id);  // v, unused, id, big
+    relation.set_root_relation_id(kTable);
+    for (int i = 0; i < 4; ++i) {
+      relation.mutable_columns(i)->set_root_attnum(i == 0 ? root_of_v : i + 1);
+      relation.mutable_columns(i)->set_attnum(own[i]);
+    }
+    return Fits(plan_.sources[0], relation);
+  };
+  EXPECT_OK(leaf(kLeaf, {2, 9, 1, 3}));
+  EXPECT_OK(leaf(kLeaf, {0, 0, 0, 0}));  // it is gone
+  EXPECT_OK(leaf(kBorn, {7, 8, 9, 10}));
+  const auto made_again = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                   HasSubstr("column v of public.o was dropped and made again"));
+  EXPECT_THAT(leaf(kLeaf, {4, 9, 1, 3}), made_again);
+  EXPECT_THAT(leaf(kBorn, {7, 8, 9, 10}, 6), made_again);
+}
+
+TEST_F(NumberedBatcherTest, AnIdentityWithoutTheKeyIsRefused) {
+  event::v1::Relation relation = Numbered(kTable);
+  relation.mutable_columns(2)->set_in_identity(false);
+  EXPECT_THAT(ReadRowOf(relation),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("the replica identity of public.t does not hold column id")));
+  for (event::v1::Column& column : *relation.mutable_columns()) column.set_in_identity(true);
+  EXPECT_OK(Identifies(plan_.sources[0], relation));  // FULL
 }
 
 // ---- TRUNCATE, several tables, several transactions.

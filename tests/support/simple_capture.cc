@@ -53,11 +53,14 @@ absl::Status SimpleCapture::NewEpoch() {
   ASSIGN_OR_RETURN(const Lsn start, Lsn::Parse(slot.text(0, 0)));
   publisher_ = std::make_unique<capture::Publisher>(
       capture::Publisher::Options{.epoch = epoch_++, .start = start}, *changes_,
-      [this](const capture::RelationMessage& relation) -> absl::StatusOr<capture::RootTable> {
+      [this](const capture::RelationMessage& relation) -> absl::StatusOr<capture::TableFacts> {
         const catalog::Table* leaf = catalog_.FindOid(relation.relation_id);
         const catalog::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
-        if (root == nullptr) return capture::RootTable();
-        return capture::RootTable{root->oid, root->schema, root->name};
+        capture::TableFacts facts;
+        if (root != nullptr) facts.root = {root->oid, root->schema, root->name};
+        ASSIGN_OR_RETURN(facts.columns, capture::LoadColumnNumbers(source_, relation,
+                                                                   facts.root.relation_id));
+        return facts;
       });
   event::v1::Hello hello;
   hello.set_stream("test.forward");
@@ -160,6 +163,10 @@ absl::Status SimpleCapture::WritePoint(const catalog::Table& table, Lsn lsn, uin
     out->set_name(column.name);
     out->set_type_oid(column.type_oid);
     out->set_type_modifier(column.type_modifier);
+    out->set_in_identity(column.in_identity);
+    out->set_attnum(column.number);
+    const catalog::Table* root = catalog_.FindOid(table.root_oid);
+    if (root != nullptr) out->set_root_attnum(root->FindColumn(column.name)->number);
   }
   return copies_->Append("", event.SerializeAsString()).status();
 }

@@ -67,12 +67,14 @@ class PlanBuilder {
         type += " COLLATE " + catalog::WithSchema(column.mirror_collation, kMirrorSchema);
       }
       out.columns.push_back({.name = column.name,
+                             .number = column.number,
                              .type = std::move(type),
                              .toastable = column.toastable && !column.in_identity,
                              .type_oid = column.type_oid,
                              .type_modifier = column.type_modifier});
     }
     for (const string& key : source.key) out.key.push_back(IndexOf(out, key));
+    AddLeafNumbers(table, &out);
     BuildStage(index, &out);
     if (source.mirrored) BuildMirror(source, index, &out);
     return out;
@@ -87,6 +89,18 @@ class PlanBuilder {
              (column.generated && same != nullptr &&
               (same->generated || std::ranges::count(draft.columns, column.name) > 0));
     });
+  }
+
+  void AddLeafNumbers(const catalog::Table& table, SourcePlan* out) const {
+    for (const uint32_t id : table.leaves) {
+      const catalog::Table* leaf = c_.input.source->FindOid(id);
+      if (leaf == nullptr) continue;
+      vector<int32_t>& numbers = out->leaf_numbers[id];
+      for (const StageColumn& column : out->columns) {
+        const catalog::Column* same = leaf->FindColumn(column.name);
+        numbers.push_back(same == nullptr ? 0 : same->number);
+      }
+    }
   }
 
   static int IndexOf(const SourcePlan& source, const string& column) {

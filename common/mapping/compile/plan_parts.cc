@@ -20,6 +20,8 @@ PlanPart SourcePart(const Compilation& compilation, const Source& source, const 
   for (const StageColumn& used : plan.columns) {
     const catalog::Column* column = source.table->FindColumn(used.name);
     fingerprint.Add(column->name).Add(column->type).Add(column->collation);
+    // Dropped and made again it is another column, and so are two that swapped their names.
+    fingerprint.Add(std::to_string(used.number));
   }
   fingerprint.Add(source.mirrored ? "mirrored" : "").AddAll(plan.mirror_columns);
   // Another rule wants pairs for rows that are there already: the table is copied again.
