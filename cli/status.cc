@@ -1,6 +1,7 @@
 #include "cli/status.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,12 +49,14 @@ class Looks {
   std::vector<operate::StreamFacts> last_;
 };
 
-// 3: a database or the log did not answer; 1: a stream stands still until a person acts; else 0.
+// 3: a database or the log did not answer; 1: a stream stands still until a person acts, or NEW is
+// known to lack something; else 0.
 ExitCode CodeFor(const operate::StatusReport& report) {
   ExitCode code = ExitCode::kDone;
   for (const operate::StreamStatus& stream : report.streams) {
     if (!stream.errors.empty()) return ExitCode::kUnavailable;
-    if (stream.state == "stopped") code = ExitCode::kNo;
+    const bool lacks = std::ranges::any_of(stream.suspects, &operate::Suspect::lacks);
+    if (stream.state == "stopped" || lacks) code = ExitCode::kNo;
   }
   return code;
 }

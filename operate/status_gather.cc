@@ -1,12 +1,16 @@
 #include "operate/status_gather.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/slot.h"
+#include "common/records/missed_rows.h"
 #include "operate/connect.h"
 #include "replayer/target/target_session.h"
 
@@ -115,6 +119,26 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
     facts->suspects.push_back({.table = suspects.str(i, 0),
                                .reason = suspects.str(i, 1),
                                .next_step = suspects.str(i, 2)});
+  }
+  return absl::OkStatus();
+}
+
+// Rows that were to be changed in NEW and were not there.
+absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const bool there, TableExists(session, "missed_rows"));
+  if (!there) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<records::MissedRows> all,
+                   records::LoadMissedRows(session, facts->stream));
+  for (const records::MissedRows& missed : all) {
+    facts->suspects.push_back(
+        {.table = missed.source,
+         .reason = absl::StrFormat("%d rows of it that were to be changed or deleted were not in "
+                                   "%s, the first at %s: something else writes to NEW",
+                                   missed.rows, missed.table, missed.first_lsn.ToString()),
+         .next_step = "find out what, then copy it again: switchyard recopy FILE " + missed.source,
+         .lacks = true,
+         .rows = missed.rows,
+         .first_lsn = missed.first_lsn});
   }
   return absl::OkStatus();
 }
@@ -240,9 +264,62 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     if (facts->replay_state.has_value()) RETURN_IF_ERROR(AskReplayer(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
+    RETURN_IF_ERROR(AskMissedRows(*target_, facts));
   }
   ASSIGN_OR_RETURN(const pg::Result row, target_->Query(absl::StrCat("SELECT ", kNowUs)));
   facts->target_now = OptionalTime(row, 0, 0);
+  return absl::OkStatus();
+}
+
+// Kept from one look to the next: it may be large.
+absl::Status StatusGatherer::LoadCompiled(const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   target_->Query("SELECT md5(catalog), CASE WHEN md5(catalog) <> $2 THEN catalog "
+                                  "END FROM switchyard.stream WHERE name = $1 AND catalog <> ''",
+                                  {stream, compiled_digest_}));
+  if (row.rows() == 0) {
+    compiled_.tables.clear();
+    compiled_digest_.clear();
+    return absl::OkStatus();
+  }
+  if (row.is_null(0, 1)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(compiled_, catalog::CatalogFromJson(row.text(0, 1)));
+  compiled_digest_ = row.str(0, 0);
+  return absl::OkStatus();
+}
+
+absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
+  if (!facts->replay_state.has_value()) return absl::OkStatus();
+  RETURN_IF_ERROR(LoadCompiled(facts->stream));
+  std::vector<std::string> oids;
+  std::vector<std::string> last_numbers;
+  for (const catalog::Table& table : compiled_.tables) {
+    if (table.root_oid != 0 || table.columns.empty()) continue;
+    oids.push_back(std::to_string(table.oid));
+    last_numbers.push_back(std::to_string(table.columns.back().number));
+  }
+  ASSIGN_OR_RETURN(const pg::Result columns, source_->Query(R"(
+    SELECT a.attrelid, a.attname
+    FROM unnest($1::oid[], $2::int[]) AS t(oid, last)
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > t.last
+    WHERE NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attrelid, a.attnum)",
+                                                            {ArrayLiteral(oids),
+                                                             ArrayLiteral(last_numbers)}));
+  for (int i = 0; i < columns.rows(); ++i) {
+    const catalog::Table* table = compiled_.FindOid(static_cast<uint32_t>(columns.i64(i, 0)));
+    const std::string column = columns.str(i, 1);
+    if (std::ranges::count(file_.forward.ignore, table->name + "." + column) > 0 ||
+        std::ranges::count(file_.forward.ignore, table->Display() + "." + column) > 0) {
+      continue;
+    }
+    facts->suspects.push_back(
+        {.table = table->Display(),
+         .reason = absl::StrFormat("its column %s came since the mapping was compiled: no mapping "
+                                   "reads it",
+                                   column),
+         .next_step = "map it, or list it under drop or ignore, then: switchyard resume FILE",
+         .lacks = true});
+  }
   return absl::OkStatus();
 }
 
@@ -257,6 +334,9 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   };
   facts.source_error = error(AskSource(&index, &facts), "old");
   facts.target_error = error(AskTarget(&index, &facts), "new");
+  if (facts.source_error.empty() && facts.target_error.empty()) {
+    facts.source_error = error(AskNewColumns(&facts), "old");
+  }
   facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
   const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
   if (!begun && !facts.log.unreachable) facts.log.error.clear();  // it is to be made yet

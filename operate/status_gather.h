@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/cancel.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 #include "operate/log_look.h"
@@ -37,12 +38,17 @@ class StatusGatherer {
  private:
   absl::Status AskSource(CopyIndex* index, operate::StreamFacts* facts);
   absl::Status AskTarget(CopyIndex* index, operate::StreamFacts* facts);
+  // What both have to be asked for: columns of OLD that came since the mapping was compiled.
+  absl::Status AskNewColumns(operate::StreamFacts* facts);
+  absl::Status LoadCompiled(const std::string& stream);
 
   const spec::MigrationFile& file_;
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> source_;
   std::unique_ptr<pg::Session> target_;
   LogLook log_;
+  catalog::Catalog compiled_;  // OLD's, as the mapping knows it
+  std::string compiled_digest_;
 };
 
 }  // namespace switchyard::operate

@@ -191,8 +191,12 @@ absl::Status Batcher::OnRow(const RowView& row) {
     change.old_key = key;
   }
   if (row.new_tuple.present) {
-    ASSIGN_OR_RETURN(Value* const new_row,
-                     relations_.CopyTuple(relation, row.new_tuple, arena_.get(), &bytes_));
+    const absl::StatusOr<Value*> copied =
+        relations_.CopyTuple(relation, row.new_tuple, arena_.get(), &bytes_);
+    if (absl::IsFailedPrecondition(copied.status())) {
+      return OnUnreadable(relation.source, copied.status());
+    }
+    ASSIGN_OR_RETURN(Value* const new_row, copied);
     for (size_t i = 0; i < source.key.size(); ++i) {
       Value& value = new_row[source.key[i]];
       if (!value.is_absent()) continue;

@@ -16,9 +16,9 @@
 
 namespace switchyard::changes {
 
-// Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is gone,
-// is another one under the same name, or has another type; one of more digits would be rounded
-// without a word.
+// Whether rows of this shape can be read as the plan's source. FailedPrecondition: a column is
+// gone, is another one under the same name, or has another type; one of more digits would be
+// rounded without a word.
 absl::Status Fits(const mapping::SourcePlan& source, const event::v1::Relation& relation);
 // Whether its changes name the rows by the plan's key. FailedPrecondition: the replica identity
 // does not hold all of it.

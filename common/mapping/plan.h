@@ -42,6 +42,10 @@ struct TableWrite {
   std::string remove;               // op D
   std::string update;               // op U; for batches without absent values
   bool update_skips_equal = false;  // `update` leaves rows alone that have these values already
+  // How many staged rows that are to be changed are not there: op U; U and K; U, K and D.
+  std::string missing_updated;
+  std::string missing_changed;
+  std::string missing;
   std::string update_absent;        // op U, leaving absent values alone
   std::string move;                 // op K
   std::string insert;               // op I
@@ -78,6 +82,7 @@ struct SourcePlan {
   std::string schema, name;
   std::string alias;                 // the name mapping SQL knows it by
   std::vector<StageColumn> columns;  // those any mapping uses, in attnum order
+  std::vector<std::string> other_columns;  // those there were that no mapping uses
   std::vector<int> key;              // indices into columns: the identity
   // Of the partitions there were: the attnum of each of `columns`.
   std::map<uint32_t, std::vector<int32_t>> leaf_numbers;
@@ -177,6 +182,8 @@ struct MappingPlan {
   std::vector<std::string> key;            // of NEW's table
   std::vector<std::string> columns;        // of NEW, filled by it
   std::string owns;                        // condition over NEW's rows; empty: all of them
+  // `copy`, or a select with a star: a column that both sides have is carried over.
+  bool by_name = false;
   std::vector<std::string> reads_sources;  // display names, for plan
   std::string why_keyed;                   // one sentence, for plan
 };

@@ -310,6 +310,7 @@ absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
   shape.functions = std::move(facts.functions);
   shape.value_functions = std::move(facts.value_functions);
   shape.time_words = std::move(facts.time_words);
+  shape.star = facts.columns.contains("");
   if (facts.has_subquery || !IsPlainSingleTable(original) || HasOver(original)) return shape;
 
   ASSIGN_OR_RETURN(const std::string canonical, Canonical(std::string(sql)));

@@ -60,6 +60,7 @@ struct OutputColumn {
 
 struct SelectShape : Calls {
   std::set<RelationRef> relations;
+  bool star = false;  // it selects * or t.*
   // One table, no WHERE, grouping, window, DISTINCT, sub-select, set operation, LIMIT or WITH:
   // every output row comes from one input row. Aggregates and set-returning functions can't be
   // told from a parse tree; the caller looks `functions` up.

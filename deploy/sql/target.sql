@@ -107,6 +107,19 @@ CREATE UNIQUE INDEX IF NOT EXISTS quarantine_row ON switchyard.quarantine
   (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
    (operation = 'delete'));
 
+-- Rows of a source table that were to be changed or deleted in `target` (a table of this database
+-- or of the mirror) and were not there. Until the table is copied again.
+CREATE TABLE IF NOT EXISTS switchyard.missed_rows (
+  stream text NOT NULL,
+  source text NOT NULL,       -- schema.name there
+  target text NOT NULL,       -- schema.name here
+  rows bigint NOT NULL,
+  first_lsn pg_lsn NOT NULL,  -- the commit, or the first of those applied together
+  last_lsn pg_lsn NOT NULL,
+  first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (stream, source, target)
+);
+
 -- What people ask of the running roles; each insert is followed by NOTIFY switchyard_request.
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

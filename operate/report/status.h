@@ -61,6 +61,10 @@ struct Suspect {
   std::string table;
   std::string reason;
   std::string next_step;
+  bool lacks = false;  // it is known that NEW lacks something: `status` says so by its exit code
+  // Of rows that were to be changed and were not there.
+  std::optional<int64_t> rows;
+  std::optional<Lsn> first_lsn;
 };
 
 // One stream as its two databases describe it.

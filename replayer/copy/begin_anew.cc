@@ -46,7 +46,7 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
 
 absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                             const TopicEnds& ends) {
-  for (const char* table : {"copy", "copy_lane", "relation", "quarantine"}) {
+  for (const char* table : {"copy", "copy_lane", "relation", "quarantine", "missed_rows"}) {
     RETURN_IF_ERROR(
         session
             .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})

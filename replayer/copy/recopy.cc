@@ -14,6 +14,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
+#include "common/records/missed_rows.h"
 #include "common/records/reach.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/quarantine.h"
@@ -378,6 +379,8 @@ absl::Status Recopy::Swap(const std::vector<Job*>& jobs, const std::vector<std::
 absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
   for (const Job* job : jobs) {
     const SourcePlan& source = plan_.sources[job->source];
+    RETURN_IF_ERROR(records::ForgetMissedRows(target_.session(), options_.stream,
+                                              source.schema + "." + source.name));
     if (!source.mirrored) continue;
     RETURN_IF_ERROR(SwapTable(*job, source.mirror));
     // One of another shape began without, and is about to be read.

@@ -9,7 +9,9 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/records/missed_rows.h"
 #include "replayer/target/doubt.h"
+#include "replayer/target/new_columns.h"
 #include "replayer/target/whole_fill.h"
 
 namespace switchyard::replayer {
@@ -91,7 +93,9 @@ absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
       continue;
     }
     const auto remove = [&]() -> absl::Status {
-      if (row_local) return ordered_->RemoveFirst(mapping, batch);
+      if (row_local) {
+        return ordered_->RemoveFirst(mapping, batch, !careful && !quarantine_->active(mapping));
+      }
       RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
       return ordered_->RemoveFirst(mapping);
     };
@@ -191,6 +195,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
     }
   }
   for (const auto& [id, definition] : batch.relations) {
+    RETURN_IF_ERROR(CheckNewColumns(*session_, plan_, definition));
     RETURN_IF_ERROR(stream_->StoreRelation(id, definition));
   }
   RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch));
@@ -212,6 +217,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   }
   RETURN_IF_ERROR(quarantine_->CheckBound());
   RETURN_IF_ERROR(FinishWrites());
+  RETURN_IF_ERROR(StoreMissed(batch));
   RETURN_IF_ERROR(writer_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
@@ -228,11 +234,35 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
 absl::Status PgTarget::BeginChecked(const changes::Batch& batch) {
   if (in_transaction_) return absl::OkStatus();
   touched_->Clear();
+  writer_->TakeMissed();  // of a transaction that was rolled back
   RETURN_IF_ERROR(session_->Begin());
   if (!batch.chunk) return stream_->Move(*position_, batch.Step());
   // Where the transaction will end is not known yet: lock the row, and move it at the end.
   in_transaction_ = true;
   return stream_->LockAt(*position_);
+}
+
+absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
+  for (const MissedRows& missed : writer_->TakeMissed()) {
+    const mapping::SourcePlan& source = plan_.sources[missed.source];
+    const std::string name = source.schema + "." + source.name;
+    LogError("replayer", "rows to change were not there",
+             {{"stream", options_.stream},
+              {"source", name},
+              {"table", missed.table},
+              {"rows", std::to_string(missed.rows)},
+              {"lsn", batch.lsn.ToString()},
+              {"next", "find out what else writes to " + missed.table +
+                           ", then: switchyard recopy FILE " + name}});
+    RETURN_IF_ERROR(records::AddMissedRows(
+        *session_, options_.stream,
+        {.source = name,
+         .table = missed.table,
+         .rows = missed.rows,
+         .first_lsn = batch.first_lsn.valid() ? batch.first_lsn : batch.lsn,
+         .last_lsn = batch.lsn}));
+  }
+  return absl::OkStatus();
 }
 
 bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {

@@ -97,6 +97,8 @@ class PgTarget {
  private:
   absl::Status ApplyInTransaction(const changes::Batch& batch, bool careful);
   absl::Status BeginChecked(const changes::Batch& batch);
+  // Keeps, in the batch's transaction, what was to be changed and was not there.
+  absl::Status StoreMissed(const changes::Batch& batch);
   absl::Status StageAll(const changes::Batch& batch, bool direct_allowed);
   absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);
   absl::Status WriteRowLocal(const changes::Batch& batch, int mapping, bool careful);

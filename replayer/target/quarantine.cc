@@ -158,6 +158,9 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
   }
   ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
   ASSIGN_OR_RETURN(const Numbers others, Staged(table.source));
+  // Deletes may have been done before.
+  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
+  RETURN_IF_ERROR(writer_.CountMissing(write.missing_changed, table.source, write));
   RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, feed).status());
   ASSIGN_OR_RETURN(const std::vector<Refusal> more,
                    WriteRows(table.source, mapping, Hold(source), others));

@@ -190,7 +190,7 @@ bool OrderedWriter::Read(int mapping) const {
   });
 }
 
-absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch) {
+absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch, bool counted) {
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   if (Read(mapping)) return absl::OkStatus();
@@ -201,7 +201,8 @@ absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch
       RETURN_IF_ERROR(Note(mapping, plan.ordered.note_deleted));
       RETURN_IF_ERROR(RemoveUnreferenced(mapping));
     } else if (!order_.targets[mapping].referenced) {
-      RETURN_IF_ERROR(writer_.Remove(table, plan.write));
+      RETURN_IF_ERROR(counted ? writer_.Remove(table, plan.write)
+                              : RunAll(mapping, {&plan.write.remove}));
       removed_.insert(&plan.write);
     }
   }
@@ -242,7 +243,8 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
   }
   if (staged.moved) {
     writer_.UseTable(write.gone_table);
-    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), write));
+    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove),
+                                       table.source, write));
     RETURN_IF_ERROR(writer_.ChangeTaken(write));
   }
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));

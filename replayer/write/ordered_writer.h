@@ -39,8 +39,8 @@ class OrderedWriter {
   absl::Status Begin(bool careful);
   // Before anything is written, children first: deletes the rows of this batch that go and to which
   // none refers, because their unique values may be taken over in it. A row-local mapping that is
-  // read by no other ...
-  absl::Status RemoveFirst(int mapping, const changes::Batch& batch);
+  // read by no other (`counted`: none of its rows may be missing) ...
+  absl::Status RemoveFirst(int mapping, const changes::Batch& batch, bool counted);
   // ... or a keyed one, with the touched scopes complete.
   absl::Status RemoveFirst(int mapping);
   // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose

@@ -183,24 +183,34 @@ absl::Status TableWriter::CopyInserts(const changes::TableChanges& table, const 
   return session_.EndCopyIn().status();
 }
 
-absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected,
+absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected, int source,
                                      const TableWrite& write) {
   if (sql.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
-  missed_rows_ += std::max<int64_t>(0, expected - result.affected());
   if (result.affected() < expected) {
-    LogWarn("replayer", "rows to change were not there",
-            {{"table", write.display},
-             {"expected", std::to_string(expected)},
-             {"found", std::to_string(result.affected())},
-             {"next", "something else writes this table, or a copy is incomplete: recopy it"}});
+    missed_[{source, write.display}] += expected - result.affected();
   }
   return absl::OkStatus();
 }
 
+absl::Status TableWriter::CountMissing(const std::string& query, int source,
+                                       const TableWrite& write) {
+  ASSIGN_OR_RETURN(const pg::Result missing, session_.QueryPrepared(query));
+  if (missing.i64(0, 0) > 0) missed_[{source, write.display}] += missing.i64(0, 0);
+  return absl::OkStatus();
+}
+
+std::vector<MissedRows> TableWriter::TakeMissed() {
+  std::vector<MissedRows> taken;
+  for (const auto& [place, rows] : missed_) taken.push_back({place.first, place.second, rows});
+  missed_.clear();
+  return taken;
+}
+
 absl::Status TableWriter::Remove(const changes::TableChanges& table, const TableWrite& write) {
-  return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), write),
-                  write.display);
+  return Annotate(
+      RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
+      write.display);
 }
 
 absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const TableWrite& write) {
@@ -208,6 +218,7 @@ absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const 
   if (table.truncated) RETURN_IF_ERROR(Annotate(Run(write.clear), write.display));
   if (Exchanges(table, write) || table.count(changes::Op::kMove) > 0) {
     used_.insert(write.gone_table);
+    RETURN_IF_ERROR(Annotate(CountMissing(write.missing, table.source, write), write.display));
     return Annotate(Run(write.exchange[0]), write.display);
   }
   return table.count(changes::Op::kDelete) > 0 ? Remove(table, write) : absl::OkStatus();
@@ -217,9 +228,20 @@ absl::Status TableWriter::Update(const changes::TableChanges& table, const Table
   const int64_t count = table.count(changes::Op::kUpdate);
   if (count == 0) return absl::OkStatus();
   const std::string& sql = table.has_absent ? write.update_absent : write.update;
-  // One that leaves equal rows alone does not tell how many were there.
-  const bool counts = table.has_absent || !write.update_skips_equal;
-  return Annotate(counts ? RunCounted(sql, count, write) : Run(sql), write.display);
+  const auto update = [&]() -> absl::Status {
+    if (!sql.empty() && (table.has_absent || !write.update_skips_equal)) {
+      return RunCounted(sql, count, table.source, write);
+    }
+    // One that leaves equal rows alone does not tell how many were there.
+    int64_t updated = 0;
+    if (!sql.empty()) {
+      ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
+      updated = result.affected();
+    }
+    return updated == count ? absl::OkStatus()
+                            : CountMissing(write.missing_updated, table.source, write);
+  };
+  return Annotate(update(), write.display);
 }
 
 absl::Status TableWriter::Write(const changes::TableChanges& table, const TableWrite& write,
@@ -229,13 +251,15 @@ absl::Status TableWriter::Write(const changes::TableChanges& table, const TableW
   const bool ahead = removed_ahead_.erase(&write) > 0;
   if (table.truncated && !ahead) RETURN_IF_ERROR(in(Run(write.clear)));
   if (Exchanges(table, write) || (ahead && table.count(changes::Op::kMove) > 0)) {
+    if (!ahead) RETURN_IF_ERROR(in(CountMissing(write.missing_changed, table.source, write)));
     RETURN_IF_ERROR(ahead ? in(PutBack(write)) : Exchange(write));
     return direct ? in(CopyInserts(table, write)) : absl::OkStatus();
   }
   const bool removed = ahead || (ordered_ != nullptr && ordered_->removed(write));
   if (table.count(changes::Op::kDelete) > 0 && !removed) RETURN_IF_ERROR(Remove(table, write));
   if (table.count(changes::Op::kMove) > 0) {
-    RETURN_IF_ERROR(in(RunCounted(write.move, table.count(changes::Op::kMove), write)));
+    RETURN_IF_ERROR(
+        in(RunCounted(write.move, table.count(changes::Op::kMove), table.source, write)));
   }
   RETURN_IF_ERROR(Update(table, write));
   if (table.count(changes::Op::kInsert) == 0) return absl::OkStatus();
@@ -248,6 +272,7 @@ absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
                                       const TableWrite& mirror) {
   if (table.count(changes::Op::kMove) < 2) return Write(table, mirror, false);
   if (table.truncated) RETURN_IF_ERROR(Annotate(Run(mirror.clear), mirror.display));
+  RETURN_IF_ERROR(Annotate(CountMissing(mirror.missing, table.source, mirror), mirror.display));
   return Exchange(mirror);
 }
 

@@ -4,8 +4,10 @@
 // Thread-compatible; the session and the plan must outlive it.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -23,6 +25,13 @@ class OrderedWriter;
 // A stage has the types that the source had when the mapping was compiled, so it reads every value
 // unless one of them changed: a refusal there is no fault of the row.
 absl::Status AsTypeChange(const absl::Status& status, const mapping::SourcePlan& source);
+
+// Of one source, in one table of the target or the mirror.
+struct MissedRows {
+  int source = 0;
+  std::string table;
+  int64_t rows = 0;
+};
 
 class TableWriter {
  public:
@@ -60,9 +69,11 @@ class TableWriter {
   absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
   absl::Status Update(const changes::TableChanges& table, const mapping::TableWrite& write);
   absl::Status CopyInserts(const changes::TableChanges& table, const mapping::TableWrite& write);
-  // A statement that should touch `expected` rows; fewer are counted and warned of.
-  absl::Status RunCounted(const std::string& sql, int64_t expected,
+  // A statement that should touch `expected` rows of a source; the others were not there.
+  absl::Status RunCounted(const std::string& sql, int64_t expected, int source,
                           const mapping::TableWrite& write);
+  // Counts what is not there with one of the TableWrite's queries for it.
+  absl::Status CountMissing(const std::string& query, int source, const mapping::TableWrite& write);
   // The same for whatever the stage holds, without knowing how much of each kind.
   absl::Status WriteStaged(const mapping::TableWrite& write);
   // The same effect where rows hand unique values to each other. Everything must be staged.
@@ -98,8 +109,8 @@ class TableWriter {
 
   // Prepared; the empty text is no statement.
   absl::Status Run(const std::string& sql, const std::vector<pg::Param>& params = {});
-  // Updates and deletes that found no row since this object was made.
-  int64_t missed_rows() const { return missed_rows_; }
+  // Rows that were to be changed and were not there, since the last call.
+  std::vector<MissedRows> TakeMissed();
   pg::Session& session() { return session_; }
   const mapping::Plan& plan() const { return plan_; }
 
@@ -124,7 +135,7 @@ class TableWriter {
   void UseMapping(int mapping);
 
   OrderedWriter* ordered_ = nullptr;
-  int64_t missed_rows_ = 0;
+  std::map<std::pair<int, std::string>, int64_t> missed_;  // by source and table
   std::set<std::string> used_;  // temporary tables, in this transaction
   std::set<const mapping::TableWrite*> removed_ahead_;
   int64_t staged_rows_ = 0;     // in this transaction

@@ -36,7 +36,8 @@ NumberedColumns Catalogue(const std::map<int, const char*>& names) {
 std::vector<int> Numbers(const std::vector<const char*>& message,
                          const std::map<int, const char*>& own) {
   std::vector<int> numbers;
-  for (const ColumnNumbers& column : MatchColumns(Message(message), Catalogue(own), NumberedColumns{})) {
+  const NumberedColumns none;
+  for (const ColumnNumbers& column : MatchColumns(Message(message), Catalogue(own), none)) {
     EXPECT_EQ(column.root, 0);
     numbers.push_back(column.own);
   }
@@ -75,7 +76,8 @@ TEST(ColumnNumbersTest, AColumnThatCanNotHaveBeenThereIsNotTakenForAnother) {
               ElementsAre(0, 0, 0));
   EXPECT_THAT(Numbers({"id", "a"}, {{1, "id"}, {2, "c"}, {3, "a"}}), ElementsAre(0, 0));
   // More columns in the message than numbers there are for them.
-  EXPECT_THAT(Numbers({"id", "x", "y", "a"}, {{1, "id"}, {2, ""}, {3, "a"}}), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(Numbers({"id", "x", "y", "a"}, {{1, "id"}, {2, ""}, {3, "a"}}),
+              ElementsAre(0, 0, 0, 0));
 }
 
 TEST(ColumnNumbersTest, APartitionHasNumbersOfItsOwnBesideItsRoots) {
@@ -92,7 +94,8 @@ TEST(ColumnNumbersTest, OfAPartitionThatIsGoneTheRootTells) {
   const auto numbers =
       MatchColumns(Message({"a", "id", "b"}), NumberedColumns{}, Catalogue({{1, "id"}, {3, "a"}}));
   EXPECT_THAT(numbers, ElementsAre(ColumnNumbers{0, 3}, ColumnNumbers{0, 1}, ColumnNumbers{0, 0}));
-  EXPECT_THAT(MatchColumns(Message({"a"}), NumberedColumns{}, NumberedColumns{}), ElementsAre(ColumnNumbers{}));
+  EXPECT_THAT(MatchColumns(Message({"a"}), NumberedColumns{}, NumberedColumns{}),
+              ElementsAre(ColumnNumbers{}));
 }
 
 }  // namespace

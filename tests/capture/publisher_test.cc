@@ -207,7 +207,7 @@ TEST_F(PublisherTest, RefusesAStreamOutOfOrder) {
 
 TEST_F(PublisherTest, AFailedRootLookupStopsBeforeTheRows) {
   Publisher publisher({.epoch = 7, .start = Lsn(100)}, *writer_,
-                      [](const RelationMessage&) -> absl::StatusOr<RootTable> {
+                      [](const RelationMessage&) -> absl::StatusOr<TableFacts> {
                         return absl::UnavailableError("gone");
                       });
   PgoutputMessage message;
@@ -239,7 +239,9 @@ TEST_F(PublisherTest, ARowThatTheLogCannotHoldIsNamedWithTheWayOut) {
   SmallWriter small;
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.epoch = 7, .start = Lsn(100)}, small,
-      [this](const RelationMessage&) -> absl::StatusOr<RootTable> { return root_; });
+      [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+        return TableFacts{.root = root_};
+      });
   ASSERT_OK(Begin(0x16B3748));
   ASSERT_OK(Relation());
   ASSERT_OK(Insert("1"));

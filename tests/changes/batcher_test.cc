@@ -154,7 +154,7 @@ TEST_F(BatcherTest, AKeyThatWasNotSentIsTheOldOne) {
   EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("key")));
 }
 
-// Its column may have been stored otherwise when the plan was made: written as NULL it would be lost.
+// Its column may have been stored otherwise when the plan was made: as NULL it would be lost.
 TEST_F(BatcherTest, AValueThatMayNotBeAbsentIsRefused) {
   log_.Transaction(100, {Insert("1", "a")});
   log_.Transaction(200, {Update("1", kUnchanged)});

@@ -218,6 +218,80 @@ TEST_F(CliResumeTest, ATableThatGoesBeforeItsCopyIsTakenOutOfTheFile) {
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(People(), "a@x 2 person, b@x 1 person, c@x 1 person");
   EXPECT_EQ(New("SELECT count(*) FROM switchyard.request WHERE state = 'open'"), "0");
+}
+
+// Names alone would leave every row of before as it was, for ever.
+TEST_F(CliResumeTest, ColumnsThatSwapNamesOrAreMadeAgainAreCopiedAgain) {
+  constexpr char kMore[] = "ALTER TABLE orders ADD a text DEFAULT 'a', ADD b text DEFAULT 'b'";
+  for (const char* database : {"old_db", "new_db"}) {
+    ASSERT_OK(postgres_->Execute(database, kMore));
+  }
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  const auto expect_stopped_then_resumed = [&](const std::string& reason) {
+    ASSERT_NO_FATAL_FAILURE(AwaitStop());
+    EXPECT_THAT(StopReason(), HasSubstr(reason));
+    const ProgramResult resume = RunCli({"resume", file_}, Roles());
+    EXPECT_EQ(resume.exit_code, 0) << resume.output;
+    EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
+    ASSERT_OK(pipeline_->Start("replay"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+    constexpr char kOrders[] =
+        "SELECT string_agg(format('%s %s %s %s', id, amount, a, b), ',' ORDER BY id) FROM orders";
+    EXPECT_EQ(New(kOrders), *postgres_->Scalar("old_db", kOrders));
+  };
+  pipeline_->Kill("replay");
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "BEGIN; ALTER TABLE orders RENAME a TO x; ALTER TABLE orders RENAME b TO a; "
+      "ALTER TABLE orders RENAME x TO b; INSERT INTO orders VALUES (200, 200, 'B', 'A'); COMMIT"));
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_NO_FATAL_FAILURE(expect_stopped_then_resumed("column a of public.orders has another name"));
+
+  pipeline_->Kill("capture");
+  ASSERT_OK(postgres_->Execute("old_db",
+                               "UPDATE orders SET amount = 5 WHERE id = 5; ALTER TABLE orders "
+                               "DROP b, ADD b text DEFAULT 'x'; DELETE FROM orders WHERE id = 6"));
+  ASSERT_OK(pipeline_->Start("capture"));
+  ASSERT_NO_FATAL_FAILURE(expect_stopped_then_resumed("column b of public.orders was dropped"));
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliResumeTest, StatusTellsWhatNewIsKnownToLack) {
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
+  ASSERT_OK(postgres_->Execute("new_db", "DELETE FROM orders WHERE id = 1"));
+  ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 5 WHERE id = 1"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  const ProgramResult missed = RunCli({"status", file_}, Roles());
+  EXPECT_EQ(missed.exit_code, 1) << missed.output;
+  EXPECT_THAT(missed.output, HasSubstr("suspect     public.orders: 1 rows of it that were to be "
+                                       "changed or deleted were not in public.orders, the first"));
+  EXPECT_THAT(missed.output, HasSubstr("switchyard recopy FILE public.orders"));
+  const ProgramResult json = RunCli({"status", file_, "--json"}, Roles());
+  EXPECT_EQ(json.exit_code, 1);
+  EXPECT_THAT(json.output, HasSubstr("\"rows\": 1"));
+  const ProgramResult recopy =
+      RunCli({"recopy", file_, "public.orders", "--wait", "60s"}, Roles());
+  EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 1"), "5");
+  EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
+
+  ASSERT_OK(postgres_->Execute("old_db", "ALTER TABLE orders ADD extra int NOT NULL DEFAULT 7"));
+  const ProgramResult added = RunCli({"status", file_}, Roles());
+  EXPECT_EQ(added.exit_code, 1) << added.output;
+  EXPECT_THAT(added.output, HasSubstr("suspect     public.orders: its column extra came since"));
+  // Both sides have it now: its values are carried over, those of old rows too.
+  ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders ADD extra int NOT NULL DEFAULT 8"));
+  ASSERT_OK(postgres_->Execute("old_db", "INSERT INTO orders VALUES (300, 300, 9)"));
+  ASSERT_NO_FATAL_FAILURE(AwaitStop());
+  EXPECT_THAT(StopReason(), HasSubstr("column extra of public.orders is new on the source"));
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  EXPECT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(pipeline_->Start("replay"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT string_agg(extra::text, ',' ORDER BY id) FROM orders WHERE id IN (1, 300)"),
+            "7,9");
+  EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
   ASSERT_OK(pipeline_->Stop());
 }
 

@@ -293,11 +293,16 @@ TEST_F(CompilerTest, OnlyThePartThatChangedHasAnotherFingerprint) {
       CompileFile("ALTER TABLE customers ALTER COLUMN age TYPE bigint",
                   "ALTER TABLE ages ALTER COLUMN decade TYPE bigint", forward("", "c.age / 10")));
   EXPECT_THAT(Changed(plan, other_type), ::testing::ElementsAre("source public.customers"));
+  // Another column under the same name.
+  ASSERT_OK_AND_ASSIGN(const Plan made_again,
+                       CompileFile("ALTER TABLE customers DROP COLUMN age, ADD COLUMN age bigint",
+                                   "SELECT 1", forward("", "c.age / 10")));
+  EXPECT_THAT(Changed(other_type, made_again), ::testing::ElementsAre("source public.customers"));
   // A mapping that needs the mirror changes its source too.
   ASSERT_OK_AND_ASSIGN(
       const Plan mirrored,
       CompileFile("SELECT 1", "SELECT 1", forward(", set: {email: lower(email)}", "c.age / 10")));
-  EXPECT_THAT(Changed(other_type, mirrored),
+  EXPECT_THAT(Changed(made_again, mirrored),
               ::testing::ElementsAre("source public.customers", "mapping public.people"));
 }
 

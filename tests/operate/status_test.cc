@@ -157,7 +157,12 @@ TEST(StatusTest, KeepsTheSlotsDistanceToItsLimit) {
 
 TEST(StatusTest, JsonIsTheMessageOfControlProto) {
   StreamFacts suspect = CopyingFacts();
-  suspect.suspects = {{.table = "public.users", .reason = "rewritten", .next_step = "recopy"}};
+  suspect.suspects = {{.table = "public.users", .reason = "rewritten", .next_step = "recopy"},
+                      {.table = "public.orders",
+                       .reason = "not there",
+                       .lacks = true,
+                       .rows = 3,
+                       .first_lsn = Lsn(0x10)}};
   const StatusReport report = {
       .migration = "shop",
       .streams = {Assess(StreamingFacts(), nullptr), Assess(suspect, nullptr)}};
@@ -171,6 +176,11 @@ TEST(StatusTest, JsonIsTheMessageOfControlProto) {
   EXPECT_EQ(message.streams(0).log().records_to_apply(), 42);
   EXPECT_FALSE(message.streams(1).has_lag_bytes());
   EXPECT_EQ(message.streams(1).copy_size(), 4);
+  EXPECT_FALSE(message.streams(1).suspects(0).lacks());
+  EXPECT_FALSE(message.streams(1).suspects(0).has_rows());
+  EXPECT_TRUE(message.streams(1).suspects(1).lacks());
+  EXPECT_EQ(message.streams(1).suspects(1).rows(), 3);
+  EXPECT_EQ(message.streams(1).suspects(1).first_lsn(), "0/10");
 }
 
 }  // namespace

@@ -14,10 +14,7 @@ using ::testing::HasSubstr;
 constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, a text, b text, note text)";
 constexpr char kCopyT[] = "  - {table: public.t, copy: t}\n";
 // The same table, mirrored.
-constexpr char kKeyedT[] =
-    "  - table: public.t\n"
-    "    from: {t: id}\n"
-    "    select: SELECT id, a, b, note FROM t\n";
+constexpr char kKeyedT[] = "  - {table: public.t, copy: t, where: id > 0}\n";
 constexpr char kRows[] = "INSERT INTO t VALUES (1, 'a1', 'b1', 'n1'), (2, 'a2', 'b2', 'n2')";
 constexpr char kSwap[] =
     "ALTER TABLE t RENAME a TO x; ALTER TABLE t RENAME b TO a; ALTER TABLE t RENAME x TO b;";
@@ -32,7 +29,7 @@ class IdentityTest : public testing::ReplayFixture {
     const std::string stopped = New("SELECT stop_reason FROM switchyard.stream");
     EXPECT_THAT(stopped, HasSubstr(reason));
     EXPECT_THAT(stopped, HasSubstr("switchyard resume FILE"));
-    EXPECT_THAT(StopReplayer(), testing::StatusIs(absl::StatusCode::kFailedPrecondition));
+    EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
   }
   void Restart() {
     TearDown();
@@ -45,8 +42,9 @@ TEST_F(IdentityTest, ColumnsOfOtherIdentityAreNotTakenByName) {
       // Swapped in one transaction, with a row, and swapped back after it.
       {absl::StrCat("BEGIN;", kSwap, "INSERT INTO t VALUES (3, 'b3', 'a3', 'n3'); COMMIT"),
        "column a of public.t"},
-      {absl::StrCat("BEGIN;", kSwap, "INSERT INTO t VALUES (3, 'b3', 'a3', 'n3');", kSwap, "COMMIT"),
-       "column a of public.t"},
+      {absl::StrCat("BEGIN;", kSwap, "INSERT INTO t VALUES (3, 'b3', 'a3', 'n3');", kSwap,
+                    "COMMIT"),
+       "of public.t can't be told"},
       // Without a row; the next one is another's.
       {absl::StrCat("BEGIN;", kSwap, "COMMIT; DELETE FROM t WHERE id = 2"), "column a of public.t"},
       {"ALTER TABLE t DROP note, ADD note text DEFAULT 'x'; DELETE FROM t WHERE id = 2",
@@ -147,14 +145,12 @@ TEST_F(IdentityTest, AReplicaIdentityThatLacksTheKeyIsRefused) {
                   "ALTER TABLE t REPLICA IDENTITY DEFAULT; UPDATE t SET v = 'x' WHERE id = 2; "
                   "COMMIT"));
   ASSERT_OK(CatchUp());
-  EXPECT_EQ(New(kAll), "2|e2|x\n3|e3|");
+  EXPECT_EQ(New(kAll), "2|e2|x\n3|e3|NULL");
 }
 
 TEST_F(IdentityTest, AValueOfAnyStorageIsLeftAloneWhenItIsNotSent) {
   constexpr char kStored[] = "CREATE TABLE t (id int PRIMARY KEY, c text, v int)";
-  for (const char* mapping :
-       {"  - {table: public.t, copy: t}\n",
-        "  - {table: public.t, from: {t: id}, select: 'SELECT id, c, v FROM t'}\n"}) {
+  for (const char* mapping : {kCopyT, kKeyedT}) {
     ASSERT_OK(Start(absl::StrCat(kStored, "; ALTER TABLE t ALTER c SET STORAGE PLAIN"), kStored,
                     mapping, "INSERT INTO t VALUES (1, 'x', 1)"));
     ASSERT_OK(OnOld("ALTER TABLE t ALTER c SET STORAGE EXTERNAL"));

@@ -39,6 +39,10 @@ void ReplayFixture::TearDown() {
     [[maybe_unused]] const absl::Status status = StopReplayer();
   }
   capture_.reset();
+  if (new_ != nullptr && !may_miss_rows_ &&
+      New("SELECT to_regclass('switchyard.missed_rows')") != "NULL") {
+    EXPECT_EQ(New("SELECT source, target, rows FROM switchyard.missed_rows"), "");
+  }
   if (old_ != nullptr) {
     EXPECT_OK(
         old_->Execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"));

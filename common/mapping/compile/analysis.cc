@@ -103,6 +103,7 @@ class Analysis {
   absl::Status AnalyseCopy(Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
     draft->row_local = draft->source >= 0;
+    draft->by_name = true;
     const string rows = draft->source < 0 ? "" : SourceRows(draft);
     if (!mapping.where.empty()) {
       MakeKeyed(draft, "a row can enter or leave `where`");
@@ -187,6 +188,7 @@ class Analysis {
     bool many_rows = false;
     RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "", "", &many_rows));
     checks_.Reads(draft, piece, shape->relations, "");
+    draft->by_name = shape->star;
     if (draft->blind) {
       draft->failed = true;
       return absl::OkStatus();

@@ -42,6 +42,7 @@ struct Draft {
   std::string alias;  // of that source's row in the assignments
   std::vector<Assignment> assignments;
   std::string select;                // keyed: the SQL behind the view
+  bool by_name = false;              // as MappingPlan::by_name
   std::vector<std::string> columns;  // of the target, in assignment order
   std::vector<std::string> scope;
   // Of scope and keys: how the select's columns are made to compare as NEW's (Probe::ComparedAs).

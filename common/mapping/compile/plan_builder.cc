@@ -57,6 +57,7 @@ class PlanBuilder {
         .mirrored = source.mirrored};
     for (const catalog::Column& column : table.columns) {
       if (!source.used.contains(column.name)) {
+        out.other_columns.push_back(column.name);
         if (!c_.Ignored(table, column.name) && !Disposed(source, column)) {
           plan->unread_columns.push_back(table.name + "." + column.name);
         }
@@ -166,6 +167,7 @@ class PlanBuilder {
                     .key = draft.key,
                     .columns = draft.columns,
                     .owns = draft.spec->owns,
+                    .by_name = draft.by_name,
                     .why_keyed = draft.why_keyed};
     const string suffix = "m" + std::to_string(index);
     if (draft.row_local) {

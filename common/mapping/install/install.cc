@@ -21,7 +21,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
   // The newest of each kind stand for all of them.
   ASSIGN_OR_RETURN(
       const pg::Result there,
-      session.Query("SELECT to_regclass('switchyard.copy_lane') IS NOT NULL AND "
+      session.Query("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
                     "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "

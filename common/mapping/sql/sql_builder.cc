@@ -41,6 +41,9 @@ class RowLocalBuilder {
     write.update = Update(false);
     write.update_absent = has_absent_ ? Update(true) : write.update;
     write.update_skips_equal = SkipsEqual();
+    write.missing_updated = Missing("'U'");
+    write.missing_changed = Missing("'U','K'");
+    write.missing = Missing("'U','K','D'");
     write.move = Move();
     write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
     AddCopyIn(&write);
@@ -90,6 +93,12 @@ class RowLocalBuilder {
            Values(false) + (absent ? ", sy__absent" : "") + " FROM " +
            NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
            (!absent && SkipsEqual() ? " AND (" + Different() + ")" : "");
+  }
+
+  string Missing(const string& ops) const {
+    return "SELECT count(*) FROM (SELECT " + KeyValues() + " FROM " +
+           OldKeyRow(source_, target_.alias, ops) + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " +
+           target_.target + " AS sy_t WHERE " + KeyMatch("sy_t") + ")";
   }
 
   // The target takes some of the columns only, as they are: often none of those has changed.

@@ -1,0 +1,61 @@
+#include "replayer/target/new_columns.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "proto/event.pb.h"
+
+namespace switchyard::replayer {
+namespace {
+
+using mapping::MappingPlan;
+using mapping::SourcePlan;
+
+bool Known(const SourcePlan& source, const std::string& column) {
+  return std::ranges::count(source.columns, column, &mapping::StageColumn::name) > 0 ||
+         std::ranges::count(source.other_columns, column) > 0;
+}
+
+bool Reads(const MappingPlan& mapping, int source) {
+  return mapping.source == source || std::ranges::count(mapping.keyed.touches, source,
+                                                        &mapping::TouchRule::source) > 0;
+}
+
+absl::StatusOr<bool> TargetHas(pg::Session& session, const MappingPlan& mapping,
+                               const std::string& column) {
+  ASSIGN_OR_RETURN(
+      const pg::Result found,
+      session.Query("SELECT FROM pg_attribute WHERE attrelid = $1::regclass AND attname = $2 AND "
+                    "attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+                    {mapping.target, column}));
+  return found.rows() > 0;
+}
+
+}  // namespace
+
+absl::Status CheckNewColumns(pg::Session& session, const mapping::Plan& plan,
+                             const std::string& definition) {
+  event::v1::Relation relation;
+  if (!relation.ParseFromString(definition)) return absl::DataLossError("no Relation event");
+  const SourcePlan* source =
+      plan.FindRelation(relation.relation_id(), relation.root_relation_id());
+  if (source == nullptr) return absl::OkStatus();
+  const int index = static_cast<int>(source - plan.sources.data());
+  for (const event::v1::Column& column : relation.columns()) {
+    if (Known(*source, column.name())) continue;
+    for (const MappingPlan& mapping : plan.mappings) {
+      if (!mapping.by_name || !Reads(mapping, index)) continue;
+      if (std::ranges::count(mapping.columns, column.name()) > 0) continue;
+      ASSIGN_OR_RETURN(const bool both, TargetHas(session, mapping, column.name()));
+      if (!both) continue;
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "column %1$s of %2$s.%3$s is new on the source, and %4$s has one of that name, which the "
+          "mapping does not fill yet; next: run: switchyard resume FILE, which carries it over for "
+          "all rows",
+          column.name(), source->schema, source->name, mapping.display));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer
