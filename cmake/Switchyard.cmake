@@ -81,6 +81,7 @@ endfunction()
 # The source defines LLVMFuzzerTestOneInput. Under clang with SY_LIBFUZZER it is a libFuzzer
 # binary; otherwise the corpus is replayed as a plain test.
 option(SY_LIBFUZZER "Build fuzz targets with libFuzzer (clang only)" OFF)
+add_custom_target(fuzzers)
 function(sy_fuzz)
   cmake_parse_arguments(A "" "NAME;CORPUS" "SRCS;DEPS" ${ARGN})
   if(SY_LIBFUZZER)
@@ -93,6 +94,7 @@ function(sy_fuzz)
     set_tests_properties(${A_NAME} PROPERTIES LABELS fuzz TIMEOUT 120)
   endif()
   target_link_libraries(${A_NAME} PRIVATE sy_options ${A_DEPS})
+  add_dependencies(fuzzers ${A_NAME})
 endfunction()
 
 # sy_embed(FILE deploy/sql/source.sql VARIABLE kSourceSql)
