@@ -10,13 +10,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
-#include "operate/connect.h"
+#include "operate/quarantine.h"
 #include "operate/report/quarantine_report.h"
-#include "operate/request.h"
 
 namespace switchyard::cli {
 namespace {
@@ -32,91 +30,41 @@ struct QuarantineOptions {
   std::optional<std::string> wait;
 };
 
-// All, or the one of `id` with its rows.
-absl::StatusOr<operate::QuarantineReport> Load(pg::Session& session, const std::string& stream,
-                                               std::optional<int64_t> id, int64_t limit) {
-  operate::QuarantineReport report = {.stream = stream};
+absl::StatusOr<ExitCode> List(const spec::MigrationFile& file, const QuarantineOptions& options,
+                              const Context& context) {
   ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      session.Query(R"(
-    SELECT id, target, scope, operation, lsn, sqlstate, error, events,
-           (extract(epoch FROM first_seen) * 1000000)::bigint,
-           (extract(epoch FROM last_seen) * 1000000)::bigint, count(*) OVER (),
-           CASE WHEN id = $3 THEN image END, CASE WHEN id = $3 THEN before END
-    FROM switchyard.quarantine WHERE stream = $1 AND ($3::bigint IS NULL OR id = $3)
-    ORDER BY id LIMIT $2::bigint)",
-                    {stream, std::to_string(limit),
-                     id.has_value() ? pg::Param(std::to_string(*id)) : std::nullopt}));
-  for (int i = 0; i < rows.rows(); ++i) {
-    report.entries.push_back({.id = rows.i64(i, 0),
-                              .table = rows.str(i, 1),
-                              .scope = rows.str(i, 2),
-                              .operation = rows.str(i, 3),
-                              .lsn = rows.str(i, 4),
-                              .sqlstate = rows.str(i, 5),
-                              .error = rows.str(i, 6),
-                              .events = rows.i64(i, 7),
-                              .first_seen = absl::FromUnixMicros(rows.i64(i, 8)),
-                              .last_seen = absl::FromUnixMicros(rows.i64(i, 9)),
-                              .image = rows.str(i, 11),
-                              .before = rows.str(i, 12)});
-    report.total = rows.i64(i, 10);
-  }
-  return report;
-}
-
-absl::StatusOr<ExitCode> List(pg::Session& session, const std::string& stream,
-                              const QuarantineOptions& options, const Context& context) {
-  ASSIGN_OR_RETURN(const operate::QuarantineReport report,
-                   Load(session, stream, {}, options.limit.value_or(kLimitDefault)));
+      const operate::QuarantineReport report,
+      operate::ListQuarantine(file, options.limit.value_or(kLimitDefault), context.cancel));
   context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
   return report.total == 0 ? ExitCode::kDone : ExitCode::kNo;
 }
 
-absl::Status RequireEntry(pg::Session& session, const std::string& stream, int64_t id) {
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query("SELECT FROM switchyard.quarantine WHERE stream = $1 AND id = $2",
-                                 {stream, std::to_string(id)}));
-  if (row.rows() > 0) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrFormat("the quarantine of %s holds no entry %d (any more); look with: switchyard "
-                      "quarantine FILE list",
-                      stream, id));
-}
-
-absl::StatusOr<ExitCode> Show(pg::Session& session, const std::string& stream,
-                              const QuarantineOptions& options, const Context& context) {
-  RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
-  ASSIGN_OR_RETURN(const operate::QuarantineReport report, Load(session, stream, options.id, 1));
+absl::StatusOr<ExitCode> Show(const spec::MigrationFile& file, const QuarantineOptions& options,
+                              const Context& context) {
+  ASSIGN_OR_RETURN(const operate::QuarantineReport report,
+                   operate::ShowQuarantine(file, *options.id, context.cancel));
   context.out << (context.json ? QuarantineJson(report) : QuarantineText(report));
   return ExitCode::kNo;
 }
 
-absl::StatusOr<ExitCode> Retry(pg::Session& session, const std::string& stream,
-                               const QuarantineOptions& options, const Context& context) {
+absl::StatusOr<ExitCode> Retry(const spec::MigrationFile& file, const QuarantineOptions& options,
+                               const Context& context) {
   const std::string wait_text = options.wait.value_or(kWaitDefault);
   const std::optional<absl::Duration> wait = spec::ParseDurationText(wait_text);
   if (!wait.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--wait is \"", wait_text, "\"; it must be a time, as in 30s"));
   }
-  if (options.id.has_value()) RETURN_IF_ERROR(RequireEntry(session, stream, *options.id));
-  ASSIGN_OR_RETURN(
-      const int64_t request,
-      operate::Submit(session,
-                      {.stream = stream,
-                       .kind = "quarantine_retry",
-                       .argument = options.id.has_value() ? std::to_string(*options.id) : ""}));
-  ASSIGN_OR_RETURN(const std::string answer,
-                   operate::AwaitAnswer(session, request, *wait, context.cancel));
+  ASSIGN_OR_RETURN(const operate::QuarantineRetry retry,
+                   operate::RetryQuarantine(file, options.id, *wait, context.cancel));
   if (context.json) {
     const nlohmann::ordered_json object = {
-        {"stream", stream}, {"request", request}, {"answer", answer}};
+        {"stream", retry.stream}, {"request", retry.request}, {"answer", retry.answer}};
     context.out << object.dump(2) << "\n";
   } else {
-    context.out << stream << ": " << answer << "\n";
+    context.out << retry.stream << ": " << retry.answer << "\n";
   }
-  return absl::EndsWith(answer, " 0 left") ? ExitCode::kDone : ExitCode::kNo;
+  return absl::EndsWith(retry.answer, " 0 left") ? ExitCode::kDone : ExitCode::kNo;
 }
 
 bool IsAction(const std::string& word) {
@@ -152,13 +100,9 @@ absl::StatusOr<ExitCode> RunQuarantine(QuarantineOptions options, const Context&
   if (IsAction(options.path)) std::swap(options.path, options.action);
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  const std::string stream = capture::NamesOf(file.name, "forward").stream;
-  ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
-                   operate::ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*session, stream));
-  return options.action == "list"   ? List(*session, stream, options, context)
-         : options.action == "show" ? Show(*session, stream, options, context)
-                                    : Retry(*session, stream, options, context);
+  return options.action == "list"   ? List(file, options, context)
+         : options.action == "show" ? Show(file, options, context)
+                                    : Retry(file, options, context);
 }
 
 CLI::Validator PositiveWhole() {

@@ -106,7 +106,8 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
   const std::string& stream = names.stream;
   ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
   ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*new_session, stream));
+  ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*control, stream));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
   ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(catalog, options.table));
   RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
@@ -123,7 +124,7 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
     return ExitCode::kDone;
   }
   ASSIGN_OR_RETURN(const std::string answer,
-                   operate::AwaitAnswer(*new_session, request, *wait, context.cancel));
+                   operate::AwaitAnswer(*control, request, *wait, context.cancel));
   object["answer"] = answer;
   Say(context, object, absl::StrCat(stream, ": ", table->Display(), " ", answer));
   return ExitCode::kDone;
@@ -181,7 +182,8 @@ absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Contex
   const mapping::StreamRole role = mapping::ForwardRole(file);
   ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
   ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*new_session, names.stream));
+  ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*control, names.stream));
   RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
   RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
@@ -200,8 +202,7 @@ absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Contex
         absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
   }
   RETURN_IF_ERROR(Annotate(emptied, "new"));
-  RETURN_IF_ERROR(
-      Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
+  RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
   Say(context, {{"stream", names.stream}, {"tables", compiled.plan.sources.size()}},
       absl::StrFormat("%s: NEW's mapped tables are emptied and everything is forgotten. The next "
                       "start makes a new slot and copies %d tables: switchyard run FILE",

@@ -83,7 +83,8 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   const capture::StreamNames names = capture::NamesOf(file.name, "forward");
   ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
   ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*new_session, names.stream));
+  ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
+  RETURN_IF_ERROR(operate::RequireStream(*control, names.stream));
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   // Held until this command ends, so that no replayer starts with half of the change.
   const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = names.stream}, context.cancel);
@@ -115,8 +116,8 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
                               {names.stream})
                       .status());
   if (context.json) {
-    const Json object = {{"stream", names.stream},        {"changed", change.changed},
-                         {"added", change.added},         {"removed", change.removed},
+    const Json object = {{"stream", names.stream},       {"changed", change.changed},
+                         {"added", change.added},        {"removed", change.removed},
                          {"copied_again", copied_again}, {"derived_again", change.recompute}};
     context.out << object.dump(2) << "\n";
   } else {

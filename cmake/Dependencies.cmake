@@ -10,6 +10,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PostgreSQL REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
+pkg_check_modules(pqxx REQUIRED IMPORTED_TARGET libpqxx)
 
 # libpg_query ships neither a pkg-config file nor a CMake package.
 find_path(PG_QUERY_INCLUDE_DIR pg_query.h REQUIRED)

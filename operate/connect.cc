@@ -5,6 +5,11 @@
 #include "common/base/strings.h"
 
 namespace switchyard::operate {
+namespace {
+
+constexpr char kName[] = "switchyard cli";
+
+}  // namespace
 
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
@@ -17,7 +22,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& e
                                                          const Cancel& cancel) {
   RETURN_IF_ERROR(RequireDsn(endpoint, side));
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
-  auto session = pg::Session::Connect({.dsn = *dsn, .application_name = "switchyard cli"}, cancel);
+  auto session = pg::Session::Connect({.dsn = *dsn, .application_name = kName}, cancel);
   if (!session.ok()) return Annotate(session.status(), side);
   // A mapping's names are looked up where NEW's own path says.
   if (side == "new") RETURN_IF_ERROR((*session)->Execute("SET search_path TO DEFAULT"));
@@ -30,6 +35,17 @@ absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& end
   auto session = OpenSession(endpoint, side, cancel);
   if (!absl::IsFailedPrecondition(session.status())) return session;
   return absl::UnavailableError(session.status().message());
+}
+
+absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::Endpoint& endpoint,
+                                                                   std::string_view side,
+                                                                   const Cancel& cancel) {
+  RETURN_IF_ERROR(RequireDsn(endpoint, side));
+  const absl::StatusOr<std::string> dsn = endpoint.Dsn();
+  auto session = pg::ControlSession::Connect({.dsn = *dsn, .application_name = kName}, cancel);
+  if (session.ok()) return session;
+  if (!absl::IsFailedPrecondition(session.status())) return Annotate(session.status(), side);
+  return absl::UnavailableError(Annotate(session.status(), side).message());
 }
 
 }  // namespace switchyard::operate

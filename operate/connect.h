@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/base/cancel.h"
+#include "common/pg/control_session.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
 
@@ -22,5 +23,10 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& e
 // The same for commands that only ask: Unavailable too when the login is refused.
 absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& endpoint,
                                                        std::string_view side, const Cancel& cancel);
+
+// ConnectTo for SQL of the control plane.
+absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::Endpoint& endpoint,
+                                                                   std::string_view side,
+                                                                   const Cancel& cancel);
 
 }  // namespace switchyard::operate

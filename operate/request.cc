@@ -11,8 +11,8 @@ constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 }  // namespace
 
-absl::StatusOr<int64_t> Submit(pg::Session& session, const Request& request) {
-  ASSIGN_OR_RETURN(const pg::Result row,
+absl::StatusOr<int64_t> Submit(pg::ControlSession& session, const Request& request) {
+  ASSIGN_OR_RETURN(const pg::Rows row,
                    session.Query(R"(
     WITH asked AS (INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, $2, $3)
                    RETURNING id)
@@ -21,11 +21,11 @@ absl::StatusOr<int64_t> Submit(pg::Session& session, const Request& request) {
   return row.i64(0, 0);
 }
 
-absl::StatusOr<std::string> AwaitAnswer(pg::Session& session, int64_t id, absl::Duration timeout,
-                                        const Cancel& cancel) {
+absl::StatusOr<std::string> AwaitAnswer(pg::ControlSession& session, int64_t id,
+                                        absl::Duration timeout, const Cancel& cancel) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
-    ASSIGN_OR_RETURN(const pg::Result row,
+    ASSIGN_OR_RETURN(const pg::Rows row,
                      session.Query("SELECT state, result FROM switchyard.request WHERE id = $1",
                                    {std::to_string(id)}));
     const std::string state = row.rows() == 0 ? "" : row.str(0, 0);
@@ -41,12 +41,12 @@ absl::StatusOr<std::string> AwaitAnswer(pg::Session& session, int64_t id, absl::
   }
 }
 
-absl::Status RequireStream(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result there, session.Query(R"(
+absl::Status RequireStream(pg::ControlSession& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Rows there, session.Query(R"(
     SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
                    WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
   if (there.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const pg::Result row,
+    ASSIGN_OR_RETURN(const pg::Rows row,
                      session.Query("SELECT FROM switchyard.stream WHERE name = $1", {stream}));
     if (row.rows() > 0) return absl::OkStatus();
   }

@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
-#include "common/pg/session.h"
+#include "common/pg/control_session.h"
 
 namespace switchyard::operate {
 
@@ -18,14 +18,14 @@ struct Request {
 };
 
 // Writes it down and tells the roles. Its number.
-absl::StatusOr<int64_t> Submit(pg::Session& session, const Request& request);
+absl::StatusOr<int64_t> Submit(pg::ControlSession& session, const Request& request);
 
 // What the role answered. FailedPrecondition: it failed, with its reason. DeadlineExceeded: no
 // role has done it yet; it stays asked for.
-absl::StatusOr<std::string> AwaitAnswer(pg::Session& session, int64_t id, absl::Duration timeout,
-                                        const Cancel& cancel);
+absl::StatusOr<std::string> AwaitAnswer(pg::ControlSession& session, int64_t id,
+                                        absl::Duration timeout, const Cancel& cancel);
 
 // FailedPrecondition unless Switchyard's tables are in NEW and the stream has begun.
-absl::Status RequireStream(pg::Session& session, const std::string& stream);
+absl::Status RequireStream(pg::ControlSession& session, const std::string& stream);
 
 }  // namespace switchyard::operate

@@ -69,6 +69,11 @@ int64_t Result::affected() const {
 }
 std::string_view Result::command_tag() const { return PQcmdStatus(result_.get()); }
 
+PGconn* Session::Release() {
+  closed_ = true;
+  return std::exchange(connection_, nullptr);
+}
+
 Session::~Session() {
   // A statement nobody waits for any more would go on, and keep its locks.
   if (alive() && PQtransactionStatus(connection_) == PQTRANS_ACTIVE) {

@@ -165,6 +165,8 @@ class Session {
 
   // For common/pg only: the connection itself, and START_REPLICATION on it.
   PGconn* raw() { return connection_; }
+  // Gives the connection away; the session is closed.
+  PGconn* Release();
   absl::Status BeginCopyBoth(std::string_view sql);
 
  private:

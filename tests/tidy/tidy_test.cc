@@ -90,7 +90,7 @@ bool MayInclude(const std::string& path, const std::string& header) {
     return absl::StartsWith(path, "common/eventlog/sqlite_") || absl::StartsWith(path, "tests/");
   }
   if (absl::StartsWith(header, "yaml-cpp/")) return Component(path) == "common/spec";
-  if (absl::StartsWith(header, "pqxx")) return false;
+  if (absl::StartsWith(header, "pqxx/")) return absl::StartsWith(path, "common/pg/control_");
   return true;
 }
 
