@@ -64,7 +64,7 @@ absl::Status WholeFill::Derived(int mapping) {
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(
-      quarantine_.RecomputeCarefully(mapping, lsn_, [] { return absl::OkStatus(); }));
+      quarantine_.RecomputeCarefully(mapping, lsn_, [](bool) { return absl::OkStatus(); }));
   return writer_.CleanRecompute(mapping);
 }
 
@@ -80,9 +80,9 @@ absl::Status WholeFill::RefuseNoScope(int mapping) {
                                                         " AS sy_v WHERE ", none)));
   if (rows.i64(0, 0) == 0) return absl::OkStatus();
   return WithNextStep(
-      absl::FailedPreconditionError(absl::StrFormat(
-          "%s: its select gives %d rows whose scope (%s) is NULL", plan.display, rows.i64(0, 0),
-          absl::StrJoin(plan.keyed.scope_columns, ", "))),
+      absl::FailedPreconditionError(
+          absl::StrFormat("%s: its select gives %d rows whose scope (%s) is NULL", plan.display,
+                          rows.i64(0, 0), absl::StrJoin(plan.keyed.scope_columns, ", "))),
       absl::StrFormat("leave them out in the select (WHERE ... IS NOT NULL), run: switchyard "
                       "resume FILE, and start replay again. To see them, on NEW: SELECT * FROM %s "
                       "WHERE %s",
