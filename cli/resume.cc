@@ -12,7 +12,7 @@
 #include "capture/capture.h"
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
-#include "common/mapping/fingerprint.h"
+#include "common/mapping/install/install.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
 #include "common/spec/migration_file.h"
@@ -25,15 +25,6 @@ namespace switchyard::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-absl::StatusOr<mapping::PlanChange> Compare(pg::Session& session, const std::string& stream,
-                                            const mapping::Plan& plan) {
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query("SELECT parts FROM switchyard.stream WHERE name = $1", {stream}));
-  ASSIGN_OR_RETURN(const std::vector<mapping::PlanPart> parts,
-                   mapping::PartsFromText(row.rows() == 0 ? "" : row.str(0, 0)));
-  return mapping::ComparePlans(parts, plan);
-}
 
 // A table that capture does not follow yet can't be copied while streaming.
 absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& stream,
@@ -97,7 +88,8 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, role, context.cancel));
   ASSIGN_OR_RETURN(const mapping::PlanChange change,
-                   Compare(*new_session, names.stream, compiled.plan));
+                   mapping::InstalledChange(*new_session, names.stream, compiled.plan,
+                                            compiled.source));
   RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, compiled.plan, change));
   RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
   ASSIGN_OR_RETURN(

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "absl/strings/str_join.h"
+
 namespace switchyard::mapping {
 namespace {
 
@@ -58,6 +60,23 @@ PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan
   change.recopy.assign(recopy.begin(), recopy.end());
   change.recompute.assign(recompute.begin(), recompute.end());
   return change;
+}
+
+void AddRetyped(const Plan& plan, const std::map<int, std::vector<std::string>>& retyped,
+                PlanChange* change) {
+  const auto add = [](const auto& value, auto* to) {
+    if (std::ranges::count(*to, value) == 0) to->push_back(value);
+  };
+  for (const auto& [source, types] : retyped) {
+    const std::string table = plan.sources[source].schema + "." + plan.sources[source].name;
+    change->changed.push_back("source " + table + " (type " + absl::StrJoin(types, ", ") + ")");
+    add(source, &change->sources);
+    add(table, &change->recopy);
+    for (const MappingPlan& mapping : plan.mappings) {
+      const bool reads = std::ranges::count(mapping.keyed.touches, source, &TouchRule::source) > 0;
+      if (reads) add(mapping.display, &change->recompute);
+    }
+  }
 }
 
 std::string ResumeWorkToText(const PlanChange& change) {

@@ -2,6 +2,7 @@
 // again, and which tables of the target are derived anew. Pure.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,17 @@ struct PlanChange {
   std::vector<std::string> recopy;     // tables of the source, schema.name
   std::vector<std::string> recompute;  // tables of the target filled by keyed mappings
   std::vector<int> new_mappings;       // indices into Plan::mappings
+  std::vector<size_t> types;           // made anew: indices into the source's Catalog::types
 
   bool empty() const { return changed.empty() && added.empty() && removed.empty(); }
 };
 
 // From the parts that are installed to those of `plan`.
 PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan);
+
+// The tables whose types changed in place, by source with the types' names, are copied again too.
+void AddRetyped(const Plan& plan, const std::map<int, std::vector<std::string>>& retyped,
+                PlanChange* change);
 
 // The argument of a request of kind resume.
 std::string ResumeWorkToText(const PlanChange& change);

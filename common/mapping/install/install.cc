@@ -42,13 +42,18 @@ absl::Status EnsureOwnTables(pg::Session& session) {
 // As a role or database may have it: SET search_path = ''.
 bool EmptyPath(std::string_view path) { return path.empty() || path == "\"\""; }
 
-absl::Status MakeViews(pg::Session& session, const Plan& plan) {
+absl::Status DropViews(pg::Session& session) {
   ASSIGN_OR_RETURN(const pg::Result old_views,
                    session.Query("SELECT format('%I.%I', schemaname, viewname) FROM pg_views "
                                  "WHERE schemaname = 'switchyard' AND viewname LIKE 'map\\_%'"));
   for (int i = 0; i < old_views.rows(); ++i) {
     RETURN_IF_ERROR(session.Execute("DROP VIEW " + old_views.str(i, 0)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status MakeViews(pg::Session& session, const Plan& plan) {
+  RETURN_IF_ERROR(DropViews(session));
   // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
   // own objects are found where this database's own path says.
   ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
@@ -127,19 +132,31 @@ absl::Status RequestResume(pg::Session& session, const std::string& stream,
       .status();
 }
 
+// The catalogue that the installed mapping was compiled from; nothing is in it where none is.
+absl::StatusOr<catalog::Catalog> CatalogBefore(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(
+      const pg::Result known,
+      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
+                    {stream}));
+  if (known.rows() == 0) return catalog::Catalog();
+  return catalog::CatalogFromJson(known.text(0, 0));
+}
+
 // What the installed mapping left that the new one can't go on with.
-absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan, const PlanChange& change) {
+absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan,
+                               const catalog::Catalog& source, const PlanChange& change) {
   for (const int mapping : change.new_mappings) {
     RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
   }
-  for (const int source : change.sources) {
-    const SourcePlan& table = plan.sources[source];
+  for (const int index : change.sources) {
+    const SourcePlan& table = plan.sources[index];
     RETURN_IF_ERROR(
         Annotate(session.Execute("DROP TABLE IF EXISTS " +
                                  QuoteQualified(kMirrorSchema, table.alias) + " CASCADE"),
                  "mirror of " + table.name));
   }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(DropViews(session));
+  return DropTypes(session, source, change.types);
 }
 
 // Nobody would ever answer what is asked of a table that is read no more.
@@ -193,32 +210,15 @@ absl::Status StoreCatalog(pg::Session& session, const std::string& stream,
       .status();
 }
 
-// By itself, before the rest: a view may use a value only once the transaction that added it has
-// ended. Harmless if the rest fails, as values are only added.
-absl::Status LearnValues(pg::Session& session, const std::string& stream,
-                         const catalog::Catalog& source) {
-  ASSIGN_OR_RETURN(
-      const pg::Result known,
-      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
-                    {stream}));
-  if (known.rows() == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const catalog::Catalog before, catalog::CatalogFromJson(known.text(0, 0)));
-  return RefreshTypes(session, before, source);
-}
-
 absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
                          const InstallOptions& options) {
   ASSIGN_OR_RETURN(const pg::Result known,
-                   session.Query("SELECT fingerprint, parts FROM switchyard.stream WHERE name = $1 "
+                   session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1 "
                                  "FOR UPDATE",
                                  {options.stream}));
   const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
   const bool same = installed && known.text(0, 0) == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
-  if (same) {
-    RETURN_IF_ERROR(StoreCatalog(session, options.stream, source));
-    return CopyWhatIsInDoubt(session, options.stream);
-  }
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the mapping or a table of the source changed since stream %s was installed (fingerprint "
@@ -227,9 +227,12 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::
   }
   PlanChange change;
   if (installed) {
-    ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known.text(0, 1)));
-    change = ComparePlans(parts, plan);
-    RETURN_IF_ERROR(MakeRoomForChange(session, plan, change));
+    ASSIGN_OR_RETURN(change, InstalledChange(session, options.stream, plan, source));
+    if (same && change.empty() && change.types.empty()) {
+      RETURN_IF_ERROR(StoreCatalog(session, options.stream, source));
+      return CopyWhatIsInDoubt(session, options.stream);
+    }
+    RETURN_IF_ERROR(MakeRoomForChange(session, plan, source, change));
     RETURN_IF_ERROR(ForgetOrphans(session, options.stream, plan));
   } else {
     RETURN_IF_ERROR(RefuseSecondStream(session, options.stream));
@@ -254,7 +257,9 @@ absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::
               {options.stream, plan.fingerprint, PartsToText(plan.parts),
                catalog::CatalogToJson(source)})
           .status());
-  return installed ? RequestResume(session, options.stream, change) : absl::OkStatus();
+  if (!installed) return absl::OkStatus();
+  return change.empty() ? CopyWhatIsInDoubt(session, options.stream)
+                        : RequestResume(session, options.stream, change);
 }
 
 // Whether any was missing.
@@ -276,6 +281,19 @@ absl::StatusOr<bool> MakeIndexes(pg::Session& session, const SourcePlan& source)
 
 }  // namespace
 
+absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::string& stream,
+                                           const Plan& plan, const catalog::Catalog& source) {
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query("SELECT parts FROM switchyard.stream WHERE name = $1", {stream}));
+  ASSIGN_OR_RETURN(const std::vector<PlanPart> parts,
+                   PartsFromText(row.rows() == 0 ? "" : row.text(0, 0)));
+  PlanChange change = ComparePlans(parts, plan);
+  ASSIGN_OR_RETURN(const catalog::Catalog before, CatalogBefore(session, stream));
+  ASSIGN_OR_RETURN(change.types, ChangedTypes(session, before, source));
+  AddRetyped(plan, SourcesOfTypes(plan, source, change.types), &change);
+  return change;
+}
+
 absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
   const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
   ASSIGN_OR_RETURN(const pg::Result row,
@@ -295,7 +313,9 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog
   RETURN_IF_ERROR(session.Execute(absl::StrCat("SELECT pg_advisory_lock(", kInstallLock, ")")));
   absl::Status installed = session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(EnsureOwnTables(session));
-    return options.replace ? LearnValues(session, options.stream, source) : absl::OkStatus();
+    // By itself, before the rest: a view may use a value only once the transaction that added it
+    // has ended. Harmless if the rest fails, as values are only added.
+    return options.replace ? AddValues(session, source).status() : absl::OkStatus();
   });
   if (installed.ok()) {
     installed = session.InTransaction([&] { return InstallPlan(session, plan, source, options); });

@@ -9,6 +9,7 @@
 
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
+#include "common/mapping/plan_change.h"
 
 namespace switchyard::mapping {
 
@@ -24,6 +25,11 @@ struct InstallOptions {
 // installed already (not `replace`).
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
                            const InstallOptions& options);
+
+// What replaces what is installed, if InstallTarget replaces it: the parts that differ, and the
+// tables whose types changed in place.
+absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::string& stream,
+                                           const Plan& plan, const catalog::Catalog& source);
 
 // FailedPrecondition when the table a mapping fills holds rows already that `owns` does not set
 // apart: before the first install.

@@ -15,14 +15,6 @@ std::string DisplayOf(const catalog::UserType& type) {
   return absl::StrCat(type.schema, ".", type.name);
 }
 
-absl::Status RefuseAnother(const catalog::UserType& type) {
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "type %s of the source is another one than when the mapping was installed, and rows that "
-      "have it can't be told apart; next: end capture and replay, then copy everything again: "
-      "switchyard recopy FILE --all",
-      DisplayOf(type)));
-}
-
 absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session,
                                                     const catalog::UserType& type) {
   ASSIGN_OR_RETURN(
@@ -36,15 +28,18 @@ absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session,
   return labels;
 }
 
-// Each where the source has it: order decides what min, max and ORDER BY give.
-absl::Status AddLabels(pg::Session& session, const catalog::UserType& type) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
-  if (here.empty()) return absl::OkStatus();  // not made yet, or without values on either side
+// Whether the source only gained values since.
+bool OnlyGained(const std::vector<std::string>& here, const catalog::UserType& type) {
   size_t found = 0;
   for (const std::string& label : type.labels) {
     found += found < here.size() && here[found] == label ? 1 : 0;
   }
-  if (found < here.size()) return RefuseAnother(type);
+  return found == here.size();
+}
+
+// Each where the source has it: order decides what min, max and ORDER BY give.
+absl::Status AddLabels(pg::Session& session, const catalog::UserType& type,
+                       const std::vector<std::string>& here) {
   for (size_t i = 0; i < type.labels.size(); ++i) {
     if (std::ranges::count(here, type.labels[i]) > 0) continue;
     const std::string place =
@@ -55,6 +50,22 @@ absl::Status AddLabels(pg::Session& session, const catalog::UserType& type) {
         "type " + DisplayOf(type)));
   }
   return absl::OkStatus();
+}
+
+// What stands for a type where another one, or a column, is declared with it.
+std::vector<std::string> MirrorNamesOf(const catalog::UserType& type) {
+  const auto placed = [](std::string_view name) {
+    return absl::StrCat(Sv(catalog::kSchemaPlaceholder), ".", Sv(name));
+  };
+  std::vector<std::string> names = {placed(QuoteIdentifier(type.mirror_name))};
+  const std::string multirange = absl::StrCat("multirange_type_name = ", placed(""));
+  const size_t at = type.create_sql.find(multirange);
+  if (type.kind == 'r' && at != std::string::npos) {
+    const size_t end = type.create_sql.rfind(')');  // it is the last of the options
+    const size_t from = at + multirange.size();
+    names.push_back(placed(type.create_sql.substr(from, end - from)));
+  }
+  return names;
 }
 
 }  // namespace
@@ -76,18 +87,70 @@ absl::Status MakeTypes(pg::Session& session, const Plan& plan, const catalog::Ca
   return absl::OkStatus();
 }
 
-absl::Status RefreshTypes(pg::Session& session, const catalog::Catalog& before,
-                          const catalog::Catalog& source) {
+absl::StatusOr<bool> AddValues(pg::Session& session, const catalog::Catalog& source) {
+  bool added = false;
   for (const catalog::UserType& type : source.types) {
+    if (type.kind != 'e') continue;
+    ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
+    // Empty: not made yet, or without values on either side.
+    if (here.empty() || here == type.labels || !OnlyGained(here, type)) continue;
+    RETURN_IF_ERROR(AddLabels(session, type, here));
+    added = true;
+  }
+  return added;
+}
+
+absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
+                                                 const catalog::Catalog& before,
+                                                 const catalog::Catalog& source) {
+  std::vector<size_t> changed;
+  std::vector<std::string> names;  // of those
+  for (size_t i = 0; i < source.types.size(); ++i) {
+    const catalog::UserType& type = source.types[i];
+    // What it is made of comes before it.
+    bool differs = std::ranges::any_of(names, [&](const std::string& name) {
+      return type.create_sql.find(name) != std::string::npos;
+    });
     if (type.kind == 'e') {
-      RETURN_IF_ERROR(AddLabels(session, type));
-      continue;
+      ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
+      differs |= !OnlyGained(here, type);
+    } else {
+      const auto known =
+          std::ranges::find(before.types, type.mirror_name, &catalog::UserType::mirror_name);
+      differs |= known != before.types.end() && known->create_sql != type.create_sql;
     }
-    const auto known =
-        std::ranges::find(before.types, type.mirror_name, &catalog::UserType::mirror_name);
-    if (known != before.types.end() && known->create_sql != type.create_sql) {
-      return RefuseAnother(type);
+    if (!differs) continue;
+    changed.push_back(i);
+    for (std::string& name : MirrorNamesOf(type)) names.push_back(std::move(name));
+  }
+  return changed;
+}
+
+std::map<int, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
+                                                       const catalog::Catalog& source,
+                                                       const std::vector<size_t>& types) {
+  std::map<int, std::vector<std::string>> sources;
+  for (const size_t type : types) {
+    for (const std::string& name : MirrorNamesOf(source.types[type])) {
+      const std::string declared = catalog::WithSchema(name, kMirrorSchema);
+      for (size_t s = 0; s < plan.sources.size(); ++s) {
+        const bool has = std::ranges::any_of(plan.sources[s].columns, [&](const auto& column) {
+          return column.type.find(declared) != std::string::npos;
+        });
+        if (has) sources[static_cast<int>(s)].push_back(DisplayOf(source.types[type]));
+      }
     }
+  }
+  return sources;
+}
+
+absl::Status DropTypes(pg::Session& session, const catalog::Catalog& source,
+                       const std::vector<size_t>& types) {
+  for (auto type = types.rbegin(); type != types.rend(); ++type) {
+    RETURN_IF_ERROR(Annotate(
+        session.Execute("DROP TYPE IF EXISTS " +
+                        QuoteQualified(kMirrorSchema, source.types[*type].mirror_name)),
+        "replacing the mirror's copy of type " + DisplayOf(source.types[*type])));
   }
   return absl::OkStatus();
 }
