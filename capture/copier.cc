@@ -195,6 +195,7 @@ absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
   std::optional<Snapshot> snapshot = std::move(initial_);
   initial_.reset();
   if (!snapshot.has_value()) {
+    if (options_.look) RETURN_IF_ERROR(options_.look(session));
     auto taken = Snapshot::Take({.dsn = options_.round.dsn,
                                  .application_name = options_.round.application_name,
                                  .slot = options_.names.slot + "_cp",

@@ -15,6 +15,7 @@
 // Thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,8 @@ struct CopierOptions {
   absl::Duration retry_interval = absl::Seconds(10);  // see CaptureConfig
   absl::Duration request_interval = absl::Seconds(1);
   absl::Duration slot_timeout = absl::Seconds(10);  // see pg::SlotOptions
+  // Before each snapshot but the initial one; see Monitor::Look.
+  std::function<absl::Status(pg::Session&)> look;
 };
 
 class Copier {

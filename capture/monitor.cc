@@ -57,6 +57,11 @@ void Monitor::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+absl::Status Monitor::Look(pg::Session& session) {
+  MutexLock lock(&mu_);
+  return CheckDrift(session, options_.names, &shapes_);
+}
+
 void Monitor::Run() {
   Backoff backoff(Backoff::Options{});
   while (!cancel_.requested()) {
@@ -74,14 +79,17 @@ void Monitor::Run() {
 absl::Status Monitor::RunConnected() {
   ASSIGN_OR_RETURN(
       const auto session,
-      pg::Session::Connect({.dsn = options_.dsn, .application_name = options_.application_name},
+      // The look at the catalogue would be compiled each time, longer than it runs.
+      pg::Session::Connect({.dsn = options_.dsn,
+                            .application_name = options_.application_name,
+                            .settings = {{"jit", "off"}}},
                            cancel_));
   absl::Time next_check = absl::InfinitePast();
   absl::Time next_heartbeat = absl::InfinitePast();
   while (true) {
     const absl::Time now = absl::Now();
     if (now >= next_check) {
-      RETURN_IF_ERROR(CheckDrift(*session, options_.names, &shapes_));
+      RETURN_IF_ERROR(Look(*session));
       next_check = now + options_.drift_check_interval;
     }
     const absl::Time idle_at =

@@ -21,6 +21,7 @@
 #include "capture/drift.h"
 #include "capture/source_setup.h"
 #include "common/base/cancel.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
 
@@ -45,6 +46,11 @@ class Monitor {
 
   void Start();
   void Stop();
+  // Stop won't wait long; nor will Look, for a look that is under way.
+  void RequestStop() { cancel_.Request(); }
+
+  // Looks now, over the caller's session: what is copied after it is not suspect of what was before.
+  absl::Status Look(pg::Session& session) ABSL_LOCKS_EXCLUDED(mu_);
 
   void NoteActivity() { last_activity_ns_ = absl::GetCurrentTimeNanos(); }
 
@@ -53,7 +59,8 @@ class Monitor {
   absl::Status RunConnected();
 
   const MonitorOptions options_;
-  TableShapes shapes_;
+  Mutex mu_;
+  TableShapes shapes_ ABSL_GUARDED_BY(mu_);
   std::atomic<int64_t> last_activity_ns_;
   Cancel cancel_;
   std::thread thread_;

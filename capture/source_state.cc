@@ -40,22 +40,6 @@ std::string Array(const std::vector<T>& values) {
   return absl::StrCat("{", absl::StrJoin(values, ","), "}");
 }
 
-// A suspect table is as good as new once it, or every leaf of it, has a copy younger than what
-// made it suspect.
-absl::Status ClearSuspects(pg::Session& session, const std::string& stream) {
-  return Run(session, R"(
-    WITH part AS (
-      SELECT s.id, (c.state = 'done' AND c.lsn >= s.seen_lsn) IS TRUE AS fresh
-      FROM switchyard.capture_suspect s
-      JOIN switchyard.capture_table t ON t.stream = s.stream AND t.kind <> 'p'
-        AND s.relation_id IN (t.relation_id, t.root_id)
-      LEFT JOIN switchyard.capture_copy c ON c.stream = t.stream AND c.relation_id = t.relation_id
-      WHERE s.stream = $1 AND s.cleared_at IS NULL)
-    UPDATE switchyard.capture_suspect s SET cleared_at = now()
-    WHERE s.id IN (SELECT id FROM part GROUP BY id HAVING bool_and(fresh)))",
-             {stream});
-}
-
 // The copies of stream $1. A partition born since the tables were last looked at is one all the
 // same.
 constexpr char kParts[] = R"(
@@ -310,7 +294,7 @@ absl::Status RecordProgress(pg::Session& session, const std::string& stream,
     done.emplace_back(entry.done ? "t" : "f");
     waits.push_back(entry.waits);
   }
-  RETURN_IF_ERROR(Run(session, R"(
+  return Run(session, R"(
     UPDATE switchyard.capture_copy c
     SET rows_done = p.rows, bytes_done = p.bytes,
         state = CASE WHEN p.done THEN 'done' ELSE c.state END,
@@ -321,9 +305,8 @@ absl::Status RecordProgress(pg::Session& session, const std::string& stream,
       AS p(relation_id, generation, rows, bytes, done, waits)
     WHERE c.stream = $1 AND c.relation_id = p.relation_id AND c.generation = p.generation
       AND c.state = 'copying')",
-                      {stream, Array(oids), Array(generations), Array(rows), Array(bytes),
-                       Array(done), ArrayLiteral(waits), kWaitsForLock}));
-  return ClearSuspects(session, stream);
+             {stream, Array(oids), Array(generations), Array(rows), Array(bytes), Array(done),
+              ArrayLiteral(waits), kWaitsForLock});
 }
 
 absl::Status RecordCopyError(pg::Session& session, const std::string& stream, uint32_t relation_id,

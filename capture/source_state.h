@@ -118,8 +118,7 @@ struct CopyProgress {
 };
 inline constexpr char kWaitsForLock[] = "it waits for a lock: ";
 
-// Progress of a generation that was replaced in the meantime is dropped. A copy that is done ends
-// the suspicion against its table that is older than the copy.
+// Progress of a generation that was replaced in the meantime is dropped.
 absl::Status RecordProgress(pg::Session& session, const std::string& stream,
                             const std::vector<CopyProgress>& progress);
 

@@ -63,6 +63,7 @@ std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
 }  // namespace
 
 StreamRun::~StreamRun() {
+  if (monitor_ != nullptr) monitor_->RequestStop();  // the copier may wait for its look
   if (copier_ != nullptr) copier_->Stop();
   if (monitor_ != nullptr) monitor_->Stop();
 }
@@ -413,7 +414,11 @@ void StreamRun::StartHelpers() {
                                                        .workers = config_.copy_workers,
                                                        .range_bytes = config_.copy_range_bytes},
                                              .retry_interval = config_.copy_retry_interval,
-                                             .slot_timeout = config_.slot_timeout},
+                                             .slot_timeout = config_.slot_timeout,
+                                             .look =
+                                                 [this](pg::Session& session) {
+                                                   return monitor_->Look(session);
+                                                 }},
                                std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();

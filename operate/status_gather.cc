@@ -111,15 +111,6 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
     table.error = copy.str(i, 8);
     table.asked_as = copy.str(i, 9);
   }
-  ASSIGN_OR_RETURN(const pg::Result suspects, session.Query(R"(
-    SELECT schema_name || '.' || table_name, reason, next_step
-    FROM switchyard.capture_suspect WHERE stream = $1 AND cleared_at IS NULL ORDER BY id)",
-                                                            {facts->stream}));
-  for (int i = 0; i < suspects.rows(); ++i) {
-    facts->suspects.push_back({.table = suspects.str(i, 0),
-                               .reason = suspects.str(i, 1),
-                               .next_step = suspects.str(i, 2)});
-  }
   return absl::OkStatus();
 }
 
@@ -242,6 +233,9 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
   // A capture that has begun has a slot: whether it has is asked first.
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
+  if (facts->capture_state.has_value()) {
+    ASSIGN_OR_RETURN(suspects_, LoadSuspects(*source_, facts->stream));
+  }
   RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
   if (facts->capture_state == "creating") RETURN_IF_ERROR(AskSlotBlockers(*source_, facts));
   // After the slot, so that what is captured is never ahead of it; before NEW is asked, so that
@@ -264,6 +258,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     if (facts->replay_state.has_value()) RETURN_IF_ERROR(AskReplayer(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
+    RETURN_IF_ERROR(DropMended(*target_, facts->stream, &suspects_));
     RETURN_IF_ERROR(AskMissedRows(*target_, facts));
   }
   ASSIGN_OR_RETURN(const pg::Result row, target_->Query(absl::StrCat("SELECT ", kNowUs)));
@@ -332,11 +327,14 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
     const std::string prefix = absl::StrCat(Sv(side), ": ");
     return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
   };
+  suspects_.clear();
   facts.source_error = error(AskSource(&index, &facts), "old");
   facts.target_error = error(AskTarget(&index, &facts), "new");
   if (facts.source_error.empty() && facts.target_error.empty()) {
     facts.source_error = error(AskNewColumns(&facts), "old");
   }
+  const std::vector<Suspect> unseen = OnePerTable(suspects_);
+  facts.suspects.insert(facts.suspects.begin(), unseen.begin(), unseen.end());
   facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
   const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
   if (!begun && !facts.log.unreachable) facts.log.error.clear();  // it is to be made yet

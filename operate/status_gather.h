@@ -20,6 +20,7 @@
 #include "common/spec/migration_file.h"
 #include "operate/log_look.h"
 #include "operate/report/status.h"
+#include "operate/suspects.h"
 
 namespace switchyard::operate {
 
@@ -46,6 +47,7 @@ class StatusGatherer {
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> source_;
   std::unique_ptr<pg::Session> target_;
+  std::vector<SuspectRecord> suspects_;  // of this look
   LogLook log_;
   catalog::Catalog compiled_;  // OLD's, as the mapping knows it
   std::string compiled_digest_;

@@ -69,8 +69,9 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_copy (
   error             text,                   -- why the last attempt failed; NULL when it did not
   PRIMARY KEY (stream, relation_id));
 
--- Tables that changed in a way the stream can't show. Suspect until cleared_at is set: by a clean
--- full parity pass, or by a copy of the table made since.
+-- Tables that changed in a way the stream can't show. Suspect until the target has a copy of the
+-- table that is as of seen_lsn or later (there: switchyard.copy and switchyard.request), or until
+-- cleared_at is set: the table has its name again, or no mapping names it any more.
 CREATE TABLE IF NOT EXISTS switchyard.capture_suspect (
   id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream            text NOT NULL REFERENCES switchyard.capture_stream ON DELETE CASCADE,

@@ -134,9 +134,11 @@ CREATE TABLE IF NOT EXISTS switchyard.request (
   log_offset bigint NOT NULL DEFAULT 0,
   source_lsn pg_lsn NOT NULL DEFAULT '0/0',  -- a copy as of an earlier point does not answer it
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  finished_at timestamptz
+  finished_at timestamptz,
+  copied_lsn pg_lsn           -- of a re-copy that is done: the table was swapped in as of this point
 );
 ALTER TABLE switchyard.request ADD COLUMN IF NOT EXISTS source_lsn pg_lsn NOT NULL DEFAULT '0/0';
+ALTER TABLE switchyard.request ADD COLUMN IF NOT EXISTS copied_lsn pg_lsn;
 
 -- Ids that can't be computed, kept for ever, both ways.
 CREATE TABLE IF NOT EXISTS switchyard.id_map (

@@ -58,6 +58,11 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                              "WHERE stream = $1 AND state = 'open'",
                              {stream})
                       .status());
+  // Points of a source that may have gone back behind them.
+  RETURN_IF_ERROR(session
+                      .Query("UPDATE switchyard.request SET copied_lsn = NULL WHERE stream = $1",
+                             {stream})
+                      .status());
   return session
       .Query(
           "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, "

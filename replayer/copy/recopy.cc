@@ -546,6 +546,13 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 
+// All leaves are as of one point; were they not, the oldest is what the table is good for.
+Lsn Recopy::CopiedAt(const Job& job) {
+  const auto oldest = std::ranges::min_element(
+      job.leaves, {}, [](const auto& leaf) { return leaf.second.lsn; });
+  return oldest == job.leaves.end() ? Lsn() : oldest->second.lsn;
+}
+
 absl::Status Recopy::Answer(const Job& job, const std::string& state, const std::string& result) {
   const SourcePlan& source = plan_.sources[job.source];
   pg::Session& session = target_.session();
@@ -556,9 +563,10 @@ absl::Status Recopy::Answer(const Job& job, const std::string& state, const std:
         session
             .Query(
                 "UPDATE switchyard.request SET state = $2, result = $3, finished_at = "
-                "clock_timestamp() "
+                "clock_timestamp(), copied_lsn = CASE $2 WHEN 'done' THEN $6::pg_lsn END "
                 "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
-                {options_.stream, state, result, source.name, source.schema + "." + source.name})
+                {options_.stream, state, result, source.name, source.schema + "." + source.name,
+                 CopiedAt(job).ToString()})
             .status());
     if (state == "done") {
       swapped_ = true;

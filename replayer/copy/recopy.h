@@ -92,6 +92,7 @@ class Recopy {
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
   absl::Status OnEnd(const event::v1::CopyEnd& end);
   static bool BeginsAgain(const Job& job, const event::v1::CopyPoint& point);
+  static Lsn CopiedAt(const Job& job);
   Job* JobOf(uint32_t relation_id);  // null: nobody asked for it
   // Whether all of it is there; drops one that nobody waits for any more.
   absl::StatusOr<bool> Ready(Job& job);

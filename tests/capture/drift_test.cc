@@ -334,7 +334,7 @@ TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
               ElementsAre(Is("keyless", "keyless_2 has no usable replica identity")));
 }
 
-TEST_F(DriftTest, SuspectsAreKeptUntilAYoungerCopyIsDone) {
+TEST_F(DriftTest, SuspectsAreKeptOnce) {
   tables_ = {{"", "m"}};
   Begin(kParts);
   const std::string stream = options().names.stream;
@@ -352,27 +352,6 @@ TEST_F(DriftTest, SuspectsAreKeptUntilAYoungerCopyIsDone) {
   const std::string open =
       "SELECT count(*) FROM switchyard.capture_suspect WHERE cleared_at IS NULL";
   EXPECT_EQ(Scalar(open), "3");
-
-  const catalog::Catalog catalog = LoadTables();
-  const auto copy_all = [&](const std::string& lsn, size_t tables) {
-    std::vector<const catalog::Table*> leaves = {catalog.Find("public", "m_1"),
-                                                 catalog.Find("public", "m_2a")};
-    ASSERT_OK(RequestCopies(*session_, stream, leaves, true));
-    ASSERT_OK_AND_ASSIGN(auto copies, LoadUnfinishedCopies(*session_, stream));
-    ASSERT_OK_AND_ASSIGN(const Lsn at, Lsn::Parse(lsn));
-    ASSERT_OK(BeginCopies(*session_, stream, at, &copies));
-    copies.resize(tables);  // the others are under way
-    for (const CopyRecord& copy : copies) {
-      ASSERT_OK(
-          RecordProgress(*session_, stream, {{copy.relation_id, copy.generation, 1, 1, true}}));
-    }
-  };
-  copy_all("0/1", 2);  // as of before it became suspect
-  EXPECT_EQ(Scalar(open), "3");
-  copy_all("FF/0", 1);  // one of its leaves only
-  EXPECT_EQ(Scalar(open), "3");
-  copy_all("FF/0", 2);
-  EXPECT_EQ(Scalar(open), "0");
 }
 
 }  // namespace

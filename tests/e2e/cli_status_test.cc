@@ -97,12 +97,16 @@ TEST_F(CliStatusTest, ShowsWhyACaptureStandsStill) {
       "'1', 1, 'the slot is gone');"
       "INSERT INTO switchyard.capture_suspect (stream, relation_id, schema_name, table_name, "
       "reason, next_step, seen_lsn) VALUES ('shop.forward', 1, 'public', 'customers', "
-      "'rewritten', 'copy it again', '0/1')"));
+      "'rewritten', 'copy it again', '0/1'), ('shop.forward', 2, 'public', 'orders', 'x', 'y', "
+      "'0/1'), ('shop.forward', 1, 'public', 'customers', 'not in the publication', "
+      "'add it; then copy it again', '0/1')"));
   const ProgramResult result = Status();
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("shop.forward  stopped  epoch 4\n"
                                        "  capture: the slot is gone\n"));
-  EXPECT_THAT(result.output, HasSubstr("suspect     public.customers: rewritten\n"));
+  EXPECT_THAT(result.output,
+              HasSubstr("suspect     public.customers: rewritten; not in the publication\n"
+                        "              next: add it; then copy it again\n"));
   ASSERT_OK(postgres_->Execute("old_db", "DELETE FROM switchyard.capture_stream"));
 }
 

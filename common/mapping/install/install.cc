@@ -29,7 +29,8 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(to_regclass('switchyard.stream'), 'held_at'), "
                     "(to_regclass('switchyard.stream'), 'doing'), "
                     "(to_regclass('switchyard.request'), 'source_lsn'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 6"));
+                    "(to_regclass('switchyard.request'), 'copied_lsn'), "
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 7"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
