@@ -57,6 +57,7 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
        .copy_workers = file.replay.copy_workers,
+       .learn_values = [&] { return mapping::LearnValues(file, role, cancel); },
        .seed = static_cast<uint64_t>(getpid()),
        .drain = drain},
       plan, log, cancel);

@@ -21,6 +21,7 @@
 #include "replayer/copy/copy_loader.h"
 #include "replayer/copy/derive_copy.h"
 #include "replayer/target/doubt.h"
+#include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {
 
@@ -87,6 +88,10 @@ absl::Status Replayer::Run() {
       continue;
     }
     announced_standby_ = false;
+    if (LearnsFrom(status)) {
+      target_.Close();
+      continue;
+    }
     if (!MayPass(status)) return Stop(status);
     if (absl::Now() - started > absl::Seconds(10)) {
       backoff.Reset();
@@ -98,6 +103,23 @@ absl::Status Replayer::Run() {
     target_.Close();
     if (!cancel_.WaitFor(backoff.Next())) return cancel_.status();
   }
+}
+
+// A value that an enum of the source gained needs no person.
+bool Replayer::LearnsFrom(const absl::Status& failed) {
+  if (!IsTypeChange(failed) || !options_.learn_values) return false;
+  const absl::StatusOr<bool> learnt = options_.learn_values();
+  if (learnt.ok() && *learnt) {
+    LogInfo("replayer", "the mirror's types have learnt values of the source's",
+            {{"stream", options_.target.stream}});
+    return true;
+  }
+  if (!learnt.ok()) {
+    LogWarn("replayer", "the source's types could not be looked at",
+            {{"stream", options_.target.stream},
+             {"error", std::string(StdSv(learnt.status().message()))}});
+  }
+  return false;
 }
 
 absl::Status Replayer::Stop(const absl::Status& cause) {

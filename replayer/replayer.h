@@ -10,6 +10,7 @@
 // FailedPrecondition and DataLoss, with the reason also in switchyard.stream.stop_reason.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ struct ReplayerOptions {
   // age of the session's temporary tables.
   absl::Duration look_interval = absl::Seconds(5);
   absl::Duration standby_interval = absl::Seconds(1);
+  // Asked when a value can't be read with the types that the target has of the source's: true when
+  // those have learnt something, and reading starts over. Null: never.
+  std::function<absl::StatusOr<bool>()> learn_values;
   uint64_t seed = 1;  // of the backoff's jitter
   // Once requested, Run ends (Cancelled) as soon as nothing more comes: nobody writes the log any
   // more. Null: never.
@@ -97,6 +101,7 @@ class Replayer {
   absl::Status ApplyUnlessHeld(const changes::Batch& batch);
   bool IsHeldBack(const changes::Batch& batch) const;
   absl::Status AwaitRelease(const changes::Batch& batch);
+  bool LearnsFrom(const absl::Status& failed);
   absl::Status Stop(const absl::Status& reason);
   // After every wait for the log, `idle` when nothing came.
   absl::Status EndIfDrained(bool idle);

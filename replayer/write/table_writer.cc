@@ -20,6 +20,8 @@ using mapping::TableWrite;
 
 namespace {
 
+constexpr char kTypeChange[] = "switchyard/type-change";
+
 constexpr size_t kSendBytes = size_t{256} << 10;
 // A DELETE costs by the row; a TRUNCATE about a millisecond, and it has the statements that read
 // the table planned again.
@@ -65,12 +67,16 @@ absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const c
 
 absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
   if (!pg::IsRowRefused(status)) return status;
-  return absl::FailedPreconditionError(absl::StrFormat(
+  absl::Status change = absl::FailedPreconditionError(absl::StrFormat(
       "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
-      "(ALTER TYPE ... ADD VALUE?) since the mapping was installed; next: end the replayer, then "
-      "run: switchyard resume FILE",
+      "(ALTER TYPE) since the mapping was installed; next: end the replayer, run: switchyard "
+      "resume FILE, and start it again: the tables that have the type are copied again",
       source.schema, source.name, std::string(StdSv(status.message()))));
+  change.SetPayload(kTypeChange, absl::Cord());
+  return change;
 }
+
+bool IsTypeChange(const absl::Status& status) { return status.GetPayload(kTypeChange).has_value(); }
 
 TableWriter::TableWriter(pg::Session& session, const mapping::Plan& plan)
     : session_(session), plan_(plan) {

@@ -8,6 +8,7 @@
 #include "common/mapping/compile/compiler.h"
 #include "common/mapping/install/after_copy_check.h"
 #include "common/mapping/install/install.h"
+#include "common/mapping/install/mirror_types.h"
 #include "common/mapping/install/target_setup.h"
 
 namespace switchyard::mapping {
@@ -127,6 +128,13 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   RETURN_IF_ERROR(
       InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));
   return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};
+}
+
+absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const StreamRole& role,
+                                 const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
+  ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(file, role, cancel));
+  return AddValues(*target, source);
 }
 
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
