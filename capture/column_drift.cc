@@ -27,13 +27,14 @@ struct Column {
   bool plain = false;
   std::optional<std::string> missing;
   std::string version;
+  int64_t default_id = 0;
 };
 using Columns = std::map<int, Column>;  // by number
 
 Columns ColumnsOf(const std::string& text) {
   Columns columns;
   for (const Json& row : Rows(text)) {
-    if (!row.is_array() || row.size() != 8) continue;
+    if (!row.is_array() || row.size() != 9) continue;
     Column& column = columns[row[0].get<int>()];
     column.name = row[1].get<std::string>();
     column.type_id = row[2].get<int64_t>();
@@ -41,6 +42,7 @@ Columns ColumnsOf(const std::string& text) {
     column.plain = row[5].get<bool>();
     if (!row[6].is_null()) column.missing = row[6].get<std::string>();
     column.version = row[7].get<std::string>();
+    if (!row[8].is_null()) column.default_id = row[8].get<int64_t>();
   }
   return columns;
 }
@@ -63,6 +65,11 @@ std::string ColumnChange(const Column& was, const Column& is) {
                            is.plain ? " not" : "");
   }
   return "";
+}
+
+bool HasOldValues(const Column& was, const Column& is) {
+  if (was.version == is.version) return true;
+  return was.missing && !is.missing && was.default_id != 0 && was.default_id == is.default_id;
 }
 
 struct Part {
@@ -182,7 +189,7 @@ bool ValuesWereKept(const std::string& before, const std::string& now) {
   const Columns was = ColumnsOf(before);
   return !was.empty() && std::ranges::all_of(was, [&](const auto& column) {
     const auto there = is.find(column.first);
-    return there == is.end() || there->second.version == column.second.version;
+    return there == is.end() || HasOldValues(column.second, there->second);
   });
 }
 

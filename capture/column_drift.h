@@ -13,7 +13,8 @@
 namespace switchyard::capture {
 
 // The columns: [[number, name, type oid, type modifier, type, whether stored plain, hash of the
-// value that rows from before it was added have or null, xmin of its row in pg_attribute], ...].
+// value that rows from before it was added have or null, xmin of its row in pg_attribute, oid of
+// its default or null], ...].
 //
 // What changed of the columns that are in both, or whose names passed to others; a phrase each. A
 // column added, dropped or made wider is no change.
@@ -24,8 +25,8 @@ std::vector<std::string> MissingValueChanges(const std::string& before, const st
 
 // Whether a table with a new file has the same values as before: every way to compute them anew
 // (ALTER COLUMN TYPE, with the same type too) writes the column's row of pg_attribute. VACUUM FULL,
-// CLUSTER, SET TABLESPACE and TRUNCATE don't, unless a column has a value for rows from before it
-// was added.
+// CLUSTER, SET TABLESPACE and TRUNCATE don't, unless it says what rows from before the column was
+// added have: that goes then, and the default stays; a changed type has its default made again.
 bool ValuesWereKept(const std::string& before, const std::string& now);
 
 // The types: [[oid, "schema.name", kind as in pg_type.typtype,

@@ -98,7 +98,11 @@ constexpr char kShapesSql[] = R"(
                     format_type(a.atttypid, a.atttypmod), a.attstorage = 'p',
                     CASE WHEN a.atthasmissing
                          THEN hashtextextended(a.attmissingval::text, 0)::text END,
-                    a.xmin::text) ORDER BY a.attnum)::text
+                    a.xmin::text,
+                    CASE WHEN a.atthasdef THEN (
+                      SELECT d.oid::bigint FROM pg_attrdef d
+                      WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END)
+                    ORDER BY a.attnum)::text
            FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              AND a.attgenerated = ''), ''),

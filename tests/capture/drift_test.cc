@@ -98,6 +98,13 @@ TEST_F(DriftTest, ANewFileWithTheOldValuesIsNoDrift) {
                     "ALTER TABLE t ADD COLUMN b uuid DEFAULT gen_random_uuid(); "
                     "ALTER TABLE t DROP COLUMN b"),
               IsEmpty());
+  // Rows that were there before a column get its value now.
+  EXPECT_THAT(After("ALTER TABLE t ADD COLUMN c int DEFAULT 7"), IsEmpty());
+  Run("VACUUM FULL t");
+  EXPECT_THAT(Look(), IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE t ADD COLUMN d int DEFAULT 7"), IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE t ALTER COLUMN d TYPE int USING d + 1"),
+              ElementsAre(Is("t", "rewritten")));
   // The same type again: each row may have another value.
   const std::string shift = "ALTER TABLE t ALTER COLUMN a TYPE int USING a + 1;";
   EXPECT_THAT(After(shift), ElementsAre(Is("t", "rewritten")));
