@@ -90,8 +90,8 @@ class Capture {
   // also on a source that never heard of the stream, as after a restore. The capture must have
   // ended. The next epoch is above `epoch`, the highest that the log may hold.
   static absl::Status BeginAnew(pg::Session& session, const StreamNames& names, uint64_t epoch = 0);
-  // Tables other than these (by relation, a partitioned one by its root) are mapped no more, so they
-  // are not suspect: of two that had one name, the one before.
+  // Tables other than these (by relation, a partitioned one by its root) are mapped no more, so
+  // they are not suspect: of two that had one name, the one before.
   static absl::Status ForgetSuspects(pg::Session& session, const StreamNames& names,
                                      const std::vector<uint32_t>& kept);
 

@@ -48,8 +48,8 @@ Columns ColumnsOf(const std::string& text) {
 }
 
 int NumberOf(const Columns& columns, const std::string& name) {
-  const auto it = std::ranges::find_if(
-      columns, [&](const auto& column) { return column.second.name == name; });
+  const auto it =
+      std::ranges::find_if(columns, [&](const auto& column) { return column.second.name == name; });
   return it == columns.end() ? 0 : it->first;
 }
 

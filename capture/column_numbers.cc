@@ -27,10 +27,9 @@ bool Number(const std::vector<RelationColumn>& message, const NumberedColumns& c
   int last_place = -1;
   int32_t last_number = 0;
   const auto fill = [&](int place, int32_t number) {
-    const auto others_now =
-        std::ranges::count_if(columns.live, [&](const NumberedColumn& column) {
-          return column.number > last_number && column.number < number;
-        });
+    const auto others_now = std::ranges::count_if(columns.live, [&](const NumberedColumn& column) {
+      return column.number > last_number && column.number < number;
+    });
     const int others_then = place - last_place - 1;
     const int32_t room = number - last_number - 1;
     const bool at_end = place == static_cast<int>(message.size());
@@ -71,12 +70,12 @@ std::vector<ColumnNumbers> MatchColumns(const std::vector<RelationColumn>& messa
 absl::StatusOr<std::vector<ColumnNumbers>> LoadColumnNumbers(pg::Session& session,
                                                              const RelationMessage& message,
                                                              uint32_t root_id) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session.Query(R"(
     SELECT attrelid, attname, atttypid, attnum, attisdropped OR attgenerated <> ''
     FROM pg_attribute WHERE attrelid IN ($1::oid, $2::oid) AND attnum > 0
     ORDER BY attrelid, attnum)",
-                                                        {std::to_string(message.relation_id),
-                                                         std::to_string(root_id)}));
+                                 {std::to_string(message.relation_id), std::to_string(root_id)}));
   NumberedColumns own;
   NumberedColumns root;
   for (int i = 0; i < rows.rows(); ++i) {

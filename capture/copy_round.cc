@@ -330,14 +330,13 @@ absl::Status CopyRound::VerifyColumns(pg::Session& session,
     names.push_back(column.name());
     numbers.push_back(column.attnum());
   }
-  ASSIGN_OR_RETURN(
-      const pg::Result changed,
-      session.Query(R"(
+  ASSIGN_OR_RETURN(const pg::Result changed,
+                   session.Query(R"(
     SELECT c.name FROM unnest($2::text[], $3::int[]) AS c(name, number),
       LATERAL pg_identify_object_as_address('pg_class'::regclass, $1::oid, c.number) AS now
     WHERE c.name IS DISTINCT FROM now.object_names[3] LIMIT 1)",
-                    {std::to_string(relation.relation_id()), ArrayLiteral(names),
-                     absl::StrCat("{", absl::StrJoin(numbers, ","), "}")}));
+                                 {std::to_string(relation.relation_id()), ArrayLiteral(names),
+                                  absl::StrCat("{", absl::StrJoin(numbers, ","), "}")}));
   if (changed.rows() == 0) return absl::OkStatus();
   return absl::AbortedError(absl::StrFormat(
       "column %s of table %s.%s was renamed, dropped or made again since %s; the table is copied "

@@ -370,11 +370,11 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
                                    const std::vector<std::string>& oids,
                                    const std::vector<std::string>& schemas,
                                    const std::vector<std::string>& names) {
-  const std::string sql = absl::StrFormat(
-      kShapesSql, session.server_version() >= 150000 ? kPublishedSchemas : "");
+  const std::string sql =
+      absl::StrFormat(kShapesSql, session.server_version() >= 150000 ? kPublishedSchemas : "");
   ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query(sql, {ArrayLiteral(oids), publication,
-                                              ArrayLiteral(schemas), ArrayLiteral(names)}));
+                   session.Query(sql, {ArrayLiteral(oids), publication, ArrayLiteral(schemas),
+                                       ArrayLiteral(names)}));
   ShapeSnapshot snapshot;
   for (int i = 0; i < rows.rows(); ++i) {
     TableShape shape = ShapeOf(rows, i);

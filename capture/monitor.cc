@@ -77,13 +77,12 @@ void Monitor::Run() {
 }
 
 absl::Status Monitor::RunConnected() {
-  ASSIGN_OR_RETURN(
-      const auto session,
-      // The look at the catalogue would be compiled each time, longer than it runs.
-      pg::Session::Connect({.dsn = options_.dsn,
-                            .application_name = options_.application_name,
-                            .settings = {{"jit", "off"}}},
-                           cancel_));
+  ASSIGN_OR_RETURN(const auto session,
+                   // The look at the catalogue would be compiled each time, longer than it runs.
+                   pg::Session::Connect({.dsn = options_.dsn,
+                                         .application_name = options_.application_name,
+                                         .settings = {{"jit", "off"}}},
+                                        cancel_));
   absl::Time next_check = absl::InfinitePast();
   absl::Time next_heartbeat = absl::InfinitePast();
   while (true) {

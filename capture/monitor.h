@@ -49,7 +49,8 @@ class Monitor {
   // Stop won't wait long; nor will Look, for a look that is under way.
   void RequestStop() { cancel_.Request(); }
 
-  // Looks now, over the caller's session: what is copied after it is not suspect of what was before.
+  // Looks now, over the caller's session: what is copied after it is not suspect of what was
+  // before.
   absl::Status Look(pg::Session& session) ABSL_LOCKS_EXCLUDED(mu_);
 
   void NoteActivity() { last_activity_ns_ = absl::GetCurrentTimeNanos(); }

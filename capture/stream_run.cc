@@ -407,19 +407,16 @@ void StreamRun::StartHelpers() {
                      .drift_check_interval = config_.drift_check_interval},
       shapes_);
   monitor_->Start();
-  copier_ =
-      std::make_unique<Copier>(CopierOptions{.names = config_.names,
-                                             .round = {.dsn = config_.dsn,
-                                                       .application_name = config_.application_name,
-                                                       .workers = config_.copy_workers,
-                                                       .range_bytes = config_.copy_range_bytes},
-                                             .retry_interval = config_.copy_retry_interval,
-                                             .slot_timeout = config_.slot_timeout,
-                                             .look =
-                                                 [this](pg::Session& session) {
-                                                   return monitor_->Look(session);
-                                                 }},
-                               std::move(copy_writer_), std::move(initial_));
+  copier_ = std::make_unique<Copier>(
+      CopierOptions{.names = config_.names,
+                    .round = {.dsn = config_.dsn,
+                              .application_name = config_.application_name,
+                              .workers = config_.copy_workers,
+                              .range_bytes = config_.copy_range_bytes},
+                    .retry_interval = config_.copy_retry_interval,
+                    .slot_timeout = config_.slot_timeout,
+                    .look = [this](pg::Session& session) { return monitor_->Look(session); }},
+      std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();
 }

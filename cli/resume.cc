@@ -87,14 +87,13 @@ absl::StatusOr<ExitCode> RunResume(const std::string& path, const Context& conte
   RETURN_IF_ERROR(Annotate(lock.status(), "new"));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, role, context.cancel));
-  ASSIGN_OR_RETURN(const mapping::PlanChange change,
-                   mapping::InstalledChange(*new_session, names.stream, compiled.plan,
-                                            compiled.source));
+  ASSIGN_OR_RETURN(
+      const mapping::PlanChange change,
+      mapping::InstalledChange(*new_session, names.stream, compiled.plan, compiled.source));
   RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, compiled.plan, change));
   RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, context.cancel).status());
-  ASSIGN_OR_RETURN(
-      const std::vector<std::string> copied_again,
-      operate::AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
+  ASSIGN_OR_RETURN(const std::vector<std::string> copied_again,
+                   operate::AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
   std::vector<uint32_t> mapped;
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     mapped.push_back(source.relation_id);

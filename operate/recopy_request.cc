@@ -41,7 +41,8 @@ absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new
                                       const spec::TableName& table) {
   // NEW first: the position kept here must lie before the copy's own point. A request that is open
   // is taken up again; one that ended before OLD was asked is asked of OLD now.
-  ASSIGN_OR_RETURN(const pg::Result request, new_session.Query(R"(
+  ASSIGN_OR_RETURN(const pg::Result request,
+                   new_session.Query(R"(
     WITH asked AS (
       INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
       SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
@@ -52,8 +53,7 @@ absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new
     UNION ALL
     (SELECT id, result = $3, NULL FROM switchyard.request
      WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))",
-                                                               {names.stream, Argument(table),
-                                                                kAsked}));
+                                     {names.stream, Argument(table), kAsked}));
   if (!request.boolean(0, 1)) {
     RETURN_IF_ERROR(AskOld(old_session, new_session, names, request.str(0, 0), table));
   }

@@ -293,13 +293,13 @@ absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
     oids.push_back(std::to_string(table.oid));
     last_numbers.push_back(std::to_string(table.columns.back().number));
   }
-  ASSIGN_OR_RETURN(const pg::Result columns, source_->Query(R"(
+  ASSIGN_OR_RETURN(const pg::Result columns,
+                   source_->Query(R"(
     SELECT a.attrelid, a.attname
     FROM unnest($1::oid[], $2::int[]) AS t(oid, last)
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > t.last
     WHERE NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attrelid, a.attnum)",
-                                                            {ArrayLiteral(oids),
-                                                             ArrayLiteral(last_numbers)}));
+                                  {ArrayLiteral(oids), ArrayLiteral(last_numbers)}));
   for (int i = 0; i < columns.rows(); ++i) {
     const catalog::Table* table = compiled_.FindOid(static_cast<uint32_t>(columns.i64(i, 0)));
     const std::string column = columns.str(i, 1);

@@ -61,9 +61,8 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
                         std::vector<SuspectRecord>* records) {
   std::vector<SuspectRecord> open;
   for (SuspectRecord& record : *records) {
-    ASSIGN_OR_RETURN(
-        const pg::Result mended,
-        target.Query(R"(
+    ASSIGN_OR_RETURN(const pg::Result mended,
+                     target.Query(R"(
       SELECT EXISTS (SELECT FROM switchyard.request r
                      WHERE r.stream = $1 AND r.kind = 'recopy' AND r.state = 'done'
                        AND $2 IN (r.argument, split_part($2, '.', 1) || '.' || r.argument)
@@ -72,8 +71,8 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
                SELECT count(*) FROM switchyard.copy c
                WHERE c.stream = $1 AND c.done AND NOT c.gone AND c.relation_id = ANY($4::oid[])
                  AND c.lsn >= $3::pg_lsn))",
-                     {stream, record.table, record.seen.ToString(),
-                      absl::StrCat("{", absl::StrJoin(record.leaves, ","), "}")}));
+                                  {stream, record.table, record.seen.ToString(),
+                                   absl::StrCat("{", absl::StrJoin(record.leaves, ","), "}")}));
     if (!mended.boolean(0, 0)) open.push_back(std::move(record));
   }
   *records = std::move(open);
@@ -91,9 +90,8 @@ std::vector<Suspect> OnePerTable(const std::vector<SuspectRecord>& records) {
       reasons.push_back(record.reason);
       steps.push_back(record.next_step);
     }
-    suspects.push_back({.table = first.table,
-                        .reason = JoinReasons(reasons),
-                        .next_step = JoinSteps(steps)});
+    suspects.push_back(
+        {.table = first.table, .reason = JoinReasons(reasons), .next_step = JoinSteps(steps)});
   }
   return suspects;
 }

@@ -117,8 +117,8 @@ class Replayer {
   PgTarget target_;
   Trimmer trimmer_;
   std::unique_ptr<Recopy> recopy_;  // of the session that streams
-  Lsn alone_until_;       // transactions up to here go one by one: merged, a row was refused
-  bool careful_ = false;  // a batch was refused: find the rows, until one transaction is through
+  Lsn alone_until_;          // transactions up to here go one by one: merged, a row was refused
+  bool careful_ = false;     // a batch was refused: find the rows, until one transaction is through
   bool in_doubt_ = false;    // see doubt.h
   bool read_again_ = false;  // from the position: a table is no longer in doubt, or a hold was set
   std::optional<Lsn> hold_;  // as last seen

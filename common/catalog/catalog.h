@@ -34,11 +34,11 @@ struct Column {
   std::string mirror_collation;  // as mirror_type
   bool not_null = false;
   bool has_default = false;
-  bool generated = false;    // GENERATED ALWAYS AS (...): never captured, never written
+  bool generated = false;          // GENERATED ALWAYS AS (...): never captured, never written
   std::string generated_sql = {};  // as what
-  char identity = 0;         // 'a' always, 'd' by default, 0 none
-  bool toastable = false;    // of variable length: an update may leave it out
-  bool in_identity = false;  // part of the replica identity (every column when FULL)
+  char identity = 0;               // 'a' always, 'd' by default, 0 none
+  bool toastable = false;          // of variable length: an update may leave it out
+  bool in_identity = false;        // part of the replica identity (every column when FULL)
 };
 
 struct UniqueIndex {

@@ -276,8 +276,8 @@ absl::Status KafkaWriter::FatalError() const {
 }
 
 // librdkafka gives up what is under way as soon as one broker does not know the topic. Asked while
-// mu_ is held, so that nothing is handed over behind what was given up: an Append then waits for the
-// answer, kGoneAfter at most, which is far below what a source waits for its reader.
+// mu_ is held, so that nothing is handed over behind what was given up: an Append then waits for
+// the answer, kGoneAfter at most, which is far below what a source waits for its reader.
 absl::Status KafkaWriter::UnknownTopicError() const {
   const absl::StatusOr<TopicInfo> found = admin_.Describe(topic_);
   if (absl::IsNotFound(found.status())) return DeletedError();

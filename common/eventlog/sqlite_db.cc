@@ -92,10 +92,12 @@ absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteDb::OpenWith(const std::string& 
 absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteDb::Open(const std::string& path,
                                                          absl::Duration busy_timeout) {
   ASSIGN_OR_RETURN(auto db, OpenWith(path, SQLITE_OPEN_READWRITE, busy_timeout));
-  // FULL: a commit is durable when it returns. Checkpoints are rarely anybody's but the committer's.
-  // What is trimmed is not overwritten first: that costs as much room and time as it sets free.
-  RETURN_IF_ERROR(db->Execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-                              "PRAGMA secure_delete = OFF;"));
+  // FULL: a commit is durable when it returns. Checkpoints are rarely anybody's but the
+  // committer's. What is trimmed is not overwritten first: that costs as much room and time as it
+  // sets free.
+  RETURN_IF_ERROR(
+      db->Execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+                  "PRAGMA secure_delete = OFF;"));
   return db;
 }
 

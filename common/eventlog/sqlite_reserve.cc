@@ -44,9 +44,9 @@ absl::Status SqliteReserve::Take() const {
   if (taken()) return absl::OkStatus();
   const int64_t free = FreeBytes();
   const auto no_room = [&] {
-    return absl::UnavailableError(absl::StrFormat(
-        "log file %s: its disk is full: %s are left, %s are needed to go on", log_path_,
-        HumanBytes(free), HumanBytes(2 * bytes_)));
+    return absl::UnavailableError(
+        absl::StrFormat("log file %s: its disk is full: %s are left, %s are needed to go on",
+                        log_path_, HumanBytes(free), HumanBytes(2 * bytes_)));
   };
   if (free < 2 * bytes_) return no_room();
   const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -69,9 +69,9 @@ absl::Status CheckRoom(const std::string& path) {
   if (statvfs(path.c_str(), &space) != 0) return absl::OkStatus();
   const auto free = static_cast<int64_t>(space.f_bavail * space.f_frsize);
   if (free >= 2 * reserve.bytes()) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrFormat(
-      "capture waits for room on the disk of %s: %s are left, %s are needed", path,
-      HumanBytes(free), HumanBytes(2 * reserve.bytes())));
+  return absl::UnavailableError(
+      absl::StrFormat("capture waits for room on the disk of %s: %s are left, %s are needed", path,
+                      HumanBytes(free), HumanBytes(2 * reserve.bytes())));
 }
 
 }  // namespace switchyard::eventlog

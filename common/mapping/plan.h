@@ -29,7 +29,7 @@ inline constexpr char kProductSchema[] = "switchyard";
 struct StageColumn {
   std::string name;    // as on the source
   int32_t number = 0;  // attnum there, of a partitioned table in its root; 0: not known
-  std::string type;  // as declared on the target (user types: in kMirrorSchema)
+  std::string type;    // as declared on the target (user types: in kMirrorSchema)
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
   int32_t type_modifier = -1;
@@ -46,9 +46,9 @@ struct TableWrite {
   std::string missing_updated;
   std::string missing_changed;
   std::string missing;
-  std::string update_absent;        // op U, leaving absent values alone
-  std::string move;                 // op K
-  std::string insert;               // op I
+  std::string update_absent;  // op U, leaving absent values alone
+  std::string move;           // op K
+  std::string insert;         // op I
   // COPY <target> (...) FROM STDIN taking the source columns `copy_columns` (indices into
   // SourcePlan::columns) unread; empty when the mapping computes anything.
   std::string copy_in;
@@ -80,10 +80,10 @@ struct SourcePlan {
   uint32_t relation_id = 0;            // root or plain table
   std::vector<uint32_t> relation_ids;  // what the log carries: its leaves, or itself
   std::string schema, name;
-  std::string alias;                 // the name mapping SQL knows it by
-  std::vector<StageColumn> columns;  // those any mapping uses, in attnum order
+  std::string alias;                       // the name mapping SQL knows it by
+  std::vector<StageColumn> columns;        // those any mapping uses, in attnum order
   std::vector<std::string> other_columns;  // those there were that no mapping uses
-  std::vector<int> key;              // indices into columns: the identity
+  std::vector<int> key;                    // indices into columns: the identity
   // Of the partitions there were: the attnum of each of `columns`.
   std::map<uint32_t, std::vector<int32_t>> leaf_numbers;
   std::string stage;  // temporary table, unqualified
@@ -121,9 +121,9 @@ struct KeyedPlan {
   std::string compute;  // the new rows, into a temporary table; a row if two have one key of NEW
   // A row if one of them has the key of a row that another scope has. Empty where that can't be.
   std::string held;
-  std::string remember;               // the old rows; only when another mapping reads this table
-  std::vector<std::string> changes;   // rows that differ, old and new; likewise
-  std::string vanished;               // condition over sy_t, the target's rows: those that go
+  std::string remember;              // the old rows; only when another mapping reads this table
+  std::vector<std::string> changes;  // rows that differ, old and new; likewise
+  std::string vanished;              // condition over sy_t, the target's rows: those that go
   std::string remove;
   std::string update;
   std::string insert;
@@ -179,9 +179,9 @@ struct MappingPlan {
   TableWrite write;  // row_local
   KeyedPlan keyed;   // otherwise
   OrderedSql ordered;
-  std::vector<std::string> key;            // of NEW's table
-  std::vector<std::string> columns;        // of NEW, filled by it
-  std::string owns;                        // condition over NEW's rows; empty: all of them
+  std::vector<std::string> key;      // of NEW's table
+  std::vector<std::string> columns;  // of NEW, filled by it
+  std::string owns;                  // condition over NEW's rows; empty: all of them
   // `copy`, or a select with a star: a column that both sides have is carried over.
   bool by_name = false;
   std::vector<std::string> reads_sources;  // display names, for plan

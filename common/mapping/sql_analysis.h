@@ -75,7 +75,7 @@ absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql);
 // A scalar expression over one row.
 struct ExpressionShape : Calls {
   std::set<RelationRef> relations;  // of sub-selects
-  std::set<std::string> columns;  // last part of every column reference outside sub-selects
+  std::set<std::string> columns;    // last part of every column reference outside sub-selects
   bool has_subquery = false;
   std::string plain_column;  // set when it is nothing but a column
 };

@@ -99,8 +99,7 @@ absl::Status WithErrorFields(absl::Status status, const ErrorFields& fields) {
 absl::Status StatusFromFields(const ErrorFields& fields) {
   const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
-  std::string text =
-      absl::StrCat(WithoutValue(group, fields), " (SQLSTATE ", fields.sqlstate, ")");
+  std::string text = absl::StrCat(WithoutValue(group, fields), " (SQLSTATE ", fields.sqlstate, ")");
   if (!fields.detail.empty() && !DetailMayHoldRows(group)) {
     absl::StrAppend(&text, ": ", fields.detail);
   }

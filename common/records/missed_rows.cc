@@ -5,13 +5,14 @@ namespace switchyard::records {
 absl::Status AddMissedRows(pg::Session& session, const std::string& stream,
                            const MissedRows& missed) {
   return session
-      .Query("INSERT INTO switchyard.missed_rows AS m "
-             "(stream, source, target, rows, first_lsn, last_lsn) "
-             "VALUES ($1, $2, $3, $4::bigint, $5::pg_lsn, $6::pg_lsn) "
-             "ON CONFLICT (stream, source, target) DO UPDATE SET "
-             "rows = m.rows + excluded.rows, last_lsn = excluded.last_lsn",
-             {stream, missed.source, missed.table, std::to_string(missed.rows),
-              missed.first_lsn.ToString(), missed.last_lsn.ToString()})
+      .Query(
+          "INSERT INTO switchyard.missed_rows AS m "
+          "(stream, source, target, rows, first_lsn, last_lsn) "
+          "VALUES ($1, $2, $3, $4::bigint, $5::pg_lsn, $6::pg_lsn) "
+          "ON CONFLICT (stream, source, target) DO UPDATE SET "
+          "rows = m.rows + excluded.rows, last_lsn = excluded.last_lsn",
+          {stream, missed.source, missed.table, std::to_string(missed.rows),
+           missed.first_lsn.ToString(), missed.last_lsn.ToString()})
       .status();
 }
 

@@ -151,8 +151,7 @@ absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(bool met) {
 
 absl::Status StreamStore::WhyNotAt(const Position& position) {
   ASSIGN_OR_RETURN(const StreamState state, Load());
-  refused_by_hold_ = state.position.lsn == position.lsn &&
-                     state.position.epoch == position.epoch &&
+  refused_by_hold_ = state.position.lsn == position.lsn && state.position.epoch == position.epoch &&
                      state.position.next_offset == position.next_offset;
   if (refused_by_hold_) return absl::AbortedError("held before the end of the step");
   return absl::AbortedError(absl::StrFormat(

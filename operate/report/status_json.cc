@@ -61,13 +61,12 @@ ordered_json CopyJson(const CopyProgress& copy) {
 ordered_json StreamJson(const StreamStatus& status) {
   ordered_json suspects = ordered_json::array();
   for (const Suspect& suspect : status.suspects) {
-    suspects.push_back(
-        {{"table", suspect.table},
-         {"reason", suspect.reason},
-         {"next", suspect.next_step},
-         {"lacks", suspect.lacks},
-         {"rows", OrNull(suspect.rows)},
-         {"first_lsn", OrNull(suspect.first_lsn)}});
+    suspects.push_back({{"table", suspect.table},
+                        {"reason", suspect.reason},
+                        {"next", suspect.next_step},
+                        {"lacks", suspect.lacks},
+                        {"rows", OrNull(suspect.rows)},
+                        {"first_lsn", OrNull(suspect.first_lsn)}});
   }
   ordered_json copy = ordered_json::array();
   for (const CopyProgress& progress : status.copy) copy.push_back(CopyJson(progress));

@@ -173,8 +173,8 @@ void Add(const CopyProgress& part, CopyProgress* sum) {
   if (sum->state == "done") {
     sum->percent = 100;
   } else if (sum->rows_estimate.value_or(0) > 0) {
-    sum->percent = std::min(99.0, 100.0 * static_cast<double>(sum->rows) /
-                                      static_cast<double>(*sum->rows_estimate));
+    sum->percent = std::min(
+        99.0, 100.0 * static_cast<double>(sum->rows) / static_cast<double>(*sum->rows_estimate));
   }
   sum->rows_per_second.reset();  // parts run side by side, or one after the other
   sum->left.reset();

@@ -59,10 +59,9 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                              {stream})
                       .status());
   // Points of a source that may have gone back behind them.
-  RETURN_IF_ERROR(session
-                      .Query("UPDATE switchyard.request SET copied_lsn = NULL WHERE stream = $1",
-                             {stream})
-                      .status());
+  RETURN_IF_ERROR(
+      session.Query("UPDATE switchyard.request SET copied_lsn = NULL WHERE stream = $1", {stream})
+          .status());
   return session
       .Query(
           "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, "

@@ -202,8 +202,8 @@ absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
     const TableWrite& write = writes[0].first;
     const std::vector<std::string> columns = DirectColumns(source, write, *piece.relation);
     if (!columns.empty()) {
-      route.direct = absl::StrCat("COPY ", write.target, " (", mapping::JoinQuoted(columns),
-                                  ") FROM STDIN");
+      route.direct =
+          absl::StrCat("COPY ", write.target, " (", mapping::JoinQuoted(columns), ") FROM STDIN");
     }
   }
   if (route.direct.empty()) {

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "common/base/bounded_queue.h"
-#include "common/base/mutex.h"
 #include "common/base/lsn.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
@@ -46,7 +46,7 @@ struct CopyLaneOptions {
 struct CopyPiece {
   int source = 0;  // of the plan
   uint64_t generation = 0;
-  Lsn lsn;  // what the table is copied as of
+  Lsn lsn;                                        // what the table is copied as of
   const event::v1::Relation* relation = nullptr;  // stays as it is until the lane is flushed
   int64_t offset = 0;
   std::string data;  // COPY text
@@ -79,8 +79,8 @@ class CopyLane {
     int source = 0;
     uint64_t generation = 0;
     Lsn lsn;
-    std::string direct;      // COPY straight into the only table that takes the rows
-    std::string load_table;  // else a temporary one of the whole row, quoted,
+    std::string direct;       // COPY straight into the only table that takes the rows
+    std::string load_table;   // else a temporary one of the whole row, quoted,
     std::vector<Take> takes;  // from where these take what they need
   };
   struct Loaded {
@@ -110,8 +110,8 @@ class CopyLane {
   TableWriter writer_;
   Quarantine quarantine_;
   std::map<uint32_t, Route> routes_;
-  std::set<uint32_t> refused_;  // relations whose table refused a row: no longer direct
-  std::vector<CopyPiece> pieces_;  // of the open transaction
+  std::set<uint32_t> refused_;         // relations whose table refused a row: no longer direct
+  std::vector<CopyPiece> pieces_;      // of the open transaction
   std::map<uint32_t, Loaded> loaded_;  // by relation, in the open transaction
   std::set<uint32_t> waiting_;         // relations with rows in their load table
   bool in_transaction_ = false;

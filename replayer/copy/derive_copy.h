@@ -29,8 +29,8 @@ absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan);
 // Mirrors get their indexes; then, in one transaction at the stream's position: what was held back
 // and what is derived, the steps `after_copy` (a name for people, and the SQL) and state streaming.
 // The position must have reached `last`.
-absl::Status DeriveCopy(
-    PgTarget& target, const mapping::Plan& plan, const std::string& stream, Lsn last,
-    const std::vector<std::pair<std::string, std::string>>& after_copy);
+absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::string& stream,
+                        Lsn last,
+                        const std::vector<std::pair<std::string, std::string>>& after_copy);
 
 }  // namespace switchyard::replayer

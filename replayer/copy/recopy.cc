@@ -273,9 +273,9 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
   Leaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
   if (leaf.fit.ok() && leaf.rows != static_cast<int64_t>(end.rows())) {
-    leaf.fit = absl::DataLossError(absl::StrFormat(
-        "the re-copy of %s has %d rows on the log, %d were read from the source",
-        plan_.sources[job->source].name, leaf.rows, end.rows()));
+    leaf.fit = absl::DataLossError(
+        absl::StrFormat("the re-copy of %s has %d rows on the log, %d were read from the source",
+                        plan_.sources[job->source].name, leaf.rows, end.rows()));
   }
   leaf.done = true;
   return absl::OkStatus();
@@ -293,10 +293,10 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   ASSIGN_OR_RETURN(const std::optional<Asked> asked, AskedWith(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.
-  const bool old = asked && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
-                     return leaf.second.lsn <= asked->from.lsn ||
-                            leaf.second.lsn < asked->source_lsn;
-                   });
+  const bool old =
+      asked && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
+        return leaf.second.lsn <= asked->from.lsn || leaf.second.lsn < asked->source_lsn;
+      });
   if (!asked || old) {
     RETURN_IF_ERROR(Drop(job));
     return false;
@@ -449,8 +449,8 @@ absl::StatusOr<std::optional<Recopy::Asked>> Recopy::AskedWith(const Job& job) {
           "kind = 'recopy' AND state = 'open' AND argument IN ($2, $3) ORDER BY log_offset LIMIT 1",
           {options_.stream, source.name, source.schema + "." + source.name}));
   if (from.rows() == 0) return std::nullopt;
-  Asked asked{.from = {.epoch = static_cast<uint64_t>(from.i64(0, 0)),
-                       .next_offset = from.i64(0, 2)}};
+  Asked asked{
+      .from = {.epoch = static_cast<uint64_t>(from.i64(0, 0)), .next_offset = from.i64(0, 2)}};
   ASSIGN_OR_RETURN(asked.from.lsn, Lsn::Parse(from.text(0, 1)));
   ASSIGN_OR_RETURN(asked.source_lsn, Lsn::Parse(from.text(0, 3)));
   return asked;
@@ -479,8 +479,8 @@ absl::Status Recopy::RollForward(Job& job) {
   for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
 
   const SourcePlan& source = plan_.sources[job.source];
-  const mapping::TableWrite write = mapping::BuildSourceRows(
-      source, "pg_temp." + job.side, "re-copy of " + source.name, job.side);
+  const mapping::TableWrite write = mapping::BuildSourceRows(source, "pg_temp." + job.side,
+                                                             "re-copy of " + source.name, job.side);
   RETURN_IF_ERROR(target_.session().Execute(
       absl::StrCat("DROP TABLE IF EXISTS pg_temp.", write.gone_table, "; ", write.gone_table_ddl)));
   SideWriter side(target_, job.source, write);
@@ -535,12 +535,11 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   if (swapped.ok()) {
     return Answer(job, "done", "swapped in at " + target_.position().lsn.ToString());
   }
-  const std::string why = absl::StrCat(job.outdated             ? "outdated"
+  const std::string why = absl::StrCat(job.outdated            ? "outdated"
                                        : IsRefusedRow(swapped) ? "the target refuses a row"
                                                                : "it can't be swapped in",
                                        ", the table is as it was: ", swapped.message());
-  RETURN_IF_ERROR(
-      StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
+  RETURN_IF_ERROR(StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
   RETURN_IF_ERROR(Answer(job, "failed", why));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
@@ -548,8 +547,8 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
 
 // All leaves are as of one point; were they not, the oldest is what the table is good for.
 Lsn Recopy::CopiedAt(const Job& job) {
-  const auto oldest = std::ranges::min_element(
-      job.leaves, {}, [](const auto& leaf) { return leaf.second.lsn; });
+  const auto oldest =
+      std::ranges::min_element(job.leaves, {}, [](const auto& leaf) { return leaf.second.lsn; });
   return oldest == job.leaves.end() ? Lsn() : oldest->second.lsn;
 }
 

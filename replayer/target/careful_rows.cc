@@ -41,11 +41,11 @@ absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine, int
                    session.Query(absl::StrCat("SELECT count(*) FROM ", kNumbered)));
   const changes::TableChanges rows{.source = plan.source};
   for (int64_t from = 0; from < count.i64(0, 0); from += kPieceRows) {
-    RETURN_IF_ERROR(session.Execute(absl::StrCat(
-        "TRUNCATE pg_temp.", QuoteIdentifier(source.stage), "; INSERT INTO pg_temp.",
-        QuoteIdentifier(source.stage), " (sy__op, sy__ord, ", columns, ") SELECT 'I', sy__n - ",
-        from, ", ", columns, " FROM ", kNumbered, " WHERE sy__n > ", from, " AND sy__n <= ",
-        from + kPieceRows)));
+    RETURN_IF_ERROR(session.Execute(
+        absl::StrCat("TRUNCATE pg_temp.", QuoteIdentifier(source.stage), "; INSERT INTO pg_temp.",
+                     QuoteIdentifier(source.stage), " (sy__op, sy__ord, ", columns,
+                     ") SELECT 'I', sy__n - ", from, ", ", columns, " FROM ", kNumbered,
+                     " WHERE sy__n > ", from, " AND sy__n <= ", from + kPieceRows)));
     RETURN_IF_ERROR(quarantine.WriteCarefully(rows, mapping, lsn,
                                               [](bool /*before*/) { return absl::OkStatus(); }));
   }

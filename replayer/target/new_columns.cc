@@ -17,8 +17,8 @@ bool Known(const SourcePlan& source, const std::string& column) {
 }
 
 bool Reads(const MappingPlan& mapping, int source) {
-  return mapping.source == source || std::ranges::count(mapping.keyed.touches, source,
-                                                        &mapping::TouchRule::source) > 0;
+  return mapping.source == source ||
+         std::ranges::count(mapping.keyed.touches, source, &mapping::TouchRule::source) > 0;
 }
 
 absl::StatusOr<bool> TargetHas(pg::Session& session, const MappingPlan& mapping,
@@ -37,8 +37,7 @@ absl::Status CheckNewColumns(pg::Session& session, const mapping::Plan& plan,
                              const std::string& definition) {
   event::v1::Relation relation;
   if (!relation.ParseFromString(definition)) return absl::DataLossError("no Relation event");
-  const SourcePlan* source =
-      plan.FindRelation(relation.relation_id(), relation.root_relation_id());
+  const SourcePlan* source = plan.FindRelation(relation.relation_id(), relation.root_relation_id());
   if (source == nullptr) return absl::OkStatus();
   const int index = static_cast<int>(source - plan.sources.data());
   for (const event::v1::Column& column : relation.columns()) {

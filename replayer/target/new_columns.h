@@ -1,6 +1,6 @@
-// Columns that a source table has got since the mapping was compiled. Where a mapping carries columns
-// over by their name, and the target has one of that name too, its values would be left out without
-// a word.
+// Columns that a source table has got since the mapping was compiled. Where a mapping carries
+// columns over by their name, and the target has one of that name too, its values would be left out
+// without a word.
 #pragma once
 
 #include <string>

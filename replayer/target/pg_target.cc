@@ -176,9 +176,8 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   }
   RETURN_IF_ERROR(WriteHeld(batch));
   for (const mapping::IdAllotment& ids : plan_.ids) {
-    const bool changed =
-        !rolls_forward_ &&
-        std::ranges::count(batch.tables, ids.source, &changes::TableChanges::source) > 0;
+    const bool changed = !rolls_forward_ && std::ranges::count(batch.tables, ids.source,
+                                                               &changes::TableChanges::source) > 0;
     if (changed) RETURN_IF_ERROR(Annotate(writer_->Run(ids.changed), "ids of kind " + ids.kind));
   }
   SY_FAULT_POINT("replayer.after_mirror");
@@ -254,13 +253,13 @@ absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
               {"lsn", batch.lsn.ToString()},
               {"next", "find out what else writes to " + missed.table +
                            ", then: switchyard recopy FILE " + name}});
-    RETURN_IF_ERROR(records::AddMissedRows(
-        *session_, options_.stream,
-        {.source = name,
-         .table = missed.table,
-         .rows = missed.rows,
-         .first_lsn = batch.first_lsn.valid() ? batch.first_lsn : batch.lsn,
-         .last_lsn = batch.lsn}));
+    RETURN_IF_ERROR(
+        records::AddMissedRows(*session_, options_.stream,
+                               {.source = name,
+                                .table = missed.table,
+                                .rows = missed.rows,
+                                .first_lsn = batch.first_lsn.valid() ? batch.first_lsn : batch.lsn,
+                                .last_lsn = batch.lsn}));
   }
   return absl::OkStatus();
 }
@@ -381,8 +380,8 @@ bool PgTarget::Shared(int mapping) const {
 }
 
 // Where several mappings fill one table, what goes, goes before any of them inserts. Keyed ones
-// would be computed twice: a row that goes from one of those to another mapping is refused at first,
-// and takes the careful way.
+// would be computed twice: a row that goes from one of those to another mapping is refused at
+// first, and takes the careful way.
 absl::Status PgTarget::MakeRoom(const changes::Batch& batch) {
   if (ordered_ != nullptr) return absl::OkStatus();
   for (const int mapping : order_) {
@@ -429,8 +428,7 @@ absl::Status PgTarget::RemoveVanished(int mapping) {
         mapping, [&](bool before) { return touched_->ByUpstream(mapping, before, false); });
   }));
   RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
-  return writer_->Run(keyed.slice_take,
-                      {"0", std::to_string(std::numeric_limits<int64_t>::max())});
+  return writer_->Run(keyed.slice_take, {"0", std::to_string(std::numeric_limits<int64_t>::max())});
 }
 
 // What other rows stood in the way of, in tables that this batch has written: some may be gone.
@@ -442,8 +440,8 @@ absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
         touched_->contains(static_cast<int>(m)) ||
         std::ranges::any_of(batch.tables, [&](const changes::TableChanges& table) {
           return table.source == plan.source &&
-                 (table.truncated || table.count(changes::Op::kInsert) <
-                                         static_cast<int64_t>(table.changes.size()));
+                 (table.truncated ||
+                  table.count(changes::Op::kInsert) < static_cast<int64_t>(table.changes.size()));
         });
     if (written) tables.insert(plan.display);
   }

@@ -133,9 +133,9 @@ class PgTarget {
   std::optional<records::Position> position_;  // as committed
   bool rolls_forward_ = false;
   std::map<int, mapping::TableWrite> held_;  // while it does, by mapping
-  bool in_transaction_ = false;                // chunks of a large transaction are in
-  std::vector<BarredRow> barred_;              // in the transaction that is tried (late_refusals.h)
-  Lsn barred_at_;                              // the position that transaction is tried from
+  bool in_transaction_ = false;              // chunks of a large transaction are in
+  std::vector<BarredRow> barred_;            // in the transaction that is tried (late_refusals.h)
+  Lsn barred_at_;                            // the position that transaction is tried from
 };
 
 }  // namespace switchyard::replayer

@@ -334,8 +334,7 @@ absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
   return absl::OkStatus();
 }
 
-absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
-                                            TableWriter::Readers readers) {
+absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn, TableWriter::Readers readers) {
   const std::string slice = Temp(writer_.plan().mappings[mapping].keyed.slice_table);
   RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + slice));
   RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_fill));
@@ -346,8 +345,8 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn,
   return CheckCount(kPassingFactor * options_.entries_max);
 }
 
-absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
-    int mapping, TableWriter::Readers readers) {
+absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
+                                                                   TableWriter::Readers readers) {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   ASSIGN_OR_RETURN(const pg::Result count,
@@ -385,16 +384,18 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(
   return refusals;
 }
 
-// Entries of the scopes whose number meets the condition, by the equality of the columns' types: the
-// same scope may come with another text.
+// Entries of the scopes whose number meets the condition, by the equality of the columns' types:
+// the same scope may come with another text.
 std::string Quarantine::EntriesOfScopes(int mapping, const std::string& condition) const {
   const MappingPlan& plan = writer_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   return absl::StrCat(
-      "(SELECT e.sy__id FROM (SELECT q.id AS sy__id, r.* FROM switchyard.quarantine q CROSS JOIN LATERAL "
+      "(SELECT e.sy__id FROM (SELECT q.id AS sy__id, r.* FROM switchyard.quarantine q CROSS JOIN "
+      "LATERAL "
       "jsonb_populate_record(NULL::",
       slice, ", q.scope) AS r WHERE q.stream = $1 AND q.target = $2 OFFSET 0) AS e JOIN ", slice,
-      " AS s ON ", mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"), " WHERE ", condition, ")");
+      " AS s ON ", mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"), " WHERE ", condition,
+      ")");
 }
 
 // Scopes that went through are no longer in quarantine.
@@ -466,15 +467,14 @@ absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
 }
 
 absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mapping) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   writer_.session().Query(
-                       "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
-                       "($3::bigint = 0 OR id = $3::bigint OR ($3::bigint = -1 AND "
-                       "sqlstate IN ('23505', '23P01'))) ORDER BY id LIMIT $4::bigint",
-                       {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
-                        std::to_string(id),
-                        id == kClashes && !clashed_ ? pg::Param(std::to_string(kClashesAtOnce))
-                                                    : pg::Param()}));
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      writer_.session().Query(
+          "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
+          "($3::bigint = 0 OR id = $3::bigint OR ($3::bigint = -1 AND "
+          "sqlstate IN ('23505', '23P01'))) ORDER BY id LIMIT $4::bigint",
+          {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]), std::to_string(id),
+           id == kClashes && !clashed_ ? pg::Param(std::to_string(kClashesAtOnce)) : pg::Param()}));
   std::vector<int64_t> ids;
   for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.i64(i, 0));
   return ids;

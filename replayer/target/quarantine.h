@@ -90,8 +90,7 @@ class Quarantine {
   absl::StatusOr<std::vector<Refusal>> WriteRows(int source, int mapping, const std::string& kept,
                                                  const Numbers& rows);
   absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
-  absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(int mapping,
-                                                         TableWriter::Readers readers);
+  absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(int mapping, TableWriter::Readers readers);
   std::string EntriesOfScopes(int mapping, const std::string& condition) const;
   absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);

@@ -243,8 +243,8 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
   }
   if (staged.moved) {
     writer_.UseTable(write.gone_table);
-    RETURN_IF_ERROR(writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove),
-                                       table.source, write));
+    RETURN_IF_ERROR(
+        writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), table.source, write));
     RETURN_IF_ERROR(writer_.ChangeTaken(write));
   }
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));

@@ -58,9 +58,10 @@ bool Exchanges(const changes::TableChanges& table, const TableWrite& write) {
 }
 
 absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const char* why) {
-  return Annotate(pg::WithErrorFields(absl::FailedPreconditionError(why),
-                                      {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
-                  plan.display);
+  return Annotate(
+      pg::WithErrorFields(absl::FailedPreconditionError(why),
+                          {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
+      plan.display);
 }
 
 }  // namespace
@@ -90,9 +91,9 @@ absl::Status TableWriter::CreateTemporaryTables() {
   // Each is locked until its transaction ends: all of a large migration would be too many.
   for (size_t begin = 0; begin < ddl.size(); begin += kTablesPerTransaction) {
     const size_t end = std::min(begin + kTablesPerTransaction, ddl.size());
-    RETURN_IF_ERROR(Annotate(
-        session_.Execute(absl::StrJoin(ddl.begin() + begin, ddl.begin() + end, ";\n")),
-        "temporary tables"));
+    RETURN_IF_ERROR(
+        Annotate(session_.Execute(absl::StrJoin(ddl.begin() + begin, ddl.begin() + end, ";\n")),
+                 "temporary tables"));
   }
   return absl::OkStatus();
 }
@@ -214,9 +215,8 @@ std::vector<MissedRows> TableWriter::TakeMissed() {
 }
 
 absl::Status TableWriter::Remove(const changes::TableChanges& table, const TableWrite& write) {
-  return Annotate(
-      RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
-      write.display);
+  return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
+                  write.display);
 }
 
 absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const TableWrite& write) {

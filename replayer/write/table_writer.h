@@ -87,8 +87,8 @@ class TableWriter {
   // Every scope that the mapping's target holds.
   absl::Status TouchOwn(int mapping);
 
-  // What the rows that a mapping changes touch in others, which read its table: told before they are
-  // written (`before`), and after, when they see each other.
+  // What the rows that a mapping changes touch in others, which read its table: told before they
+  // are written (`before`), and after, when they see each other.
   using Readers = absl::FunctionRef<absl::Status(bool before)>;
   // Recomputes the scopes in the mapping's touched table. With `exchange`, for unique values handed
   // over.
@@ -137,9 +137,9 @@ class TableWriter {
 
   OrderedWriter* ordered_ = nullptr;
   std::map<std::pair<int, std::string>, int64_t> missed_;  // by source and table
-  std::set<std::string> used_;  // temporary tables, in this transaction
+  std::set<std::string> used_;                             // temporary tables, in this transaction
   std::set<const mapping::TableWrite*> removed_ahead_;
-  int64_t staged_rows_ = 0;     // in this transaction
+  int64_t staged_rows_ = 0;  // in this transaction
   int64_t rows_since_planned_ = 0;
   // Rows deleted from a temporary table since it was last truncated: they still take space.
   absl::flat_hash_map<std::string, int64_t> dirty_;

@@ -359,8 +359,7 @@ TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
   Run("SELECT pg_drop_replication_slot('" + slot() + "')");
   EXPECT_THAT(StartAndAwaitEnd(),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("the source knows of no"),
-                             HasSubstr("as by a restore"),
+                       AllOf(HasSubstr("the source knows of no"), HasSubstr("as by a restore"),
                              HasSubstr("recopy FILE --all"))));
 }
 

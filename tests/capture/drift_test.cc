@@ -75,8 +75,9 @@ TEST_F(DriftTest, OrdinaryLifeIsNoDrift) {
 TEST_F(DriftTest, SeesARewriteAndUnlogged) {
   Begin("CREATE TABLE t (id int PRIMARY KEY, a int)");
   EXPECT_THAT(After("ALTER TABLE t ALTER COLUMN a TYPE bigint"),
-              ElementsAre(Is("t", "rewritten: its rows may have other values than the stream showed; "
-                                  "column a changed its type from integer to bigint")));
+              ElementsAre(Is("t",
+                             "rewritten: its rows may have other values than the stream showed; "
+                             "column a changed its type from integer to bigint")));
   EXPECT_THAT(Look(), IsEmpty());
   // Postgres refuses this of a published table, so it takes two steps.
   EXPECT_THAT(After("ALTER PUBLICATION " + options().names.publication +
@@ -85,8 +86,8 @@ TEST_F(DriftTest, SeesARewriteAndUnlogged) {
   EXPECT_THAT(After("ALTER TABLE t SET LOGGED"), Contains(Is("t", "made logged")));
 }
 
-// What gives a table a new file and its rows the values they had is nobody's business; a TRUNCATE is
-// on the stream.
+// What gives a table a new file and its rows the values they had is nobody's business; a TRUNCATE
+// is on the stream.
 TEST_F(DriftTest, ANewFileWithTheOldValuesIsNoDrift) {
   tables_ = {{"", "t"}, {"", "m"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1);" +
@@ -159,8 +160,9 @@ TEST_F(DriftTest, SeesTypesThatChangeInPlaceWhereverTheyAreUsed) {
     CREATE TABLE listed (id int PRIMARY KEY, m feeling[]);
     CREATE TABLE deep (id int PRIMARY KEY, p pair);
     CREATE TABLE ranged (id int PRIMARY KEY, r slots, s slots[]))");
-  EXPECT_THAT(After("ALTER TYPE mood ADD VALUE 'great'; ALTER TYPE mood ADD VALUE 'bad' BEFORE 'ok'"),
-              IsEmpty());
+  EXPECT_THAT(
+      After("ALTER TYPE mood ADD VALUE 'great'; ALTER TYPE mood ADD VALUE 'bad' BEFORE 'ok'"),
+      IsEmpty());
   const std::string traded =
       "type public.mood: value sad was renamed to ok, value ok was renamed to sad";
   EXPECT_THAT(After(R"(
@@ -186,8 +188,9 @@ TEST_F(DriftTest, SeesWhatChangedWhileNobodyLooked) {
   ASSERT_OK(RecordShapes(*session_, options().names.stream, before_, {}));
   Run(R"(ALTER TYPE mood RENAME VALUE 'it''s ok' TO 'fine'; ALTER TABLE t RENAME "a ""b" TO c)");
   ASSERT_OK_AND_ASSIGN(before_, LoadRecordedShapes(*session_, options().names.stream));
-  EXPECT_THAT(Look(), ElementsAre(Is("t", "column a \"b was renamed to c; type public.mood: value "
-                                          "it's ok was renamed to fine")));
+  EXPECT_THAT(Look(), ElementsAre(Is("t",
+                                     "column a \"b was renamed to c; type public.mood: value "
+                                     "it's ok was renamed to fine")));
 }
 
 TEST_F(DriftTest, APublicationOfASchemaIsOneToo) {

@@ -142,7 +142,8 @@ class LatestPerKeyTest : public ::testing::Test {
 
 TEST_F(LatestPerKeyTest, AKeyThatChangesHandsEndsWhereItWas) {
   for (const std::string& table : kTables) {
-    Run(absl::StrCat("INSERT INTO ", table, " SELECT i, 'k' || i, 'v' FROM generate_series(1, 6) i"));
+    Run(absl::StrCat("INSERT INTO ", table,
+                     " SELECT i, 'k' || i, 'v' FROM generate_series(1, 6) i"));
     Run(absl::StrCat("UPDATE ", table, " SET id = 106, k = 'k6x' WHERE id = 6"));
     Run(absl::StrCat("BEGIN; UPDATE ", table, " SET id = 60, k = 'free' WHERE id = 1; UPDATE ",
                      table, " SET id = 1, k = 'k1' WHERE id = 2; UPDATE ", table,

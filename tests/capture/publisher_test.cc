@@ -22,11 +22,11 @@ class PublisherTest : public ::testing::Test {
     auto writer = log_.OpenWriter("changes");
     ASSERT_OK(writer);
     writer_ = *std::move(writer);
-    publisher_ = std::make_unique<Publisher>(
-        Publisher::Options{.epoch = 7, .start = Lsn(100)}, *writer_,
-        [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
-          return TableFacts{.root = root_, .columns = columns_};
-        });
+    publisher_ =
+        std::make_unique<Publisher>(Publisher::Options{.epoch = 7, .start = Lsn(100)}, *writer_,
+                                    [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+                                      return TableFacts{.root = root_, .columns = columns_};
+                                    });
   }
 
   absl::Status Send(const std::string& bytes) {
@@ -237,11 +237,11 @@ class SmallWriter : public eventlog::LogWriter {
 
 TEST_F(PublisherTest, ARowThatTheLogCannotHoldIsNamedWithTheWayOut) {
   SmallWriter small;
-  publisher_ = std::make_unique<Publisher>(
-      Publisher::Options{.epoch = 7, .start = Lsn(100)}, small,
-      [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
-        return TableFacts{.root = root_};
-      });
+  publisher_ =
+      std::make_unique<Publisher>(Publisher::Options{.epoch = 7, .start = Lsn(100)}, small,
+                                  [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+                                    return TableFacts{.root = root_};
+                                  });
   ASSERT_OK(Begin(0x16B3748));
   ASSERT_OK(Relation());
   ASSERT_OK(Insert("1"));

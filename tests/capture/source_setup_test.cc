@@ -115,8 +115,7 @@ TEST_F(SourceSetupTest, PrintedSqlTellsAnOwnerWhatOnlyASuperuserMayDo) {
   EXPECT_THAT(sql, ::testing::StartsWith("SET client_encoding = 'UTF8';"));
   EXPECT_THAT(sql, HasSubstr("wal_level = logical"));
   const auto run = [&] {
-    auto boss =
-        pg::Session::Connect({.dsn = server_->dsn(database_) + " user=boss"}, cancel_);
+    auto boss = pg::Session::Connect({.dsn = server_->dsn(database_) + " user=boss"}, cancel_);
     return boss.ok() ? (*boss)->Execute(sql) : boss.status();
   };
   const absl::Status refused = run();

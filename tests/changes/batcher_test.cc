@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/changes/relation_map.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "common/changes/relation_map.h"
 #include "tests/changes/batcher_events.h"
 #include "tests/support/status_matchers.h"
 
@@ -300,7 +300,8 @@ TEST_F(BatcherTest, RowsOfAShapeThatTheMappingCanNotReadEndTheBatchesUnlessTheyA
   const Batch chunk = batcher_->Take();
   EXPECT_TRUE(chunk.chunk);
   log_.Relation(renamed()).Append(Insert("3", "c"));
-  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("column v of public.t")));
+  EXPECT_THAT(Read(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("column v of public.t")));
   EXPECT_TRUE(batcher_->unreadable());
   ASSERT_TRUE(batcher_->has_complete());
   EXPECT_TRUE(batcher_->Take().aborted);

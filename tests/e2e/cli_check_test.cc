@@ -123,9 +123,9 @@ TEST_F(CliCheckTest, LooksAtTheSlotAndTheHistoryOfAStreamUnderWay) {
   EXPECT_THAT(there.output, Not(HasSubstr("is gone")));
   EXPECT_THAT(there.output, HasSubstr("max_slot_wal_keep_size is 64 MB"));
 
-  ASSERT_OK(postgres_->Execute(
-      "begun_db", "SELECT pg_drop_replication_slot('switchyard_shop_forward');"
-                  "UPDATE switchyard.capture_stream SET timeline = 7"));
+  ASSERT_OK(postgres_->Execute("begun_db",
+                               "SELECT pg_drop_replication_slot('switchyard_shop_forward');"
+                               "UPDATE switchyard.capture_stream SET timeline = 7"));
   const ProgramResult moved = Check(kFile, old_dsn, NewDsn());
   EXPECT_THAT(moved.output, HasSubstr("on timeline 1, the stream was begun on 7"));
   ASSERT_OK(postgres_->Execute("postgres", "DROP DATABASE begun_db"));

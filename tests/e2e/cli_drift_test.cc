@@ -143,8 +143,8 @@ forward:
     CREATE TABLE plain (id int PRIMARY KEY, v text);
     CREATE TABLE moods (m text PRIMARY KEY, n int))"));
   const auto await = [&](const std::string& sql, const std::string& value) {
-    ASSERT_OK(Await(sql, absl::Seconds(60),
-                    [&]() -> absl::StatusOr<bool> { return New(sql) == value; }));
+    ASSERT_OK(
+        Await(sql, absl::Seconds(60), [&]() -> absl::StatusOr<bool> { return New(sql) == value; }));
   };
   const auto resume = [&] {
     const ProgramResult done = RunCli({"resume", file_}, Roles());
@@ -194,8 +194,8 @@ TEST_F(CliDriftTest, ATableIsSuspectUntilNewHasTheCopy) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
   ASSERT_OK(pipeline_->Stop());
   ASSERT_OK(pipeline_->Start("capture"));
-  ASSERT_OK(postgres_->Execute(
-      "old_db", "ALTER TABLE orders ALTER amount TYPE int USING amount * 2"));
+  ASSERT_OK(
+      postgres_->Execute("old_db", "ALTER TABLE orders ALTER amount TYPE int USING amount * 2"));
   AwaitSuspect("suspect     public.orders: rewritten: its rows may have other values");
   EXPECT_EQ(RunCli({"recopy", file_, "orders"}, Roles()).exit_code, 0);
   ASSERT_OK(Await("the copy is on the log", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {

@@ -53,16 +53,14 @@ TEST_P(ReplayFaultTest, GoesOnAfterDyingThere) {
   EXPECT_OK(pipeline_->Stop());
 }
 
-INSTANTIATE_TEST_SUITE_P(Points, ReplayFaultTest,
-                         ::testing::Values("replayer.before_copy_commit",
-                                           "replayer.before_copy_commit:3",
-                                           "replayer.after_copy_commit",
-                                           "replayer.after_copy_commit:2", "replayer.deriving",
-                                           "replayer.copy_loaded", "replayer.before_copy_end",
-                                           "replayer.after_copy_end",
-                                           "replayer.after_begin", "replayer.after_mirror:2",
-                                           "replayer.before_commit", "replayer.before_commit:3",
-                                           "replayer.after_commit", "replayer.after_commit:3"));
+INSTANTIATE_TEST_SUITE_P(
+    Points, ReplayFaultTest,
+    ::testing::Values("replayer.before_copy_commit", "replayer.before_copy_commit:3",
+                      "replayer.after_copy_commit", "replayer.after_copy_commit:2",
+                      "replayer.deriving", "replayer.copy_loaded", "replayer.before_copy_end",
+                      "replayer.after_copy_end", "replayer.after_begin", "replayer.after_mirror:2",
+                      "replayer.before_commit", "replayer.before_commit:3", "replayer.after_commit",
+                      "replayer.after_commit:3"));
 
 // A copy that capture was killed in: its tables are of two points.
 class CutCopyTest : public ReplayFaultTest {
@@ -74,8 +72,9 @@ class CutCopyTest : public ReplayFaultTest {
           postgres_->Scalar("old_db", "SELECT to_regclass('switchyard.capture_copy') IS NOT NULL"));
       if (there != "t") return false;
       ASSIGN_OR_RETURN(const std::string done,
-                       postgres_->Scalar("old_db", "SELECT count(*) FROM switchyard.capture_copy "
-                                                   "WHERE state = 'done'"));
+                       postgres_->Scalar("old_db",
+                                         "SELECT count(*) FROM switchyard.capture_copy "
+                                         "WHERE state = 'done'"));
       return done == "2";
     }));
   }
@@ -111,8 +110,7 @@ TEST_P(CutCopyTest, EndsAtOnePointThoughKilledThere) {
 INSTANTIATE_TEST_SUITE_P(Points, CutCopyTest,
                          ::testing::Values("replayer.copy_loaded", "replayer.before_commit",
                                            "replayer.after_commit", "replayer.deriving",
-                                           "replayer.before_copy_end",
-                                           "replayer.after_copy_end"));
+                                           "replayer.before_copy_end", "replayer.after_copy_end"));
 
 }  // namespace
 }  // namespace switchyard::testing

@@ -32,8 +32,8 @@ class CliResumeTest : public CliRunTest {
     pipeline_->Kill("replay");
   }
   std::string OrdersOf(const std::string& database) {
-    const auto rows = postgres_->Scalar(
-        database, "SELECT string_agg(o::text, ' ' ORDER BY o.id) FROM orders o");
+    const auto rows =
+        postgres_->Scalar(database, "SELECT string_agg(o::text, ' ' ORDER BY o.id) FROM orders o");
     return rows.ok() ? *rows : std::string(StdSv(rows.status().message()));
   }
   std::string StopReason() { return New("SELECT stop_reason FROM switchyard.stream"); }
@@ -87,8 +87,9 @@ TEST_F(CliResumeTest, TheLogMayHoldRowsOfEveryShapeBeforeTheResume) {
         "INSERT INTO orders VALUES (104, 4); COMMIT"}) {
     ASSERT_OK(postgres_->Execute("old_db", sql));
   }
-  ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders RENAME amount TO total;"
-                                         "ALTER TABLE orders ALTER total TYPE numeric"));
+  ASSERT_OK(postgres_->Execute("new_db",
+                               "ALTER TABLE orders RENAME amount TO total;"
+                               "ALTER TABLE orders ALTER total TYPE numeric"));
   const ProgramResult resume = RunCli({"resume", file_}, Roles());
   ASSERT_EQ(resume.exit_code, 0) << resume.output;
   EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
@@ -126,9 +127,8 @@ TEST_F(CliResumeTest, AShapeThatCameAndWentIsLedPastByResumeAndByRecopy) {
     AwaitStop();
     EXPECT_THAT(StopReason(), HasSubstr("column amount of public.orders changed its type"));
     ASSERT_OK(pipeline_->Start("replay"));  // at once: its changes would wait for ever
-    ASSERT_OK(Await("the end", absl::Seconds(30), [&] {
-      return !pipeline_->process("replay")->Alive();
-    }));
+    ASSERT_OK(Await("the end", absl::Seconds(30),
+                    [&] { return !pipeline_->process("replay")->Alive(); }));
     AwaitStop();
     EXPECT_THAT(StopReason(), HasSubstr("run: switchyard resume FILE"));
     std::vector<std::string> arguments = {way, file_};
@@ -137,9 +137,8 @@ TEST_F(CliResumeTest, AShapeThatCameAndWentIsLedPastByResumeAndByRecopy) {
     ASSERT_EQ(led.exit_code, 0) << led.output;
     EXPECT_THAT(led.output, HasSubstr("public.orders"));
     ASSERT_OK(pipeline_->Start("replay"));
-    ASSERT_OK(Await("the stream to go on", absl::Seconds(30), [&] {
-      return New("SELECT state FROM switchyard.stream") == "streaming";
-    }));
+    ASSERT_OK(Await("the stream to go on", absl::Seconds(30),
+                    [&] { return New("SELECT state FROM switchyard.stream") == "streaming"; }));
     ASSERT_OK(pipeline_->AwaitCaughtUp());
     EXPECT_EQ(OrdersOf("new_db"), OrdersOf("old_db"));
   }
@@ -175,8 +174,9 @@ TEST_F(CliResumeTest, TheFirstCopyMayBeOfAnotherShape) {
   ASSERT_OK(pipeline_->Start("capture"));
   ASSERT_OK(Await("the copy to be on the log", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const std::string state,
-                     postgres_->Scalar("old_db", "SELECT coalesce(max(state), '') FROM "
-                                                 "switchyard.capture_stream"));
+                     postgres_->Scalar("old_db",
+                                       "SELECT coalesce(max(state), '') FROM "
+                                       "switchyard.capture_stream"));
     return state == "streaming";
   }));
   for (const char* database : {"old_db", "new_db"}) {
@@ -190,9 +190,8 @@ TEST_F(CliResumeTest, TheFirstCopyMayBeOfAnotherShape) {
   ASSERT_EQ(resume.exit_code, 0) << resume.output;
   EXPECT_THAT(resume.output, HasSubstr("copied again:  public.orders"));
   ASSERT_OK(pipeline_->Start("replay"));
-  ASSERT_OK(Await("the copy to be loaded", absl::Seconds(60), [&] {
-    return New("SELECT copy_lsn > '0/0' FROM switchyard.stream") == "t";
-  }));
+  ASSERT_OK(Await("the copy to be loaded", absl::Seconds(60),
+                  [&] { return New("SELECT copy_lsn > '0/0' FROM switchyard.stream") == "t"; }));
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE orders SET amount = 7 WHERE id = 1"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(OrdersOf("new_db"), OrdersOf("old_db"));
@@ -245,7 +244,8 @@ TEST_F(CliResumeTest, ColumnsThatSwapNamesOrAreMadeAgainAreCopiedAgain) {
       "BEGIN; ALTER TABLE orders RENAME a TO x; ALTER TABLE orders RENAME b TO a; "
       "ALTER TABLE orders RENAME x TO b; INSERT INTO orders VALUES (200, 200, 'B', 'A'); COMMIT"));
   ASSERT_OK(pipeline_->Start("replay"));
-  ASSERT_NO_FATAL_FAILURE(expect_stopped_then_resumed("column a of public.orders has another name"));
+  ASSERT_NO_FATAL_FAILURE(
+      expect_stopped_then_resumed("column a of public.orders has another name"));
 
   pipeline_->Kill("capture");
   ASSERT_OK(postgres_->Execute("old_db",
@@ -270,8 +270,7 @@ TEST_F(CliResumeTest, StatusTellsWhatNewIsKnownToLack) {
   const ProgramResult json = RunCli({"status", file_, "--json"}, Roles());
   EXPECT_EQ(json.exit_code, 1);
   EXPECT_THAT(json.output, HasSubstr("\"rows\": 1"));
-  const ProgramResult recopy =
-      RunCli({"recopy", file_, "public.orders", "--wait", "60s"}, Roles());
+  const ProgramResult recopy = RunCli({"recopy", file_, "public.orders", "--wait", "60s"}, Roles());
   EXPECT_EQ(recopy.exit_code, 0) << recopy.output;
   EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 1"), "5");
   EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);

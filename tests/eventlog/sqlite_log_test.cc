@@ -395,9 +395,9 @@ TEST_F(SqliteLogTest, AFullDiskIsHealedByTrimming) {
     constexpr int kCount = 3000;  // 30 MB
     for (int i = 0; i < kCount; ++i) ASSERT_OK(writer->Append("", record));
     ASSERT_OK(testing::Await("the disk is full", kLong, [&] { return !CheckRoom(file).ok(); }));
-    EXPECT_THAT(CheckRoom(file), StatusIs(absl::StatusCode::kUnavailable,
-                                          AllOf(HasSubstr("capture waits for room"),
-                                                HasSubstr(file))));
+    EXPECT_THAT(CheckRoom(file),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         AllOf(HasSubstr("capture waits for room"), HasSubstr(file))));
     ASSERT_OK(writer->status());
 
     const auto reading = Open(file);  // by the program that replays

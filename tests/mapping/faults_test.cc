@@ -367,7 +367,8 @@ TEST_F(RepeatableTest, TakesWhatOnlyTheFixedSettingsDecide) {
 TEST_F(FaultsTest, RefusesToLoseGeneratedColumns) {
   const std::string old_sql =
       "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int GENERATED ALWAYS AS (cents * 2) "
-      "STORED, tag text GENERATED ALWAYS AS ('\"' || cents::text) STORED, twin int GENERATED ALWAYS "
+      "STORED, tag text GENERATED ALWAYS AS ('\"' || cents::text) STORED, twin int GENERATED "
+      "ALWAYS "
       "AS (cents) STORED, own int GENERATED ALWAYS AS (1) STORED)";
   const std::string new_sql =
       "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int DEFAULT 0, label text, twin int "
@@ -402,21 +403,21 @@ TEST_F(FaultsTest, RefusesToLoseGeneratedColumns) {
 // Each place of the file that holds SQL is looked at.
 TEST_F(RepeatableTest, LooksAtEveryPieceOfSql) {
   EXPECT_THAT(
-      CompileHere("  ids:\n    - {kind: a, table: customers, old_id: xmin, new_id: "
-                  "gen_random_uuid()}\n  tables:\n"
-                  "    - {table: public.people, copy: customers, where: \"'now' > '2020-01-01'::date"
-                  "\", owns: pg_backend_pid() > 0}\n"
-                  "    - table: public.totals\n"
-                  "      from: {orders: \"(SELECT id WHERE now() > 'epoch')\"}\n"
-                  "      select: SELECT id, sum(total) AS total FROM orders TABLESAMPLE system (9) "
-                  "GROUP BY id\n"),
-      testing::StatusIs(
-          absl::StatusCode::kInvalidArgument,
-          AllOf(HasSubstr("old_id of ids a: it reads the system column xmin"),
-                HasSubstr("where of public.people: 'now' is read"),
-                HasSubstr("owns of public.people: pg_backend_pid() is STABLE"),
-                HasSubstr("from.orders of public.totals: now() is STABLE"),
-                HasSubstr("select of public.totals: TABLESAMPLE"))));
+      CompileHere(
+          "  ids:\n    - {kind: a, table: customers, old_id: xmin, new_id: "
+          "gen_random_uuid()}\n  tables:\n"
+          "    - {table: public.people, copy: customers, where: \"'now' > '2020-01-01'::date"
+          "\", owns: pg_backend_pid() > 0}\n"
+          "    - table: public.totals\n"
+          "      from: {orders: \"(SELECT id WHERE now() > 'epoch')\"}\n"
+          "      select: SELECT id, sum(total) AS total FROM orders TABLESAMPLE system (9) "
+          "GROUP BY id\n"),
+      testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                        AllOf(HasSubstr("old_id of ids a: it reads the system column xmin"),
+                              HasSubstr("where of public.people: 'now' is read"),
+                              HasSubstr("owns of public.people: pg_backend_pid() is STABLE"),
+                              HasSubstr("from.orders of public.totals: now() is STABLE"),
+                              HasSubstr("select of public.totals: TABLESAMPLE"))));
 }
 
 // What the mapping says itself is not lost silently; nor is what an expression makes of a column.

@@ -56,11 +56,11 @@ TEST(StatusTextTest, FoldsPartitionsAndKeepsALongListShort) {
               HasSubstr("copy, 0 of 1 tables done, 3,000 rows, 0 B\n"
                         "    public.pay (55 partitions)  copying  55%  3,000 of ~5,500 rows"));
   for (int i = 0; i < 30; ++i) {
-    facts.copy.push_back({.table = absl::StrCat("public.t", i), .capture_state = "done",
-                          .loaded = i > 0});
+    facts.copy.push_back(
+        {.table = absl::StrCat("public.t", i), .capture_state = "done", .loaded = i > 0});
   }
-  EXPECT_THAT(Text(facts), AllOf(HasSubstr("copy, 29 of 31 tables done"),
-                                 HasSubstr("public.t0 "), HasSubstr("    and 11 more tables\n")));
+  EXPECT_THAT(Text(facts), AllOf(HasSubstr("copy, 29 of 31 tables done"), HasSubstr("public.t0 "),
+                                 HasSubstr("    and 11 more tables\n")));
 }
 
 TEST(StatusTextTest, SaysWhatTheSlotWaitsFor) {

@@ -14,8 +14,7 @@ class CopyPointsTest : public testing::ReplayFixture {
  protected:
   // As capture does while OLD is idle.
   absl::Status Heartbeat() {
-    RETURN_IF_ERROR(
-        OnOld("SELECT pg_logical_emit_message(false, 'switchyard.heartbeat', 'x')"));
+    RETURN_IF_ERROR(OnOld("SELECT pg_logical_emit_message(false, 'switchyard.heartbeat', 'x')"));
     return capture_->Pump();
   }
   // What OLD did before table b was copied again is on the log, and nothing follows.
@@ -46,8 +45,9 @@ TEST_F(CopyPointsTest, APartitionDroppedBeforeTheOthersWereCopiedLeavesNoRows) {
                                  "PARTITION BY LIST (r);"
                                  "CREATE TABLE p_a PARTITION OF p FOR VALUES IN ('a');"
                                  "CREATE TABLE p_b PARTITION OF p FOR VALUES IN ('b')"),
-                    absl::StrCat(kOther, "CREATE TABLE p (id int, r text, v text, PRIMARY KEY (id, "
-                                         "r))"),
+                    absl::StrCat(kOther,
+                                 "CREATE TABLE p (id int, r text, v text, PRIMARY KEY (id, "
+                                 "r))"),
                     "  - {table: public.p, copy: p}\n"
                     "  - {table: public.other, copy: other}\n",
                     "INSERT INTO p VALUES (1, 'a', 'x'), (2, 'b', 'x'); "
@@ -99,8 +99,9 @@ constexpr char kForeignKey[] =
 
 TEST_F(CopyPointsTest, StepsAfterTheCopyFindTheTablesAtOnePoint) {
   ASSERT_OK(Prepare(kParents, kParents, kCopyOfParents, "INSERT INTO customers VALUES (1, 'a')"));
-  ASSERT_OK(OnOld("BEGIN; INSERT INTO customers VALUES (2, 'b'); "
-                  "INSERT INTO bookings VALUES (11, 2); COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO customers VALUES (2, 'b'); "
+            "INSERT INTO bookings VALUES (11, 2); COMMIT"));
   ASSERT_OK(CutBefore("bookings"));
   options_.after_copy = {{"fk", absl::StrCat("SET LOCAL search_path = public; ", kForeignKey)}};
   ASSERT_OK(StartReplayer());
@@ -113,8 +114,8 @@ TEST_F(CopyPointsTest, StepsAfterTheCopyFindTheTablesAtOnePoint) {
 // Three points, and keys that hold: what refers to others is rolled forward where it is held back.
 TEST_F(CopyPointsTest, WhereForeignKeysHoldWhatIsHeldBackIsRolledForwardToo) {
   options_.target.replica_role = false;
-  const std::string tables = absl::StrCat(
-      kParents, "; CREATE TABLE notes (id int PRIMARY KEY, booking int, body text)");
+  const std::string tables =
+      absl::StrCat(kParents, "; CREATE TABLE notes (id int PRIMARY KEY, booking int, body text)");
   ASSERT_OK(Prepare(tables,
                     absl::StrCat(tables, ";", kForeignKey,
                                  "; ALTER TABLE notes ADD FOREIGN KEY (booking) REFERENCES "
@@ -125,10 +126,11 @@ TEST_F(CopyPointsTest, WhereForeignKeysHoldWhatIsHeldBackIsRolledForwardToo) {
                     "INSERT INTO notes VALUES (100, 10, 'x')"));
   ASSERT_OK(OnOld("INSERT INTO customers VALUES (3, 'c'); INSERT INTO bookings VALUES (11, 3)"));
   ASSERT_OK(capture_->Recopy("bookings"));
-  ASSERT_OK(OnOld("BEGIN; INSERT INTO bookings VALUES (12, 2); INSERT INTO notes VALUES (101, 12, "
-                  "'y'); DELETE FROM notes WHERE id = 100; DELETE FROM bookings WHERE id = 10; "
-                  "DELETE FROM customers WHERE id = 1; UPDATE bookings SET id = 13 WHERE id = 11; "
-                  "COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO bookings VALUES (12, 2); INSERT INTO notes VALUES (101, 12, "
+            "'y'); DELETE FROM notes WHERE id = 100; DELETE FROM bookings WHERE id = 10; "
+            "DELETE FROM customers WHERE id = 1; UPDATE bookings SET id = 13 WHERE id = 11; "
+            "COMMIT"));
   ASSERT_OK(CutBefore("notes"));
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitState("streaming"));
@@ -141,18 +143,20 @@ TEST_F(CopyPointsTest, WhereForeignKeysHoldWhatIsHeldBackIsRolledForwardToo) {
 
 // Two tables of OLD fill one of NEW, whose e-mail passed from one to the other in between.
 TEST_F(CopyPointsTest, UniqueValuesThatPassedOnBetweenThePointsAreInPlaceAtTheLast) {
-  ASSERT_OK(Prepare("CREATE TABLE clients (id int PRIMARY KEY, email text);"
-                    "CREATE TABLE staff (id int PRIMARY KEY, email text)",
-                    "CREATE TABLE people (kind text, id int, email text UNIQUE, "
-                    "PRIMARY KEY (kind, id))",
-                    "  - {table: public.people, copy: clients, set: {kind: \"'c'\"}, "
-                    "owns: \"kind = 'c'\"}\n"
-                    "  - {table: public.people, copy: staff, set: {kind: \"'s'\"}, "
-                    "owns: \"kind = 's'\"}\n",
-                    "INSERT INTO clients SELECT i, 'e' || i FROM generate_series(1, 20) i"));
+  ASSERT_OK(
+      Prepare("CREATE TABLE clients (id int PRIMARY KEY, email text);"
+              "CREATE TABLE staff (id int PRIMARY KEY, email text)",
+              "CREATE TABLE people (kind text, id int, email text UNIQUE, "
+              "PRIMARY KEY (kind, id))",
+              "  - {table: public.people, copy: clients, set: {kind: \"'c'\"}, "
+              "owns: \"kind = 'c'\"}\n"
+              "  - {table: public.people, copy: staff, set: {kind: \"'s'\"}, "
+              "owns: \"kind = 's'\"}\n",
+              "INSERT INTO clients SELECT i, 'e' || i FROM generate_series(1, 20) i"));
   options_.target.quarantine_max = 3;
-  ASSERT_OK(OnOld("BEGIN; DELETE FROM clients WHERE id <= 10; "
-                  "INSERT INTO staff SELECT i, 'e' || i FROM generate_series(1, 10) i; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; DELETE FROM clients WHERE id <= 10; "
+            "INSERT INTO staff SELECT i, 'e' || i FROM generate_series(1, 10) i; COMMIT"));
   ASSERT_OK(CutBefore("staff"));
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitState("streaming"));

@@ -9,8 +9,9 @@ using ::testing::HasSubstr;
 class CopyRefusalsTest : public testing::ReplayFixture {
  protected:
   std::string Entries() {
-    return New("SELECT scope ->> 'id', operation, sqlstate FROM switchyard.quarantine "
-               "ORDER BY (scope ->> 'id')::int");
+    return New(
+        "SELECT scope ->> 'id', operation, sqlstate FROM switchyard.quarantine "
+        "ORDER BY (scope ->> 'id')::int");
   }
 };
 
@@ -33,8 +34,9 @@ TEST_F(CopyRefusalsTest, RowsOfARawCopyAreParkedAndGoOnceTheyAreMended) {
             "t");
   EXPECT_EQ(New("SELECT image ->> 'body' FROM switchyard.quarantine WHERE sqlstate = '22001'"),
             "xxxxxxxxxxx");
-  ASSERT_OK(OnOld("UPDATE notes SET body = 'fine' WHERE id IN (7, 500); "
-                  "DELETE FROM notes WHERE id = 999"));
+  ASSERT_OK(
+      OnOld("UPDATE notes SET body = 'fine' WHERE id IN (7, 500); "
+            "DELETE FROM notes WHERE id = 999"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(Entries(), "");
   EXPECT_EQ(New("SELECT count(*), count(*) FILTER (WHERE body = 'fine') FROM notes"), "999|2");
@@ -87,8 +89,9 @@ TEST_F(CopyRefusalsTest, WhereForeignKeysHoldAChildWithoutAParentIsParked) {
   ASSERT_OK(AwaitState("streaming"));
   EXPECT_EQ(Entries(), "11|insert|23503");
   EXPECT_EQ(New("SELECT id FROM bookings ORDER BY id"), "10\n12");
-  ASSERT_OK(OnOld("BEGIN; INSERT INTO customers VALUES (2); UPDATE bookings SET customer = 2 WHERE "
-                  "id = 11; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO customers VALUES (2); UPDATE bookings SET customer = 2 WHERE "
+            "id = 11; COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(Entries(), "");
   EXPECT_EQ(New("SELECT count(*) FROM bookings WHERE customer = 2"), "1");

@@ -24,7 +24,9 @@ const std::vector<KeyType>& KeyTypes() {
       {"by_numeric", "numeric", {{"1", "1.0", "1.00"}, {"2", "2.0"}, {"0", "0.0"}, {"-3.5"}}},
       {"by_domain", "price", {{"1", "1.0", "1.00"}, {"2", "2.0"}, {"0", "0.0"}, {"-3.5"}}},
       {"by_citext", "citext", {{"a", "A"}, {"bc", "Bc", "BC"}, {"x'y", "X'y"}, {"d"}}},
-      {"by_collation", "text COLLATE any_case", {{"a", "A"}, {"bc", "Bc", "BC"}, {"d"}, {""}},
+      {"by_collation",
+       "text COLLATE any_case",
+       {{"a", "A"}, {"bc", "Bc", "BC"}, {"d"}, {""}},
        "a.k COLLATE public.any_case AS k"},
       {"by_float", "float8", {{"0", "-0"}, {"1"}, {"NaN"}, {"1e300"}}},
       {"by_range", "numrange", {{"[1,2)", "[1.0,2)"}, {"empty"}, {"[3,)", "[3.00,)"}}},
@@ -48,18 +50,18 @@ class EqualKeysTest : public testing::ReplayFixture, public ::testing::WithParam
     std::string rows;
     for (const KeyType& t : KeyTypes()) {
       const std::string& name = t.table;
-      const std::string children = absl::StrCat(
-          "CREATE TABLE ", name, " (k ", t.type, " PRIMARY KEY, v int);", "CREATE TABLE ", name,
-          "_child (id int PRIMARY KEY, k ", t.type, " REFERENCES ", name,
-          " DEFERRABLE INITIALLY DEFERRED);");
+      const std::string children =
+          absl::StrCat("CREATE TABLE ", name, " (k ", t.type, " PRIMARY KEY, v int);",
+                       "CREATE TABLE ", name, "_child (id int PRIMARY KEY, k ", t.type,
+                       " REFERENCES ", name, " DEFERRABLE INITIALLY DEFERRED);");
       absl::StrAppend(&old_schema, children);
       absl::StrAppend(&new_schema, children, "CREATE TABLE ", name, "_keyed (k ", t.type,
                       " PRIMARY KEY, v int);");
       absl::StrAppend(&forward, "  - {table: public.", name, ", copy: ", name, "}\n",
                       "  - {table: public.", name, "_child, copy: ", name, "_child}\n",
                       "  - table: public.", name, "_keyed\n    from: {", name,
-                      ": k}\n    select: SELECT ", t.selected, ", b.v FROM ", name, " a JOIN ", name,
-                      " b USING (k)\n");
+                      ": k}\n    select: SELECT ", t.selected, ", b.v FROM ", name, " a JOIN ",
+                      name, " b USING (k)\n");
       absl::StrAppend(&rows, "INSERT INTO ", name, " VALUES (", Quoted(t.keys[0][0]), ", 1);",
                       "INSERT INTO ", name, "_child VALUES (1, ", Quoted(t.keys[0][0]), ");");
     }

@@ -67,8 +67,8 @@ TEST_F(IdentityTest, ColumnsOfOtherIdentityAreNotTakenByName) {
 }
 
 TEST_F(IdentityTest, UnderFullIdentityAsWell) {
-  ASSERT_OK(Start(absl::StrCat(kTable, "; ALTER TABLE t REPLICA IDENTITY FULL"), kTable, kCopyT,
-                  kRows));
+  ASSERT_OK(
+      Start(absl::StrCat(kTable, "; ALTER TABLE t REPLICA IDENTITY FULL"), kTable, kCopyT, kRows));
   ASSERT_OK(OnOld(absl::StrCat("BEGIN;", kSwap, "DELETE FROM t WHERE id = 2; COMMIT")));
   ASSERT_NO_FATAL_FAILURE(ExpectStop("column a of public.t"));
 }
@@ -77,8 +77,9 @@ TEST_F(IdentityTest, AKeyColumnAsWell) {
   ASSERT_OK(Start("CREATE TABLE k (id int PRIMARY KEY, other int NOT NULL)",
                   "CREATE TABLE k (id int PRIMARY KEY, other int NOT NULL)",
                   "  - {table: public.k, copy: k}\n", "INSERT INTO k VALUES (1, 2), (2, 1)"));
-  ASSERT_OK(OnOld("BEGIN; ALTER TABLE k RENAME id TO x; ALTER TABLE k RENAME other TO id;"
-                  "ALTER TABLE k RENAME x TO other; DELETE FROM k WHERE other = 1; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; ALTER TABLE k RENAME id TO x; ALTER TABLE k RENAME other TO id;"
+            "ALTER TABLE k RENAME x TO other; DELETE FROM k WHERE other = 1; COMMIT"));
   ASSERT_NO_FATAL_FAILURE(ExpectStop("column id of public.k"));
   EXPECT_EQ(New("SELECT * FROM k ORDER BY id"), "1|2\n2|1");
 }
@@ -95,10 +96,11 @@ constexpr char kPartedRows[] = "INSERT INTO t VALUES (1, 'a1', 'b1'), (101, 'a10
 TEST_F(IdentityTest, PartitionsOfAnyOrderOfColumnsAreRead) {
   ASSERT_OK(Start(kParted, kPartedNew, kCopyT, kPartedRows));
   ASSERT_OK(OnOld("UPDATE t SET a = 'changed'"));
-  ASSERT_OK(OnOld("CREATE TABLE t3 (b text, a text, id int NOT NULL, PRIMARY KEY (id));"
-                  "ALTER TABLE t ATTACH PARTITION t3 FOR VALUES FROM (200) TO (300)"));
-  ASSERT_OK_AND_ASSIGN(catalog_, catalog::LoadCatalog(*old_, {{.schema = "public", .name = "t"}},
-                                                      {}));
+  ASSERT_OK(
+      OnOld("CREATE TABLE t3 (b text, a text, id int NOT NULL, PRIMARY KEY (id));"
+            "ALTER TABLE t ATTACH PARTITION t3 FOR VALUES FROM (200) TO (300)"));
+  ASSERT_OK_AND_ASSIGN(catalog_,
+                       catalog::LoadCatalog(*old_, {{.schema = "public", .name = "t"}}, {}));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (201, 'a201', 'b201')"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), "1|changed|b1\n101|changed|b101\n201|a201|b201");
@@ -117,8 +119,9 @@ TEST_F(IdentityTest, ColumnsOfPartitionsSwapWithTheirRoots) {
 
 TEST_F(IdentityTest, APartitionThatComesBackWithAnotherColumnIsRefused) {
   ASSERT_OK(Start(kParted, kPartedNew, kCopyT, kPartedRows));
-  ASSERT_OK(OnOld("BEGIN; ALTER TABLE t DETACH PARTITION t1; ALTER TABLE t1 DROP a, ADD a text;"
-                  "ALTER TABLE t ATTACH PARTITION t1 FOR VALUES FROM (0) TO (100); COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; ALTER TABLE t DETACH PARTITION t1; ALTER TABLE t1 DROP a, ADD a text;"
+            "ALTER TABLE t ATTACH PARTITION t1 FOR VALUES FROM (0) TO (100); COMMIT"));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'a2', 'b2')"));
   ASSERT_NO_FATAL_FAILURE(ExpectStop("column a of public.t1 was dropped and made again"));
   EXPECT_EQ(New(kAll), "1|a1|b1\n101|a101|b101");
@@ -134,16 +137,16 @@ TEST_F(IdentityTest, AReplicaIdentityThatLacksTheKeyIsRefused) {
     ASSERT_OK(Start(kEmails, kEmails, kCopyT, kEmailRows));
     ASSERT_OK(OnOld(absl::StrCat("BEGIN; ALTER TABLE t REPLICA IDENTITY USING INDEX t_email_key;",
                                  change, "; ALTER TABLE t REPLICA IDENTITY DEFAULT; COMMIT")));
-    ASSERT_NO_FATAL_FAILURE(
-        ExpectStop("the replica identity of public.t does not hold column id"));
+    ASSERT_NO_FATAL_FAILURE(ExpectStop("the replica identity of public.t does not hold column id"));
     EXPECT_EQ(New("SELECT count(*) FROM t WHERE email LIKE 'e%'"), "3");
     Restart();
   }
   // FULL holds every key.
   ASSERT_OK(Start(kEmails, kEmails, kCopyT, kEmailRows));
-  ASSERT_OK(OnOld("BEGIN; ALTER TABLE t REPLICA IDENTITY FULL; DELETE FROM t WHERE id = 1;"
-                  "ALTER TABLE t REPLICA IDENTITY DEFAULT; UPDATE t SET v = 'x' WHERE id = 2; "
-                  "COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; ALTER TABLE t REPLICA IDENTITY FULL; DELETE FROM t WHERE id = 1;"
+            "ALTER TABLE t REPLICA IDENTITY DEFAULT; UPDATE t SET v = 'x' WHERE id = 2; "
+            "COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), "2|e2|x\n3|e3|NULL");
 }
@@ -165,8 +168,9 @@ TEST_F(IdentityTest, AValueOfAnyStorageIsLeftAloneWhenItIsNotSent) {
 // Under FULL capture fills the value in.
 TEST_F(IdentityTest, AValueLeftOutOnceTheIdentityIsNotFullAnyMoreIsRefused) {
   constexpr char kStored[] = "CREATE TABLE t (id int PRIMARY KEY, c text, v int)";
-  ASSERT_OK(Start(absl::StrCat(kStored, "; ALTER TABLE t REPLICA IDENTITY FULL;"
-                                        "ALTER TABLE t ALTER c SET STORAGE EXTERNAL"),
+  ASSERT_OK(Start(absl::StrCat(kStored,
+                               "; ALTER TABLE t REPLICA IDENTITY FULL;"
+                               "ALTER TABLE t ALTER c SET STORAGE EXTERNAL"),
                   kStored, kCopyT, "INSERT INTO t VALUES (1, repeat('long', 5000), 1)"));
   ASSERT_OK(OnOld("UPDATE t SET v = 2"));
   ASSERT_OK(CatchUp());

@@ -80,9 +80,10 @@ TEST_F(MissedRowsTest, RowsTakenOutAndPutBackAreCounted) {
 }
 
 TEST_F(MissedRowsTest, WhatWaitsInQuarantineIsNotMissed) {
-  ASSERT_NO_FATAL_FAILURE(StartAndLose("CREATE TABLE t (id int PRIMARY KEY, v text, n int CHECK (n "
-                                       "< 100))",
-                                       kCopyT, "DELETE FROM t WHERE id = 1"));
+  ASSERT_NO_FATAL_FAILURE(
+      StartAndLose("CREATE TABLE t (id int PRIMARY KEY, v text, n int CHECK (n "
+                   "< 100))",
+                   kCopyT, "DELETE FROM t WHERE id = 1"));
   EXPECT_EQ(After("INSERT INTO t VALUES (5, 'refused', 500), (6, 'refused', 600)"), "");
   EXPECT_EQ(After("UPDATE t SET v = 'still' WHERE id IN (2, 5); UPDATE t SET id = 7 WHERE id = 6"),
             "");
@@ -106,8 +107,9 @@ TEST_F(MissedRowsTest, WhatIsRolledBackIsNotCounted) {
   ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
   options_.batch_rows_max = 2;  // a transaction passes in chunks
   ASSERT_OK(StartReplayer());
-  ASSERT_OK(OnOld("BEGIN; UPDATE t SET v = 'x'; INSERT INTO t SELECT i, 'v', i FROM "
-                  "generate_series(10, 20) i; COMMIT"));
+  ASSERT_OK(
+      OnOld("BEGIN; UPDATE t SET v = 'x'; INSERT INTO t SELECT i, 'v', i FROM "
+            "generate_series(10, 20) i; COMMIT"));
   ASSERT_OK(capture_->DieAfter(6));  // the rest never came: a new epoch sends it again
   EXPECT_OK(CatchUp());
   EXPECT_EQ(New(kMissed), "public.t|public.t|1");

@@ -75,7 +75,8 @@ TEST_F(OneKeyTest, ScopesExchangeTheirKeys) {
   ASSERT_OK(Start("CREATE TABLE p (id int PRIMARY KEY, dept int, email text)",
                   "CREATE TABLE u (email text PRIMARY KEY, pid int, dept int NOT NULL); "
                   "CREATE INDEX ON u (dept)",
-                  kByDepartment, "INSERT INTO p SELECT i, i, 'e' || i FROM generate_series(1, 9) i"));
+                  kByDepartment,
+                  "INSERT INTO p SELECT i, i, 'e' || i FROM generate_series(1, 9) i"));
   ASSERT_OK(CatchUp());
   Change("UPDATE p SET dept = dept % 9 + 1");
   EXPECT_EQ(New("SELECT pid, dept, email FROM u ORDER BY 1"),
@@ -117,11 +118,12 @@ TEST_P(KeyTypeTest, AScopeIsWhatTheKeyOfNewTakesForOne) {
   EXPECT_EQ(New(kEntries), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    OfNew, KeyTypeTest,
-    ::testing::Values(KeyType{"citext", "A", "a"}, KeyType{"text COLLATE ci", "A", "a"},
-                      KeyType{"char(5)", "a", "a  "}, KeyType{"varchar(9)", "a", "a"}),
-    [](const auto& param) { return absl::StrCat("Type", param.index); });
+INSTANTIATE_TEST_SUITE_P(OfNew, KeyTypeTest,
+                         ::testing::Values(KeyType{"citext", "A", "a"},
+                                           KeyType{"text COLLATE ci", "A", "a"},
+                                           KeyType{"char(5)", "a", "a  "},
+                                           KeyType{"varchar(9)", "a", "a"}),
+                         [](const auto& param) { return absl::StrCat("Type", param.index); });
 
 // A key may be larger than an index takes of it.
 TEST_F(OneKeyTest, RowsTooLargeForAnIndexOfNewAreRefused) {
@@ -146,8 +148,9 @@ TEST_F(OneKeyTest, RowsTooLargeForAnIndexOfNewAreRefused) {
 TEST_F(OneKeyTest, AKeyThatIsWrittenInAnotherWayHasOneEntry) {
   ASSERT_OK(OnOld("CREATE EXTENSION citext"));
   ASSERT_OK(OnNew("CREATE EXTENSION citext"));
-  const std::string tables = "CREATE TABLE c (k citext PRIMARY KEY, v text $); "
-                             "CREATE TABLE n (k numeric PRIMARY KEY, v text $)";
+  const std::string tables =
+      "CREATE TABLE c (k citext PRIMARY KEY, v text $); "
+      "CREATE TABLE n (k numeric PRIMARY KEY, v text $)";
   ASSERT_OK(Start(absl::StrReplaceAll(tables, {{"$", ""}}),
                   absl::StrReplaceAll(tables, {{"$", "CHECK (v <> 'bad')"}}),
                   "  - {table: public.c, copy: c}\n  - {table: public.n, copy: n}\n"));
@@ -204,7 +207,8 @@ class PassingRowsTest : public OneKeyTest, public ::testing::WithParamInterface<
 
 TEST_P(PassingRowsTest, ARowPassesFromOneMappingOfATableToAnother) {
   ASSERT_NO_FATAL_FAILURE(StartPeople());
-  Change("BEGIN; DELETE FROM staff WHERE id = 101; INSERT INTO clients VALUES (101, 'Ann'); COMMIT");
+  Change(
+      "BEGIN; DELETE FROM staff WHERE id = 101; INSERT INTO clients VALUES (101, 'Ann'); COMMIT");
   ExpectEveryone();
   Change("BEGIN; DELETE FROM clients WHERE id = 1; INSERT INTO staff VALUES (1, 'Bob'); COMMIT");
   ExpectEveryone();
@@ -214,7 +218,8 @@ TEST_P(PassingRowsTest, ARowPassesFromOneMappingOfATableToAnother) {
   ExpectEveryone();
   if (!GetParam().keys_hold) {  // one takes the other's place, which takes its
     Change(
-        "BEGIN; UPDATE staff SET id = 900 WHERE id = 103; UPDATE clients SET id = 103 WHERE id = 3; "
+        "BEGIN; UPDATE staff SET id = 900 WHERE id = 103; UPDATE clients SET id = 103 WHERE id = "
+        "3; "
         "UPDATE staff SET id = 3 WHERE id = 900; COMMIT");
     ExpectEveryone();
   }
@@ -247,8 +252,7 @@ TEST_F(OneKeyTest, RowsPassByTheThousand) {
   for (const int64_t rows_max : {int64_t{50'000}, int64_t{700}}) {
     options_.batch_rows_max = rows_max;
     options_.target.quarantine_max = 300;
-    ASSERT_OK(Start(kPeopleOfOld, kPeople,
-                    Keyed("clients", "client") + Keyed("staff", "staff"),
+    ASSERT_OK(Start(kPeopleOfOld, kPeople, Keyed("clients", "client") + Keyed("staff", "staff"),
                     "INSERT INTO clients SELECT i, 'c' || i FROM generate_series(1, 1000) i"));
     ASSERT_OK(CatchUp());
     Change("BEGIN; INSERT INTO staff SELECT * FROM clients; DELETE FROM clients; COMMIT");
@@ -268,15 +272,16 @@ TEST_F(OneKeyTest, ReadersFindWhatSeveralNewRowsOfOneTableMakeTogether) {
   constexpr char kPairs[] =
       "SELECT u1.id AS a, u2.id AS b, u1.grp FROM public.users u1 JOIN public.users u2 "
       "ON u1.grp = u2.grp AND u1.id < u2.id";
-  ASSERT_OK(Start(
-      "CREATE TABLE p (id int PRIMARY KEY, grp int)",
-      "CREATE TABLE users (id int PRIMARY KEY, grp int); CREATE INDEX ON users (grp); "
-      "CREATE TABLE pairs (a int, b int, grp int, PRIMARY KEY (a, b))",
-      absl::StrCat("  - table: public.users\n    from: {p: id}\n    select: SELECT p.id, p.grp FROM "
-                   "p JOIN p q USING (id)\n  - table: public.pairs\n    scope: [a, b]\n    from:\n"
-                   "      public.users: SELECT least(users.id, o.id), greatest(users.id, o.id) FROM "
-                   "public.users o WHERE o.grp = users.grp AND o.id <> users.id\n    select: ",
-                   kPairs, "\n")));
+  ASSERT_OK(
+      Start("CREATE TABLE p (id int PRIMARY KEY, grp int)",
+            "CREATE TABLE users (id int PRIMARY KEY, grp int); CREATE INDEX ON users (grp); "
+            "CREATE TABLE pairs (a int, b int, grp int, PRIMARY KEY (a, b))",
+            absl::StrCat(
+                "  - table: public.users\n    from: {p: id}\n    select: SELECT p.id, p.grp FROM "
+                "p JOIN p q USING (id)\n  - table: public.pairs\n    scope: [a, b]\n    from:\n"
+                "      public.users: SELECT least(users.id, o.id), greatest(users.id, o.id) FROM "
+                "public.users o WHERE o.grp = users.grp AND o.id <> users.id\n    select: ",
+                kPairs, "\n")));
   ASSERT_OK(CatchUp());
   uint32_t seed = 7;
   const auto random = [&](uint32_t below) {
@@ -294,8 +299,7 @@ TEST_F(OneKeyTest, ReadersFindWhatSeveralNewRowsOfOneTableMakeTogether) {
                                                "excluded.grp"));
     }
     Change(sql + "; COMMIT");
-    ASSERT_EQ(New("SELECT * FROM pairs ORDER BY a, b"),
-              New(absl::StrCat(kPairs, " ORDER BY a, b")))
+    ASSERT_EQ(New("SELECT * FROM pairs ORDER BY a, b"), New(absl::StrCat(kPairs, " ORDER BY a, b")))
         << batch << ": " << sql;
   }
 }

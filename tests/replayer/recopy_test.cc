@@ -257,11 +257,11 @@ TEST_F(RecopyTest, ACopyOfBeforeItWasAskedForDoesNotAnswer) {
 // NEW may be given what no statement of ours foresees: a trigger stands for it.
 TEST_F(RecopyTest, WhatKeepsACopyFromBeingSwappedInStopsNothing) {
   StartTable();
-  ASSERT_OK(OnNew(
-      "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
-      "$$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'not today'; END $$;"
-      "CREATE TRIGGER no BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION no();"
-      "ALTER TABLE t ENABLE ALWAYS TRIGGER no; INSERT INTO t VALUES (9, 'stray')"));
+  ASSERT_OK(
+      OnNew("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'not today'; END $$;"
+            "CREATE TRIGGER no BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION no();"
+            "ALTER TABLE t ENABLE ALWAYS TRIGGER no; INSERT INTO t VALUES (9, 'stray')"));
   ASSERT_OK(Ask());
   ASSERT_OK(capture_->Recopy("t"));
   ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
@@ -282,9 +282,10 @@ TEST_F(RecopyTest, WhatKeepsACopyFromBeingSwappedInStopsNothing) {
 // As WITHOUT OVERLAPS is one, ON CONFLICT can't name it.
 TEST_F(RecopyTest, AKeyThatOnConflictCanNotNameIsSwappedIn) {
   StartTable();
-  ASSERT_OK(OnNew("ALTER TABLE t ADD note text DEFAULT 'kept'; UPDATE t SET v = 'wrong', note = "
-                  "'mine' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (9, '');"
-                  "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD EXCLUDE USING btree (id WITH =)"));
+  ASSERT_OK(
+      OnNew("ALTER TABLE t ADD note text DEFAULT 'kept'; UPDATE t SET v = 'wrong', note = "
+            "'mine' WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (9, '');"
+            "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD EXCLUDE USING btree (id WITH =)"));
   ASSERT_OK(Ask());
   ASSERT_OK(capture_->Recopy("t"));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (3, 'third')"));

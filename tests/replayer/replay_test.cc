@@ -507,8 +507,8 @@ TEST_F(ReplayTest, AHoldIsAnsweredAndReleasedWithoutStartingOver) {
   heartbeat.set_epoch(1);
   heartbeat.mutable_heartbeat()->set_lsn(third.value() + 500);
   ASSERT_OK(writer->Append("", heartbeat.SerializeAsString()));
-  ASSERT_OK(AwaitNew("SELECT covered_lsn FROM switchyard.stream",
-                     Lsn(third.value() + 500).ToString()));
+  ASSERT_OK(
+      AwaitNew("SELECT covered_lsn FROM switchyard.stream", Lsn(third.value() + 500).ToString()));
   commit("(4, 'd', 4)");
   ASSERT_OK(AwaitNew("SELECT held_at IS NULL FROM switchyard.stream", "t"));
   EXPECT_EQ(New("SELECT count(*) FROM t"), "3");

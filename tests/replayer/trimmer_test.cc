@@ -63,9 +63,8 @@ TEST(TrimmerTest, AsksUntilAllIsDroppedAndKeepsNobodyWaiting) {
   trimmer.Ask("changes", 55);  // the log does not answer yet
   trimmer.Ask("copy", 20);
   log.Let(/*failures=*/0);
-  EXPECT_OK(testing::Await("all is dropped", absl::Seconds(60), [&] {
-    return log.first("changes") == 55 && log.first("copy") == 20;
-  }));
+  EXPECT_OK(testing::Await("all is dropped", absl::Seconds(60),
+                           [&] { return log.first("changes") == 55 && log.first("copy") == 20; }));
 }
 
 TEST(TrimmerTest, WhatFailedIsDoneWhenItIsAskedForAgain) {

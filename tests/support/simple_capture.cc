@@ -58,8 +58,8 @@ absl::Status SimpleCapture::NewEpoch() {
         const catalog::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
         capture::TableFacts facts;
         if (root != nullptr) facts.root = {root->oid, root->schema, root->name};
-        ASSIGN_OR_RETURN(facts.columns, capture::LoadColumnNumbers(source_, relation,
-                                                                   facts.root.relation_id));
+        ASSIGN_OR_RETURN(facts.columns,
+                         capture::LoadColumnNumbers(source_, relation, facts.root.relation_id));
         return facts;
       });
   event::v1::Hello hello;

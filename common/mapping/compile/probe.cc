@@ -23,7 +23,8 @@ absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
   std::string said = fields.primary;
   if (fields.sqlstate == "42501") {  // insufficient privilege
     said +=
-        " (on NEW, to the role that checks and replays: grant it USAGE on the schema, EXECUTE on the "
+        " (on NEW, to the role that checks and replays: grant it USAGE on the schema, EXECUTE on "
+        "the "
         "function, or what `switchyard check FILE --print-setup-new` prints)";
   }
   return pg::WithErrorFields(absl::InvalidArgumentError(Sv(said)), fields);
@@ -70,11 +71,10 @@ absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& tab
 
 absl::StatusOr<std::string> Probe::UnseenSchemaOf(const std::string& type) {
   const std::string name = type.substr(0, type.find_first_of("[("));
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   Try("", absl::StrCat(R"(
+  ASSIGN_OR_RETURN(const pg::Result row, Try("", absl::StrCat(R"(
     SELECT min(s.nspname::text) FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace
     WHERE to_regtype(quote_ident(t.typname)) IS NULL AND t.typname = )",
-                                        QuoteLiteral(name))));
+                                                              QuoteLiteral(name))));
   return row.is_null(0, 0) ? std::string() : row.str(0, 0);
 }
 

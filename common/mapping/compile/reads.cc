@@ -114,8 +114,7 @@ std::pair<string, string> TouchSelectFrame(const Draft& draft, const spec::FromR
   const auto [before, after] = TouchFrame(rule);
   vector<string> names;
   for (size_t i = 0; i < draft.scope.size(); ++i) names.push_back("s" + std::to_string(i));
-  return {"SELECT * FROM (" + before,
-          after + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")"};
+  return {"SELECT * FROM (" + before, after + "\n) AS sy_r(" + absl::StrJoin(names, ", ") + ")"};
 }
 
 void OrderMappings(Compilation* compilation) {

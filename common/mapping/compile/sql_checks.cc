@@ -29,8 +29,8 @@ bool Repeats(const vector<string>& columns, const string& column) {
 
 }  // namespace
 
-absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls,
-                                   const string& before, const string& after, bool* many_rows) {
+absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, const string& before,
+                                   const string& after, bool* many_rows) {
   for (const string& value : calls.value_functions) {
     const bool clock = value.find("TIME") != string::npos || value.find("DATE") != string::npos;
     c_.Fault(piece, 0,

@@ -59,13 +59,12 @@ absl::Status Analyzer::Analyze(const std::string& table) {
 }
 
 absl::StatusOr<std::string> AnalyzeNote(pg::Session& session,
-                                           const std::vector<std::string>& tables) {
+                                        const std::vector<std::string>& tables) {
   ASSIGN_OR_RETURN(const Forbidden forbidden, FindForbidden(session, tables));
   if (forbidden.tables.empty()) return std::string();
-  return absl::StrCat("this role may not analyze after the copy: ",
-                      absl::StrJoin(forbidden.tables, ", "),
-                      ". Statements that read them may be slow until autovacuum has; ",
-                      forbidden.remedy);
+  return absl::StrCat(
+      "this role may not analyze after the copy: ", absl::StrJoin(forbidden.tables, ", "),
+      ". Statements that read them may be slow until autovacuum has; ", forbidden.remedy);
 }
 
 }  // namespace switchyard::mapping

@@ -31,6 +31,6 @@ class Analyzer {
 
 // What to know before a copy of those that it may not analyze; empty: it may all of them.
 absl::StatusOr<std::string> AnalyzeNote(pg::Session& session,
-                                           const std::vector<std::string>& tables);
+                                        const std::vector<std::string>& tables);
 
 }  // namespace switchyard::mapping

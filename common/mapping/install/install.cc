@@ -58,16 +58,14 @@ absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
   // own objects are found where this database's own path says.
   ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
-  RETURN_IF_ERROR(
-      session.Execute(absl::StrCat("SET LOCAL search_path = ", kMirrorSchema,
-                                   EmptyPath(path.text(0, 0)) ? "" : ", ",
-                                   EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
+  RETURN_IF_ERROR(session.Execute(absl::StrCat(
+      "SET LOCAL search_path = ", kMirrorSchema, EmptyPath(path.text(0, 0)) ? "" : ", ",
+      EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
   for (const MappingPlan& mapping : plan.mappings) {
     if (mapping.row_local) continue;
     RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
   }
-  return session
-      .Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
+  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
       .status();
 }
 
@@ -168,8 +166,7 @@ absl::Status ForgetRequests(pg::Session& session, const std::string& stream, con
                                  {stream}));
   for (int i = 0; i < open.rows(); ++i) {
     const bool read = std::ranges::any_of(plan.sources, [&](const SourcePlan& source) {
-      return open.text(i, 1) == source.name ||
-             open.str(i, 1) == source.schema + "." + source.name;
+      return open.text(i, 1) == source.name || open.str(i, 1) == source.schema + "." + source.name;
     });
     if (read) continue;
     RETURN_IF_ERROR(session

@@ -147,10 +147,10 @@ std::map<int, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
 absl::Status DropTypes(pg::Session& session, const catalog::Catalog& source,
                        const std::vector<size_t>& types) {
   for (auto type = types.rbegin(); type != types.rend(); ++type) {
-    RETURN_IF_ERROR(Annotate(
-        session.Execute("DROP TYPE IF EXISTS " +
-                        QuoteQualified(kMirrorSchema, source.types[*type].mirror_name)),
-        "replacing the mirror's copy of type " + DisplayOf(source.types[*type])));
+    RETURN_IF_ERROR(
+        Annotate(session.Execute("DROP TYPE IF EXISTS " +
+                                 QuoteQualified(kMirrorSchema, source.types[*type].mirror_name)),
+                 "replacing the mirror's copy of type " + DisplayOf(source.types[*type])));
   }
   return absl::OkStatus();
 }

@@ -48,8 +48,8 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
                                                const StreamRole& role, const Cancel& cancel);
 
-// Enums of the mirror learn the values that the source's gained since: true when one did. Needs both
-// databases.
+// Enums of the mirror learn the values that the source's gained since: true when one did. Needs
+// both databases.
 absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const StreamRole& role,
                                  const Cancel& cancel);
 

@@ -235,9 +235,9 @@ class RowLocalBuilder {
         "WITH sy_gone AS (DELETE FROM " + target_.target +
         " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
         OldKeyRow(source_, target_.alias, "'D','U','K'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
-        OwnedAmong(target_.owns, "sy_t") + " RETURNING sy_s.sy__ord, sy_s.sy__op, " + JoinQuoted(target_.insertable, "sy_t.") +
-        ") INSERT INTO " + gone + " SELECT sy__ord, " + JoinQuoted(target_.insertable) +
-        " FROM sy_gone WHERE sy__op <> 'D'");
+        OwnedAmong(target_.owns, "sy_t") + " RETURNING sy_s.sy__ord, sy_s.sy__op, " +
+        JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone + " SELECT sy__ord, " +
+        JoinQuoted(target_.insertable) + " FROM sy_gone WHERE sy__op <> 'D'");
     write->exchange.push_back(
         "UPDATE " + gone + " AS sy_g SET " + SetList(true, has_absent_, "sy_g") +
         " FROM (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
