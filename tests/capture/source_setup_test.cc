@@ -119,7 +119,7 @@ TEST_F(SourceSetupTest, PrintedSqlTellsAnOwnerWhatOnlyASuperuserMayDo) {
     return boss.ok() ? (*boss)->Execute(sql) : boss.status();
   };
   const absl::Status refused = run();
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("boss may not make the role"));
+  EXPECT_THAT(pg::StatusErrorFields(refused).primary, HasSubstr("boss may not make the role"));
   EXPECT_EQ(pg::StatusErrorFields(refused).hint,
             "A superuser runs: CREATE ROLE \"switchyard_théirs\" LOGIN REPLICATION; then run this "
             "again.");
