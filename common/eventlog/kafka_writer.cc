@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
@@ -266,7 +267,14 @@ absl::Status KafkaWriter::FatalError() const {
   const rd_kafka_resp_err_t code =
       rd_kafka_fatal_error(client_.get(), reason.data(), reason.size());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-  const bool refused = code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+  // A record that can't be sent any more ends the producer under a code of librdkafka's own; why it
+  // could not be sent stands in the text.
+  const auto names = [&](rd_kafka_resp_err_t cause) {
+    return absl::StrContains(reason.data(), rd_kafka_err2str(cause));
+  };
+  const bool refused = names(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) ||
+                       names(RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) ||
+                       code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
                        code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
                        code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION ||
                        code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;

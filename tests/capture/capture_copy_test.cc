@@ -427,7 +427,8 @@ TEST_F(CopyRoundTest, AColumnDroppedSinceTheSnapshotFails) {
   StartRound({"t"});
   ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
   ASSERT_THAT(round_->Failures(), SizeIs(1));
-  EXPECT_THAT(std::string(round_->Failures()[0].status.message()), HasSubstr("does not exist"));
+  EXPECT_THAT(std::string(round_->Failures()[0].status.message()),
+              HasSubstr("renamed, dropped or made again"));
 }
 
 // A range of which rows are on the log is not begun again: it waits for what locks its TOAST index.
