@@ -252,7 +252,7 @@ TEST_F(CliResumeTest, ColumnsThatSwapNamesOrAreMadeAgainAreCopiedAgain) {
                                "UPDATE orders SET amount = 5 WHERE id = 5; ALTER TABLE orders "
                                "DROP b, ADD b text DEFAULT 'x'; DELETE FROM orders WHERE id = 6"));
   ASSERT_OK(pipeline_->Start("capture"));
-  ASSERT_NO_FATAL_FAILURE(expect_stopped_then_resumed("column b of public.orders was dropped"));
+  ASSERT_NO_FATAL_FAILURE(expect_stopped_then_resumed("the table was altered"));
   ASSERT_OK(pipeline_->Stop());
 }
 

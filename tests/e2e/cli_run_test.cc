@@ -2,6 +2,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli_run_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::testing {
 namespace {
@@ -166,6 +167,9 @@ TEST_F(CliRunTest, CheckNamesWhatTheStepsAfterTheCopyLack) {
   EXPECT_EQ(mended.exit_code, 0) << mended.output;
   StartPipeline();
   ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(testing::Await("the refused start is forgotten", absl::Seconds(30), [&] {
+    return New("SELECT state FROM switchyard.stream") != "stopped";
+  }));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT count(*) FROM pg_class WHERE relname = 'amounts'"), "1");
   ASSERT_OK(pipeline_->Stop());

@@ -267,7 +267,8 @@ TEST_F(RecopyTest, WhatKeepsACopyFromBeingSwappedInStopsNothing) {
   ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
   ASSERT_OK(CatchUp());
   ASSERT_OK(AwaitNew(kLast, "failed"));
-  EXPECT_THAT(New("SELECT result FROM switchyard.request"), ::testing::HasSubstr("(SQLSTATE 0A000)"));
+  EXPECT_THAT(New("SELECT result FROM switchyard.request"),
+              ::testing::HasSubstr("(SQLSTATE 0A000)"));
   ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 1"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT v FROM t WHERE id = 1"), "third");
