@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-namespace switchyard::mapping {
+namespace switchyard {
 
 // An order in which every node comes after all it needs, otherwise as given; nullopt when there is
 // a cycle. needs[i] lists the nodes that i reads.
@@ -50,4 +50,4 @@ inline std::vector<int> FindCircle(const std::vector<std::vector<int>>& needs) {
   return {seen, path.end()};
 }
 
-}  // namespace switchyard::mapping
+}  // namespace switchyard

@@ -1,5 +1,6 @@
 // The shape of the tree, as a test: who may include whom, where foreign headers stay, how long a
 // file may be.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/graph.h"
 #include "common/base/strings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -113,6 +115,35 @@ TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
       EXPECT_TRUE(allowed->second.contains(included)) << file.path << ": " << line;
     }
   }
+}
+
+// Rooms are folders: of two that included each other, neither could be read, or tested, alone.
+TEST(TidyTest, NoRoomsIncludeEachOtherInACircle) {
+  const std::regex own(R"(^#include "((?:common|capture|replayer|cutover|operate|cli)/[^"]+)\")");
+  std::vector<std::string> rooms;
+  const auto index = [&](const std::string& path) {
+    const std::string room = fs::path(path).parent_path().string();
+    const auto found = std::ranges::find(rooms, room);
+    if (found == rooms.end()) rooms.push_back(room);
+    return static_cast<int>(std::ranges::find(rooms, room) - rooms.begin());
+  };
+  std::set<std::pair<int, int>> arrows;
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    for (const std::string& line : file.lines) {
+      std::smatch match;
+      if (!IsInclude(line) || !std::regex_search(line, match, own)) continue;
+      arrows.emplace(index(file.path), index(match[1]));
+    }
+  }
+  std::vector<std::vector<int>> needs(rooms.size());
+  for (const auto& [from, to] : arrows) {
+    if (from != to) needs[from].push_back(to);
+  }
+  if (TopologicalOrder(needs).has_value()) return;
+  std::string circle;
+  for (const int room : FindCircle(needs)) absl::StrAppend(&circle, rooms[room], " -> ");
+  ADD_FAILURE() << "rooms include each other in a circle: " << circle;
 }
 
 TEST(TidyTest, ForeignHeadersStayWhereTheyAreWrapped) {
