@@ -214,7 +214,7 @@ std::string CopyText(const StreamStatus& status) {
   std::string out = absl::StrFormat("  copy, %d of %d tables done, %s rows, %s\n", done,
                                     copies.size(), HumanCount(all.rows), HumanBytes(all.bytes));
   if (copies.size() > kRowsMax) {
-    std::ranges::stable_partition(copies, [](const CopyProgress& copy) {
+    std::stable_partition(copies.begin(), copies.end(), [](const CopyProgress& copy) {
       return copy.state != "done" && copy.state != "pending";
     });
   }
