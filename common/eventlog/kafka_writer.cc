@@ -254,9 +254,17 @@ void KafkaWriter::CountDelivery(const rd_kafka_message_t& message) {
 absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const {
   if (IsUnknownTopic(message.err)) return UnknownTopicError();
   if (const absl::Status fatal = FatalError(); !fatal.ok()) return fatal;
-  return absl::FailedPreconditionError(
-      KafkaError(message.err, "writing to Kafka topic " + topic_, rd_kafka_message_errstr(&message))
-          .message());
+  // Not rd_kafka_message_errstr: for what was to be written it gives the record itself.
+  const absl::Status failed =
+      KafkaError(message.err, "writing to Kafka topic " + topic_, rd_kafka_err2str(message.err));
+  // Codes of librdkafka's own: a broker or a connection of it went, which another producer may not
+  // meet. Those of a broker are its answer.
+  const bool may_pass = message.err < RD_KAFKA_RESP_ERR_UNKNOWN &&
+                        message.err != RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE &&
+                        message.err != RD_KAFKA_RESP_ERR__INVALID_ARG;
+  return absl::Status(
+      may_pass ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition,
+      failed.message());
 }
 
 // Of a producer that may send nothing any more. Where a right is missing a person has to act. All
