@@ -197,8 +197,9 @@ absl::Status CheckFolderOf(const std::string& path) {
                 std::strerror(errno));
 }
 
+// Looked for in this order: another process that makes the log just now makes its WAL last.
 absl::Status RefuseLoneWal(const std::string& path) {
-  if (access((path + "-wal").c_str(), F_OK) == 0) {
+  if (access((path + "-wal").c_str(), F_OK) == 0 && access(path.c_str(), F_OK) != 0) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "%s-wal exists, but %s does not: the log file was moved away. Put it back, or remove "
         "the -wal file to start a new log",
