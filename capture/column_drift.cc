@@ -28,13 +28,17 @@ struct Column {
   std::optional<std::string> missing;
   std::string version;
   int64_t default_id = 0;
+  int64_t collation_id = 0;
+  std::string expression, functions;  // empty unless generated
+
+  bool generated() const { return !expression.empty(); }
 };
 using Columns = std::map<int, Column>;  // by number
 
 Columns ColumnsOf(const std::string& text) {
   Columns columns;
   for (const Json& row : Rows(text)) {
-    if (!row.is_array() || row.size() != 9) continue;
+    if (!row.is_array() || row.size() != 12) continue;
     Column& column = columns[row[0].get<int>()];
     column.name = row[1].get<std::string>();
     column.type_id = row[2].get<int64_t>();
@@ -43,6 +47,9 @@ Columns ColumnsOf(const std::string& text) {
     if (!row[6].is_null()) column.missing = row[6].get<std::string>();
     column.version = row[7].get<std::string>();
     if (!row[8].is_null()) column.default_id = row[8].get<int64_t>();
+    column.collation_id = row[9].get<int64_t>();
+    if (!row[10].is_null()) column.expression = row[10].get<std::string>();
+    if (!row[11].is_null()) column.functions = row[11].get<std::string>();
   }
   return columns;
 }
@@ -64,10 +71,26 @@ std::string ColumnChange(const Column& was, const Column& is) {
     return absl::StrFormat("column %s may%s be stored out of line now", was.name,
                            is.plain ? " not" : "");
   }
+  if (was.collation_id != is.collation_id) {
+    return absl::StrFormat("column %s has another collation", is.name);
+  }
+  return "";
+}
+
+std::string ExpressionChange(const Column& was, const Column& is) {
+  if (!was.generated()) return "";
+  if (!is.generated()) return absl::StrFormat("column %s is generated no more", is.name);
+  if (was.expression != is.expression) {
+    return absl::StrFormat("generated column %s has another expression", is.name);
+  }
+  if (was.functions != is.functions) {
+    return absl::StrFormat("generated column %s is computed by another function now", is.name);
+  }
   return "";
 }
 
 bool HasOldValues(const Column& was, const Column& is) {
+  if (was.generated()) return true;  // its own changes are told
   if (was.version == is.version) return true;
   return was.missing && !is.missing && was.default_id != 0 && was.default_id == is.default_id;
 }
@@ -164,9 +187,24 @@ std::vector<std::string> ColumnChanges(const std::string& before, const std::str
     }
     const int other = NumberOf(is, column.name);
     if (other == 0 || was.contains(other)) continue;  // nobody's, or renamed: told there
+    if (column.generated()) continue;                 // see ExpressionChanges
     changes.push_back(there == is.end()
                           ? absl::StrFormat("column %s was dropped and made again", column.name)
                           : absl::StrFormat("another column %s was made", column.name));
+  }
+  return changes;
+}
+
+std::vector<std::string> ExpressionChanges(const std::string& before, const std::string& now) {
+  std::vector<std::string> changes;
+  if (before == now) return changes;
+  const Columns is = ColumnsOf(now);
+  for (const auto& [number, column] : ColumnsOf(before)) {
+    // Dropped and made again it is computed all the same.
+    const auto there = is.find(is.contains(number) ? number : NumberOf(is, column.name));
+    if (there == is.end()) continue;
+    std::string change = ExpressionChange(column, there->second);
+    if (!change.empty()) changes.push_back(std::move(change));
   }
   return changes;
 }

@@ -14,11 +14,15 @@ namespace switchyard::capture {
 
 // The columns: [[number, name, type oid, type modifier, type, whether stored plain, hash of the
 // value that rows from before it was added have or null, xmin of its row in pg_attribute, oid of
-// its default or null], ...].
+// its default or null, oid of its collation, and of a generated column else null: hash of its
+// expression, hash of the functions that it calls], ...].
 //
 // What changed of the columns that are in both, or whose names passed to others; a phrase each. A
 // column added, dropped or made wider is no change.
 std::vector<std::string> ColumnChanges(const std::string& before, const std::string& now);
+
+// How a generated column comes about, which the file says again under `set`.
+std::vector<std::string> ExpressionChanges(const std::string& before, const std::string& now);
 
 // The value that rows from before a column was added have.
 std::vector<std::string> MissingValueChanges(const std::string& before, const std::string& now);

@@ -101,11 +101,27 @@ constexpr char kShapesSql[] = R"(
                     a.xmin::text,
                     CASE WHEN a.atthasdef THEN (
                       SELECT d.oid::bigint FROM pg_attrdef d
+                      WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
+                    a.attcollation::bigint,
+                    CASE WHEN a.attgenerated <> '' THEN (
+                      SELECT md5(regexp_replace(d.adbin::text, ':location -?[0-9]+', '', 'g'))
+                      FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
+                    CASE WHEN a.attgenerated <> '' THEN (
+                      SELECT md5(string_agg(
+                               (to_jsonb(p) - '{proowner,proacl,procost,prorows}'::text[])::text,
+                               ' ' ORDER BY p.oid))
+                      FROM pg_attrdef d JOIN pg_depend u
+                        ON (u.classid, u.objid, u.objsubid) IN (('pg_attrdef'::regclass, d.oid, 0),
+                                                               ('pg_class'::regclass, a.attrelid,
+                                                                a.attnum))
+                      LEFT JOIN pg_operator o
+                        ON u.refclassid = 'pg_operator'::regclass AND o.oid = u.refobjid
+                      JOIN pg_proc p ON p.oid = CASE WHEN u.refclassid = 'pg_proc'::regclass
+                                                     THEN u.refobjid ELSE o.oprcode END
                       WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END)
                     ORDER BY a.attnum)::text
            FROM pg_attribute a
-           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-             AND a.attgenerated = ''), ''),
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
          coalesce(k.shapes, ''),
          EXISTS (SELECT FROM tree t WHERE t.oid = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
@@ -227,6 +243,15 @@ class Comparison {
         mapped.Display());
   }
 
+  static std::string MendSet(const TableShape& mapped) {
+    return absl::StrFormat(
+        "look at it on OLD (\\d %1$s); where NEW has a plain column for it, mend what the "
+        "migration "
+        "file says of it under set, end the replayer, run: switchyard resume FILE, and start it "
+        "again; should the file be right as it is: switchyard recopy FILE %1$s",
+        mapped.Display());
+  }
+
   void Gone(const TableShape& shape);
   void Same(const TableShape& before, const TableShape& now);
   void NewIdentity(const TableShape& mapped, const std::string& where, const TableShape& before,
@@ -303,10 +328,14 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   }
 }
 
-std::vector<std::string> ColumnAndTypeChanges(const TableShape& before, const TableShape& now) {
+void Append(const std::vector<std::string>& more, std::vector<std::string>* changes) {
+  changes->insert(changes->end(), more.begin(), more.end());
+}
+
+std::vector<std::string> ShapeChanges(const TableShape& before, const TableShape& now) {
   std::vector<std::string> changes = ColumnChanges(before.columns, now.columns);
-  const std::vector<std::string> types = TypeChanges(before.types, now.types);
-  changes.insert(changes.end(), types.begin(), types.end());
+  Append(TypeChanges(before.types, now.types), &changes);
+  Append(ExpressionChanges(before.columns, now.columns), &changes);
   return changes;
 }
 
@@ -315,15 +344,18 @@ bool Comparison::RootHas(const std::vector<std::string>& changes, const TableSha
   const auto root = before_.find(before.root_id);
   const auto now = after_.tables.find(before.root_id);
   return root != before_.end() && now != after_.tables.end() &&
-         ColumnAndTypeChanges(root->second, now->second) == changes;
+         ShapeChanges(root->second, now->second) == changes;
 }
 
 void Comparison::Values(const TableShape& mapped, const std::string& where,
                         const TableShape& before, const TableShape& now) {
   const bool new_file = before.file_node != now.file_node;
-  std::vector<std::string> changes = ColumnAndTypeChanges(before, now);
+  std::vector<std::string> changes = ShapeChanges(before, now);
   if (RootHas(changes, before)) changes.clear();
-  const std::string next_step = changes.empty() ? Recopy(mapped) : ResumeAndRecopy(mapped);
+  const std::vector<std::string> computed = ExpressionChanges(before.columns, now.columns);
+  const std::string next_step = changes.empty()    ? Recopy(mapped)
+                                : computed.empty() ? ResumeAndRecopy(mapped)
+                                                   : MendSet(mapped);
   if (new_file && !ValuesWereKept(before.columns, now.columns)) {
     changes.emplace(changes.begin(),
                     "rewritten: its rows may have other values than the stream showed");

@@ -41,6 +41,7 @@ class StatusGatherer {
   absl::Status AskTarget(CopyIndex* index, operate::StreamFacts* facts);
   // What both have to be asked for: columns of OLD that came since the mapping was compiled.
   absl::Status AskNewColumns(operate::StreamFacts* facts);
+  absl::StatusOr<bool> IsMissed(const catalog::Table& table, const std::string& column);
   absl::Status LoadCompiled(const std::string& stream);
 
   const spec::MigrationFile& file_;

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_table (
   persistence       "char" NOT NULL,
   replica_identity  text NOT NULL,          -- its kind and columns
   publication_row   text NOT NULL,          -- oid and xmin of what publishes it; '' if nothing does
-  columns           text NOT NULL DEFAULT '',  -- JSON: numbers, names, types, xmin; no values
+  columns           text NOT NULL DEFAULT '',  -- JSON: numbers, names, types, hashes; no values
   types             text NOT NULL DEFAULT '',  -- JSON: user types they lead to, with their parts
   PRIMARY KEY (stream, relation_id));
 ALTER TABLE switchyard.capture_table ADD COLUMN IF NOT EXISTS columns text NOT NULL DEFAULT '';

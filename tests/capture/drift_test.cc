@@ -179,6 +179,61 @@ TEST_F(DriftTest, SeesTypesThatChangeInPlaceWhereverTheyAreUsed) {
   EXPECT_THAT(After("ALTER TYPE slot RENAME ATTRIBUTE a TO n"), SizeIs(2));
 }
 
+// What OLD generates is not on the stream: NEW computes it as the file says.
+TEST_F(DriftTest, SeesAnotherWayToComputeWhatIsGenerated) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  const bool on_18 = owner_->server_version() >= 180000;
+  Begin(R"(
+    CREATE FUNCTION tax(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
+    CREATE FUNCTION more(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + $2';
+    CREATE OPERATOR ## (FUNCTION = more, LEFTARG = int, RIGHTARG = int);
+    CREATE TABLE t (id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED,
+                    c int GENERATED ALWAYS AS (tax(a)) STORED,
+                    d int GENERATED ALWAYS AS (a ## 1) STORED)" +
+        std::string(on_18 ? ", v int GENERATED ALWAYS AS (a * 2) VIRTUAL" : "") + R"();
+    CREATE TABLE m (day int PRIMARY KEY, x int GENERATED ALWAYS AS (day + 1) STORED)
+      PARTITION BY RANGE (day);
+    CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (2);
+    INSERT INTO t VALUES (1, 1))");
+  EXPECT_THAT(After("CREATE OR REPLACE FUNCTION tax(int) RETURNS int IMMUTABLE LANGUAGE sql AS "
+                    "'SELECT $1 * 3'"),
+              ElementsAre(Is("t", "generated column c is computed by another function now")));
+  EXPECT_THAT(After("CREATE OR REPLACE FUNCTION more(int, int) RETURNS int IMMUTABLE LANGUAGE sql "
+                    "AS 'SELECT $1 - $2'; ALTER FUNCTION tax(int) COST 7"),
+              ElementsAre(Is("t", "generated column d is computed by another function now")));
+  const std::vector<Drift> dropped = After("ALTER TABLE t ALTER b DROP EXPRESSION");
+  EXPECT_THAT(dropped, ElementsAre(Is("t", "column b is generated no more")));
+  EXPECT_THAT(dropped[0].next_step, HasSubstr("mend what the migration file says of it under set"));
+  EXPECT_THAT(dropped[0].next_step, HasSubstr("run: switchyard resume FILE"));
+  EXPECT_THAT(After("ALTER TABLE t DROP c, ADD c int GENERATED ALWAYS AS (a * 5) STORED"),
+              ElementsAre(Is("t", "generated column c has another expression")));
+  EXPECT_THAT(After("ALTER TABLE t DROP c, ADD c int GENERATED ALWAYS AS (a * 5) STORED"),
+              IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE t DROP d, ADD d int DEFAULT 3"),
+              ElementsAre(Is("t", "column d is generated no more")));
+  EXPECT_THAT(After("ALTER TABLE m DROP x, ADD x int GENERATED ALWAYS AS (day + 2) STORED"),
+              ElementsAre(Is("m", "generated column x has another expression")));
+  EXPECT_THAT(After("ALTER TABLE m ALTER x DROP EXPRESSION"),
+              ElementsAre(Is("m", "column x is generated no more")));
+  EXPECT_THAT(Look(), IsEmpty());
+  if (owner_->server_version() < 170000) return;
+  EXPECT_THAT(After("ALTER TABLE t ALTER c SET EXPRESSION AS (a * 5)"), IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE t ALTER c SET EXPRESSION AS (a * 6)"),
+              ElementsAre(Is("t", "generated column c has another expression")));
+  if (!on_18) return;
+  // Postgres refuses SET EXPRESSION of a virtual one that is published.
+  EXPECT_THAT(After("ALTER TABLE t DROP v, ADD v int GENERATED ALWAYS AS (a * 7)"),
+              ElementsAre(Is("t", "generated column v has another expression")));
+}
+
+// It decides what is equal and which of several is the least.
+TEST_F(DriftTest, SeesAnotherCollation) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY, x text COLLATE \"C\")");
+  const std::vector<Drift> drifts = After("ALTER TABLE t ALTER x TYPE text COLLATE \"POSIX\"");
+  EXPECT_THAT(drifts, ElementsAre(Is("t", "column x has another collation")));
+  EXPECT_THAT(drifts[0].next_step, HasSubstr("switchyard resume FILE"));
+}
+
 // Recorded and read again, as after a time in which no capture ran.
 TEST_F(DriftTest, SeesWhatChangedWhileNobodyLooked) {
   Begin(R"(

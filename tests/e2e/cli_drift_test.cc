@@ -189,6 +189,56 @@ forward:
   ASSERT_OK(pipeline_->Stop());
 }
 
+// NEW computes it as the file says, which nobody looks at but a person.
+TEST_F(CliDriftTest, WhatOldComputesInAnotherWayIsSuspectUntilTheFileSaysSo) {
+  ASSERT_OK(postgres_->Execute(
+      "old_db", "ALTER TABLE orders ADD dbl int GENERATED ALWAYS AS (amount * 2) STORED"));
+  ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders ADD dbl int, ADD trp int"));
+  const auto say = [&](const std::string& sql) {
+    std::ofstream(file_) << absl::StrReplaceAll(
+                                kFile, {{"copy: orders", "copy: orders, set: {" + sql + "}"}})
+                         << "capture: {drift_check: 200ms, heartbeat: 200ms}\n";
+  };
+  const auto mend = [&](const std::string& sql) {
+    ASSERT_OK(pipeline_->Stop());
+    say(sql);
+    const ProgramResult resume = RunCli({"resume", file_}, Roles());
+    EXPECT_EQ(resume.exit_code, 0) << resume.output;
+    ASSERT_OK(pipeline_->Start("run"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+    ASSERT_OK(Await("nothing is suspect", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+      return RunCli({"status", file_}, Roles()).output.find("suspect") == std::string::npos;
+    }));
+  };
+  say("dbl: amount * 2");
+  Prepare();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT sum(dbl) FROM orders"), "10100");
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "ALTER TABLE orders DROP dbl, ADD dbl int GENERATED ALWAYS AS (amount * 3) STORED"));
+  EXPECT_THAT(AwaitSuspect("suspect     public.orders: generated column dbl has another").output,
+              HasSubstr("what the migration file says of it under set"));
+  ASSERT_NO_FATAL_FAILURE(mend("dbl: amount * 3"));
+  EXPECT_EQ(New("SELECT sum(dbl) FROM orders"), "15150");
+  ASSERT_OK(postgres_->Execute("old_db", "ALTER TABLE orders ALTER dbl DROP EXPRESSION"));
+  AwaitSuspect("suspect     public.orders: column dbl is generated no more");
+  // One that came since has no values on the log that would stop anybody.
+  ASSERT_OK(
+      postgres_->Execute("old_db",
+                         "ALTER TABLE orders ADD trp int GENERATED ALWAYS AS (amount * 4) STORED, "
+                         "ADD own int GENERATED ALWAYS AS (amount * 5) STORED"));
+  const ProgramResult status =
+      AwaitSuspect("suspect     public.orders: its generated column trp came since");
+  EXPECT_EQ(status.exit_code, 1);
+  EXPECT_THAT(status.output, Not(HasSubstr("column own")));
+  ASSERT_NO_FATAL_FAILURE(mend("trp: amount * 4"));
+  EXPECT_EQ(New("SELECT sum(trp) FROM orders"), "20200");
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // That it is on the log mends nothing yet.
 TEST_F(CliDriftTest, ATableIsSuspectUntilNewHasTheCopy) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
