@@ -12,20 +12,20 @@
 #include "common/base/cancel.h"
 #include "common/base/mutex.h"
 #include "common/eventlog/event_log.h"
+#include "replayer/loop/ports.h"
 
 namespace switchyard::replayer {
 
-class Trimmer {
+class Trimmer : public TrimSink {
  public:
   Trimmer(std::string stream, eventlog::EventLog& log, const Cancel& cancel);
   // After the call that is under way.
-  ~Trimmer();
+  ~Trimmer() override;
   Trimmer(const Trimmer&) = delete;
   Trimmer& operator=(const Trimmer&) = delete;
 
-  // Returns at once. Records of `topic` below `before` are needed no more; what fails is tried
-  // again when it is asked for the next time.
-  void Ask(const std::string& topic, int64_t before);
+  // What fails is tried again when it is asked for the next time.
+  void Ask(const std::string& topic, int64_t before) override;
 
  private:
   void Run();

@@ -6,6 +6,9 @@ namespace {
 class SystemClock : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
+  bool WaitFor(absl::Duration duration, const Cancel& cancel) const override {
+    return cancel.WaitFor(duration);
+  }
 };
 
 }  // namespace

@@ -1,0 +1,54 @@
+// A thread that reads a change topic, and hands its batches over through a bounded queue.
+//
+//   Pipeline pipeline(reading, plan, std::move(reader), cancel);
+//   while (auto batch = pipeline.Next(timeout)) Apply(*batch);
+//
+// The destructor stops the thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "common/base/bounded_queue.h"
+#include "common/base/cancel.h"
+#include "common/base/mutex.h"
+#include "common/changes/batch.h"
+#include "common/eventlog/event_log.h"
+#include "common/mapping/plan.h"
+#include "replayer/loop/ports.h"
+
+namespace switchyard::replayer {
+
+class Pipeline : public Batches {
+ public:
+  Pipeline(Reading reading, const mapping::Plan& plan, std::unique_ptr<eventlog::LogReader> reader,
+           const Cancel& cancel);
+  ~Pipeline() override;
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // Tells the reading thread that the consumer is idle.
+  std::optional<changes::Batch> Next(absl::Duration timeout) override;
+  bool ended() const override;
+  absl::Status status() const override;
+
+ private:
+  void Read();
+  absl::Status ReadUntilError();
+
+  const Reading reading_;
+  const mapping::Plan& plan_;
+  const std::unique_ptr<eventlog::LogReader> reader_;
+  const Cancel& cancel_;
+  BoundedQueue<changes::Batch> queue_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> idle_ = false;
+  mutable Mutex mu_;
+  absl::Status status_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_;
+};
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,212 @@
+#include "replayer/loop/replay_loop.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/base/next_step.h"
+#include "common/base/retry.h"
+#include "common/base/strings.h"
+#include "common/records/reach.h"
+#include "replayer/write/refusals.h"
+
+namespace switchyard::replayer {
+
+namespace {
+
+constexpr char kCopyAnew[] =
+    "end capture and replay and copy everything again: switchyard recopy FILE --all";
+constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
+// A try that lasted so long had a working connection.
+constexpr absl::Duration kWorked = absl::Seconds(10);
+
+}  // namespace
+
+ReplayLoop::ReplayLoop(LoopOptions options, Ports ports, const Cancel& cancel)
+    : options_(std::move(options)),
+      ports_(std::move(ports)),
+      cancel_(cancel),
+      drain_({.stream = options_.stream,
+              .asked = options_.drain,
+              .idle = options_.drain_idle,
+              .patience = options_.drain_patience},
+             ports_.clock),
+      trims_({.change_topic = options_.change_topic,
+              .copy_topic = options_.copy_topic,
+              .interval = options_.trim_interval},
+             ports_.target, ports_.trims, ports_.clock),
+      applier_(options_.stream, ports_.target, drain_, ports_.clock, cancel) {}
+
+absl::Status ReplayLoop::Run() {
+  Backoff backoff({.seed = options_.seed});
+  while (true) {
+    const absl::Time started = ports_.clock.Now();
+    const absl::Status status = RunOnce();
+    if (cancel_.requested()) return cancel_.status();
+    if (drain_.done()) return status;
+    if (absl::IsAlreadyExists(status)) {
+      RETURN_IF_ERROR(StandBy(status));
+      continue;
+    }
+    announced_standby_ = false;
+    if (ports_.target.LearnsFrom(status)) {
+      ports_.target.Close();
+      continue;
+    }
+    if (!MayPass(status)) return Stop(status);
+    if (ports_.clock.Now() - started > kWorked) {
+      backoff.Reset();
+      drain_.NoteWorking();
+    }
+    if (drain_.GivesUp(status)) return absl::CancelledError(status.message());
+    LogWarn("replayer", "starting over",
+            {{"stream", options_.stream}, {"reason", std::string(StdSv(status.message()))}});
+    ports_.target.Close();
+    if (!ports_.clock.WaitFor(backoff.Next(), cancel_)) return cancel_.status();
+  }
+}
+
+absl::Status ReplayLoop::StandBy(const absl::Status& reason) {
+  RETURN_IF_ERROR(drain_.EndIfDrained(true));
+  if (!announced_standby_) {
+    LogInfo("replayer", "standing by",
+            {{"stream", options_.stream}, {"reason", std::string(StdSv(reason.message()))}});
+  }
+  announced_standby_ = true;
+  return ports_.clock.WaitFor(options_.standby_interval, cancel_) ? absl::OkStatus()
+                                                                  : cancel_.status();
+}
+
+absl::Status ReplayLoop::Stop(const absl::Status& cause) {
+  // What the log has lost is nowhere else.
+  const absl::Status reason = absl::IsDataLoss(cause) ? WithNextStep(cause, kCopyAnew) : cause;
+  const std::string text(StdSv(reason.message()));
+  const NextStep step =
+      SplitNextStep(text, "mend the cause and start the replayer again; nothing was skipped");
+  LogError("replayer", "stream stopped",
+           {{"stream", options_.stream}, {"error", step.what}, {"next", step.next}});
+  ports_.target.SetStopped(text);
+  ports_.target.Close();
+  return reason;
+}
+
+absl::Status ReplayLoop::RunOnce() {
+  RETURN_IF_ERROR(ports_.target.Open());
+  trims_.Forget();
+  ASSIGN_OR_RETURN(const records::StreamState state, ports_.target.Load());
+  RETURN_IF_ERROR(ports_.log.CreateTopic(options_.change_topic));
+  // The position is given once every table is loaded, the copy point when all is derived from them.
+  if (!state.position.lsn.valid()) RETURN_IF_ERROR(ports_.copy.Load(state, drain_, trims_));
+  if (!state.copy_lsn.valid()) RETURN_IF_ERROR(FinishCopy(state));
+  return Stream();
+}
+
+// After a stop what was mended in OLD since then is to be there, too: it is on the log.
+absl::Status ReplayLoop::FinishCopy(const records::StreamState& state) {
+  int64_t until = 0;
+  if (state.state == "stopped") {
+    ASSIGN_OR_RETURN(const eventlog::TopicInfo changes, ports_.log.Describe(options_.change_topic));
+    until = changes.next;
+  }
+  ASSIGN_OR_RETURN(const Lsn last, ports_.copy.LastPoint());
+  RETURN_IF_ERROR(RollForward(last, until));
+  return ports_.copy.Derive(last);
+}
+
+// Tables that were copied at different points, to where the log has reached the last of them and
+// record `until`.
+absl::Status ReplayLoop::RollForward(Lsn last, int64_t until) {
+  Target& target = ports_.target;
+  const auto there = [&] {
+    return records::Reaches(target.position(), last) && target.position().next_offset >= until;
+  };
+  if (there()) return absl::OkStatus();
+  LogInfo("replayer", "tables copied at different points are rolled forward",
+          {{"stream", options_.stream},
+           {"lsn", target.position().lsn.ToString()},
+           {"to", last.ToString()}});
+  RETURN_IF_ERROR(target.SetState("catching_up"));
+  RETURN_IF_ERROR(ports_.copy.BeginRollForward());
+  while (!there()) {
+    ASSIGN_OR_RETURN(const records::StreamState state, target.Load());
+    ASSIGN_OR_RETURN(const auto batches, ReadFrom(state));
+    while (!there() && !applier_.read_again()) {
+      ASSIGN_OR_RETURN(const bool idle, applier_.ApplyNext(*batches));
+      if (trims_.IsDue()) {
+        RETURN_IF_ERROR(
+            trims_.Trim({.change = target.position().next_offset, .copy = state.copy_offset}));
+      }
+      RETURN_IF_ERROR(drain_.EndIfDrained(idle));
+    }
+  }
+  ports_.copy.EndRollForward();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::StreamState& state) {
+  ASSIGN_OR_RETURN(Reading reading, ports_.target.LoadReading(state));
+  reading.batcher.batch_rows_max = options_.batch_rows_max;
+  reading.batcher.batch_bytes_max = options_.batch_bytes_max;
+  applier_.Begin(&reading);
+  ASSIGN_OR_RETURN(auto reader,
+                   ports_.log.OpenReader(options_.change_topic, state.position.next_offset));
+  return ports_.read(std::move(reading), std::move(reader));
+}
+
+absl::Status ReplayLoop::Stream() {
+  while (true) {
+    ASSIGN_OR_RETURN(const records::StreamState state, ports_.target.Load());
+    RETURN_IF_ERROR(StreamFrom(state));
+  }
+}
+
+// Until the log is to be read again (OK), or something fails.
+absl::Status ReplayLoop::StreamFrom(const records::StreamState& state) {
+  RETURN_IF_ERROR(ports_.chores.Prepare());
+  ASSIGN_OR_RETURN(const auto batches, ReadFrom(state));
+  RETURN_IF_ERROR(ports_.target.SetState(consistent() ? "streaming" : "catching_up"));
+  RETURN_IF_ERROR(ports_.chores.Begin());
+  LogInfo("replayer", "streaming",
+          {{"stream", options_.stream},
+           {"lsn", state.position.lsn.ToString()},
+           {"epoch", std::to_string(state.position.epoch)},
+           {"offset", std::to_string(state.position.next_offset)}});
+  while (true) {
+    ASSIGN_OR_RETURN(const bool idle, applier_.ApplyNext(*batches));
+    RETURN_IF_ERROR(Chore());
+    if (applier_.read_again()) return absl::OkStatus();
+    RETURN_IF_ERROR(drain_.EndIfDrained(idle));
+  }
+}
+
+absl::Status ReplayLoop::NoteConsistency() {
+  if (!consistent()) return absl::OkStatus();
+  LogInfo("replayer", "consistent from here on",
+          {{"stream", options_.stream}, {"lsn", ports_.target.position().lsn.ToString()}});
+  return ports_.target.SetState("streaming");
+}
+
+absl::Status ReplayLoop::Chore() {
+  const absl::Time now = ports_.clock.Now();
+  if (now < next_chores_ || ports_.target.in_transaction()) return absl::OkStatus();
+  next_chores_ = now + kChoresInterval;
+  const bool resuming = ports_.chores.resuming();
+  RETURN_IF_ERROR(ports_.chores.Step());
+  if (ports_.chores.TakeReleased()) applier_.ReadAgain();
+  if (resuming) RETURN_IF_ERROR(NoteConsistency());
+  return TrimIfDue();
+}
+
+absl::Status ReplayLoop::TrimIfDue() {
+  ASSIGN_OR_RETURN(const records::StreamState state, ports_.target.Load());
+  const records::Position& position = ports_.target.position();
+  if (state.hold_lsn && *state.hold_lsn <= position.lsn) return absl::OkStatus();
+  if (!trims_.IsDue()) return absl::OkStatus();
+  TrimPoint point{.change = position.next_offset, .copy = state.copy_offset};
+  ASSIGN_OR_RETURN(const std::optional<int64_t> keep, ports_.chores.KeepFrom());
+  if (keep) point.change = std::min(point.change, *keep);
+  return trims_.Trim(point);
+}
+
+}  // namespace switchyard::replayer

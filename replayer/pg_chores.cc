@@ -1,0 +1,77 @@
+#include "replayer/pg_chores.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "common/base/strings.h"
+#include "common/mapping/install/install.h"
+#include "common/mapping/install/target_setup.h"
+#include "replayer/target/doubt.h"
+
+namespace switchyard::replayer {
+
+PgChores::PgChores(ChoresOptions options, PgTarget& target, const mapping::Plan& plan,
+                   eventlog::EventLog& log, const Clock& clock)
+    : options_(std::move(options)),
+      target_(target),
+      plan_(plan),
+      log_(log),
+      clock_(clock),
+      resume_(options_.recopy.stream, target, plan) {}
+
+PgChores::~PgChores() = default;
+
+absl::Status PgChores::Prepare() {
+  RETURN_IF_ERROR(resume_.Load());
+  return AnswerLoaded(target_.session(), plan_, options_.recopy.stream);
+}
+
+absl::Status PgChores::Begin() {
+  RETURN_IF_ERROR(target_.stream().SetDoing(""));
+  recopy_ = std::make_unique<Recopy>(target_, plan_, log_, options_.recopy);
+  // One that the file was given since the copy; a resume makes its own once its tables are filled.
+  if (resume_.open()) return absl::OkStatus();
+  return mapping::AddMirrorIndexes(target_.session(), plan_);
+}
+
+absl::Status PgChores::Step() {
+  RETURN_IF_ERROR(HandleRequests());
+  if (clock_.Now() >= next_look_) RETURN_IF_ERROR(Look());
+  RETURN_IF_ERROR(recopy_->Step(resume_.tables()));
+  if (recopy_->TakeSwapped() && target_.ordered() != nullptr) {
+    RETURN_IF_ERROR(target_.RetryQuarantine(0).status());
+  }
+  return resume_.open() ? resume_.Step(*recopy_) : absl::OkStatus();
+}
+
+// The age of the session's temporary tables, and constraints that NEW was given meanwhile.
+absl::Status PgChores::Look() {
+  next_look_ = clock_.Now() + options_.look_interval;
+  RETURN_IF_ERROR(FreezeTemporaryTables(target_.session(), options_.target.temporary_age_max));
+  if (target_.ordered() != nullptr || !options_.target.replica_role) return absl::OkStatus();
+  return mapping::RefuseUncheckedConstraints(target_.session(), plan_);
+}
+
+absl::Status PgChores::HandleRequests() {
+  ASSIGN_OR_RETURN(
+      const pg::Result open,
+      target_.session().QueryPrepared(
+          "SELECT id, argument FROM switchyard.request WHERE stream = $1 AND state = 'open' "
+          "AND kind = 'quarantine_retry' ORDER BY id",
+          {options_.recopy.stream}));
+  for (int i = 0; i < open.rows(); ++i) {
+    int64_t id = 0;
+    if (!open.text(i, 1).empty() && !absl::SimpleAtoi(Sv(open.text(i, 1)), &id)) id = -1;
+    ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));
+    RETURN_IF_ERROR(target_.session()
+                        .Query("UPDATE switchyard.request SET state = 'done', result = $2, "
+                               "finished_at = clock_timestamp() WHERE id = $1::bigint",
+                               {open.str(i, 0), absl::StrFormat("%d applied, %d left",
+                                                                result.applied, result.left)})
+                        .status());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

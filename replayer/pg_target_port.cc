@@ -1,0 +1,81 @@
+#include "replayer/pg_target_port.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "common/base/log.h"
+#include "common/base/strings.h"
+#include "replayer/target/doubt.h"
+#include "replayer/write/table_writer.h"
+
+namespace switchyard::replayer {
+namespace {
+
+// As of when each table was copied: a partition without a point of its own went before that. One
+// that joined the others later has a later point.
+std::map<int, Lsn> CopiedBefore(const mapping::Plan& plan, const std::map<uint32_t, Lsn>& points,
+                                const std::vector<event::v1::Relation>& relations) {
+  std::map<uint32_t, uint32_t> roots;
+  for (const event::v1::Relation& relation : relations) {
+    roots[relation.relation_id()] = relation.root_relation_id();
+  }
+  std::map<int, Lsn> before;
+  for (const auto& [id, lsn] : points) {
+    const mapping::SourcePlan* source = plan.FindRelation(id, roots[id]);
+    if (source == nullptr) continue;
+    const auto [at, is_new] = before.emplace(source - plan.sources.data(), lsn);
+    if (!is_new) at->second = std::min(at->second, lsn);
+  }
+  return before;
+}
+
+}  // namespace
+
+PgTargetPort::PgTargetPort(std::string stream, PgTarget& target, const mapping::Plan& plan,
+                           std::function<absl::StatusOr<bool>()> learn_values)
+    : stream_(std::move(stream)),
+      target_(target),
+      plan_(plan),
+      learn_values_(std::move(learn_values)) {}
+
+// The connection may be what failed. Inside a transaction that goes with it, as the copy has one
+// open, nobody would ever read it.
+void PgTargetPort::SetStopped(const std::string& reason) {
+  if (!target_.connected()) return;
+  target_.session().Rollback();
+  [[maybe_unused]] const absl::Status stored = target_.stream().SetState("stopped", reason);
+}
+
+absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& state) {
+  ASSIGN_OR_RETURN(Doubts doubts, LoadDoubts(target_.session(), plan_, stream_));
+  Reading reading{.position = state.position};
+  reading.batcher.copied_again = std::move(doubts.copied_again);
+  reading.batcher.in_doubt = std::move(doubts.in_doubt);
+  reading.batcher.hold_lsn = state.hold_lsn;
+  ASSIGN_OR_RETURN(reading.relations, target_.stream().LoadRelations());
+  ASSIGN_OR_RETURN(reading.batcher.copy_points, target_.stream().LoadCopyPoints());
+  reading.batcher.copied_before =
+      CopiedBefore(plan_, reading.batcher.copy_points, reading.relations);
+  ASSIGN_OR_RETURN(reading.batcher.gone, target_.stream().LoadGone());
+  return reading;
+}
+
+// A value that an enum of the source gained needs no person.
+bool PgTargetPort::LearnsFrom(const absl::Status& failed) {
+  if (!IsTypeChange(failed) || !learn_values_) return false;
+  const absl::StatusOr<bool> learnt = learn_values_();
+  if (learnt.ok() && *learnt) {
+    LogInfo("replayer", "the mirror's types have learnt values of the source's",
+            {{"stream", stream_}});
+    return true;
+  }
+  if (!learnt.ok()) {
+    LogWarn("replayer", "the source's types could not be looked at",
+            {{"stream", stream_}, {"error", std::string(StdSv(learnt.status().message()))}});
+  }
+  return false;
+}
+
+}  // namespace switchyard::replayer
