@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "capture/column_drift.h"
@@ -22,7 +23,8 @@ constexpr char kShapesSql[] = R"(
     UNION
     SELECT c.oid, c.relkind
     FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE t.kind = 'p'),
+    -- DETACH CONCURRENTLY that was cut off has happened all the same.
+    WHERE t.kind = 'p' AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'),
   -- The types above those that are built in.
   reach(relation, type) AS (
     SELECT a.attrelid, a.atttypid FROM tree t JOIN pg_attribute a ON a.attrelid = t.oid
@@ -64,7 +66,10 @@ constexpr char kShapesSql[] = R"(
     SELECT r.relation, jsonb_agg(w.shape ORDER BY w.type)::text
     FROM reach r JOIN whole w ON w.type = r.type GROUP BY r.relation)
   SELECT c.oid, s.nspname, c.relname, c.relkind,
-         CASE WHEN c.relispartition THEN coalesce(pg_partition_root(c.oid)::oid, 0) ELSE 0 END,
+         CASE WHEN c.relispartition AND NOT EXISTS (
+                     SELECT FROM pg_inherits i
+                     WHERE i.inhrelid = c.oid AND to_jsonb(i) ->> 'inhdetachpending' = 'true')
+              THEN coalesce(pg_partition_root(c.oid)::oid, 0) ELSE 0 END,
          c.relfilenode, c.relpersistence,
          c.relreplident::text || ' ' || coalesce((
            SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum)
@@ -74,10 +79,16 @@ constexpr char kShapesSql[] = R"(
              AND CASE c.relreplident WHEN 'd' THEN x.indisprimary WHEN 'i' THEN x.indisreplident
                  ELSE false END), ''),
          coalesce((
-           SELECT p.oid || ':' || p.xmin || ' '
+           SELECT p.oid || ':' || p.xmin
+                  || CASE WHEN p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+                            AND (to_jsonb(p) ->> 'pubviaroot') IS DISTINCT FROM 'true'
+                          THEN ' ' ELSE '! ' END
                   || string_agg(DISTINCT r.oid || ':' || r.version, ' ')
            FROM pg_publication p JOIN (
-             SELECT r.prpubid AS publication, r.oid, r.xmin::text AS version
+             SELECT r.prpubid AS publication, r.oid,
+                    r.xmin::text || CASE WHEN to_jsonb(r) ->> 'prqual' IS NOT NULL
+                                           OR to_jsonb(r) ->> 'prattrs' IS NOT NULL
+                                         THEN '!' ELSE '' END AS version
              FROM pg_publication_rel r
              WHERE r.prrelid = ANY(c.oid || ARRAY(SELECT a.relid::oid
                                                   FROM pg_partition_ancestors(c.oid) a))%s) r
@@ -123,7 +134,8 @@ constexpr char kShapesSql[] = R"(
            FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
          coalesce(k.shapes, ''),
-         EXISTS (SELECT FROM tree t WHERE t.oid = c.oid)
+         EXISTS (SELECT FROM tree t WHERE t.oid = c.oid),
+         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
   LEFT JOIN types k ON k.relation = c.oid
   WHERE c.oid IN (SELECT oid FROM tree)
@@ -313,11 +325,25 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
                               QuoteQualified(now.schema, now.name), Recopy(mapped))
             : Recopy(mapped));
   }
+  if (now.has_children) {
+    Add(mapped,
+        where + "others inherit from it: their rows show as its own, and are not captured with it",
+        absl::StrFormat("take their rows in, or ALTER TABLE ... NO INHERIT %s, which clears this "
+                        "once it is copied again: switchyard recopy FILE %s",
+                        QuoteQualified(now.schema, now.name), mapped.Display()));
+  }
   Values(mapped, where, before, now);
   if (before.replica_identity != now.replica_identity) {
     NewIdentity(mapped, where, before, now);
   }
   const bool unpublished = now.kind == 'r' && now.publication_row.empty();
+  if (absl::StrContains(now.publication_row, TableShape::kNarrow)) {
+    return Add(mapped,
+               where +
+                   "its publication leaves rows, columns or operations out, or publishes "
+                   "partitions as their root",
+               "check FILE names it, with the statement that ends it; then " + Recopy(mapped));
+  }
   if (before.publication_row != now.publication_row || unpublished) {
     Add(mapped,
         where + (now.publication_row.empty()
@@ -410,6 +436,7 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   ShapeSnapshot snapshot;
   for (int i = 0; i < rows.rows(); ++i) {
     TableShape shape = ShapeOf(rows, i);
+    shape.has_children = rows.boolean(i, 13);
     if (!rows.boolean(i, 12)) {
       snapshot.namesakes[shape.Display()] = shape.relation_id;
     } else if (!IsMiddle(shape)) {

@@ -32,11 +32,14 @@ struct TableShape {
   uint32_t file_node = 0;  // changes when the table is rewritten or truncated
   char persistence = 'p';
   std::string replica_identity;  // "d id", "f", "i region,id", "n"
-  // oid and xmin of the publication and of its rows that cover the table; "" when none does.
+  // oid and xmin of the publication and of its rows that cover the table; "" when none does. With
+  // kNarrow when rows, columns or operations are left out, or partitions come as their root.
   std::string publication_row;
+  static constexpr char kNarrow = '!';
   std::string columns, types;  // see column_drift.h
   // A partition that was one from its birth on: no row can have come in unseen. Not recorded.
   bool born_partition = false;
+  bool has_children = false;  // by INHERITS: their rows show as its own. Not recorded
 
   std::string Display() const { return schema + "." + name; }
   bool has_identity() const { return replica_identity[0] == 'f' || replica_identity.size() > 2; }

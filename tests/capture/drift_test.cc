@@ -292,6 +292,37 @@ TEST_F(DriftTest, WhatIsNotCapturedIsSuspectForAsLong) {
   EXPECT_THAT(Look(), IsEmpty());
 }
 
+TEST_F(DriftTest, APublicationThatLeavesSomethingOutIsSuspectForAsLong) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY, a int)");
+  const std::string name = "ALTER PUBLICATION " + options().names.publication;
+  const auto stays = [&](const std::string& sql) {
+    Run(sql);
+    for (int look = 0; look < 2; ++look) {
+      const std::vector<Drift> drifts = Look();
+      EXPECT_THAT(drifts, ElementsAre(Is("t", "leaves rows, columns or operations out"))) << sql;
+    }
+  };
+  stays(name + " SET (publish = 'insert')");
+  Run(name + " SET (publish = 'insert, update, delete, truncate')");
+  if (owner_->server_version() >= 150000) {
+    stays(name + " SET TABLE t WHERE (id > 5)");
+    stays(name + " SET TABLE t (id)");
+    Run(name + " SET TABLE t");
+  }
+  EXPECT_THAT(Look(), ElementsAre(Is("t", "altered or made again")));
+  EXPECT_THAT(Look(), IsEmpty());
+}
+
+// Their rows are in what anybody reads of it.
+TEST_F(DriftTest, ATableThatOthersInheritFromIsSuspectForAsLong) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY)");
+  Run("CREATE TABLE kid () INHERITS (t)");
+  for (int look = 0; look < 2; ++look) {
+    EXPECT_THAT(Look(), ElementsAre(Is("t", "others inherit from it: their rows show as its")));
+  }
+  EXPECT_THAT(After("ALTER TABLE kid NO INHERIT t"), IsEmpty());
+}
+
 TEST_F(DriftTest, SeesATableDroppedMadeAgainOrRenamed) {
   Begin("CREATE TABLE t (id int PRIMARY KEY)");
   const std::vector<Drift> renamed = After("ALTER TABLE t RENAME TO t2");
@@ -397,6 +428,20 @@ TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
   EXPECT_THAT(After("DROP TABLE m_2"), ElementsAre(Is("m", "partition public.m_2a was dropped")));
   EXPECT_THAT(After("CREATE TABLE keyless_2 PARTITION OF keyless FOR VALUES IN (2)"),
               ElementsAre(Is("keyless", "keyless_2 has no usable replica identity")));
+}
+
+// Nobody sees its rows in the table any more.
+TEST_F(DriftTest, ADetachThatWasCutOffIsOne) {
+  if (owner_->server_version() < 140000) GTEST_SKIP() << "since Postgres 14";
+  tables_ = {{"", "m"}};
+  Begin(kParts);
+  ASSERT_OK_AND_ASSIGN(const auto reader, server_->Connect(database_));
+  ASSERT_OK(reader->Execute("BEGIN; SELECT FROM m"));
+  ASSERT_OK(owner_->Execute("SET lock_timeout = '100ms'"));
+  EXPECT_FALSE(owner_->Execute("ALTER TABLE m DETACH PARTITION m_1 CONCURRENTLY").ok());
+  EXPECT_THAT(Look(), ElementsAre(Is("m", "partition public.m_1: detached")));
+  ASSERT_OK(reader->Execute("COMMIT"));
+  EXPECT_THAT(After("ALTER TABLE m DETACH PARTITION m_1 FINALIZE"), IsEmpty());
 }
 
 TEST_F(DriftTest, SuspectsAreKeptOnce) {
