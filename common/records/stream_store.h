@@ -49,6 +49,8 @@ class StreamStore {
   absl::Status Move(const Position& from, const Advance& step);
   // Whether it was the hold that kept the last Move back, which may have been released since.
   bool refused_by_hold() const { return refused_by_hold_; }
+  // Another attempt begins, which something else may keep back.
+  void ForgetRefusal() { refused_by_hold_ = false; }
   // Where the stream is to be held, if at all. Tells whoever asked for it (held_at) once it stands
   // there: `met` says that the next commit is at or past the hold.
   absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met);

@@ -41,6 +41,18 @@ ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL 
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS doing text NOT NULL DEFAULT '';
 
+-- One row per writer of a stream. The first statement of every transaction of ours that writes a
+-- mapped table, a mirror or the id map sets xid to its own: nobody writes under an owner_epoch that
+-- has passed, and whoever captures this database knows what is ours. Moved with ownership only.
+CREATE TABLE IF NOT EXISTS switchyard.mark (
+  migration text NOT NULL,
+  stream text NOT NULL,
+  writer text NOT NULL,
+  owner_epoch bigint NOT NULL,
+  xid bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (migration, stream, writer)
+) WITH (fillfactor = 50);
+
 -- The last Relation event of each table, so that reading can begin anywhere in the log.
 CREATE TABLE IF NOT EXISTS switchyard.relation (
   stream text NOT NULL,

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/write_order.h"
+#include "common/records/mark.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {
@@ -80,7 +81,10 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
 absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan,
                        const TopicEnds& ends, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel));
+  records::Gate gate(*session, options.stream);
+  RETURN_IF_ERROR(gate.Claim({records::kResumes}));
   return session->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(gate.Pass(records::kResumes));
     // Waits for what a lane of a killed replayer may still be committing.
     RETURN_IF_ERROR(session
                         ->Query("SELECT FROM switchyard.copy_lane WHERE stream = $1 FOR UPDATE",

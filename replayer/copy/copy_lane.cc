@@ -53,6 +53,7 @@ CopyLane::CopyLane(CopyLaneOptions options, const mapping::Plan& plan,
       plan_(plan),
       next_offset_(options_.next_offset),
       session_(std::move(session)),
+      gate_(*session_, options_.stream, options_.owner_epoch),
       loaded_offset_(options_.next_offset),
       committed_offset_(options_.next_offset),
       writer_(*session_, plan),
@@ -124,6 +125,7 @@ absl::Status CopyLane::BeginIfNeeded() {
   if (in_transaction_) return absl::OkStatus();
   RETURN_IF_ERROR(session_->Begin());
   in_transaction_ = true;
+  RETURN_IF_ERROR(gate_.Pass(records::LaneWriter(options_.lane)));
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session_->QueryPrepared(

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -27,6 +28,7 @@
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "common/records/mark.h"
 #include "proto/event.pb.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/write/table_writer.h"
@@ -36,7 +38,8 @@ namespace switchyard::replayer {
 struct CopyLaneOptions {
   std::string stream;
   int lane = 0;
-  int64_t next_offset = 0;  // as switchyard.copy_lane has it
+  int64_t next_offset = 0;             // as switchyard.copy_lane has it
+  std::optional<int64_t> owner_epoch;  // under which its writer's row was claimed (mark.h)
   QuarantineOptions quarantine;
   // By mapping: its rows wait in a held table (held_copy.h).
   std::vector<bool> held;
@@ -105,6 +108,7 @@ class CopyLane {
 
   // Of the lane's thread.
   const std::unique_ptr<pg::Session> session_;
+  records::Gate gate_;
   int64_t loaded_offset_;     // one past the last chunk loaded
   int64_t committed_offset_;  // as the target has it
   TableWriter writer_;

@@ -65,6 +65,10 @@ absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
                    session.Query("SELECT lane, next_offset FROM switchyard.copy_lane "
                                  "WHERE stream = $1 ORDER BY lane",
                                  {options_.stream}));
+  std::vector<std::string> writers;
+  for (int i = 0; i < rows.rows(); ++i) writers.push_back(records::LaneWriter(i));
+  RETURN_IF_ERROR(target_.gate().Claim(writers));
+  lane.owner_epoch = target_.gate().owner_epoch();
   for (int i = 0; i < rows.rows(); ++i) {
     lane.lane = i;
     lane.next_offset = rows.i64(i, 1);
@@ -122,6 +126,7 @@ absl::Status CopyLoader::BeginIfNeeded() {
   RETURN_IF_ERROR(DrainLanes());
   RETURN_IF_ERROR(target_.session().Begin());
   in_transaction_ = true;
+  RETURN_IF_ERROR(target_.gate().Pass(records::kCopies));
   // As with the stream's position: whoever else loaded since loses or wins here, never both.
   ASSIGN_OR_RETURN(
       const pg::Result row,

@@ -34,6 +34,7 @@ void PgTarget::Close() {
   ordered_.reset();
   touched_.reset();
   writer_.reset();
+  gate_.reset();
   stream_.reset();
   session_.reset();
   position_.reset();
@@ -45,6 +46,9 @@ absl::Status PgTarget::Open() {
   Close();
   ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
   stream_ = std::make_unique<records::StreamStore>(*session_, options_.stream);
+  gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
+  RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
+                                records::kRetries, records::kResumes}));
   writer_ = std::make_unique<TableWriter>(*session_, plan_);
   RETURN_IF_ERROR(writer_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
@@ -163,7 +167,7 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, bool careful) {
 
 absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool careful) {
   const bool continues = in_transaction_;
-  RETURN_IF_ERROR(BeginChecked(batch));
+  RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
   // A row is to be refused where it is written, not at the end of the transaction.
   if (!continues) RETURN_IF_ERROR(BeginWrites(careful));
   quarantine_->set_stores(careful || ordered_ == nullptr || batch.transactions < 2);
@@ -230,14 +234,16 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   return quarantine_->Committed();
 }
 
-absl::Status PgTarget::BeginChecked(const changes::Batch& batch) {
+absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& batch) {
   if (in_transaction_) return absl::OkStatus();
   touched_->Clear();
   writer_->TakeMissed();  // of a transaction that was rolled back
+  stream_->ForgetRefusal();
   RETURN_IF_ERROR(session_->Begin());
+  // Where the transaction of a chunk will end is not known yet: the row is moved at the end.
+  in_transaction_ = batch.chunk;
+  RETURN_IF_ERROR(gate_->Pass(writer));
   if (!batch.chunk) return stream_->Move(*position_, batch.Step());
-  // Where the transaction will end is not known yet: lock the row, and move it at the end.
-  in_transaction_ = true;
   return stream_->LockAt(*position_);
 }
 
@@ -490,6 +496,7 @@ absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
                                absl::FunctionRef<absl::Status()> finish) {
   bool careful = false;
   const auto fill = [&]() -> absl::Status {
+    RETURN_IF_ERROR(gate_->Pass(records::kCopies));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
     RETURN_IF_ERROR(BeginWrites(careful || !quarantine_->empty()));
     quarantine_->set_stores(true);
@@ -532,6 +539,8 @@ absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   Quarantine::RetryResult result;
   const auto retry = [&]() -> absl::Status {
+    RETURN_IF_ERROR(gate_->Pass(records::kRetries));
+    RETURN_IF_ERROR(stream_->LockAt(*position_));
     RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
@@ -552,11 +561,12 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   return result;
 }
 
-absl::Status PgTarget::Rederive(bool careful, absl::FunctionRef<absl::Status()> change) {
+absl::Status PgTarget::Rederive(const char* writer, bool careful,
+                                absl::FunctionRef<absl::Status()> change) {
   changes::Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
-    RETURN_IF_ERROR(BeginChecked(here));
+    RETURN_IF_ERROR(BeginChecked(writer, here));
     RETURN_IF_ERROR(BeginWrites(careful));
     quarantine_->set_stores(true);
     RETURN_IF_ERROR(change());
@@ -585,7 +595,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<int>& sources,
     for (const int source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
     return touched_->WholeOf(also);
   };
-  return Rederive(/*careful=*/false, [&]() -> absl::Status {
+  return Rederive(records::kRecopies, /*careful=*/false, [&]() -> absl::Status {
     RETURN_IF_ERROR(touch());
     RETURN_IF_ERROR(swap());
     for (const mapping::IdAllotment& ids : plan_.ids) {
@@ -598,12 +608,12 @@ absl::Status PgTarget::ReplaceSources(const std::vector<int>& sources,
 
 absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
   const auto touch = [&] { return touched_->WholeOf(tables); };
-  absl::Status status = Rederive(/*careful=*/false, touch);
+  absl::Status status = Rederive(records::kResumes, /*careful=*/false, touch);
   barred_.clear();
   bool again = IsRefusedRow(status);
   while (again) {
     RETURN_IF_ERROR(quarantine_->Load());
-    status = Rederive(/*careful=*/true, touch);
+    status = Rederive(records::kResumes, /*careful=*/true, touch);
     ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
   }
   barred_.clear();

@@ -1,9 +1,10 @@
 // The target database: applies batches through a compiled mapping, exactly once.
 //
-// Every transaction begins by moving the stream's row in switchyard.stream from the position this
-// object knows. When it stands elsewhere (another replayer, or a server that crashed and lost its
-// last asynchronous commits) nothing is applied and Apply returns Aborted: Close, Open, and read
-// the log from the position found.
+// Every transaction passes the gate (common/records/mark.h), then moves or locks the stream's row
+// in switchyard.stream at the position this object knows. When the gate is closed or the stream
+// stands elsewhere (another replayer, a server that crashed and lost its last asynchronous commits,
+// or ownership moved) nothing is applied and Aborted comes back: Close, Open, and read the log from
+// the position found.
 //
 // Thread-compatible. `plan` and `cancel` must outlive it.
 #pragma once
@@ -19,6 +20,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "common/records/mark.h"
 #include "common/records/stream_store.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/target/target_session.h"
@@ -88,6 +90,7 @@ class PgTarget {
   bool connected() const { return session_ != nullptr && session_->alive(); }
   pg::Session& session() { return *session_; }
   records::StreamStore& stream() { return *stream_; }
+  records::Gate& gate() { return *gate_; }
   TableWriter& writer() { return *writer_; }
   QuarantineOptions quarantine_options() const;
   const records::Position& position() const { return *position_; }
@@ -96,11 +99,11 @@ class PgTarget {
 
  private:
   absl::Status ApplyInTransaction(const changes::Batch& batch, bool careful);
-  absl::Status BeginChecked(const changes::Batch& batch);
+  absl::Status BeginChecked(const char* writer, const changes::Batch& batch);
   // Keeps, in the batch's transaction, what was to be changed and was not there.
   absl::Status StoreMissed(const changes::Batch& batch);
   absl::Status StageAll(const changes::Batch& batch, bool direct_allowed);
-  absl::Status Rederive(bool careful, absl::FunctionRef<absl::Status()> change);
+  absl::Status Rederive(const char* writer, bool careful, absl::FunctionRef<absl::Status()> change);
   absl::Status WriteRowLocal(const changes::Batch& batch, int mapping, bool careful);
   absl::Status RecomputeMapping(const changes::Batch& batch, int mapping, bool careful);
   // The touched scopes piece by piece, each in the touched table while `body` runs.
@@ -124,6 +127,7 @@ class PgTarget {
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> session_;
   std::unique_ptr<records::StreamStore> stream_;
+  std::unique_ptr<records::Gate> gate_;
   std::unique_ptr<TableWriter> writer_;
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent

@@ -10,6 +10,7 @@
 #include "common/mapping/install/analyze.h"
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/plan_change.h"
+#include "common/records/mark.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
@@ -22,6 +23,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
   ASSIGN_OR_RETURN(
       const pg::Result there,
       session.Query("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
+                    "to_regclass('switchyard.mark') IS NOT NULL AND "
                     "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
@@ -208,8 +210,9 @@ absl::Status StoreCatalog(pg::Session& session, const std::string& stream,
       .status();
 }
 
-absl::Status InstallPlan(pg::Session& session, const Plan& plan, const catalog::Catalog& source,
-                         const InstallOptions& options) {
+absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& plan,
+                         const catalog::Catalog& source, const InstallOptions& options) {
+  RETURN_IF_ERROR(gate.Pass(records::kResumes));
   ASSIGN_OR_RETURN(const pg::Result known,
                    session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1 "
                                  "FOR UPDATE",
@@ -315,8 +318,11 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog
     // has ended. Harmless if the rest fails, as values are only added.
     return options.replace ? AddValues(session, source).status() : absl::OkStatus();
   });
+  records::Gate gate(session, options.stream);
+  if (installed.ok()) installed = gate.Claim({records::kResumes});
   if (installed.ok()) {
-    installed = session.InTransaction([&] { return InstallPlan(session, plan, source, options); });
+    installed =
+        session.InTransaction([&] { return InstallPlan(session, gate, plan, source, options); });
   }
   const absl::Status unlocked =
       session.Execute(absl::StrCat("SELECT pg_advisory_unlock(", kInstallLock, ")"));
