@@ -217,5 +217,56 @@ TEST(TidyTest, NothingNamesAPackageRegistryOrAPlaceOfOneMachine) {
   }
 }
 
+// Code without its comments: words in them are no use of anything.
+std::string CodeOf(const SourceFile& file) {
+  std::string code;
+  for (const std::string& line : file.lines) {
+    absl::StrAppend(&code, line.substr(0, line.find("//")), "\n");
+  }
+  return code;
+}
+
+TEST(TidyTest, EveryHeaderIsIncluded) {
+  std::set<std::string> included;
+  for (const SourceFile& file : Tree()) {
+    for (const std::string& line : file.lines) {
+      if (IsInclude(line)) included.insert(line.substr(0, line.find("  //")));
+    }
+  }
+  for (const SourceFile& file : Tree()) {
+    if (!absl::EndsWith(file.path, ".h")) continue;
+    EXPECT_TRUE(included.contains(absl::StrCat("#include \"", file.path, "\""))) << file.path;
+  }
+}
+
+// A function that a header declares is called somewhere; where it is defined (a line that begins
+// at the margin) does not count.
+TEST(TidyTest, NothingIsDeclaredThatNobodyCalls) {
+  const std::regex word(R"(\b[A-Z][A-Za-z0-9]+\b)");
+  std::map<std::string, int> calls;
+  for (const SourceFile& file : Tree()) {
+    const bool source = absl::EndsWith(file.path, ".cc");
+    const std::string code = CodeOf(file);
+    for (std::sregex_iterator it(code.begin(), code.end(), word), end; it != end; ++it) {
+      const size_t margin = code.rfind('\n', static_cast<size_t>(it->position())) + 1;
+      const bool followed = code[static_cast<size_t>(it->position() + it->length())] == '(';
+      const bool defines = source && followed && code[margin] != ' ';
+      if (!defines) ++calls[it->str()];
+    }
+  }
+  // Constructors are called by the name of the variable.
+  const std::regex declared(R"((?:[a-z0-9_>] |[&*])([A-Z][A-Za-z0-9]+)(?=\())");
+  for (const SourceFile& file : Tree()) {
+    if (!absl::EndsWith(file.path, ".h") || absl::StartsWith(file.path, "tests/")) continue;
+    const std::string code = CodeOf(file);
+    for (std::sregex_iterator it(code.begin(), code.end(), declared), end; it != end; ++it) {
+      const std::string name = (*it)[1];
+      const bool type = std::regex_search(code, std::regex("(class|struct) " + name + "\\b"));
+      if (type || absl::StartsWith(name, "Absl")) continue;  // the library finds those
+      EXPECT_GT(calls[name], 1) << file.path << ": " << name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace switchyard
