@@ -10,6 +10,7 @@
 
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/mapping/plan_sql.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/report/plan_report.h"
@@ -78,7 +79,10 @@ absl::StatusOr<operate::PlanReport> Describe(const spec::MigrationFile& file,
   return report;
 }
 
-absl::StatusOr<ExitCode> RunPlan(const std::string& path, const Context& context) {
+absl::StatusOr<ExitCode> RunPlan(const std::string& path, bool sql, const Context& context) {
+  if (sql && context.json) {
+    return absl::InvalidArgumentError("plan --sql prints SQL; next: leave out --json or --sql");
+  }
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> old_session,
                    operate::ConnectTo(file.old_db, "old", context.cancel));
@@ -86,6 +90,10 @@ absl::StatusOr<ExitCode> RunPlan(const std::string& path, const Context& context
   RETURN_IF_ERROR(operate::ConnectTo(file.new_db, "new", context.cancel).status());
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
                    mapping::CompileMapping(file, mapping::ForwardRole(file), context.cancel));
+  if (sql) {
+    context.out << mapping::PlanSql(compiled.plan);
+    return ExitCode::kDone;
+  }
   ASSIGN_OR_RETURN(const operate::PlanReport report, Describe(file, compiled, *old_session));
   context.out << (context.json ? PlanReportJson(report) : PlanReportText(report));
   return ExitCode::kDone;
@@ -98,13 +106,16 @@ void AddPlan(CLI::App& app, Chosen* chosen) {
       "plan", "Show how each table of NEW comes about, what is mirrored and what nobody reads");
   auto path = std::make_shared<std::string>();
   command->add_option("FILE", *path, "The migration file")->required()->type_name("");
+  auto sql = std::make_shared<bool>(false);
+  command->add_flag("--sql", *sql, "Print every statement that NEW will run, instead");
   command->footer(
       "Asks both databases, changes nothing.\n"
       "Examples:\n"
       "  switchyard plan studio.yaml\n"
+      "  switchyard plan studio.yaml --sql\n"
       "  switchyard plan studio.yaml --json | jq -r '.unread_columns[]'");
-  command->callback([path, chosen] {
-    *chosen = [path](const Context& context) { return RunPlan(*path, context); };
+  command->callback([path, sql, chosen] {
+    *chosen = [path, sql](const Context& context) { return RunPlan(*path, *sql, context); };
   });
 }
 

@@ -202,6 +202,8 @@ TEST_F(CliCheckTest, PlanShowsHowEachTableComesAboutAndWhatNobodyReads) {
   EXPECT_EQ(text.exit_code, 0) << text.output;
   EXPECT_THAT(text.output, HasSubstr("  public.users  row by row  from "));
   EXPECT_THAT(text.output, HasSubstr("Tables of OLD that no mapping reads"));
+  const ProgramResult sql = RunCli({"plan", file, "--sql"}, dsns);
+  EXPECT_THAT(sql.output, HasSubstr("-- public.users: write.insert\nINSERT INTO"));
   const ProgramResult json = RunCli({"plan", file, "--json"}, dsns);
   EXPECT_EQ(json.exit_code, 0);
   EXPECT_THAT(json.output, HasSubstr("\"row_local\": true"));

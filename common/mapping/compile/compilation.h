@@ -65,7 +65,7 @@ struct SqlPiece {
 };
 
 struct Compilation {
-  Compilation(const CompileInput& compile_input, pg::Session& target,
+  Compilation(const CompileInput& compile_input, ProbeSession& target,
               std::vector<CompileFault>* compile_faults)
       : input(compile_input),
         direction(*compile_input.direction),

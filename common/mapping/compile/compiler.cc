@@ -9,6 +9,12 @@ namespace switchyard::mapping {
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
                              std::vector<CompileFault>* faults) {
+  LiveProbeSession session(target);
+  return Compile(input, session, faults);
+}
+
+absl::StatusOr<Plan> Compile(const CompileInput& input, ProbeSession& target,
+                             std::vector<CompileFault>* faults) {
   std::vector<CompileFault> own;
   Compilation compilation(input, target, faults != nullptr ? faults : &own);
   ReadDeclarations(&compilation);

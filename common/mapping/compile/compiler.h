@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "common/mapping/compile/probe_session.h"
 #include "common/mapping/plan.h"
 #include "common/spec/migration_file.h"
 
@@ -40,6 +41,9 @@ struct CompileFault {
 };
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
+                             std::vector<CompileFault>* faults);
+// The same, `target` being asked.
+absl::StatusOr<Plan> Compile(const CompileInput& input, ProbeSession& target,
                              std::vector<CompileFault>* faults);
 
 }  // namespace switchyard::mapping

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/catalog/catalog.h"
+#include "common/mapping/compile/probe_session.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
@@ -18,7 +19,7 @@ class Probe {
   // Columns read, by the alias of the source table.
   using Reads = std::map<std::string, std::set<std::string>>;
 
-  explicit Probe(pg::Session& session) : session_(session) {}
+  explicit Probe(ProbeSession& session) : session_(session) {}
   ~Probe();
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
@@ -85,7 +86,7 @@ class Probe {
   absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query, int shift = 0);
   absl::StatusOr<std::vector<std::string>> Names(const std::string& query);
 
-  pg::Session& session_;
+  ProbeSession& session_;
   bool began_ = false;
 };
 

@@ -1,4 +1,17 @@
 // Of sql_builder.h: what recomputes the scopes of a keyed mapping, and what touches them.
+//
+// By example: `people(email, orders)` from a select over customers and orders, `scope: email`,
+// `from: {customers: lower(email)}`, and in OLD: UPDATE customers SET email = 'b@x' WHERE id = 7.
+//
+//   before   the mirror joined with the stage's keys, before it takes the change
+//            INSERT INTO sy_touched_m0 (email) SELECT lower(email) FROM (stage) AS sy_s
+//              JOIN switchyard_old.customers ...                        a@x is touched
+//   after    the same once the mirror has it                            b@x is touched
+//   compute  INSERT INTO sy_new_m0 SELECT ... FROM switchyard.map_0_people AS sy_v
+//              WHERE sy_v.email = ANY(ARRAY(SELECT DISTINCT email FROM sy_touched_m0))
+//            goes by the mirror's indexes; what it gives is all of a@x and b@x, and nothing else
+//   remove   rows of touched scopes that have none in sy_new_m0         a@x goes
+//   update   rows of both that differ to the bit; insert: those that NEW hasn't    b@x comes
 #include <algorithm>
 
 #include "absl/strings/str_join.h"

@@ -1,3 +1,15 @@
+// By example, with orders.customer_id REFERENCES customers: in OLD, one transaction
+//   UPDATE orders SET customer = 8 WHERE customer = 7; DELETE FROM customers WHERE id = 7
+// NEW is written parents first, so customer 7 can't go where its delete is met:
+//
+//   customers  note    INSERT INTO sy_late_m0 SELECT key FROM the stage's 'D' and 'K'
+//              keep    keys that the batch inserts again are taken from it
+//   orders     update  customer_id = 8
+//   customers  the rows noted are deleted now that nothing refers to them (late_refusals.h: those
+//              that something still refers to are refused, with all that belongs to them)
+//
+// A changed key is a noted row and a fresh one (take_moved, moved_insert); a fresh row under a key
+// that was noted takes the old row's place by UPDATE (fresh_update): children need not move.
 #include "common/mapping/sql/ordered_sql.h"
 
 #include <algorithm>

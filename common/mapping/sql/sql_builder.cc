@@ -1,3 +1,19 @@
+// By example: orders(id, customer_id, cents) from OLD's orders(id, customer, total, memo), with
+// `copy: orders`, `set: {customer_id: customer, cents: (total * 100)::bigint}`. The batch's rows
+// stand in sy_stage_0 under OLD's names, with sy__op and the key before the change as sy__k0.
+//
+//   remove   DELETE FROM orders AS sy_t USING (SELECT (id) AS sy__t0 FROM
+//              (SELECT sy__k0 AS id FROM sy_stage_0 WHERE sy__op IN ('D')) AS orders) AS sy_s
+//              WHERE sy_t.id = sy_s.sy__t0
+//   update   UPDATE orders AS sy_t SET customer_id = sy_s.sy__v1, cents = sy_s.sy__v2 FROM
+//              (SELECT (id) AS sy__t0, (customer) AS sy__v1, ((total * 100)::bigint) AS sy__v2
+//               FROM sy_stage_0 AS orders WHERE orders.sy__op IN ('U')) AS sy_s WHERE ...
+//   move     the same for 'K', the target's row being found by sy__k0
+//   insert   INSERT INTO orders (...) SELECT id, customer, ... FROM sy_stage_0 AS orders WHERE 'I'
+//
+// The mapping's own SQL stands over an alias with OLD's name, so it reads as it is written. Where
+// unique values pass from row to row the four are one `exchange`: rows are taken out into sy_gone_,
+// changed there and put back.
 #include "common/mapping/sql/sql_builder.h"
 
 #include <algorithm>

@@ -1,4 +1,22 @@
 // Pieces that the SQL of a plan is put together from. Internal to the builders.
+//
+// Aliases, the same in every statement (all at work in tests/golden/plans/*/plan.sql):
+//
+//   sy_t    a row of the table that is written; sy_o: another row of it, looked at
+//   sy_s    a row of the stage: key values as sy__t0 .., what is assigned as sy__v0 ..
+//   sy_r    the same before anything is computed
+//   sy_n    a row as the recompute gives it
+//   sy_v    a row of the mapping's view
+//   sy_g    a row taken out, to be changed and put back
+//   sy_k    keys of rows to take out
+//   sy_l    the key of a row noted to go later
+//   sy_b    the key of a row that no change may reach
+//   sy_q    what the query of a `from` rule gives
+//   sy_w    a row of the target, for its `owns`
+//   sy_a    and sy_b beside it, in `changes`: before and after
+//
+// Temporary tables: sy_stage_<source>; by mapping (m0) or mirror (o0): sy_touched_, sy_new_,
+// sy_slice_, sy_old_, sy_chg_, sy_gone_ (taken out), sy_late_ (to go later), sy_bar_ (barred).
 #pragma once
 
 #include <functional>
