@@ -60,13 +60,15 @@ struct Value {
   std::string_view text() const { return {data, static_cast<size_t>(size < 0 ? 0 : size)}; }
 };
 
-enum class Op : char { kInsert = 'I', kUpdate = 'U', kMove = 'K', kDelete = 'D' };
+enum class Op : char { kInsert = 'I', kUpdate = 'U', kMove = 'K', kDelete = 'D', kPassed = 'P' };
 
-// The net effect of a batch on one row of a source table.
+// The net effect of a batch on one row of a source table. kPassed: what a row was in between, where
+// that is of use (SourcePlan::id_columns); it has no effect.
 struct Change {
   Op op = Op::kInsert;
-  const Value* row = nullptr;      // SourcePlan::columns, null for kDelete
-  const Value* old_key = nullptr;  // SourcePlan::key before the batch, null for kInsert
+  const Value* row = nullptr;  // SourcePlan::columns, null for kDelete
+  const Value* old_key =
+      nullptr;  // SourcePlan::key before the batch, null for a row that was not there
   bool has_absent = false;
 };
 
@@ -74,7 +76,7 @@ struct TableChanges {
   int source = 0;          // index into Plan::sources
   bool truncated = false;  // everything there before went first
   std::vector<Change> changes;
-  int64_t counts[4] = {0, 0, 0, 0};  // by op: insert, update, move, delete
+  int64_t counts[5] = {0, 0, 0, 0, 0};  // by op: insert, update, move, delete, passed
   bool has_absent = false;
 
   static int Index(Op op) {
@@ -87,6 +89,8 @@ struct TableChanges {
         return 2;
       case Op::kDelete:
         return 3;
+      case Op::kPassed:
+        return 4;
     }
     return 0;
   }

@@ -5,7 +5,10 @@
 namespace switchyard::changes {
 
 TableCollapse::TableCollapse(const mapping::SourcePlan& source, int source_index)
-    : source_(source_index), key_(source.key), columns_(source.columns.size()) {}
+    : source_(source_index),
+      key_(source.key),
+      id_columns_(source.id_columns),
+      columns_(source.columns.size()) {}
 
 const Value* TableCollapse::KeyOf(const Value* row, Arena* arena) const {
   Value* out = arena->AllocateArray<Value>(key_.size());
@@ -36,7 +39,9 @@ void TableCollapse::Update(const Value* row, const Value* key_before, Arena* are
     entries_.push_back({.row = row, .old_key = key_before});
   } else {
     index = it->second;
-    entries_[index].row = CarriedForward(row, entries_[index].row, arena);
+    const Value* next = CarriedForward(row, entries_[index].row, arena);
+    KeepPassed(entries_[index], next);
+    entries_[index].row = next;
     live_.erase(it);
   }
   live_[Ref(key_after)] = index;
@@ -55,6 +60,17 @@ const Value* TableCollapse::CarriedForward(const Value* row, const Value* before
   return out;
 }
 
+// What the row is, before it is `next` (null: no more). By itself it would have got its ids.
+void TableCollapse::KeepPassed(const Entry& entry, const Value* next) {
+  const auto differs = [&](int i) {
+    const Value& value = entry.row[i];
+    return value.size != next[i].size || value.text() != next[i].text();
+  };
+  if (id_columns_.empty()) return;
+  if (next != nullptr && std::ranges::none_of(id_columns_, differs)) return;
+  entries_.push_back({.row = entry.row, .old_key = entry.old_key, .passed = true});
+}
+
 void TableCollapse::Delete(const Value* key_before) {
   const auto it = live_.find(Ref(key_before));
   if (it == live_.end()) {
@@ -63,6 +79,7 @@ void TableCollapse::Delete(const Value* key_before) {
     entries_.push_back({.old_key = key_before});
     return;
   }
+  KeepPassed(entries_[it->second], nullptr);
   Entry& entry = entries_[it->second];
   entry.row = nullptr;
   if (entry.old_key == nullptr) {
@@ -75,7 +92,10 @@ void TableCollapse::Delete(const Value* key_before) {
 
 void TableCollapse::Truncate() {
   truncated_ = true;
-  entries_.clear();
+  for (size_t i = 0, count = entries_.size(); i < count; ++i) {
+    if (entries_[i].row != nullptr && !entries_[i].passed) KeepPassed(entries_[i], nullptr);
+  }
+  std::erase_if(entries_, [](const Entry& entry) { return !entry.passed; });
   live_.clear();
   dead_.clear();
 }
@@ -87,11 +107,12 @@ TableChanges TableCollapse::Changes(Arena* arena) const {
     Change change{.row = entry.row, .old_key = entry.old_key};
     if (entry.row == nullptr) {
       change.op = Op::kDelete;
-    } else if (entry.old_key != nullptr) {
-      const bool same_key = Ref(KeyOf(entry.row, arena)) == Ref(entry.old_key);
-      change.op = same_key ? Op::kUpdate : Op::kMove;
+    } else if (entry.passed || entry.old_key != nullptr) {
+      const bool same_key =
+          entry.old_key != nullptr && Ref(KeyOf(entry.row, arena)) == Ref(entry.old_key);
+      change.op = entry.passed ? Op::kPassed : same_key ? Op::kUpdate : Op::kMove;
       change.has_absent = HasAbsent(entry.row);
-      table.has_absent |= change.has_absent;
+      table.has_absent |= change.has_absent && !entry.passed;
     }
     ++table.counts[TableChanges::Index(change.op)];
     table.changes.push_back(change);

@@ -56,15 +56,18 @@ class TableCollapse {
     const Value* row = nullptr;      // null: deleted
     const Value* old_key = nullptr;  // null: was not there before
     bool dropped = false;            // inserted and deleted again
+    bool passed = false;             // only what a row was
   };
 
   const Value* KeyOf(const Value* row, Arena* arena) const;
   KeyRef Ref(const Value* values) const { return {values, static_cast<int>(key_.size())}; }
   bool HasAbsent(const Value* row) const;
+  void KeepPassed(const Entry& entry, const Value* next);
   const Value* CarriedForward(const Value* row, const Value* before, Arena* arena) const;
 
   const int source_;
   const std::vector<int>& key_;
+  const std::vector<int>& id_columns_;
   const size_t columns_;
   bool truncated_ = false;
   std::vector<Entry> entries_;

@@ -9,9 +9,9 @@
 //                touched scopes
 //
 // A stage table holds, beside the source columns used: sy__op (I insert, U update, K update that
-// moved the key, D delete), sy__ord (position in the batch), sy__absent (one character per
-// toastable column: '1' where an unchanged value was not sent; NULL when none) and sy__k0.. (the
-// identity before the change).
+// moved the key, D delete; P what a row was within the batch, for ids alone), sy__ord (position in
+// the batch), sy__absent (one character per toastable column: '1' where an unchanged value was not
+// sent; NULL when none) and sy__k0.. (the identity before the change).
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct TableWrite {
   std::string remove;               // op D
   std::string update;               // op U; for batches without absent values
   bool update_skips_equal = false;  // `update` leaves rows alone that have these values already
-  // How many staged rows that are to be changed are not there: op U; U and K; U, K and D.
+  // How many staged rows that are to be changed are not there: op U; U and K; D; all three.
   std::string missing_updated;
   std::string missing_changed;
   std::string missing;
@@ -86,6 +86,9 @@ struct SourcePlan {
   std::vector<int> key;                    // indices into columns: the identity
   // Of the partitions there were: the attnum of each of `columns`.
   std::map<uint32_t, std::vector<int32_t>> leaf_numbers;
+  // Indices of the columns that ids are allotted by: what a row was within a batch gets its ids
+  // too.
+  std::vector<int> id_columns;
   std::string stage;  // temporary table, unqualified
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage
@@ -206,7 +209,8 @@ struct PlanPart {
 struct IdAllotment {
   std::string kind;
   int source = -1;      // index into Plan::sources
-  std::string changed;  // for the rows in the stage, after the mirror took them
+  std::string passed;   // for op P in the stage, before the mirror takes the batch
+  std::string changed;  // for the other rows in the stage, after the mirror took them
   std::string all;      // for every row, after a copy
 };
 

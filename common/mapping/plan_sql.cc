@@ -177,6 +177,7 @@ string PlanSql(const Plan& plan) {
   for (const IdAllotment& ids : plan.ids) {
     const string of = "ids of " + ids.kind;
     writer.Section(absl::StrCat("-- ==== ", of, "\n"));
+    writer.Add(of, "passed", ids.passed);
     writer.Add(of, "changed", ids.changed);
     writer.Add(of, "all", ids.all);
   }

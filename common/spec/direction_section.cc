@@ -250,7 +250,8 @@ void ReadIds(Reader& in, const Node& node, std::vector<IdMapRule>* out) {
                rule.new_place = in.PlaceOf(n);
                in.Expression(n, "new_id", &rule.new_id);
              },
-             kRequired}});
+             kRequired},
+            {"many", [&](const Node& n) { in.Bool(n, "many", &rule.many); }}});
     const auto same = std::find_if(out->begin(), out->end(), [&](const IdMapRule& other) {
       return other.kind == rule.kind && other.table == rule.table && !rule.kind.empty();
     });

@@ -86,6 +86,7 @@ struct IdMapRule {
   TableName table;     // OLD's table whose rows need an id
   std::string old_id;  // SQL expression over its row, text
   std::string new_id;  // SQL expression giving a uuid for a new pair; may be random
+  bool many = false;   // several old ids may have one new id
   Position at;
   Place old_place, new_place;  // of the two expressions
 };

@@ -157,9 +157,12 @@ CREATE TABLE IF NOT EXISTS switchyard.id_map (
   kind text NOT NULL,
   old_id text NOT NULL,
   new_id uuid NOT NULL,
+  main boolean NOT NULL DEFAULT true,  -- of several old ids with this new one, it stands for this
   PRIMARY KEY (kind, old_id)
 );
+ALTER TABLE switchyard.id_map ADD COLUMN IF NOT EXISTS main boolean NOT NULL DEFAULT true;
 CREATE INDEX IF NOT EXISTS id_map_new_id ON switchyard.id_map (kind, new_id);
+CREATE UNIQUE INDEX IF NOT EXISTS id_map_main ON switchyard.id_map (kind, new_id) WHERE main;
 
 -- A name-based UUID (version 8): SHA-256 over the length-prefixed kind and the key, in a database
 -- whose encoding is UTF8. The same key gives the same id on every server and in any order of

@@ -176,13 +176,14 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   RETURN_IF_ERROR(touched_->ByBatch(batch, true));
   for (const changes::TableChanges& table : batch.tables) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
+    RETURN_IF_ERROR(writer_->AllotPassed(table));
     if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
   RETURN_IF_ERROR(WriteHeld(batch));
   for (const mapping::IdAllotment& ids : plan_.ids) {
     const bool changed = !rolls_forward_ && std::ranges::count(batch.tables, ids.source,
                                                                &changes::TableChanges::source) > 0;
-    if (changed) RETURN_IF_ERROR(Annotate(writer_->Run(ids.changed), "ids of kind " + ids.kind));
+    if (changed) RETURN_IF_ERROR(writer_->Allot(ids, ids.changed));
   }
   SY_FAULT_POINT("replayer.after_mirror");
   // Rows as they are now: of a chunk here, while its stage lasts; else before each recompute, when
@@ -600,7 +601,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<int>& sources,
     RETURN_IF_ERROR(swap());
     for (const mapping::IdAllotment& ids : plan_.ids) {
       if (std::ranges::count(sources, ids.source) == 0) continue;
-      RETURN_IF_ERROR(Annotate(writer_->Run(ids.all), "ids of kind " + ids.kind));
+      RETURN_IF_ERROR(writer_->Allot(ids, ids.all));
     }
     return touch();
   });

@@ -39,7 +39,8 @@ absl::Status WholeFill::AtOnce(const std::string& sql) {
 
 absl::Status WholeFill::Ids() {
   for (const mapping::IdAllotment& ids : writer_.plan().ids) {
-    RETURN_IF_ERROR(Annotate(AtOnce(ids.all), "ids of kind " + ids.kind));
+    RETURN_IF_ERROR(
+        writer_.Allot(ids, ids.all, [&](const std::string& sql) { return AtOnce(sql); }));
   }
   return absl::OkStatus();
 }

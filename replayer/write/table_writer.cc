@@ -190,6 +190,36 @@ absl::Status TableWriter::CopyInserts(const changes::TableChanges& table, const 
   return session_.EndCopyIn().status();
 }
 
+absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::string& sql,
+                                absl::FunctionRef<absl::Status(const std::string& sql)> run) {
+  const absl::Status allotted = run(sql);
+  if (!IsRefusedRow(allotted)) return Annotate(allotted, "ids of kind " + ids.kind);
+  const SourcePlan& source = plan_.sources[ids.source];
+  const std::string why = pg::StatusSqlState(allotted) == "23505"
+                              ? "its new_id is that of another old id already"
+                              : std::string(StdSv(allotted.message()));
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "ids of kind %s: a row of %s.%s gets none: %s; next: mend old_id and new_id of that rule of "
+      "ids%s, then run: switchyard resume FILE, and start it again",
+      ids.kind, source.schema, source.name, why,
+      pg::StatusSqlState(allotted) == "23505"
+          ? " (many: true there where several old ids are to have one new id)"
+          : ""));
+}
+
+absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::string& sql) {
+  return Allot(ids, sql, [&](const std::string& text) { return Run(text); });
+}
+
+absl::Status TableWriter::AllotPassed(const changes::TableChanges& table) {
+  if (table.count(changes::Op::kPassed) == 0) return absl::OkStatus();
+  for (const mapping::IdAllotment& ids : plan_.ids) {
+    if (ids.source == table.source) RETURN_IF_ERROR(Allot(ids, ids.passed));
+  }
+  const std::string stage = "pg_temp." + QuoteIdentifier(plan_.sources[table.source].stage);
+  return Run("DELETE FROM " + stage + " WHERE sy__op = 'P'");
+}
+
 absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected, int source,
                                      const TableWrite& write) {
   if (sql.empty()) return absl::OkStatus();

@@ -56,6 +56,13 @@ class TableWriter {
   // True when the inserts of this source go straight into its targets, unstaged.
   bool inserts_go_direct(int source) const { return direct_[source]; }
 
+  // Rows of op P get their ids and leave the stage. Before the mirror takes the batch.
+  absl::Status AllotPassed(const changes::TableChanges& table);
+  // Runs one of its statements by `run`. FailedPrecondition: a row has no id, or that of another.
+  absl::Status Allot(const mapping::IdAllotment& ids, const std::string& sql,
+                     absl::FunctionRef<absl::Status(const std::string& sql)> run);
+  absl::Status Allot(const mapping::IdAllotment& ids, const std::string& sql);
+
   // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
   absl::Status Write(const changes::TableChanges& table, const mapping::TableWrite& write,
                      bool direct);

@@ -7,7 +7,19 @@
 namespace switchyard::replayer {
 namespace {
 
-class IdsTest : public testing::ReplayFixture {};
+using ::testing::HasSubstr;
+
+class IdsTest : public testing::ReplayFixture {
+ protected:
+  // Applied as one batch, though each is a transaction by itself.
+  void InOneBatch(const std::vector<std::string>& statements) {
+    ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+    for (const std::string& sql : statements) ASSERT_OK(OnOld(sql)) << sql;
+    ASSERT_OK(capture_->Pump());
+    ASSERT_OK(StartReplayer());
+    ASSERT_OK(CatchUp());
+  }
+};
 
 constexpr char kOld[] =
     "CREATE TABLE customers (id int PRIMARY KEY, email text); "
@@ -80,6 +92,117 @@ TEST_F(IdsTest, ChangesOfARowThatHasItsIdAllotNothing) {
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kPairs), pairs);
   EXPECT_EQ(New(kPairs), New(kUsers));
+}
+
+// Whether a row has its id may not depend on what else is in its batch.
+TEST_F(IdsTest, RowsThatComeAndGoInOneBatchHaveTheirIds) {
+  ASSERT_OK(
+      Start(kOld, kNew, kForward, "INSERT INTO customers VALUES (1, 'a'), (2, 'b'), (3, 'c')"));
+  ASSERT_OK(CatchUp());
+  const std::string two = New("SELECT id FROM users WHERE old_id = 2");
+  ASSERT_NO_FATAL_FAILURE(InOneBatch({
+      "INSERT INTO customers VALUES (10, 'short')",
+      "DELETE FROM customers WHERE id = 10",
+      "INSERT INTO customers VALUES (11, 'moves')",
+      "UPDATE customers SET id = 12 WHERE id = 11",
+      "UPDATE customers SET id = 13 WHERE id = 12",
+      "UPDATE customers SET id = 20 WHERE id = 2",
+      "UPDATE customers SET id = 21 WHERE id = 20",
+      "INSERT INTO customers VALUES (2, 'another two')",
+      "BEGIN; INSERT INTO customers VALUES (30, 'in one'); DELETE FROM customers WHERE id = 30; "
+      "COMMIT",
+  }));
+  EXPECT_EQ(New("SELECT string_agg(old_id, ' ' ORDER BY old_id::int), count(DISTINCT new_id) FROM "
+                "switchyard.id_map"),
+            "1 2 3 10 11 12 13 20 21 30|10");
+  EXPECT_EQ(New("SELECT id FROM users WHERE old_id = 2"), two);
+  ASSERT_NO_FATAL_FAILURE(
+      InOneBatch({"INSERT INTO customers VALUES (40, 'cleared')", "TRUNCATE customers",
+                  "INSERT INTO customers VALUES (41, 'x')"}));
+  EXPECT_EQ(New("SELECT string_agg(old_id, ' ' ORDER BY old_id::int) FROM switchyard.id_map WHERE "
+                "old_id::int >= 40"),
+            "40 41");
+  EXPECT_EQ(New("SELECT old_id FROM users"), "41");
+}
+
+// The ids are of another column than the key, whose value is not sent again.
+TEST_F(IdsTest, WhatARowWasForAMomentHasItsIdWhateverWasSent) {
+  constexpr char kByCode[] = R"yaml(
+  ids:
+    - {kind: code, table: items, old_id: code,
+       new_id: "switchyard.uuid_of('code', code || first)"}
+  tables:
+    - {table: public.items, copy: items}
+)yaml";
+  constexpr char kItems[] = "CREATE TABLE items (id int PRIMARY KEY, code text, first text)";
+  ASSERT_OK(Start(std::string(kItems) + "; ALTER TABLE items ALTER first SET STORAGE external, "
+                                        "ALTER code SET STORAGE external",
+                  kItems, kByCode,
+                  "INSERT INTO items VALUES (1, 'a', repeat('a', 5000)), "
+                  "(2, repeat('b', 5000), 'b')"));
+  ASSERT_NO_FATAL_FAILURE(InOneBatch({
+      "UPDATE items SET code = 'a2' WHERE id = 1",  // `first` is not sent
+      "UPDATE items SET code = 'a3' WHERE id = 1",
+      "UPDATE items SET first = 'other' WHERE id = 1",
+      "UPDATE items SET code = 'a4' WHERE id = 1",
+      "UPDATE items SET id = 3 WHERE id = 2",
+      "DELETE FROM items WHERE id = 3",
+      "INSERT INTO items VALUES (5, 'x', 'first')",  // the first one counts
+      "UPDATE items SET first = 'second' WHERE id = 5",
+  }));
+  EXPECT_EQ(New("SELECT left(old_id, 2), new_id = switchyard.uuid_of('code', old_id || CASE "
+                "left(old_id, 2) "
+                "WHEN 'bb' THEN 'b' WHEN 'x' THEN 'first' WHEN 'a4' THEN 'other' ELSE "
+                "repeat('a', 5000) END) FROM switchyard.id_map ORDER BY 1"),
+            "a|t\na2|t\na3|t\na4|t\nbb|t\nx|t");
+}
+
+constexpr char kByEmail[] =
+    "  ids:\n    - {kind: user, table: customers, old_id: id, new_id: \"switchyard.uuid_of('user', "
+    "email)\", many: true}\n  tables:\n    - {table: public.customers, copy: customers}\n";
+
+TEST_F(IdsTest, SeveralOldIdsHaveOneNewIdWhereThatIsDeclared) {
+  ASSERT_OK(
+      Start(kOld, kOld, kByEmail, "INSERT INTO customers VALUES (1, 'a'), (2, 'b'), (3, 'b')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_NO_FATAL_FAILURE(InOneBatch({"INSERT INTO customers VALUES (5, 'a'), (6, 'c'), (7, 'c')",
+                                      "UPDATE customers SET email = 'd' WHERE id = 1",
+                                      "INSERT INTO customers VALUES (8, 'd'), (9, 'd')"}));
+  EXPECT_EQ(New("SELECT string_agg(old_id, ' ' ORDER BY old_id) FILTER (WHERE main), "
+                "string_agg(old_id, ' ' ORDER BY old_id) FILTER (WHERE NOT main), "
+                "count(DISTINCT new_id), count(DISTINCT new_id) FILTER (WHERE main) "
+                "FROM switchyard.id_map"),
+            "1 2 6 8|3 5 7 9|4|4");
+}
+
+TEST_F(IdsTest, ElseTheStreamStopsBeforeTheSecondOne) {
+  std::string by_email = kByEmail;
+  by_email.erase(by_email.find(", many: true"), std::string(", many: true").size());
+  ASSERT_OK(Start(kOld, kOld, by_email, "INSERT INTO customers VALUES (1, 'a'), (2, 'b')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO customers VALUES (3, 'a')"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_EQ(New("SELECT count(*) FROM customers"), "2");
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("ids of kind user: a row of public.customers gets none: its new_id is that "
+                        "of another old id already"));
+}
+
+TEST_F(IdsTest, ARowWithoutANewIdSaysWhatToMend) {
+  std::string none = kForward;
+  none.replace(none.find("gen_random_uuid()"), std::string("gen_random_uuid()").size(),
+               "\"email::uuid\"");
+  ASSERT_OK(Start(kOld, kNew, none));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO customers VALUES (3, 'secret')"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  const std::string why = New("SELECT stop_reason FROM switchyard.stream");
+  EXPECT_THAT(why, HasSubstr("a row of public.customers gets none: invalid input syntax for type "
+                             "uuid"));
+  EXPECT_THAT(why, HasSubstr("mend old_id and new_id"));
+  EXPECT_THAT(why, ::testing::Not(HasSubstr("secret")));
 }
 
 }  // namespace

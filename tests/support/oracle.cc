@@ -173,8 +173,8 @@ absl::StatusOr<TableComparison> Compare(OracleScratch& scratch, const spec::Mapp
   return out;
 }
 
-// Every row of OLD has its pair, and no id was given twice. Which id is the program's choice; pairs
-// of rows that are gone stay.
+// Every row of OLD has its pair, and no id was given twice where that is not declared. Which id is
+// the program's choice; pairs of rows that are gone stay.
 absl::StatusOr<TableComparison> CompareIds(pg::Session& session, const spec::IdMapRule& rule,
                                            int examples_max) {
   RETURN_IF_ERROR(session.Execute(absl::StrFormat(
@@ -184,9 +184,9 @@ absl::StatusOr<TableComparison> CompareIds(pg::Session& session, const spec::IdM
       "EXISTS (SELECT FROM switchyard.id_map m WHERE m.kind = %s AND m.old_id = wanted.old_id) "
       "UNION ALL SELECT old_id || ' ' || new_id, -1 FROM switchyard.id_map m WHERE kind = %s AND "
       "EXISTS (SELECT FROM switchyard.id_map n WHERE n.kind = m.kind AND n.new_id = m.new_id AND "
-      "n.old_id < m.old_id)",
+      "n.old_id < m.old_id) AND NOT %s",
       rule.old_id, QuoteIdentifier(rule.table.name), QuoteLiteral(rule.kind),
-      QuoteLiteral(rule.kind))));
+      QuoteLiteral(rule.kind), rule.many ? "true" : "false")));
   ASSIGN_OR_RETURN(
       const pg::Result counts,
       session.Query("SELECT (SELECT count(*) FROM switchyard.id_map WHERE kind = $1), "

@@ -24,6 +24,7 @@ struct Source {
   std::vector<std::string> key;       // identity columns in key order
   std::set<std::string> used;         // by anything
   std::set<std::string> mirror_used;  // by keyed mappings
+  std::set<std::string> id_used;      // by id rules
   bool mirrored = false;
   spec::Position at;                // where the file first names it
   bool usable = false;              // a stand-in is there for SQL to be tried on

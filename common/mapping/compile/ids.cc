@@ -4,6 +4,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/compile/sql_checks.h"
+#include "common/mapping/sql/sql_pieces.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
@@ -25,9 +26,52 @@ string Select(const spec::IdMapRule& rule, const string& rows) {
                       ") AS sy_i WHERE sy_i.sy__old IS NOT NULL");
 }
 
+// The main one of several pairs with one new id is the first.
+string MainTest(const spec::IdMapRule& rule) {
+  return absl::StrCat(
+      "sy_p.sy__nth = 1 AND NOT EXISTS (SELECT FROM switchyard.id_map AS sy_m WHERE sy_m.kind = ",
+      QuoteLiteral(rule.kind), " AND sy_m.new_id = sy_p.sy__new)");
+}
+
+// Of rows with one old id the first counts. Where new ids may be shared, those with a pair are left
+// out ahead, so that the main one is looked for among the new ones alone.
 string Insert(const spec::IdMapRule& rule, const string& rows) {
-  return absl::StrCat("INSERT INTO switchyard.id_map (kind, old_id, new_id) ", Select(rule, rows),
-                      " ON CONFLICT (kind, old_id) DO NOTHING");
+  const string head = "INSERT INTO switchyard.id_map (kind, old_id, new_id, main) ";
+  const string tail = " ON CONFLICT (kind, old_id) DO NOTHING";
+  if (!rule.many) {
+    return absl::StrCat(head, "SELECT sy_p.*, true FROM (", Select(rule, rows), ") AS sy_p", tail);
+  }
+  return absl::StrCat(
+      head, "SELECT ", QuoteLiteral(rule.kind), ", sy_p.sy__old, sy_p.sy__new, ", MainTest(rule),
+      " FROM (SELECT sy_o.sy__old, sy_o.sy__new, row_number() OVER (PARTITION BY sy_o.sy__new "
+      "ORDER BY sy_o.sy__at) AS sy__nth FROM (SELECT DISTINCT ON (sy_a.sy__old) sy_a.* FROM "
+      "(SELECT sy_r.*, row_number() OVER () AS sy__at FROM (",
+      Select(rule, rows),
+      ") AS sy_r (sy__kind, sy__old, sy__new)) AS sy_a WHERE NOT EXISTS (SELECT FROM "
+      "switchyard.id_map AS sy_m WHERE sy_m.kind = sy_a.sy__kind AND sy_m.old_id = sy_a.sy__old) "
+      "ORDER BY sy_a.sy__old, sy_a.sy__at) AS sy_o) AS sy_p",
+      tail);
+}
+
+// What rows were within the batch, in that order. A value that was not sent is as the mirror has
+// it, before it takes the batch.
+string PassedRows(const SourcePlan& source) {
+  vector<string> columns;
+  for (const int i : source.id_columns) {
+    const string name = QuoteIdentifier(source.columns[i].name);
+    const string absent = AbsentTest(source, i, "sy_p");
+    columns.push_back(absent.empty() ? "sy_p." + name
+                                     : absl::StrCat("CASE WHEN ", absent, " THEN sy_m.", name,
+                                                    " ELSE sy_p.", name, " END AS ", name));
+  }
+  const string same_key = Each(source.key.size(), " AND ", [&](size_t i) {
+    return absl::StrCat("sy_m.", QuoteIdentifier(source.columns[source.key[i]].name),
+                        " = sy_p.sy__k", i);
+  });
+  return absl::StrCat("(SELECT ", absl::StrJoin(columns, ", "), " FROM ", Temp(source.stage),
+                      " AS sy_p LEFT JOIN ", source.mirror.target, " AS sy_m ON ", same_key,
+                      " WHERE sy_p.sy__op = 'P' ORDER BY sy_p.sy__ord) AS ",
+                      QuoteIdentifier(source.alias));
 }
 
 class IdAnalysis {
@@ -94,6 +138,7 @@ absl::Status GatherIdReads(Compilation* compilation) {
     if (columns == reads.end()) continue;
     source.mirror_used.insert(columns->second.begin(), columns->second.end());
     source.used.insert(columns->second.begin(), columns->second.end());
+    source.id_used.insert(columns->second.begin(), columns->second.end());
   }
   return absl::OkStatus();
 }
@@ -119,6 +164,7 @@ vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
                      mirror, " ON ", absl::StrJoin(match, " AND "));
     ids.push_back({.kind = rule.kind,
                    .source = index,
+                   .passed = source.id_columns.empty() ? "" : Insert(rule, PassedRows(source)),
                    .changed = Insert(rule, changed),
                    .all = Insert(rule, mirror)});
   }

@@ -75,6 +75,9 @@ class PlanBuilder {
                              .type_modifier = column.type_modifier});
     }
     for (const string& key : source.key) out.key.push_back(IndexOf(out, key));
+    for (const string& column : source.id_used) {
+      if (const int at = IndexOf(out, column); at >= 0) out.id_columns.push_back(at);
+    }
     AddLeafNumbers(table, &out);
     BuildStage(index, &out);
     if (source.mirrored) BuildMirror(source, index, &out);

@@ -28,6 +28,7 @@ PlanPart SourcePart(const Compilation& compilation, const Source& source, const 
   for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
     if (compilation.ResolveSource(rule.table) != source.table) continue;
     fingerprint.Add("ids").Add(rule.kind).Add(rule.old_id).Add(rule.new_id);
+    fingerprint.Add(rule.many ? "many" : "");
   }
   return {.kind = PlanPart::Kind::kSource,
           .name = source.table->Display(),

@@ -25,6 +25,7 @@ absl::Status EnsureOwnTables(pg::Session& session) {
       session.Query("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
                     "to_regclass('switchyard.mark') IS NOT NULL AND "
                     "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
+                    "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
                     "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                     "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                     "(to_regclass('switchyard.stream'), 'after_copy'), "

@@ -30,14 +30,6 @@ namespace {
 using std::string;
 using std::vector;
 
-// Where the stage says "absent" for the toastable source column an assignment copies.
-string AbsentTest(const SourcePlan& source, const Assignment& assignment, const string& row) {
-  if (assignment.plain < 0 || !source.columns[assignment.plain].toastable) return "";
-  int place = 1;
-  for (int i = 0; i < assignment.plain; ++i) place += source.columns[i].toastable ? 1 : 0;
-  return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
-}
-
 class RowLocalBuilder {
  public:
   RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
@@ -92,7 +84,7 @@ class RowLocalBuilder {
       const Assignment& a = target_.assignments[i];
       if ((a.in_key && !keys_too) || (a.identity_always && old_row == "sy_t")) continue;
       const string value = "sy_s.sy__v" + std::to_string(i);
-      const string test = absent ? AbsentTest(source_, a, "sy_s") : "";
+      const string test = absent ? AbsentTest(source_, a.plain, "sy_s") : "";
       const string column = QuoteIdentifier(a.column);
       sets.push_back(column + " = " +
                      (test.empty() ? value

@@ -33,6 +33,13 @@ string NewRow(const SourcePlan& source, const string& alias, const string& ops) 
          ".sy__op IN (" + ops + ")";
 }
 
+string AbsentTest(const SourcePlan& source, int column, const string& row) {
+  if (column < 0 || !source.columns[column].toastable) return "";
+  int place = 1;
+  for (int i = 0; i < column; ++i) place += source.columns[i].toastable ? 1 : 0;
+  return "substr(" + row + ".sy__absent, " + std::to_string(place) + ", 1) = '1'";
+}
+
 string KeyValues(const vector<const Assignment*>& keys) {
   return Each(keys.size(), ", ",
               [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); });

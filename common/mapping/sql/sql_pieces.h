@@ -43,6 +43,10 @@ std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const 
 // The staged row as it is. Ends in a WHERE that may be added to.
 std::string NewRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
 
+// Where the staged `row` says that the value of a source column (an index, or -1) was not sent;
+// nothing where it always is.
+std::string AbsentTest(const SourcePlan& source, int column, const std::string& row);
+
 // The target's key as the assignments make it of a source row: "(...) AS sy__t0, ...", and the row
 // of the target that has the values `sy_s` gives under these names.
 std::string KeyValues(const std::vector<const Assignment*>& keys);
