@@ -223,6 +223,8 @@ class PlanBuilder {
         .temp_suffix = suffix};
     for (const catalog::Column& column : draft.target->columns) {
       if (column.identity == 'a') target.identity_always.push_back(column.name);
+      const bool scoped = std::ranges::count(draft.scope, column.name) > 0;
+      if (scoped && column.type.ends_with("[]")) target.arrays.push_back(column.name);
     }
     for (const Draft& other : c_.drafts) {
       target.has_readers |= other.reads_targets.contains(target.display);

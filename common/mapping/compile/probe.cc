@@ -63,7 +63,9 @@ absl::Status Probe::AddOwnTables() {
 absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& table) {
   std::vector<std::string> columns;
   for (const catalog::Column& column : table.columns) {
-    columns.push_back(QuoteIdentifier(column.name) + " " + InTemp(column.mirror_type));
+    columns.push_back(absl::StrCat(
+        QuoteIdentifier(column.name), " ", InTemp(column.mirror_type),
+        column.mirror_collation.empty() ? "" : " COLLATE " + InTemp(column.mirror_collation)));
   }
   return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
                           absl::StrJoin(columns, ", "), ")"));

@@ -30,22 +30,24 @@ bool Contains(const vector<string>& names, const string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-string ScopeArray(const KeyedTarget& target, size_t i) {
-  const string column = QuoteIdentifier(target.scope[i]);
+string ScopeArray(const KeyedTarget& target, const string& name) {
+  const string column = QuoteIdentifier(name);
   return "ARRAY(SELECT DISTINCT " + column + " FROM " + Temp("sy_touched_" + target.temp_suffix) +
          " WHERE " + column + " IS NOT NULL)";
 }
 
 // `row`.scope is one of the touched scopes, in a form an index serves.
 string InTouched(const KeyedTarget& target, const string& row) {
-  string test =
-      row + "." + QuoteIdentifier(target.scope[0]) + " = ANY(" + ScopeArray(target, 0) + ")";
-  if (target.scope.size() > 1) {
-    // IS TRUE keeps the planner from turning it into a join: a hashed look-up, whatever the sizes.
-    test += " AND ((" + JoinQuoted(target.scope, row + ".") + ") IN (SELECT " +
-            JoinQuoted(target.scope) + " FROM " + Temp("sy_touched_" + target.temp_suffix) +
-            ")) IS TRUE";
-  }
+  const string among = "(" + JoinQuoted(target.scope, row + ".") + ") IN (SELECT " +
+                       JoinQuoted(target.scope) + " FROM " +
+                       Temp("sy_touched_" + target.temp_suffix) + ")";
+  const auto one = std::ranges::find_if(
+      target.scope, [&](const string& column) { return !Contains(target.arrays, column); });
+  // Arrays can't be had in an array of their own: the planner may look them up one by one.
+  if (one == target.scope.end()) return among;
+  string test = row + "." + QuoteIdentifier(*one) + " = ANY(" + ScopeArray(target, *one) + ")";
+  // IS TRUE keeps the planner from turning it into a join: a hashed look-up, whatever the sizes.
+  if (target.scope.size() > 1) test += " AND (" + among + ") IS TRUE";
   return test;
 }
 
@@ -181,7 +183,8 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
                  JoinQuoted(target.key) + ") SELECT FROM sy_c GROUP BY " + JoinQuoted(target.key) +
                  " HAVING count(*) > 1 LIMIT 1";
   plan.held = HeldBesides(target, "");
-  const bool scope_is_key = target.scope.size() == 1 && target.key == target.scope;
+  const bool scope_is_key =
+      target.scope.size() == 1 && target.key == target.scope && target.arrays.empty();
   // A scope has one row: those that have none any more are found without a look at the target.
   const string vanished = scope_is_key
                               ? "ARRAY(SELECT " + QuoteIdentifier(target.scope[0]) + " FROM " +

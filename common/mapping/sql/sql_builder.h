@@ -41,6 +41,7 @@ struct KeyedTarget {
   std::vector<std::string> columns;  // of the target, filled by the select
   std::vector<std::string> key;      // of the target; subset of columns
   std::vector<std::string> scope;    // subset of columns
+  std::vector<std::string> arrays;   // of `scope`: of an array type
   std::vector<std::string> insertable;
   std::vector<std::string> identity_always;  // columns never SET
   std::string owns;
