@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::capture {
 namespace {
@@ -374,7 +375,8 @@ absl::Status CopyRound::CopyRange(pg::Session& session, Range* range) {
   RETURN_IF_ERROR(
       session.Execute(absl::StrCat("SET TRANSACTION SNAPSHOT ", QuoteLiteral(snapshot_.name()))));
   ASSIGN_OR_RETURN(const int64_t bytes, LockAndVerify(session, state));
-  if (range->first_block < 0) Cut(bytes, range);
+  const bool cut = session.server_version() >= pg::kReadsCtidRanges;
+  if (range->first_block < 0 && cut) Cut(bytes, range);
   ChunkWriter chunks(options_, writer_, state.table.relation, state.generation);
   uint64_t counted_rows = 0;
   uint64_t counted_bytes = 0;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "capture/column_drift.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::capture {
 namespace {
@@ -38,7 +39,7 @@ constexpr char kShapesSql[] = R"(
       UNION ALL SELECT a.atttypid FROM pg_attribute a
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid
-      UNION ALL SELECT g.rngtypid FROM pg_range g WHERE g.rngmultitypid = t.oid) inner_type(oid)
+      UNION ALL SELECT g.rngtypid FROM pg_range g WHERE %2$s = t.oid) inner_type(oid)
     WHERE inner_type.oid >= 16384),
   part(type, position, id, name, part_type, modifier) AS MATERIALIZED (
     SELECT e.enumtypid, e.enumsortorder, e.oid::bigint, e.enumlabel::text, 0::oid, -1
@@ -83,18 +84,19 @@ constexpr char kShapesSql[] = R"(
                   || CASE WHEN p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
                             AND (to_jsonb(p) ->> 'pubviaroot') IS DISTINCT FROM 'true'
                           THEN ' ' ELSE '! ' END
-                  || string_agg(DISTINCT r.oid || ':' || r.version, ' ')
-           FROM pg_publication p JOIN (
-             SELECT r.prpubid AS publication, r.oid,
-                    r.xmin::text || CASE WHEN to_jsonb(r) ->> 'prqual' IS NOT NULL
-                                           OR to_jsonb(r) ->> 'prattrs' IS NOT NULL
-                                         THEN '!' ELSE '' END AS version
-             FROM pg_publication_rel r
-             WHERE r.prrelid = ANY(c.oid || ARRAY(SELECT a.relid::oid
-                                                  FROM pg_partition_ancestors(c.oid) a))%s) r
-             ON r.publication = p.oid
-           WHERE p.pubname = $2
-           GROUP BY p.oid, p.xmin), ''),
+                  || covering.rows
+           FROM pg_publication p CROSS JOIN LATERAL (
+             SELECT string_agg(DISTINCT r.oid || ':' || r.version, ' ') AS rows
+             FROM (
+               SELECT r.prpubid AS publication, r.oid,
+                      r.xmin::text || CASE WHEN to_jsonb(r) ->> 'prqual' IS NOT NULL
+                                             OR to_jsonb(r) ->> 'prattrs' IS NOT NULL
+                                           THEN '!' ELSE '' END AS version
+               FROM pg_publication_rel r
+               WHERE r.prrelid = ANY(c.oid || ARRAY(SELECT a.relid::oid
+                                                    FROM pg_partition_ancestors(c.oid) a))%1$s) r
+             WHERE r.publication = p.oid) covering
+           WHERE p.pubname = $2), ''),
          c.relispartition AND NOT EXISTS (
            SELECT FROM pg_partition_ancestors(c.oid) above
            JOIN pg_inherits i ON i.inhrelid = above.relid
@@ -158,6 +160,10 @@ constexpr char kTakeItUp[] =
     "table is copied";
 
 constexpr char kRenamedTo[] = "renamed to ";
+constexpr char kUnpublished[] = "not in the publication: its changes are not captured";
+// Before Postgres 13 each new partition needs it.
+constexpr char kPublishIt[] =
+    "run, as OLD's owner, what `switchyard check --print-setup FILE` prints; then ";
 
 // A partitioned table within a tree holds nothing and is published by its root.
 bool IsMiddle(const TableShape& shape) { return shape.kind == 'p' && shape.root_id != 0; }
@@ -346,11 +352,9 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   }
   if (before.publication_row != now.publication_row || unpublished) {
     Add(mapped,
-        where + (now.publication_row.empty()
-                     ? "not in the publication: its changes are not captured"
-                     : "its publication was altered or made again"),
-        now.publication_row.empty() ? "add it to the publication; then " + Recopy(mapped)
-                                    : Recopy(mapped));
+        where + (now.publication_row.empty() ? kUnpublished
+                                             : "its publication was altered or made again"),
+        now.publication_row.empty() ? kPublishIt + Recopy(mapped) : Recopy(mapped));
   }
 }
 
@@ -414,6 +418,10 @@ void Comparison::NewLeaf(const TableShape& shape) {
                         shape.Display()),
         Recopy(mapped));
   }
+  if (shape.kind == 'r' && shape.publication_row.empty()) {
+    Add(mapped, absl::StrFormat("partition %s: %s", shape.Display(), kUnpublished),
+        kPublishIt + Recopy(mapped));
+  }
   if (!shape.has_identity()) {
     Add(mapped,
         absl::StrFormat("new partition %s has no usable replica identity: its UPDATEs and DELETEs "
@@ -428,8 +436,10 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
                                    const std::vector<std::string>& oids,
                                    const std::vector<std::string>& schemas,
                                    const std::vector<std::string>& names) {
+  const int version = session.server_version();
   const std::string sql =
-      absl::StrFormat(kShapesSql, session.server_version() >= 150000 ? kPublishedSchemas : "");
+      absl::StrFormat(kShapesSql, version >= 150000 ? kPublishedSchemas : "",
+                      version >= pg::kMultiranges ? "g.rngmultitypid" : "0::oid");
   ASSIGN_OR_RETURN(const pg::Result rows,
                    session.Query(sql, {ArrayLiteral(oids), publication, ArrayLiteral(schemas),
                                        ArrayLiteral(names)}));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "capture/message_table.h"
 #include "capture/publisher.h"
 #include "common/base/log.h"
 #include "common/base/retry.h"
@@ -95,10 +96,7 @@ absl::Status Monitor::RunConnected() {
         absl::FromUnixNanos(last_activity_ns_.load()) + options_.heartbeat_interval;
     next_heartbeat = std::max(next_heartbeat, idle_at);
     if (now >= next_heartbeat) {
-      RETURN_IF_ERROR(session
-                          ->Query("SELECT pg_logical_emit_message(false, $1, '')",
-                                  {std::string(kHeartbeatPrefix)})
-                          .status());
+      RETURN_IF_ERROR(EmitMessage(*session, options_.names.stream, kHeartbeatPrefix, ""));
       next_heartbeat = now + options_.heartbeat_interval;
     }
     if (!cancel_.WaitFor(std::min(next_check, next_heartbeat) - now)) return cancel_.status();

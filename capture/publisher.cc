@@ -1,5 +1,6 @@
 #include "capture/publisher.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -21,9 +22,11 @@ Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, TableL
       keys_(writer.keeps_keys()),
       tables_(std::move(tables)),
       encoder_(options.epoch),
+      messages_(options.stream),
       acks_(options.start),
       start_(options.start),
-      position_(options.start) {}
+      position_(options.start),
+      told_(options.start) {}
 
 absl::Status Publisher::Append(std::string_view key, std::string_view payload) {
   ASSIGN_OR_RETURN(last_sequence_, writer_.Append(key, payload));
@@ -67,6 +70,7 @@ absl::Status Publisher::OnBegin(const BeginMessage& begin) {
   origin_.clear();
   origin_lsn_ = Lsn();
   ordinal_ = 0;
+  beat_ = false;
   return absl::OkStatus();
 }
 
@@ -99,7 +103,11 @@ absl::Status Publisher::OnCommit(const CommitMessage& commit) {
       commit.end_lsn <= commit.commit_lsn) {
     return OutOfOrder("a Commit", commit.commit_lsn, begin_.commit_lsn);
   }
-  if (state_ == State::kInside) {
+  const bool empty = state_ == State::kBegun;
+  state_ = State::kOutside;
+  position_ = commit.end_lsn;
+  last_commit_time_us_ = commit.commit_time_us;
+  if (!empty) {
     event::v1::Commit* out = encoder_.New().mutable_commit();
     out->set_commit_lsn(commit.commit_lsn.value());
     out->set_end_lsn(commit.end_lsn.value());
@@ -108,15 +116,18 @@ absl::Status Publisher::OnCommit(const CommitMessage& commit) {
     RETURN_IF_ERROR(AppendNew());
     previous_commit_lsn_ = commit.commit_lsn;
     ++transactions_;
+    NoteTold();
   }
-  state_ = State::kOutside;
-  position_ = commit.end_lsn;
-  last_commit_time_us_ = commit.commit_time_us;
+  return empty && beat_ ? Heartbeat(position_, commit.commit_time_us) : absl::OkStatus();
+}
+
+void Publisher::NoteTold() {
+  told_ = position_;
   acks_.Sent(last_sequence_, position_);
-  return absl::OkStatus();
 }
 
 absl::Status Publisher::OnRelation(const RelationMessage& relation) {
+  if (messages_.Take(relation)) return absl::OkStatus();
   RETURN_IF_ERROR(EnterTransaction("a Relation"));
   ASSIGN_OR_RETURN(const TableFacts table, tables_(relation));
   const RootTable& root = table.root;
@@ -145,6 +156,7 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
 }
 
 absl::Status Publisher::OnRow(const RowMessage& row) {
+  if (messages_.Owns(row.relation_id)) return OnMessageRow(row);
   RETURN_IF_ERROR(EnterTransaction("a row"));
   ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
@@ -180,9 +192,13 @@ absl::Status Publisher::TooLarge(const absl::Status& refused,
 }
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {
+  const auto ours = [this](uint32_t relation_id) { return messages_.Owns(relation_id); };
+  if (std::ranges::all_of(truncate.relation_ids, ours)) return absl::OkStatus();
   RETURN_IF_ERROR(EnterTransaction("a Truncate"));
   event::v1::Truncate* out = encoder_.New().mutable_truncate();
-  for (const uint32_t relation_id : truncate.relation_ids) out->add_relation_ids(relation_id);
+  for (const uint32_t relation_id : truncate.relation_ids) {
+    if (!ours(relation_id)) out->add_relation_ids(relation_id);
+  }
   out->set_cascade(truncate.cascade);
   out->set_restart_identity(truncate.restart_identity);
   out->set_commit_lsn(begin_.commit_lsn.value());
@@ -207,9 +223,21 @@ absl::Status Publisher::OnLogicalMessage(const LogicalMessage& message) {
   return AppendNew();
 }
 
+absl::Status Publisher::OnMessageRow(const RowMessage& row) {
+  std::optional<LogicalMessage> message = messages_.Read(row);
+  if (!message.has_value()) return absl::OkStatus();
+  if (message->prefix == kHeartbeatPrefix) {
+    beat_ = true;
+    return absl::OkStatus();
+  }
+  message->lsn = begin_.commit_lsn;
+  return OnLogicalMessage(*message);
+}
+
 absl::Status Publisher::Keepalive(Lsn wal_end, int64_t server_time_us, absl::Time now,
                                   bool urgent) {
-  if (state_ != State::kOutside || wal_end <= position_) return absl::OkStatus();
+  wal_end = std::max(wal_end, position_);
+  if (state_ != State::kOutside || wal_end <= told_) return absl::OkStatus();
   if (!urgent && now - last_heartbeat_ < kHeartbeatSpacing) return absl::OkStatus();
   last_heartbeat_ = now;
   return Heartbeat(wal_end, server_time_us);
@@ -221,7 +249,7 @@ absl::Status Publisher::Heartbeat(Lsn lsn, int64_t time_us) {
   out->set_time_us(time_us);
   RETURN_IF_ERROR(AppendNew());
   position_ = lsn;
-  acks_.Sent(last_sequence_, position_);
+  NoteTold();
   return absl::OkStatus();
 }
 

@@ -7,7 +7,7 @@
 //
 // Transactions of any size pass through: each event is appended as it comes, nothing is kept until
 // the commit. A Begin waits for the message after it, which may be its origin; a transaction that
-// turns out to be empty leaves no trace but its position.
+// turns out to be empty (before Postgres 15 those are sent, too) leaves no trace but its position.
 //
 // Thread-compatible: the capture loop owns it. `writer` must outlive it.
 #pragma once
@@ -21,6 +21,7 @@
 #include "capture/ack_tracker.h"
 #include "capture/column_numbers.h"
 #include "capture/event_encoder.h"
+#include "capture/message_table.h"
 #include "capture/pgoutput_decoder.h"
 #include "capture/relation_cache.h"
 #include "common/base/lsn.h"
@@ -51,6 +52,7 @@ using TableLookup = std::function<absl::StatusOr<TableFacts>(const RelationMessa
 class Publisher {
  public:
   struct Options {
+    std::string stream;
     uint64_t epoch = 0;
     Lsn start;  // every commit at or above it will come
   };
@@ -66,13 +68,17 @@ class Publisher {
   // The server has sent everything below `wal_end`. Becomes a Heartbeat when that is news, no
   // transaction is open, and the last one is kHeartbeatSpacing old or an answer is `urgent`.
   absl::Status Keepalive(Lsn wal_end, int64_t server_time_us, absl::Time now, bool urgent);
+  // The same of empty transactions: until the log tells of them they are not acknowledged.
+  absl::Status TellPosition(absl::Time now) {
+    return Keepalive(position_, last_commit_time_us_, now, /*urgent=*/false);
+  }
 
   // What Postgres may forget.
   Lsn Confirm() { return acks_.Confirm(writer_.durable_sequence()); }
   // Something is on its way to the log.
   bool pending() const { return acks_.pending(); }
 
-  // Everything below it has been handed to the log.
+  // Everything below it has been handed to the log, or is empty.
   Lsn position() const { return position_; }
   uint64_t transactions() const { return transactions_; }
   uint64_t rows() const { return rows_; }
@@ -92,10 +98,14 @@ class Publisher {
   absl::Status TooLarge(const absl::Status& refused, const CachedRelation& relation) const;
   absl::Status OnTruncate(const TruncateMessage& truncate);
   absl::Status OnLogicalMessage(const LogicalMessage& message);
+  // A write to the message table.
+  absl::Status OnMessageRow(const RowMessage& row);
 
   // Appends the Begin that waits, if one does. DataLoss outside a transaction.
   absl::Status EnterTransaction(const char* what);
   absl::Status Heartbeat(Lsn lsn, int64_t time_us);
+  // The log's last record says that everything below the position is on it.
+  void NoteTold();
   absl::Status Append(std::string_view key, std::string_view payload);
   absl::Status AppendNew() { return Append({}, encoder_.Serialize()); }
 
@@ -104,6 +114,7 @@ class Publisher {
   const TableLookup tables_;
   EventEncoder encoder_;
   RelationCache relations_;
+  MessageTable messages_;
   AckTracker acks_;
 
   State state_ = State::kOutside;
@@ -115,6 +126,8 @@ class Publisher {
 
   const Lsn start_;
   Lsn position_;
+  Lsn told_;                 // what the log says of it
+  bool beat_ = false;        // by the transaction that is open
   Lsn previous_commit_lsn_;  // of the last transaction written in this epoch
   uint64_t last_sequence_ = 0;
   absl::Time last_heartbeat_ = absl::InfinitePast();

@@ -5,22 +5,36 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "capture/message_table.h"
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
+#include "common/pg/server_version.h"
 #include "deploy/sql/source.sql.h"
+#include "deploy/sql/source_before_14.sql.h"
 
 namespace switchyard::capture {
 namespace {
 
 using catalog::Table;
 
-constexpr int kVersionMin = 140000;  // pgoutput's "messages", multiranges
+constexpr int kVersionMin = 120000;  // pg_partition_root, generated columns
 
 constexpr const char* kTables[] = {"capture_stream", "capture_table", "capture_copy",
                                    "capture_suspect", "capture_request"};
 
-// The table to name in GRANT-like statements about publishing: a leaf is published by its root.
+bool HasMessageTable(int server_version) { return server_version < pg::kSendsMessages; }
+
+// Of schema switchyard.
+std::vector<std::string> OwnTables(int server_version) {
+  std::vector<std::string> tables(std::begin(kTables), std::end(kTables));
+  if (HasMessageTable(server_version)) tables.emplace_back("capture_message");
+  return tables;
+}
+
+// The table to name in GRANT-like statements about publishing: a leaf is published by its root,
+// where a root can be.
 const Table& Published(const catalog::Catalog& catalog, const Table& table) {
+  if (catalog.server_version < pg::kPublishesRoots) return table;
   const Table* root = table.root_oid == 0 ? nullptr : catalog.FindOid(table.root_oid);
   return root == nullptr ? table : *root;
 }
@@ -43,6 +57,24 @@ std::string TableList(const std::vector<const Table*>& tables) {
   names.reserve(tables.size());
   for (const Table* table : tables) names.push_back(table->Quoted());
   return absl::StrJoin(names, ",\n  ");
+}
+
+// What the publication names.
+std::string PublishedList(const catalog::Catalog& catalog) {
+  std::set<uint32_t> seen;
+  std::vector<const Table*> tables;
+  for (const Table& table : catalog.tables) {
+    const Table& published = Published(catalog, table);
+    const bool roots = catalog.server_version >= pg::kPublishesRoots;
+    const bool may = published.kind == 'r' || (published.kind == 'p' && roots);
+    if (may && !IsSystemTable(published) && seen.insert(published.oid).second)
+      tables.push_back(&published);
+  }
+  std::string list = TableList(tables);
+  if (HasMessageTable(catalog.server_version)) {
+    absl::StrAppend(&list, list.empty() ? "" : ",\n  ", kMessageTable);
+  }
+  return list;
 }
 
 SourceFault IdentityFault(const Table& table) {
@@ -109,6 +141,7 @@ class Verifier {
   absl::Status CheckOwnTables();
   absl::Status CheckPublication();
   absl::Status CheckPublishedTables();
+  absl::Status CheckMessageTable(const std::set<int64_t>& published);
   absl::Status CheckTableRights();
   absl::Status CheckLargeObjects();
 
@@ -135,7 +168,7 @@ absl::Status Verifier::CheckServer(bool slot_exists) {
     WHERE r.rolname = current_user AND d.datname = current_database())"));
   role_ = QuoteIdentifier(row.text(0, 0));
   if (session_.server_version() < kVersionMin) {
-    Add(absl::StrFormat("the source is PostgreSQL %d; capture needs 14 or newer",
+    Add(absl::StrFormat("the source is PostgreSQL %d; capture needs 12 or newer",
                         session_.server_version() / 10000),
         "upgrade the source");
   }
@@ -184,8 +217,8 @@ absl::Status Verifier::CheckOwnTables() {
     if (!rows.boolean(i, 1)) closed.push_back("switchyard." + rows.str(i, 0));
   }
   std::vector<std::string> missing;
-  for (const char* table : kTables) {
-    if (!there.contains(table)) missing.push_back(absl::StrCat("switchyard.", table));
+  for (const std::string& table : OwnTables(session_.server_version())) {
+    if (!there.contains(table)) missing.push_back("switchyard." + table);
   }
   if (!missing.empty()) {
     Add(absl::StrFormat("the source has no %s", absl::StrJoin(missing, ", ")),
@@ -202,25 +235,20 @@ absl::Status Verifier::CheckOwnTables() {
 
 absl::Status Verifier::CheckPublication() {
   const std::string name = QuoteIdentifier(options_.names.publication);
+  const int version = session_.server_version();
   ASSIGN_OR_RETURN(
       const pg::Result row,
-      session_.Query(
-          absl::StrFormat(R"(
-    SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot,
-           %s
+      session_.Query(absl::StrFormat(R"(
+    SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, %s, %s
     FROM pg_publication WHERE pubname = $1)",
-                          session_.server_version() >= 180000 ? "pubgencols <> 'n'" : "false"),
-          {options_.names.publication}));
+                                     version >= pg::kPublishesRoots ? "pubviaroot" : "false",
+                                     version >= 180000 ? "pubgencols <> 'n'" : "false"),
+                     {options_.names.publication}));
   if (row.rows() == 0) {
-    std::set<const Table*> seen;
-    std::vector<const Table*> tables;
-    for (const Table* table : RowTables(catalog_)) {
-      const Table& published = Published(catalog_, *table);
-      if (seen.insert(&published).second) tables.push_back(&published);
-    }
+    const std::string tables = PublishedList(catalog_);
     Add(absl::StrFormat("there is no publication %s", name),
         options_.whole && !tables.empty()
-            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, TableList(tables))
+            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, tables)
             : "run, as its owner, what `switchyard check --print-setup FILE` prints");
     return absl::OkStatus();
   }
@@ -266,6 +294,9 @@ absl::Status Verifier::CheckPublishedTables() {
     published.insert(rows.i64(i, 0));
     if (rows.boolean(i, 1)) filtered.insert(rows.i64(i, 0));
   }
+  if (HasMessageTable(session_.server_version())) {
+    RETURN_IF_ERROR(CheckMessageTable(published));
+  }
   for (const Table* table : RowTables(catalog_)) {
     const Table& named = Published(catalog_, *table);
     if (!published.contains(table->oid)) {
@@ -280,6 +311,20 @@ absl::Status Verifier::CheckPublishedTables() {
           table->oid);
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
+  ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+    SELECT c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE s.nspname || '.' || c.relname = $1)",
+                                                        {kMessageTable}));
+  if (row.rows() == 0 || published.contains(row.i64(0, 0))) return absl::OkStatus();
+  const std::string name = QuoteIdentifier(options_.names.publication);
+  Add(absl::StrFormat("publication %s lacks table %s, by which a stream of an idle database goes "
+                      "on before Postgres 14",
+                      name, kMessageTable),
+      absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, kMessageTable));
   return absl::OkStatus();
 }
 
@@ -350,10 +395,8 @@ std::string GrantsSql(const SourceOptions& options, const catalog::Catalog& cata
   const std::string role = QuoteIdentifier(options.role);
   std::set<std::string> schemas;
   for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
-  std::string tables;
-  for (const char* table : kTables) {
-    absl::StrAppend(&tables, tables.empty() ? "" : ",\n  ", "switchyard.", table);
-  }
+  std::vector<std::string> tables = OwnTables(catalog.server_version);
+  for (std::string& table : tables) table.insert(0, "switchyard.");
   return absl::StrFormat(R"(
 -- What it may do.
 GRANT CONNECT ON DATABASE %2$s TO %1$s;
@@ -366,29 +409,25 @@ GRANT SELECT ON
   TO %1$s;
 )",
                          role, QuoteIdentifier(catalog.database), absl::StrJoin(schemas, ", "),
-                         tables, TableList(RowTables(catalog)));
+                         absl::StrJoin(tables, ",\n  "), TableList(RowTables(catalog)));
 }
 
 std::string PublicationSql(const SourceOptions& options, const catalog::Catalog& catalog) {
   const std::string name = QuoteIdentifier(options.names.publication);
   const std::string create = absl::StrFormat(
       "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN\n"
-      "    CREATE PUBLICATION %s WITH (publish = 'insert, update, delete, truncate',\n"
-      "      publish_via_partition_root = false);\n  END IF;\nEND",
-      QuoteLiteral(options.names.publication), name);
-  std::set<uint32_t> seen;
-  std::vector<const Table*> tables;
-  for (const Table& table : catalog.tables) {
-    const Table& published = Published(catalog, table);
-    if (seen.insert(published.oid).second) tables.push_back(&published);
-  }
+      "    CREATE PUBLICATION %s WITH (publish = 'insert, update, delete, truncate'%s);\n"
+      "  END IF;\nEND",
+      QuoteLiteral(options.names.publication), name,
+      catalog.server_version >= pg::kPublishesRoots ? ",\n      publish_via_partition_root = false"
+                                                    : "");
   return absl::StrFormat(R"(
 -- What is captured. Tables that are in it already are not touched by SET TABLE.
 DO %1$s;
 ALTER PUBLICATION %2$s SET TABLE
   %3$s;
 )",
-                         QuoteLiteral(create), name, TableList(tables));
+                         QuoteLiteral(create), name, PublishedList(catalog));
 }
 
 }  // namespace
@@ -412,13 +451,39 @@ std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
   return faults;
 }
 
+std::vector<std::string> VersionNotes(const catalog::Catalog& catalog) {
+  std::vector<std::string> notes;
+  if (catalog.server_version < pg::kSendsMessages) {
+    notes.push_back(
+        absl::StrFormat("before Postgres 14 logical replication shows no messages: while OLD is "
+                        "idle capture writes its row of %s instead, which is in the publication",
+                        kMessageTable));
+  }
+  if (catalog.server_version < pg::kReadsCtidRanges) {
+    notes.emplace_back(
+        "before Postgres 14 no part of a table can be read alone: each is copied over one "
+        "connection, however large it is");
+  }
+  const bool partitions =
+      std::ranges::any_of(catalog.tables, [](const Table& table) { return table.kind == 'p'; });
+  if (catalog.server_version < pg::kPublishesRoots && partitions) {
+    notes.emplace_back(
+        "before Postgres 13 a partitioned table can't be published: each partition is, by itself. "
+        "Of one made later nothing is captured, and its table is suspect, until OLD's owner runs "
+        "again what `switchyard check --print-setup FILE` prints and the table is copied again: "
+        "switchyard recopy FILE TABLE");
+  }
+  return notes;
+}
+
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
                                            const catalog::Catalog& catalog) {
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
   if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
   // The publication waits for whoever vacuums a table, who waits in turn for the rights of that
   // table once they have been granted: so those come last.
-  return absl::StrFormat(R"(SET client_encoding = 'UTF8';
+  return absl::StrFormat(
+      R"(SET client_encoding = 'UTF8';
 -- Makes a database ready to be the source of stream %s.
 -- Run it as the owner of the tables, with CREATE on the database; it may be run again:
 --   psql -v ON_ERROR_STOP=1 -f THIS_FILE
@@ -433,12 +498,12 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL lock_timeout = '10s';
 
 %s
-%s%s%s
+%s%s%s%s
 COMMIT;
 )",
-                         options.names.stream,
-                         catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
-                         PublicationSql(options, catalog), GrantsSql(options, catalog));
+      options.names.stream, catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
+      HasMessageTable(catalog.server_version) ? absl::StrCat("\n", kSourceBefore14Sql) : "",
+      PublicationSql(options, catalog), GrantsSql(options, catalog));
 }
 
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,

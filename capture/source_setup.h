@@ -48,6 +48,9 @@ struct SourceFault {
 // would fail on the source once published. Asked before a publication exists.
 std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog);
 
+// What a source of an older version has to do without, a sentence each.
+std::vector<std::string> VersionNotes(const catalog::Catalog& catalog);
+
 // The SQL the owner of the source runs, whole and repeatable. FailedPrecondition with all faults
 // of CheckTables: a publication of such tables would break the source's own updates.
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::capture {
 namespace {
@@ -147,18 +148,19 @@ absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stre
 
 absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const std::string& slot) {
   const int version = session.server_version();
-  const char* invalidation = version >= 170000 ? "invalidation_reason"
-                             : version >= 160000
-                                 ? "CASE WHEN conflicting THEN 'conflicting' END"
-                                 : "CASE wal_status WHEN 'lost' THEN wal_status END";
+  const char* invalidation = version >= 170000   ? "invalidation_reason"
+                             : version >= 160000 ? "CASE WHEN conflicting THEN 'conflicting' END"
+                                                 : "NULL";
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       session.Query(
-          absl::StrFormat("SELECT slot_type = 'logical' AND plugin = 'pgoutput', two_phase, "
-                          "database, confirmed_flush_lsn, "
-                          "coalesce(%s, CASE wal_status WHEN 'lost' THEN wal_status END) "
+          absl::StrFormat("SELECT slot_type = 'logical' AND plugin = 'pgoutput', %s, "
+                          "database, confirmed_flush_lsn, coalesce(%s, %s) "
                           "FROM pg_replication_slots WHERE slot_name = $1",
-                          invalidation),
+                          version >= pg::kTwoPhaseSlots ? "two_phase" : "false", invalidation,
+                          version >= pg::kTellsSlotWal
+                              ? "CASE wal_status WHEN 'lost' THEN wal_status END"
+                              : "NULL"),
           {slot}));
   if (rows.rows() == 0) return std::nullopt;
   SlotState state;

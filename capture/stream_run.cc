@@ -355,7 +355,7 @@ absl::Status StreamRun::BeginEpoch() {
   RETURN_IF_ERROR(MendedByNextEpoch(Annotate(BeginCopyTopic(epoch), "copy topic")));
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
   publisher_ = std::make_unique<Publisher>(
-      Publisher::Options{.epoch = epoch, .start = start_}, *writer_,
+      Publisher::Options{.stream = names.stream, .epoch = epoch, .start = start_}, *writer_,
       [this](const RelationMessage& relation) { return FindTable(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
   StartHelpers();
@@ -526,6 +526,7 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
 }
 
 absl::Status StreamRun::Housekeep() {
+  RETURN_IF_ERROR(publisher_->TellPosition(absl::Now()));
   const Lsn confirmed = publisher_->Confirm();
   if (confirmed.value() != stats_.confirmed) {
     SY_FAULT_POINT("capture.before_acknowledge");

@@ -99,6 +99,9 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
     report->faults.push_back(
         {.where = Where::kOld, .message = fault.problem, .remedy = fault.remedy});
   }
+  for (const std::string& note : capture::VersionNotes(old_side.catalog)) {
+    report->facts.push_back("OLD: " + note);
+  }
   if (file.name.empty()) return absl::OkStatus();
   return CheckStream(*old_side.session, options.names, old_side.catalog, report);
 }

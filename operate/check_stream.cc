@@ -8,6 +8,7 @@
 #include "capture/stream_check.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::operate {
 namespace {
@@ -47,6 +48,7 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
         "lost and everything is copied again; set it to 0 or to days",
         idle.str(i, 0), slot));
   }
+  if (session.server_version() < pg::kCountsWal) return absl::OkStatus();
   // What a night writes is guessed from what was written since the statistics began.
   ASSIGN_OR_RETURN(const pg::Result kept, session.Query(absl::StrFormat(R"(
     SELECT pg_size_pretty(k.bytes), pg_size_pretty(n.bytes)

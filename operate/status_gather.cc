@@ -9,6 +9,7 @@
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
+#include "common/pg/server_version.h"
 #include "common/pg/slot.h"
 #include "common/records/missed_rows.h"
 #include "operate/connect.h"
@@ -54,10 +55,14 @@ absl::StatusOr<bool> TableExists(pg::Session& session, const std::string& table)
 }
 
 absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT active, coalesce(wal_status, ''), restart_lsn, confirmed_flush_lsn, safe_wal_size
-    FROM pg_replication_slots WHERE slot_name = $1)",
-                                                       {slot}));
+  const bool tells = session.server_version() >= pg::kTellsSlotWal;
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      session.Query(absl::StrFormat("SELECT active, %s, restart_lsn, confirmed_flush_lsn, %s "
+                                    "FROM pg_replication_slots WHERE slot_name = $1",
+                                    tells ? "coalesce(wal_status, '')" : "''",
+                                    tells ? "safe_wal_size" : "NULL"),
+                    {slot}));
   if (row.rows() == 0) return absl::OkStatus();
   operate::SlotFacts& out = facts->slot.emplace();
   out.name = slot;

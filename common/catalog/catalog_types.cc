@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::catalog {
 namespace internal {
@@ -100,28 +101,35 @@ constexpr char kReachable[] = R"(
           WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
             AND NOT a.attisdropped
         UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid
-        UNION ALL SELECT g.rngtypid FROM pg_range g WHERE g.rngmultitypid = t.oid) next(oid)
-      WHERE %s),
+        UNION ALL SELECT g.rngtypid FROM pg_range g WHERE %3$s = t.oid) next(oid)
+      WHERE %1$s),
     reach AS (
-      SELECT t.* FROM step JOIN pg_type t ON t.oid = step.oid WHERE %s))";
+      SELECT t.* FROM step JOIN pg_type t ON t.oid = step.oid WHERE %2$s))";
 
-std::string WithReach() {
+// Of a row g of pg_range.
+const char* MultirangeSql(const pg::Session& session) {
+  return session.server_version() >= pg::kMultiranges ? "g.rngmultitypid" : "0::oid";
+}
+
+std::string WithReach(const pg::Session& session) {
   const std::string owned = UserOwnedSql("pg_type", "t.oid", "t.typnamespace");
-  return absl::StrFormat(kReachable, owned, owned);
+  return absl::StrFormat(kReachable, owned, owned, MultirangeSql(session));
 }
 
 absl::Status TypeLoader::LoadReachable() {
-  ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(absl::StrCat(WithReach(), R"(
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session_.Query(WithReach(session_) + absl::StrFormat(R"(
     SELECT t.oid, s.nspname, t.typname, t.typtype,
            CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem
                 WHEN t.typtype = 'm' THEN (SELECT g.rngtypid FROM pg_range g
-                                           WHERE g.rngmultitypid = t.oid)
+                                           WHERE %1$s = t.oid)
                 ELSE 0 END,
-           coalesce((SELECT m.typname FROM pg_range g JOIN pg_type m ON m.oid = g.rngmultitypid
+           coalesce((SELECT m.typname FROM pg_range g JOIN pg_type m ON m.oid = %1$s
                      WHERE g.rngtypid = t.oid), '')
     FROM reach t JOIN pg_namespace s ON s.oid = t.typnamespace
-    ORDER BY t.oid)"),
-                                                         {tables_}));
+    ORDER BY t.oid)",
+                                                                        MultirangeSql(session_)),
+                                  {tables_}));
   for (int i = 0; i < rows.rows(); ++i) {
     const uint32_t oid = Oid(rows, i, 0);
     const char kind = rows.text(i, 3)[0];
@@ -143,7 +151,7 @@ absl::Status TypeLoader::LoadReachable() {
 }
 
 absl::Status TypeLoader::LoadPieces() {
-  const std::string sql = absl::StrCat(WithReach(), R"(,
+  const std::string sql = absl::StrCat(WithReach(session_), R"(,
     piece AS (
       SELECT e.enumtypid AS type, e.enumsortorder AS position, e.enumlabel::text AS name,
              0::oid AS part, -1 AS modifier, 0::oid AS collation

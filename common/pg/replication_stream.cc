@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
 #include "common/pg/replication_message.h"
+#include "common/pg/server_version.h"
 #include "common/pg/session.h"
 
 namespace switchyard::pg {
@@ -157,12 +158,13 @@ absl::StatusOr<absl::Duration> FeedbackInterval(Session& session) {
   return std::clamp(timeout / 4, kFeedbackIntervalMin, kFeedbackIntervalMax);
 }
 
-std::string StartCommand(const ReplicationOptions& options) {
+std::string StartCommand(const ReplicationOptions& options, int server_version) {
   std::string command = absl::StrFormat(
       "START_REPLICATION SLOT %s LOGICAL %s (\"proto_version\" '1', \"publication_names\" %s",
       QuoteIdentifier(options.slot), options.start.ToString(),
       QuoteLiteral(QuoteIdentifier(options.publication)));
-  if (options.messages) command += ", \"messages\" 'true'";
+  const bool sends = server_version >= kSendsMessages;
+  if (options.messages && sends) command += ", \"messages\" 'true'";
   return command + ")";
 }
 
@@ -177,7 +179,8 @@ absl::StatusOr<std::unique_ptr<ReplicationStream>> ReplicationStream::Start(
                                                    .replication = true},
                                                   cancel));
   ASSIGN_OR_RETURN(const absl::Duration interval, FeedbackInterval(*session));
-  RETURN_IF_ERROR(internal::AsPrecondition(session->BeginCopyBoth(StartCommand(options))));
+  RETURN_IF_ERROR(internal::AsPrecondition(
+      session->BeginCopyBoth(StartCommand(options, session->server_version()))));
   return std::make_unique<ReplicationStreamImpl>(std::move(session), interval, cancel);
 }
 

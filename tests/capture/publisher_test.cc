@@ -22,11 +22,11 @@ class PublisherTest : public ::testing::Test {
     auto writer = log_.OpenWriter("changes");
     ASSERT_OK(writer);
     writer_ = *std::move(writer);
-    publisher_ =
-        std::make_unique<Publisher>(Publisher::Options{.epoch = 7, .start = Lsn(100)}, *writer_,
-                                    [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
-                                      return TableFacts{.root = root_, .columns = columns_};
-                                    });
+    publisher_ = std::make_unique<Publisher>(
+        Publisher::Options{.stream = "shop.forward", .epoch = 7, .start = Lsn(100)}, *writer_,
+        [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+          return TableFacts{.root = root_, .columns = columns_};
+        });
   }
 
   absl::Status Send(const std::string& bytes) {
@@ -134,6 +134,7 @@ TEST_F(PublisherTest, ConfirmsACommitOnlyOnceItIsDurable) {
   ASSERT_OK(Commit(110, 120));
   ASSERT_OK(Begin(120));
   ASSERT_OK(Commit(120, 130));
+  ASSERT_OK(publisher_->TellPosition(absl::FromUnixSeconds(1'000)));
   EXPECT_EQ(publisher_->Confirm(), Lsn(100));
   EXPECT_TRUE(publisher_->pending());
   log_.ReleaseDurability();
@@ -160,11 +161,13 @@ TEST_F(PublisherTest, KeepalivesBecomeHeartbeatsOnceASecondAndOnlyBetweenTransac
   ASSERT_OK(publisher_->Keepalive(Lsn(109), 0, start + absl::Seconds(10), true));
   ASSERT_OK(Commit(110, 120));
   ASSERT_OK(publisher_->Keepalive(Lsn(115), 0, start + absl::Seconds(20), true));
+  ASSERT_OK(publisher_->Keepalive(Lsn(115), 0, start + absl::Seconds(30), true));  // no news
   const std::vector<Event> events = Events();
-  ASSERT_EQ(events.size(), 2u);
+  ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0].heartbeat().lsn(), 105u);
   EXPECT_EQ(events[0].heartbeat().time_us(), 77);
   EXPECT_EQ(events[1].heartbeat().lsn(), 107u);
+  EXPECT_EQ(events[2].heartbeat().lsn(), 120u);
   EXPECT_EQ(publisher_->Confirm(), Lsn(120));
 }
 
@@ -205,6 +208,72 @@ TEST_F(PublisherTest, RefusesAStreamOutOfOrder) {
   refused(Send(Builder('O').U64(42).CString("late").Take()));
 }
 
+// The log must end where the slot was moved to: else the next start finds changes missing.
+TEST_F(PublisherTest, EmptyTransactionsAreAcknowledgedOnceTheLogTellsOfThem) {
+  const absl::Time start = absl::FromUnixSeconds(1'000);
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Commit(110, 120));
+  EXPECT_EQ(publisher_->Confirm(), Lsn(100));
+  ASSERT_OK(publisher_->TellPosition(start));
+  ASSERT_OK(Begin(130));
+  ASSERT_OK(publisher_->TellPosition(start + absl::Seconds(10)));  // not within one
+  ASSERT_OK(Commit(130, 140));
+  ASSERT_OK(publisher_->TellPosition(start + absl::Milliseconds(900)));
+  EXPECT_EQ(Events().size(), 1u);
+  EXPECT_EQ(publisher_->Confirm(), Lsn(120));
+  ASSERT_OK(publisher_->TellPosition(start + absl::Seconds(1)));
+  ASSERT_OK(publisher_->TellPosition(start + absl::Seconds(2)));
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].heartbeat().lsn(), 120u);
+  EXPECT_EQ(events[1].heartbeat().lsn(), 140u);
+  EXPECT_EQ(publisher_->Confirm(), Lsn(140));
+}
+
+// Before Postgres 14 they are rows of a table, whatever is done to it.
+TEST_F(PublisherTest, RowsOfTheMessageTableAreMessages) {
+  constexpr uint32_t kMessages = 77;
+  const auto relation = [](std::string_view name) {
+    return Builder('R')
+        .U32(kMessages)
+        .CString("switchyard")
+        .CString(name)
+        .Raw("d")
+        .U16(3)
+        .Column(true, "stream", 25, -1)
+        .Column(false, "prefix", 25, -1)
+        .Column(false, "content", 25, -1)
+        .Take();
+  };
+  const auto write = [](char op, const std::string& stream, const std::string& prefix) {
+    return Builder(op).U32(kMessages).Raw("N").Tuple({"t:" + stream, "t:" + prefix, "t:x"}).Take();
+  };
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Send(relation("capture_message")));
+  ASSERT_OK(Send(write('I', "shop.forward", kHeartbeatPrefix)));
+  ASSERT_OK(Commit(110, 120));
+  ASSERT_OK(Begin(130));
+  ASSERT_OK(Send(write('U', "shop.forward", "marker")));
+  ASSERT_OK(Send(write('U', "other.forward", "not ours")));
+  ASSERT_OK(Send(Builder('D').U32(kMessages).Raw("K").Tuple({"t:shop.forward", "n", "n"}).Take()));
+  ASSERT_OK(Send(Builder('T').U32(1).U8(0).U32(kMessages).Take()));
+  ASSERT_OK(Commit(130, 140));
+  const std::vector<Event> events = Events();
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0].heartbeat().lsn(), 120u);
+  EXPECT_EQ(events[1].begin().commit_lsn(), 130u);
+  EXPECT_EQ(events[2].message().prefix(), "marker");
+  EXPECT_EQ(events[2].message().lsn(), 130u);
+  EXPECT_EQ(events[3].commit().rows(), 0u);
+  EXPECT_EQ(publisher_->Confirm(), Lsn(140));
+  // By another name it is somebody else's table.
+  ASSERT_OK(Begin(150));
+  ASSERT_OK(Send(relation("renamed")));
+  ASSERT_OK(Send(write('U', "shop.forward", "marker")));
+  ASSERT_OK(Commit(150, 160));
+  EXPECT_EQ(Events().size(), 8u);
+}
+
 TEST_F(PublisherTest, AFailedRootLookupStopsBeforeTheRows) {
   Publisher publisher({.epoch = 7, .start = Lsn(100)}, *writer_,
                       [](const RelationMessage&) -> absl::StatusOr<TableFacts> {
@@ -237,11 +306,11 @@ class SmallWriter : public eventlog::LogWriter {
 
 TEST_F(PublisherTest, ARowThatTheLogCannotHoldIsNamedWithTheWayOut) {
   SmallWriter small;
-  publisher_ =
-      std::make_unique<Publisher>(Publisher::Options{.epoch = 7, .start = Lsn(100)}, small,
-                                  [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
-                                    return TableFacts{.root = root_};
-                                  });
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Options{.stream = "shop.forward", .epoch = 7, .start = Lsn(100)}, small,
+      [this](const RelationMessage&) -> absl::StatusOr<TableFacts> {
+        return TableFacts{.root = root_};
+      });
   ASSERT_OK(Begin(0x16B3748));
   ASSERT_OK(Relation());
   ASSERT_OK(Insert("1"));

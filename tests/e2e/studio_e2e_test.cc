@@ -160,7 +160,7 @@ TEST_F(StudioTest, NewFollowsTheOldApplication) {
 }
 
 TEST_F(StudioTest, NewOnPostgres18FollowsTheOldApplication) {
-  const std::string bin_dir = Postgres18Binaries();
+  const std::string bin_dir = PostgresBinaries(18);
   if (bin_dir.empty()) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
   ASSERT_NO_FATAL_FAILURE(
       StartExample({.scale = 5, .nasty = true, .new_db = {.bin_dir = bin_dir}}));

@@ -227,7 +227,7 @@ TEST_F(ValueTypesTest, EveryTypeArrivesWithAnEqualText) {
 }
 
 TEST_F(ValueTypesTest, EveryTypeArrivesOnPostgres18WithAnEqualText) {
-  const std::string bin_dir = Postgres18Binaries();
+  const std::string bin_dir = PostgresBinaries(18);
   if (bin_dir.empty()) GTEST_SKIP() << "SWITCHYARD_PG18_BIN is not set; scripts/test sets it";
   ASSERT_NO_FATAL_FAILURE(Start(bin_dir));
   FollowThroughCopyAndStream();

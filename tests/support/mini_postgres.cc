@@ -99,9 +99,11 @@ absl::StatusOr<std::string> DefaultPostgresBinaries() {
   return absl::NotFoundError("no Postgres binaries found: set SWITCHYARD_PG_BIN to their folder");
 }
 
-std::string Postgres18Binaries() {
-  const char* set = getenv("SWITCHYARD_PG18_BIN");
-  return set == nullptr ? "" : set;
+std::string PostgresBinaries(int major) {
+  const char* set = getenv(absl::StrCat("SWITCHYARD_PG", major, "_BIN").c_str());
+  if (set != nullptr && *set != '\0') return set;
+  const auto own = DefaultPostgresBinaries();
+  return own.ok() && MajorOf(*own) == major ? *own : "";
 }
 
 absl::StatusOr<std::unique_ptr<MiniPostgres>> MiniPostgres::Start(Options options) {

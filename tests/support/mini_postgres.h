@@ -26,9 +26,9 @@
 
 namespace switchyard::testing {
 
-// Folder of initdb and postgres of version 18: $SWITCHYARD_PG18_BIN, which scripts/test sets. Empty
-// without it.
-std::string Postgres18Binaries();
+// Folder of initdb and postgres of a version: $SWITCHYARD_PG18_BIN for 18, which scripts/test sets,
+// else that of the system's own if it is of this version. Empty without either.
+std::string PostgresBinaries(int major);
 
 class MiniPostgres {
  public:

@@ -86,13 +86,12 @@ absl::Status Initdb(const std::string& bin_dir, const std::string& target) {
   if (mkdir(building.c_str(), 0700) != 0) return absl::ErrnoToStatus(errno, building);
   const User user = UnprivilegedUser();
   if (chown(building.c_str(), user.uid, user.gid) != 0) return absl::ErrnoToStatus(errno, building);
-  RETURN_IF_ERROR(
-      Run({.argv = {bin_dir + "/initdb", "-D", building + "/data", "-U", "postgres", "-A", "trust",
-                    "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"},
-           .environment = PostgresEnvironment(bin_dir),
-           .output_path = building + "/initdb.log",
-           .work_dir = building,
-           .drop_root = true}));
+  RETURN_IF_ERROR(Run({.argv = {bin_dir + "/initdb", "-D", building + "/data", "-U", "postgres",
+                                "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"},
+                       .environment = PostgresEnvironment(bin_dir),
+                       .output_path = building + "/initdb.log",
+                       .work_dir = building,
+                       .drop_root = true}));
   if (rename(building.c_str(), target.c_str()) != 0) return absl::ErrnoToStatus(errno, target);
   return absl::OkStatus();
 }
