@@ -23,7 +23,7 @@ TEST_F(KafkaChaosTest, NewIsTheMappingOfOldWhateverDiesTheBrokerToo) {
     return kafka->Restart();
   };
   // Also NEW on another version, where there is one.
-  Survive({.new_db = {.bin_dir = Postgres18Binaries()},
+  Survive({.new_db = {.bin_dir = PostgresBinaries(18)},
            .log = absl::StrCat("log: {kafka: {bootstrap.servers: \"", kafka->bootstrap_servers(),
                                "\", single_broker: true}}")},
           {{"the broker killed", broker_killed}, {"the broker killed", broker_killed}});

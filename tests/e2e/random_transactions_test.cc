@@ -234,7 +234,7 @@ class RandomTransactionsTest : public ::testing::TestWithParam<std::tuple<uint64
     std::cout << "seed " << seed_ << "; again: SWITCHYARD_RANDOM_SEED=" << seed_ << "\n";
     std::ofstream(file_) << "setup: [new.sql]\n" << kRandomMigration;
     std::ofstream(folder_.path() + "/new.sql") << kRandomNew;
-    const std::string new_bin_dir = seed_ % 2 == 0 ? Postgres18Binaries() : "";
+    const std::string new_bin_dir = seed_ % 2 == 0 ? PostgresBinaries(18) : "";
     ASSERT_OK_AND_ASSIGN(old_db_, MiniPostgres::Start({.settings = {{"wal_level", "logical"}}}));
     ASSERT_OK_AND_ASSIGN(new_db_, MiniPostgres::Start({.bin_dir = new_bin_dir}));
     std::cout << "NEW is Postgres " << *new_db_->Scalar("postgres", "SHOW server_version") << "\n";
