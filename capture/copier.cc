@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -209,8 +210,50 @@ absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
     }
     ASSIGN_OR_RETURN(snapshot, std::move(taken));
   }
+  RETURN_IF_ERROR(TakeLeavesOf(session, *snapshot, &records));
   RETURN_IF_ERROR(CopyAsOf(session, *snapshot, records));
   return true;
+}
+
+// Partitions come and go between a look at them and the snapshot: the rows of one that left would
+// be copied for ever, and those that one brought with it never.
+absl::Status Copier::TakeLeavesOf(pg::Session& session, Snapshot& snapshot,
+                                  std::vector<CopyRecord>* records) {
+  std::map<uint32_t, CopyRecord> whole;  // by root: any of its leaves that are copied together
+  std::set<uint32_t> roots;
+  for (const CopyRecord& record : *records) {
+    if (record.root_id == 0) continue;
+    roots.insert(record.root_id);
+    if (record.whole) whole.emplace(record.root_id, record);
+  }
+  if (roots.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<Leaf> leaves, LoadLeaves(snapshot, roots));
+  std::set<uint32_t> there;
+  for (const Leaf& leaf : leaves) there.insert(leaf.table.oid);
+  std::vector<uint32_t> left;
+  std::erase_if(*records, [&](const CopyRecord& record) {
+    const bool gone = record.root_id != 0 && !there.contains(record.relation_id);
+    if (gone) left.push_back(record.relation_id);
+    return gone;
+  });
+  RETURN_IF_ERROR(ForgetCopies(session, options_.names.stream, left));
+  for (const Leaf& leaf : leaves) {
+    const auto like = whole.find(leaf.root_id);
+    if (like == whole.end() ||
+        std::ranges::count(*records, leaf.table.oid, &CopyRecord::relation_id) > 0) {
+      continue;
+    }
+    RETURN_IF_ERROR(
+        RequestCopies(session, options_.names.stream, {&leaf.table}, like->second.recopy));
+    records->push_back({.relation_id = leaf.table.oid,
+                        .schema = leaf.table.schema,
+                        .name = leaf.table.name,
+                        .recopy = like->second.recopy,
+                        .root_id = leaf.root_id,
+                        .rows_estimate = leaf.table.rows_estimate,
+                        .bytes_estimate = leaf.table.bytes});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,

@@ -66,6 +66,9 @@ class Copier {
   absl::StatusOr<bool> CopyUnfinished(pg::Session& session);
   absl::Status CopyAsOf(pg::Session& session, Snapshot& snapshot,
                         const std::vector<CopyRecord>& records);
+  // Adds the partitions that the snapshot has, and takes out those that it has not.
+  absl::Status TakeLeavesOf(pg::Session& session, Snapshot& snapshot,
+                            std::vector<CopyRecord>* records);
   absl::Status Follow(pg::Session& session, CopyRound& round);
   absl::Status TakeRequested(pg::Session& session);
   absl::Status Flush(pg::Session& session, CopyRound& round);

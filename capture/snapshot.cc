@@ -12,8 +12,29 @@ namespace {
 
 using event::v1::Relation;
 
+// The functions that tell of a partition tree tell of it as it is now, whatever the snapshot.
+constexpr char kLeavesSql[] = R"(
+  WITH RECURSIVE tree(root, oid, kind) AS (
+    SELECT c.oid, c.oid, c.relkind FROM pg_class c WHERE c.oid = ANY($1::oid[])
+    UNION ALL
+    SELECT t.root, c.oid, c.relkind
+    FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE t.kind = 'p' AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')
+  SELECT t.root, c.oid, s.nspname, c.relname, c.reltuples::bigint,
+         -- As of the last ANALYZE: asking for the real ones would wait for locks.
+         8192 * (c.relpages + coalesce(x.relpages, 0))::bigint
+  FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace s ON s.oid = c.relnamespace
+  LEFT JOIN pg_class x ON x.oid = c.reltoastrelid AND x.oid <> 0
+  WHERE t.kind = 'r' AND t.oid <> t.root ORDER BY c.oid)";
+
 // One row per column, or one with NULLs for a table without any.
 constexpr char kDescribeSql[] = R"(
+  WITH RECURSIVE up(oid, above) AS (
+    SELECT oid, oid FROM unnest($1::oid[]) AS wanted(oid)
+    UNION ALL
+    SELECT u.oid, i.inhparent
+    FROM up u JOIN pg_inherits i ON i.inhrelid = u.above
+    JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
   SELECT c.oid, s.nspname, c.relname, c.relreplident, c.relfilenode,
          coalesce(root.oid, 0), coalesce(root_schema.nspname, ''), coalesce(root.relname, ''),
          a.attname, a.atttypid, a.atttypmod,
@@ -27,7 +48,9 @@ constexpr char kDescribeSql[] = R"(
   FROM unnest($1::oid[]) WITH ORDINALITY AS wanted(oid, position)
   JOIN pg_class c ON c.oid = wanted.oid
   JOIN pg_namespace s ON s.oid = c.relnamespace
-  LEFT JOIN pg_class root ON c.relispartition AND root.oid = pg_partition_root(c.oid)
+  LEFT JOIN up ON up.oid = c.oid AND up.above <> c.oid
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = up.above)
+  LEFT JOIN pg_class root ON root.oid = up.above
   LEFT JOIN pg_namespace root_schema ON root_schema.oid = root.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     AND a.attgenerated = ''
@@ -64,6 +87,23 @@ absl::StatusOr<Snapshot> Snapshot::Take(const pg::SlotOptions& options, const Ca
                                   "clock_timestamp()) * 1000000)::bigint"));
   return Snapshot(std::move(session), slot->consistent_point(), exported.str(0, 0),
                   exported.i64(0, 1));
+}
+
+absl::StatusOr<std::vector<Leaf>> LoadLeaves(Snapshot& snapshot,
+                                             const std::set<uint32_t>& root_ids) {
+  const std::string oids = absl::StrCat("{", absl::StrJoin(root_ids, ","), "}");
+  ASSIGN_OR_RETURN(const pg::Result rows, snapshot.session().Query(kLeavesSql, {oids}));
+  std::vector<Leaf> leaves;
+  for (int i = 0; i < rows.rows(); ++i) {
+    Leaf& leaf = leaves.emplace_back();
+    leaf.root_id = static_cast<uint32_t>(rows.i64(i, 0));
+    leaf.table.oid = static_cast<uint32_t>(rows.i64(i, 1));
+    leaf.table.schema = rows.str(i, 2);
+    leaf.table.name = rows.str(i, 3);
+    leaf.table.rows_estimate = rows.i64(i, 4);
+    leaf.table.bytes = rows.i64(i, 5);
+  }
+  return leaves;
 }
 
 absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,

@@ -13,12 +13,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "common/base/cancel.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "common/pg/slot.h"
 #include "proto/event.pb.h"
@@ -52,6 +54,15 @@ struct CopyTable {
   event::v1::Relation relation;  // without generated columns
   uint32_t file_node = 0;        // pg_class.relfilenode
 };
+
+struct Leaf {
+  uint32_t root_id = 0;
+  catalog::Table table;  // its name and size
+};
+
+// The partitions, at the end of their trees, that these tables have in the snapshot. Takes no lock.
+absl::StatusOr<std::vector<Leaf>> LoadLeaves(Snapshot& snapshot,
+                                             const std::set<uint32_t>& root_ids);
 
 // Those of `relation_ids` that exist in the snapshot. Takes no lock on them.
 absl::StatusOr<std::vector<CopyTable>> DescribeTables(Snapshot& snapshot,

@@ -218,8 +218,23 @@ absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
              {stream, Array(oids)});
 }
 
+absl::Status ForgetCopies(pg::Session& session, const std::string& stream,
+                          const std::vector<uint32_t>& relation_ids) {
+  return Run(
+      session,
+      "DELETE FROM switchyard.capture_copy WHERE stream = $1 AND relation_id = ANY($2::oid[])",
+      {stream, Array(relation_ids)});
+}
+
 absl::StatusOr<std::vector<CopyRecord>> LoadUnfinishedCopies(pg::Session& session,
                                                              const std::string& stream) {
+  // Partitions that were detached: nobody maps them now.
+  RETURN_IF_ERROR(Run(session, R"(
+    DELETE FROM switchyard.capture_copy c USING pg_class k
+    WHERE c.stream = $1 AND c.state <> 'done' AND k.oid = c.relation_id AND NOT k.relispartition
+      AND NOT EXISTS (SELECT FROM switchyard.capture_table t
+                      WHERE t.stream = c.stream AND t.relation_id = c.relation_id))",
+                      {stream}));
   // Leaves that are gone neither begin again nor have others do so; one that was never begun is a
   // partition that joined, beside rows that are there already.
   RETURN_IF_ERROR(Run(session, absl::StrCat(kParts, R"(,

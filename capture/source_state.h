@@ -97,6 +97,9 @@ absl::Status RequestCopies(pg::Session& session, const std::string& stream,
 // Drops the records of tables that are not among `shapes` any more.
 absl::Status ForgetOtherCopies(pg::Session& session, const std::string& stream,
                                const TableShapes& shapes);
+// Drops the records of these tables.
+absl::Status ForgetCopies(pg::Session& session, const std::string& stream,
+                          const std::vector<uint32_t>& relation_ids);
 // Those not done, those that failed before the others, then the largest first. All leaves of a
 // table begin again with one of them: a reader can't tell the rows of one from another's, and all
 // are to be as of one point.

@@ -316,6 +316,47 @@ TEST_F(CaptureCopyTest, CopiesATableAgainWhileStreaming) {
   EXPECT_THAT(Recopy("nope"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no table nope")));
 }
 
+// Whatever was known of them when the copy was asked for.
+TEST_F(CaptureCopyTest, TheLeavesOfATableAreThoseOfTheSnapshot) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  Run(kPartitioned);
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.drift_check_interval = absl::Hours(1);
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  ASSERT_TRUE(running_->AwaitStreaming());
+  AwaitCopied();
+  const auto copied = [&] {
+    return Scalar(
+        "SELECT string_agg(table_name || generation, ' ' ORDER BY table_name) FROM "
+        "switchyard.capture_copy WHERE state = 'done'");
+  };
+  Run("ALTER TABLE m DETACH PARTITION m_3; INSERT INTO m_3 VALUES (10)");
+  ASSERT_OK(Recopy("m"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+  AwaitCopied();
+  EXPECT_EQ(copied(), "m_12 m_22 t1");
+  EXPECT_EQ(Copies().back().copy_end().generation(), 2u);
+  EXPECT_EQ(std::ranges::count_if(
+                Copies(), [](const Event& event) { return event.copy_point().partitions() == 2; }),
+            2);
+  // What keeps the snapshot from being taken leaves time for more.
+  const auto busy = Other();
+  ASSERT_OK(busy->Execute("BEGIN; INSERT INTO t VALUES (1)"));
+  ASSERT_OK(Recopy("m"));
+  AwaitScalar(
+      "SELECT count(*) FROM pg_replication_slots WHERE temporary AND database = "
+      "current_database()",
+      "1");
+  Run("ALTER TABLE m DETACH PARTITION m_1; CREATE TABLE m_4 (day int PRIMARY KEY);"
+      "INSERT INTO m_4 VALUES (20); GRANT SELECT ON m_4 TO switchyard_capture;"
+      "ALTER TABLE m ATTACH PARTITION m_4 FOR VALUES FROM (20) TO (30)");
+  ASSERT_OK(busy->Execute("COMMIT"));
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE generation = 3", "1");
+  AwaitCopied();
+  EXPECT_EQ(copied(), "m_23 m_41 t1");
+}
+
 // A reader can't tell the rows of one leaf from another's.
 TEST_F(CaptureCopyTest, TheLeavesOfATableBeginAgainTogether) {
   tables_ = {{"", "t"}, {"", "m"}};
