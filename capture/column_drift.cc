@@ -101,6 +101,7 @@ struct Part {
   int64_t type_id = 0;
   int64_t modifier = -1;
   std::string type;
+  std::string version;  // of a label
 };
 struct Type {
   std::string name;
@@ -120,7 +121,8 @@ std::map<int64_t, Type> TypesOf(const std::string& text) {
                             .name = part[1].get<std::string>(),
                             .type_id = part[2].get<int64_t>(),
                             .modifier = part[3].get<int64_t>(),
-                            .type = part[4].get<std::string>()});
+                            .type = part[4].get<std::string>(),
+                            .version = part.size() < 6 ? "" : part[5].get<std::string>()});
     }
   }
   return types;
@@ -147,6 +149,9 @@ std::string PartChange(const char* what, const Part& was, const Part* is) {
   if (was.name != is->name) return absl::StrFormat("%s was renamed to %s", part, is->name);
   if (was.type_id != is->type_id || was.modifier != is->modifier) {
     return absl::StrFormat("%s is over %s now, was over %s", part, is->type, was.type);
+  }
+  if (!was.version.empty() && was.version != is->version) {
+    return part + " had another name for a while";
   }
   return "";
 }

@@ -34,7 +34,8 @@ std::vector<std::string> MissingValueChanges(const std::string& before, const st
 bool ValuesWereKept(const std::string& before, const std::string& now);
 
 // The types: [[oid, "schema.name", kind as in pg_type.typtype,
-//   [[label oid or attribute number, name, type oid, type modifier, type], ...]], ...].
+//   [[label oid or attribute number, name, type oid, type modifier, type, xmin of a label's row in
+//   pg_enum], ...]], ...].
 //
 // What changed of the types that are in both; a phrase each. An enum's new labels are no change.
 std::vector<std::string> TypeChanges(const std::string& before, const std::string& now);

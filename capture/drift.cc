@@ -41,25 +41,25 @@ constexpr char kShapesSql[] = R"(
       UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid
       UNION ALL SELECT g.rngtypid FROM pg_range g WHERE %2$s = t.oid) inner_type(oid)
     WHERE inner_type.oid >= 16384),
-  part(type, position, id, name, part_type, modifier) AS MATERIALIZED (
-    SELECT e.enumtypid, e.enumsortorder, e.oid::bigint, e.enumlabel::text, 0::oid, -1
+  part(type, position, id, name, part_type, modifier, version) AS MATERIALIZED (
+    SELECT e.enumtypid, e.enumsortorder, e.oid::bigint, e.enumlabel::text, 0::oid, -1, e.xmin::text
     FROM pg_enum e WHERE e.enumtypid IN (SELECT type FROM reach)
     UNION ALL
-    SELECT t.oid, a.attnum, a.attnum, a.attname, a.atttypid, a.atttypmod
+    SELECT t.oid, a.attnum, a.attnum, a.attname, a.atttypid, a.atttypmod, ''
     FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
     WHERE t.oid IN (SELECT type FROM reach) AND t.typtype = 'c' AND a.attnum > 0
       AND NOT a.attisdropped
     UNION ALL
-    SELECT t.oid, 0, 0, '', t.typbasetype, t.typtypmod
+    SELECT t.oid, 0, 0, '', t.typbasetype, t.typtypmod, ''
     FROM pg_type t WHERE t.oid IN (SELECT type FROM reach) AND t.typtype = 'd'
     UNION ALL
-    SELECT g.rngtypid, 0, 0, '', g.rngsubtype, -1
+    SELECT g.rngtypid, 0, 0, '', g.rngsubtype, -1, ''
     FROM pg_range g WHERE g.rngtypid IN (SELECT type FROM reach)),
   whole(type, shape) AS MATERIALIZED (
     SELECT t.oid, jsonb_build_array(
              t.oid::bigint, s.nspname || '.' || t.typname, t.typtype::text,
              jsonb_agg(jsonb_build_array(p.id, p.name, p.part_type::bigint, p.modifier,
-                                         format_type(p.part_type, p.modifier))
+                                         format_type(p.part_type, p.modifier), p.version)
                        ORDER BY p.position))
     FROM part p JOIN pg_type t ON t.oid = p.type JOIN pg_namespace s ON s.oid = t.typnamespace
     GROUP BY t.oid, s.nspname, t.typname, t.typtype),

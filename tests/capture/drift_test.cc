@@ -170,6 +170,11 @@ TEST_F(DriftTest, SeesTypesThatChangeInPlaceWhereverTheyAreUsed) {
     ALTER TYPE mood RENAME VALUE 'x' TO 'ok'; COMMIT)"),
               UnorderedElementsAre(Is("t", traded), Is("listed", traded), Is("deep", traded)));
   EXPECT_THAT(Look(), IsEmpty());
+  // Rows that came in between have been read under the other name.
+  const std::string back = "type public.mood: value great had another name for a while";
+  EXPECT_THAT(After("ALTER TYPE mood RENAME VALUE 'great' TO 'x'; INSERT INTO t VALUES (1, 'x');"
+                    "ALTER TYPE mood RENAME VALUE 'x' TO 'great'"),
+              UnorderedElementsAre(Is("t", back), Is("listed", back), Is("deep", back)));
   const std::string added = "type public.slot: attribute c was added";
   EXPECT_THAT(After("ALTER TYPE slot ADD ATTRIBUTE c int"),
               UnorderedElementsAre(Is("deep", added), Is("ranged", added)));
