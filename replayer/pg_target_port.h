@@ -39,8 +39,8 @@ class PgTargetPort : public Target {
   bool in_transaction() const override { return target_.in_transaction(); }
   bool keeps_order() const override { return target_.ordered() != nullptr; }
   bool refused_by_hold() const override { return target_.stream().refused_by_hold(); }
-  absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met) override {
-    return target_.stream().AnswerHold(met);
+  absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next) override {
+    return target_.stream().AnswerHold(next);
   }
 
   absl::StatusOr<Lsn> WalPosition() override { return target_.TargetWalPosition(); }

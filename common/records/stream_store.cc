@@ -134,16 +134,17 @@ absl::Status StreamStore::Move(const Position& from, const Advance& step) {
   return moved.affected() == 1 ? absl::OkStatus() : WhyNotAt(from);
 }
 
-absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(bool met) {
+absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(Lsn next) {
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session_.QueryPrepared(
           "WITH answer AS (SELECT CASE WHEN lsn < hold_lsn AND (covered_lsn >= hold_lsn OR "
-          "$2::boolean) THEN hold_lsn END AS held_at FROM switchyard.stream WHERE name = $1), "
+          "hold_lsn <= $2::pg_lsn) THEN hold_lsn END AS held_at FROM switchyard.stream WHERE name "
+          "= $1), "
           "told AS (UPDATE switchyard.stream s SET held_at = a.held_at FROM answer a "
           "WHERE s.name = $1 AND s.held_at IS DISTINCT FROM a.held_at) "
           "SELECT hold_lsn FROM switchyard.stream WHERE name = $1",
-          {stream_, met ? "true" : "false"}));
+          {stream_, next.ToString()}));
   if (row.rows() == 0 || row.is_null(0, 0)) return std::nullopt;
   ASSIGN_OR_RETURN(const Lsn hold, Lsn::Parse(row.text(0, 0)));
   return hold;

@@ -52,8 +52,9 @@ class StreamStore {
   // Another attempt begins, which something else may keep back.
   void ForgetRefusal() { refused_by_hold_ = false; }
   // Where the stream is to be held, if at all. Tells whoever asked for it (held_at) once it stands
-  // there: `met` says that the next commit is at or past the hold.
-  absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met);
+  // there: the log was read up to there, or `next`, the first commit that is not applied (0: not
+  // known), is at or past it.
+  absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next);
   // Locks the position until the transaction ends. Aborted: it stands elsewhere.
   absl::Status LockAt(const Position& position);
 

@@ -38,7 +38,7 @@ absl::StatusOr<bool> Applier::ApplyNext(Batches& batches) {
     read_again_ = true;
   }
   if (!target_.in_transaction()) {
-    ASSIGN_OR_RETURN(hold_, target_.AnswerHold(/*met=*/false));
+    ASSIGN_OR_RETURN(hold_, target_.AnswerHold(Lsn()));
   }
   return true;
 }
@@ -104,7 +104,7 @@ bool Applier::IsHeldBack(const changes::Batch& batch) const {
 // The batch stays in memory: once released it is applied at once.
 absl::Status Applier::AwaitRelease(const changes::Batch& batch) {
   for (bool said = false; IsHeldBack(batch); said = true) {
-    ASSIGN_OR_RETURN(hold_, target_.AnswerHold(/*met=*/true));
+    ASSIGN_OR_RETURN(hold_, target_.AnswerHold(batch.first_lsn));
     if (!IsHeldBack(batch)) break;
     if (!said) {
       LogInfo("replayer", "held",

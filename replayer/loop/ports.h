@@ -69,9 +69,10 @@ class Target {
   virtual bool keeps_order() const = 0;
   // Whether it was a hold that kept the last batch back, which may have been released since.
   virtual bool refused_by_hold() const = 0;
-  // Where the stream is to be held, if at all. Tells whoever asked for it once it stands there:
-  // `met` says that the next commit is at or past the hold.
-  virtual absl::StatusOr<std::optional<Lsn>> AnswerHold(bool met) = 0;
+  // Where the stream is to be held, if at all. Tells whoever asked for it once it stands there: the
+  // log was read up to there, or `next`, the first commit that is not applied (0: not known), is at
+  // or past it.
+  virtual absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next) = 0;
 
   // Of the target's own log. What was committed before WalPosition() gave `wal` survives a crash
   // of the target once FlushedUpTo(wal).

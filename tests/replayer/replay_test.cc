@@ -518,6 +518,23 @@ TEST_F(ReplayTest, AHoldIsAnsweredAndReleasedWithoutStartingOver) {
   EXPECT_EQ(New(kSession), session);
 }
 
+// A hold that is moved on while the replayer waits at it: the commit it met was at the one before.
+TEST_F(ReplayTest, AHoldIsAnsweredByTheCommitThatIsNext) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  records::StreamStore store(*new_, options_.target.stream);
+  const auto answers = [&](uint64_t next) {
+    EXPECT_OK(store.AnswerHold(Lsn(next)));
+    return New("SELECT held_at IS NOT DISTINCT FROM hold_lsn FROM switchyard.stream");
+  };
+  ASSERT_OK(OnNew("BEGIN; UPDATE switchyard.stream SET hold_lsn = lsn + 100000"));
+  ASSERT_OK_AND_ASSIGN(const Lsn hold, Lsn::Parse(New("SELECT hold_lsn FROM switchyard.stream")));
+  EXPECT_EQ(answers(hold.value() - 1), "f");
+  EXPECT_EQ(answers(hold.value()), "t");
+  EXPECT_EQ(answers(0), "f");
+  ASSERT_OK(OnNew("ROLLBACK"));
+}
+
 // Design: the other tables do not wait, and the table is swapped in as one difference.
 TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn) {
   ASSERT_OK(
