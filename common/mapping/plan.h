@@ -45,7 +45,9 @@ struct TableWrite {
   // How many staged rows that are to be changed are not there: op U; U and K; D; all three.
   std::string missing_updated;
   std::string missing_changed;
+  std::string missing_removed;
   std::string missing;
+  std::string missing_rows;   // sy__ord of each of these
   std::string update_absent;  // op U, leaving absent values alone
   std::string move;           // op K
   std::string insert;         // op I

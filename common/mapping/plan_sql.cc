@@ -84,7 +84,9 @@ class Writer {
     add("update", write.update);
     add("missing_updated", write.missing_updated);
     add("missing_changed", write.missing_changed);
+    add("missing_removed", write.missing_removed);
     add("missing", write.missing);
+    add("missing_rows", write.missing_rows);
     if (write.update_absent != write.update) add("update_absent", write.update_absent);
     add("move", write.move);
     add("insert", write.insert);

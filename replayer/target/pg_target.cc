@@ -114,6 +114,17 @@ absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
   return absl::OkStatus();
 }
 
+absl::Status PgTarget::NoteMissing(const changes::Batch& batch, bool careful) {
+  for (const int mapping : order_) {
+    if (!careful && !quarantine_->active(mapping)) continue;
+    for (const changes::TableChanges& table : batch.tables) {
+      if (table.source != plan_.mappings[mapping].source || held_.contains(mapping)) continue;
+      RETURN_IF_ERROR(quarantine_->NoteMissing(mapping));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PgTarget::FinishWrites() {
   return ordered_ == nullptr ? absl::OkStatus() : ordered_->Finish();
 }
@@ -189,6 +200,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   // Rows as they are now: of a chunk here, while its stage lasts; else before each recompute, when
   // the tables that the rules read from other mappings are up to date too.
   if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, false));
+  RETURN_IF_ERROR(NoteMissing(batch, careful));
   RETURN_IF_ERROR(RemoveFirst(batch, careful));
   RETURN_IF_ERROR(careful ? MakeRoomCarefully(batch) : MakeRoom(batch));
   for (const int mapping : order_) {
@@ -542,11 +554,13 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   const auto retry = [&]() -> absl::Status {
     RETURN_IF_ERROR(gate_->Pass(records::kRetries));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
+    writer_->TakeMissed();  // of a transaction that was rolled back
     RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
+    RETURN_IF_ERROR(StoreMissed({.lsn = position_->lsn}));
     return writer_->EmptyUsed();
   };
   barred_.clear();

@@ -120,6 +120,7 @@ class PgTarget {
   absl::Status ApplyOnce(const changes::Batch& batch, bool careful);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
   bool Direct(const changes::TableChanges& table, bool careful) const;
+  absl::Status NoteMissing(const changes::Batch& batch, bool careful);
   absl::Status RemoveFirst(const changes::Batch& batch, bool careful);
 
   const PgTargetOptions options_;

@@ -1,6 +1,7 @@
 #include "replayer/target/quarantine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -142,6 +143,24 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapp
   return taken;
 }
 
+absl::Status Quarantine::NoteMissing(int mapping) {
+  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
+  ASSIGN_OR_RETURN(const pg::Result rows, writer_.session().QueryPrepared(write.missing_rows));
+  std::set<int64_t>& missing = missing_[mapping];
+  missing.clear();
+  for (int i = 0; i < rows.rows(); ++i) missing.insert(rows.i64(i, 0));
+  return absl::OkStatus();
+}
+
+// Of `rows`: those that wait in quarantine are not expected in the table.
+void Quarantine::CountMissing(int source, int mapping, const Numbers& rows) {
+  const std::set<int64_t> missing = std::exchange(missing_[mapping], {});
+  if (missing.empty()) return;
+  const int64_t count =
+      std::ranges::count_if(rows, [&](int64_t row) { return missing.contains(row); });
+  writer_.AddMissing(count, source, writer_.plan().mappings[mapping].write);
+}
+
 absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn,
                                         Feed feed) {
   const SourcePlan& source = writer_.plan().sources[table.source];
@@ -158,9 +177,7 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
   }
   ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
   ASSIGN_OR_RETURN(const Numbers others, Staged(table.source));
-  // Deletes may have been done before.
-  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
-  RETURN_IF_ERROR(writer_.CountMissing(write.missing_changed, table.source, write));
+  CountMissing(table.source, mapping, others);
   RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, feed).status());
   ASSIGN_OR_RETURN(const std::vector<Refusal> more,
                    WriteRows(table.source, mapping, Hold(source), others));
@@ -303,7 +320,11 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   ASSIGN_OR_RETURN(const Numbers rows, Staged(source));
   RETURN_IF_ERROR(Keep(source, entries));
   RETURN_IF_ERROR(feed(true));
+  RETURN_IF_ERROR(NoteMissing(mapping));
   ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, entries, rows));
+  Numbers written = rows;
+  for (const Refusal& refusal : refused) std::erase(written, refusal.number);
+  CountMissing(source, mapping, written);
   refusals.insert(refusals.end(), refused.begin(), refused.end());
   RETURN_IF_ERROR(Restore(source, entries, "true"));
   RETURN_IF_ERROR(feed(false));

@@ -5,6 +5,7 @@
 // Thread-compatible.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -56,6 +57,9 @@ class Quarantine {
   // NEW is touched then.
   using Feed = absl::FunctionRef<absl::Status(bool before)>;
 
+  // Before any row of the batch goes: which staged rows WriteCarefully will not find in the table.
+  absl::Status NoteMissing(int mapping);
+
   // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
   // rest is written.
   absl::Status WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn, Feed feed);
@@ -95,6 +99,7 @@ class Quarantine {
   absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
 
+  void CountMissing(int source, int mapping, const Numbers& rows);
   // Changes of rows that have entries, out of the stage into those; their ids.
   absl::StatusOr<std::vector<int64_t>> FoldKnown(int source, int mapping, Lsn lsn);
   absl::Status StageEntry(int64_t id, int64_t number, int source);
@@ -112,8 +117,9 @@ class Quarantine {
   TableWriter& writer_;
   const QuarantineOptions options_;
   std::set<int> active_;
-  bool entries_went_ = false;  // since the last Load
-  bool entries_came_ = false;  // likewise
+  std::map<int, std::set<int64_t>> missing_;  // by mapping
+  bool entries_went_ = false;                 // since the last Load
+  bool entries_came_ = false;                 // likewise
   bool clashed_ = false;
   bool stores_ = true;
   bool copying_ = false;

@@ -99,6 +99,7 @@ absl::Status OrderedWriter::Begin(bool careful) {
   pending_.clear();
   carried_.clear();
   removed_.clear();
+  noted_.clear();
   RETURN_IF_ERROR(writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED"));
   if (!careful) return absl::OkStatus();
   std::vector<std::string> at_once;
@@ -193,11 +194,14 @@ bool OrderedWriter::Read(int mapping) const {
 absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch, bool counted) {
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
+  noted_.erase(&plan.write);
   if (Read(mapping)) return absl::OkStatus();
   for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source || table.truncated) continue;
     if (table.count(changes::Op::kDelete) == 0) continue;
     if (late(mapping)) {
+      if (counted) RETURN_IF_ERROR(CountRemoved(mapping, table));
+      noted_.insert(&plan.write);
       RETURN_IF_ERROR(Note(mapping, plan.ordered.note_deleted));
       RETURN_IF_ERROR(RemoveUnreferenced(mapping));
     } else if (!order_.targets[mapping].referenced) {
@@ -207,6 +211,11 @@ absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status OrderedWriter::CountRemoved(int mapping, const changes::TableChanges& table) {
+  const mapping::TableWrite& write = plan_.mappings[mapping].write;
+  return writer_.CountMissing(write.missing_removed, table.source, write);
 }
 
 bool OrderedWriter::RemovesFirst(int mapping) const {
@@ -238,6 +247,9 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
                       .moved = table.count(changes::Op::kMove) > 0,
                       .overlap = MayMeetOld(mapping, table)};
   if (table.truncated) RETURN_IF_ERROR(NoteAll(mapping));
+  if (table.count(changes::Op::kDelete) > 0 && !noted_.contains(&write)) {
+    RETURN_IF_ERROR(CountRemoved(mapping, table));
+  }
   if (table.count(changes::Op::kDelete) + table.count(changes::Op::kMove) > 0) {
     RETURN_IF_ERROR(Note(mapping, sql.note));
   }

@@ -91,6 +91,8 @@ class OrderedWriter {
   absl::StatusOr<std::vector<int64_t>> CountActedOn(int mapping);
   absl::Status Note(int mapping, const std::string& sql);
   absl::Status RemoveUnreferenced(int mapping);
+  // Before its rows go: how many of those that are to go are not there.
+  absl::Status CountRemoved(int mapping, const changes::TableChanges& table);
   absl::Status RunExchange(int mapping);
   absl::Status Insert(int mapping, const Staged& staged, const changes::TableChanges* direct);
   absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
@@ -105,6 +107,7 @@ class OrderedWriter {
   std::set<int> pending_;  // rows are noted, in this transaction
   std::set<int> carried_;  // likewise, from chunks before this batch
   std::set<const mapping::TableWrite*> removed_;
+  std::set<const mapping::TableWrite*> noted_;  // those that RemoveFirst noted, and counted
 };
 
 // Whether the session's role may silence triggers and foreign keys; if so, they are.

@@ -224,17 +224,19 @@ absl::Status TableWriter::RunCounted(const std::string& sql, int64_t expected, i
                                      const TableWrite& write) {
   if (sql.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
-  if (result.affected() < expected) {
-    missed_[{source, write.display}] += expected - result.affected();
-  }
+  AddMissing(expected - result.affected(), source, write);
   return absl::OkStatus();
 }
 
 absl::Status TableWriter::CountMissing(const std::string& query, int source,
                                        const TableWrite& write) {
   ASSIGN_OR_RETURN(const pg::Result missing, session_.QueryPrepared(query));
-  if (missing.i64(0, 0) > 0) missed_[{source, write.display}] += missing.i64(0, 0);
+  AddMissing(missing.i64(0, 0), source, write);
   return absl::OkStatus();
+}
+
+void TableWriter::AddMissing(int64_t rows, int source, const TableWrite& write) {
+  if (rows > 0) missed_[{source, write.display}] += rows;
 }
 
 std::vector<MissedRows> TableWriter::TakeMissed() {

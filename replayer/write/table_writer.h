@@ -82,6 +82,7 @@ class TableWriter {
                           const mapping::TableWrite& write);
   // Counts what is not there with one of the TableWrite's queries for it.
   absl::Status CountMissing(const std::string& query, int source, const mapping::TableWrite& write);
+  void AddMissing(int64_t rows, int source, const mapping::TableWrite& write);
   // The same for whatever the stage holds, without knowing how much of each kind.
   absl::Status WriteStaged(const mapping::TableWrite& write);
   // The same effect where rows hand unique values to each other. Everything must be staged.

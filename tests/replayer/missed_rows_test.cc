@@ -95,6 +95,83 @@ TEST_F(MissedRowsTest, WhatWaitsInQuarantineIsNotMissed) {
             "public.t|public.t|1");
 }
 
+constexpr char kChecked[] = "CREATE TABLE t (id int PRIMARY KEY, v text, n int CHECK (n < 100))";
+
+TEST_F(MissedRowsTest, DeletesAreCountedWhereRowsAreRefused) {
+  ASSERT_NO_FATAL_FAILURE(StartAndLose(kChecked, kCopyT, "DELETE FROM t WHERE id IN (1, 3)"));
+  EXPECT_EQ(After("DELETE FROM t WHERE id < 3; INSERT INTO t VALUES (9, 'refused', 900)"),
+            "public.t|public.t|1");
+  // While something waits in quarantine; and what waits there itself.
+  EXPECT_EQ(After("DELETE FROM t WHERE id IN (3, 4, 9)"), "public.t|public.t|2");
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "0");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+}
+
+TEST_F(MissedRowsTest, WhatWaitedInQuarantineAndHasNoRowAnyMoreIsCounted) {
+  ASSERT_NO_FATAL_FAILURE(StartAndLose(kChecked, kCopyT, "SELECT"));
+  EXPECT_EQ(After("UPDATE t SET n = 100 * n WHERE id < 4"), "");
+  ASSERT_OK(OnNew("DELETE FROM t WHERE id < 4"));
+  EXPECT_EQ(After("UPDATE t SET n = 1 WHERE id = 1"), "public.t|public.t|1");
+  EXPECT_EQ(After("DELETE FROM t WHERE id = 2"), "public.t|public.t|2");
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT t_n_check"));
+  ASSERT_OK(RetryQuarantine());
+  EXPECT_EQ(New(kMissed), "public.t|public.t|3");
+}
+
+TEST_F(MissedRowsTest, DeletesAreCountedWhereSeveralMappingsFillATable) {
+  for (const char* refused : {"", "; INSERT INTO t VALUES (9, 'refused', 900)"}) {
+    ASSERT_OK(
+        Start(std::string(kTable) + "; CREATE TABLE o (id int PRIMARY KEY, n int)",
+              "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n < 100), kind text)",
+              "  - {table: public.t, copy: t, drop: [v], set: {kind: \"'t'\"}, owns: kind = 't'}\n"
+              "  - {table: public.t, copy: o, set: {kind: \"'o'\"}, owns: kind = 'o'}\n",
+              kFour));
+    ASSERT_OK(CatchUp());
+    ASSERT_OK(OnNew("DELETE FROM t WHERE id = 1"));
+    EXPECT_EQ(
+        After(absl::StrCat("DELETE FROM t WHERE id < 3; INSERT INTO o VALUES (2, 2)", refused)),
+        "public.t|public.t|1");
+    EXPECT_EQ(New("SELECT kind FROM t WHERE id = 2"), "o");
+    TearDown();
+    SetUp();
+  }
+}
+
+TEST_F(MissedRowsTest, RowsThatGoLateForForeignKeysAreCounted) {
+  constexpr char kChild[] = "; CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t)";
+  for (const char* refused : {"", "; INSERT INTO t VALUES (9, 'refused', 900)"}) {
+    options_.target.replica_role = false;
+    ASSERT_OK(Start(std::string(kTable) + kChild, std::string(kChecked) + kChild,
+                    std::string(kCopyT) + "  - {table: public.c, copy: c}\n",
+                    std::string(kFour) + "; INSERT INTO c VALUES (1, 1), (2, 2), (3, 3), (4, 4)"));
+    ASSERT_OK(CatchUp());
+    ASSERT_OK(OnNew("DELETE FROM c WHERE id IN (1, 3); DELETE FROM t WHERE id IN (1, 3)"));
+    EXPECT_EQ(
+        After(absl::StrCat("DELETE FROM c WHERE id < 3; DELETE FROM t WHERE id < 3", refused)),
+        "public.c|public.c|1\npublic.t|public.t|1");
+    // With a key that changes.
+    EXPECT_EQ(After("DELETE FROM c; UPDATE t SET id = 40 WHERE id = 4; DELETE FROM t WHERE id = 3"),
+              "public.c|public.c|2\npublic.t|public.t|2");
+    TearDown();
+    SetUp();
+  }
+}
+
+TEST_F(MissedRowsTest, RowsOfOneLargeTransactionAreCountedOnce) {
+  for (const char* refused : {"", "INSERT INTO t VALUES (9, 'refused', 900);"}) {
+    options_.batch_rows_max = 2;
+    ASSERT_NO_FATAL_FAILURE(StartAndLose(kChecked, kCopyT, "DELETE FROM t WHERE id < 4"));
+    EXPECT_EQ(After(absl::StrCat(
+                  "UPDATE t SET v = 'x' WHERE id = 1; UPDATE t SET v = 'y' WHERE id = 4; ", refused,
+                  "INSERT INTO t VALUES (5, '', 5); DELETE FROM t WHERE id = 2; UPDATE t SET id = "
+                  "30 WHERE id = 3; INSERT INTO t VALUES (6, '', 6); DELETE FROM t WHERE id = 5")),
+              "public.t|public.t|3");
+    EXPECT_EQ(New("SELECT string_agg(id || v, ' ' ORDER BY id) FROM t"), "4y 6");
+    TearDown();
+    SetUp();
+  }
+}
+
 TEST_F(MissedRowsTest, RowsThatWentOnPurposeAreNotMissed) {
   ASSERT_NO_FATAL_FAILURE(StartAndLose(kTable, kCopyT, "SELECT"));
   EXPECT_EQ(After("UPDATE t SET v = 'x'; TRUNCATE t; INSERT INTO t VALUES (1, 'new', 1)"), "");

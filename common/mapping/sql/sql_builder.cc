@@ -51,7 +51,9 @@ class RowLocalBuilder {
     write.update_skips_equal = SkipsEqual();
     write.missing_updated = Missing("'U'");
     write.missing_changed = Missing("'U','K'");
+    write.missing_removed = Missing("'D'");
     write.missing = Missing("'U','K','D'");
+    write.missing_rows = Missing("'U','K','D'", "sy__ord");
     write.move = Move();
     write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
     AddCopyIn(&write);
@@ -103,8 +105,8 @@ class RowLocalBuilder {
            (!absent && SkipsEqual() ? " AND (" + Different() + ")" : "");
   }
 
-  string Missing(const string& ops) const {
-    return "SELECT count(*) FROM (SELECT " + KeyValues() + " FROM " +
+  string Missing(const string& ops, const string& what = "count(*)") const {
+    return "SELECT " + what + " FROM (SELECT sy__ord, " + KeyValues() + " FROM " +
            OldKeyRow(source_, target_.alias, ops) + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " +
            target_.target + " AS sy_t WHERE " + KeyMatch("sy_t") + ")";
   }

@@ -38,7 +38,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
 
 -- public.customers: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U')) AS "customers") AS sy_s
@@ -48,7 +48,7 @@ SELECT count(*)
 
 -- public.customers: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U','K')) AS "customers") AS sy_s
@@ -56,9 +56,29 @@ SELECT count(*)
     FROM "switchyard_old"."customers" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.customers: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_0"
+      WHERE sy__op IN ('D')) AS "customers") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."customers" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.customers: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_0"
+      WHERE sy__op IN ('U','K','D')) AS "customers") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."customers" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.customers: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U','K','D')) AS "customers") AS sy_s
@@ -243,7 +263,7 @@ UPDATE "switchyard_old"."logins" AS sy_t
 
 -- public.logins: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U')) AS "logins") AS sy_s
@@ -253,7 +273,7 @@ SELECT count(*)
 
 -- public.logins: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U','K')) AS "logins") AS sy_s
@@ -261,9 +281,29 @@ SELECT count(*)
     FROM "switchyard_old"."logins" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.logins: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_1"
+      WHERE sy__op IN ('D')) AS "logins") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."logins" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.logins: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_1"
+      WHERE sy__op IN ('U','K','D')) AS "logins") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."logins" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.logins: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U','K','D')) AS "logins") AS sy_s
@@ -444,7 +484,7 @@ UPDATE "switchyard_old"."orders" AS sy_t
 
 -- public.orders: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U')) AS "orders") AS sy_s
@@ -454,7 +494,7 @@ SELECT count(*)
 
 -- public.orders: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U','K')) AS "orders") AS sy_s
@@ -462,9 +502,29 @@ SELECT count(*)
     FROM "switchyard_old"."orders" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.orders: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_2"
+      WHERE sy__op IN ('D')) AS "orders") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."orders" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.orders: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_2"
+      WHERE sy__op IN ('U','K','D')) AS "orders") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."orders" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.orders: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U','K','D')) AS "orders") AS sy_s
@@ -1401,7 +1461,7 @@ UPDATE "public"."items" AS sy_t
 
 -- public.items: write.missing_updated
 SELECT count(*)
-  FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U')) AS "items") AS sy_s
@@ -1412,7 +1472,7 @@ SELECT count(*)
 
 -- public.items: write.missing_changed
 SELECT count(*)
-  FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K')) AS "items") AS sy_s
@@ -1421,9 +1481,31 @@ SELECT count(*)
     WHERE sy_t."order_id" = sy_s.sy__t0
     AND sy_t."line" = sy_s.sy__t1);
 
+-- public.items: write.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('D')) AS "items") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "public"."items" AS sy_t
+    WHERE sy_t."order_id" = sy_s.sy__t0
+    AND sy_t."line" = sy_s.sy__t1);
+
 -- public.items: write.missing
 SELECT count(*)
-  FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('U','K','D')) AS "items") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "public"."items" AS sy_t
+    WHERE sy_t."order_id" = sy_s.sy__t0
+    AND sy_t."line" = sy_s.sy__t1);
+
+-- public.items: write.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K','D')) AS "items") AS sy_s

@@ -30,7 +30,7 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
 
 -- public.studio_owners: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U')) AS "studio_owners") AS sy_s
@@ -40,7 +40,7 @@ SELECT count(*)
 
 -- public.studio_owners: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U','K')) AS "studio_owners") AS sy_s
@@ -48,9 +48,29 @@ SELECT count(*)
     FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.studio_owners: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_0"
+      WHERE sy__op IN ('D')) AS "studio_owners") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."studio_owners" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.studio_owners: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_0"
+      WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."studio_owners" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studio_owners: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
       WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
@@ -260,7 +280,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
 
 -- public.customers: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U')) AS "customers") AS sy_s
@@ -270,7 +290,7 @@ SELECT count(*)
 
 -- public.customers: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U','K')) AS "customers") AS sy_s
@@ -278,9 +298,29 @@ SELECT count(*)
     FROM "switchyard_old"."customers" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.customers: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_1"
+      WHERE sy__op IN ('D')) AS "customers") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."customers" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.customers: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_1"
+      WHERE sy__op IN ('U','K','D')) AS "customers") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."customers" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.customers: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_1"
       WHERE sy__op IN ('U','K','D')) AS "customers") AS sy_s
@@ -488,7 +528,7 @@ UPDATE "switchyard_old"."bookings" AS sy_t
 
 -- public.bookings: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U')) AS "bookings") AS sy_s
@@ -498,7 +538,7 @@ SELECT count(*)
 
 -- public.bookings: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U','K')) AS "bookings") AS sy_s
@@ -506,9 +546,29 @@ SELECT count(*)
     FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.bookings: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_2"
+      WHERE sy__op IN ('D')) AS "bookings") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."bookings" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.bookings: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_2"
+      WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."bookings" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.bookings: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
       WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
@@ -738,7 +798,7 @@ UPDATE "switchyard_old"."studios" AS sy_t
 
 -- public.studios: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U')) AS "studios") AS sy_s
@@ -748,7 +808,7 @@ SELECT count(*)
 
 -- public.studios: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K')) AS "studios") AS sy_s
@@ -756,9 +816,29 @@ SELECT count(*)
     FROM "switchyard_old"."studios" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.studios: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('D')) AS "studios") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."studios" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.studios: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('U','K','D')) AS "studios") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."studios" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studios: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K','D')) AS "studios") AS sy_s
@@ -943,7 +1023,7 @@ UPDATE "switchyard_old"."accounts" AS sy_t
 
 -- public.accounts: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_4"
       WHERE sy__op IN ('U')) AS "accounts") AS sy_s
@@ -953,7 +1033,7 @@ SELECT count(*)
 
 -- public.accounts: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_4"
       WHERE sy__op IN ('U','K')) AS "accounts") AS sy_s
@@ -961,9 +1041,29 @@ SELECT count(*)
     FROM "switchyard_old"."accounts" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.accounts: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_4"
+      WHERE sy__op IN ('D')) AS "accounts") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."accounts" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.accounts: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_4"
+      WHERE sy__op IN ('U','K','D')) AS "accounts") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."accounts" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.accounts: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_4"
       WHERE sy__op IN ('U','K','D')) AS "accounts") AS sy_s
@@ -1185,7 +1285,7 @@ UPDATE "switchyard_old"."sessions" AS sy_t
 
 -- public.sessions: mirror.missing_updated
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_5"
       WHERE sy__op IN ('U')) AS "sessions") AS sy_s
@@ -1195,7 +1295,7 @@ SELECT count(*)
 
 -- public.sessions: mirror.missing_changed
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_5"
       WHERE sy__op IN ('U','K')) AS "sessions") AS sy_s
@@ -1203,9 +1303,29 @@ SELECT count(*)
     FROM "switchyard_old"."sessions" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.sessions: mirror.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_5"
+      WHERE sy__op IN ('D')) AS "sessions") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."sessions" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.sessions: mirror.missing
 SELECT count(*)
-  FROM (SELECT ("id") AS sy__t0
+  FROM (SELECT sy__ord, ("id") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_5"
+      WHERE sy__op IN ('U','K','D')) AS "sessions") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "switchyard_old"."sessions" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.sessions: mirror.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_5"
       WHERE sy__op IN ('U','K','D')) AS "sessions") AS sy_s
@@ -2573,7 +2693,7 @@ UPDATE "public"."studios" AS sy_t
 
 -- public.studios: write.missing_updated
 SELECT count(*)
-  FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U')) AS "studios") AS sy_s
@@ -2583,7 +2703,7 @@ SELECT count(*)
 
 -- public.studios: write.missing_changed
 SELECT count(*)
-  FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K')) AS "studios") AS sy_s
@@ -2591,9 +2711,29 @@ SELECT count(*)
     FROM "public"."studios" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
+-- public.studios: write.missing_removed
+SELECT count(*)
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('D')) AS "studios") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "public"."studios" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
 -- public.studios: write.missing
 SELECT count(*)
-  FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
+    FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+      FROM pg_temp."sy_stage_3"
+      WHERE sy__op IN ('U','K','D')) AS "studios") AS sy_s
+  WHERE NOT EXISTS (SELECT
+    FROM "public"."studios" AS sy_t
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studios: write.missing_rows
+SELECT sy__ord
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_3"
       WHERE sy__op IN ('U','K','D')) AS "studios") AS sy_s
