@@ -480,6 +480,9 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
     if (touched_->contains(mapping)) RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
   }
   touched_->Clear();
+  if (id <= 0) {
+    ASSIGN_OR_RETURN(result.applied, RetryTogether());
+  }
   for (const int mapping : order_) {
     if (touched_->contains(mapping)) {
       RETURN_IF_ERROR(RecomputeMapping(here, mapping, /*careful=*/true));
@@ -493,6 +496,27 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
   }
   touched_->Clear();
   return result;
+}
+
+// Where foreign keys hold, not what others refer to: rows are taken out and put back.
+absl::StatusOr<int64_t> PgTarget::RetryTogether() {
+  std::map<std::string, std::vector<int>> tables;
+  for (const int mapping : order_) {
+    const bool stays =
+        ordered_ != nullptr && (ordered_->late(mapping) || ordered_->acted_on(mapping));
+    if (!plan_.mappings[mapping].row_local || !quarantine_->active(mapping) || stays) continue;
+    tables[plan_.mappings[mapping].display].push_back(mapping);
+  }
+  int64_t went = 0;
+  for (const auto& [table, mappings] : tables) {
+    if (mappings.size() < 2) continue;
+    ASSIGN_OR_RETURN(const int64_t some,
+                     quarantine_->RetryTogether(mappings, [&](int mapping, bool before) {
+                       return touched_->ByUpstream(mapping, before, false);
+                     }));
+    went += some;
+  }
+  return went;
 }
 
 // Entries of one mapping may wait for those of another.

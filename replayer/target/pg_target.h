@@ -115,6 +115,7 @@ class PgTarget {
   absl::Status RemoveVanished(int mapping);
   absl::Status RetryClashes(const changes::Batch& batch);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
+  absl::StatusOr<int64_t> RetryTogether();
   absl::Status RetryUntilNoneGoes();
   absl::Status WriteHeld(const changes::Batch& batch);
   absl::Status ApplyOnce(const changes::Batch& batch, bool careful);

@@ -11,6 +11,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_pieces.h"
 #include "replayer/target/entry_json.h"
+#include "replayer/target/retry_together.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/savepoint.h"
 
@@ -338,12 +339,63 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
         {std::to_string(id), fields.sqlstate, fields.primary}));
   }
   for (const int64_t id : ids) {
-    if (left.contains(id)) continue;
-    entries_went_ = true;
-    RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                                {std::to_string(id)}));
+    if (!left.contains(id)) RETURN_IF_ERROR(Forget(id));
   }
   return static_cast<int64_t>(left.size());
+}
+
+absl::Status Quarantine::Forget(int64_t id) {
+  entries_went_ = true;
+  return writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
+                     {std::to_string(id)});
+}
+
+absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids, int64_t first,
+                                                 int source) {
+  writer_.UseStage(source);
+  RETURN_IF_ERROR(writer_.ClearStage(source));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const absl::Status staged = StageEntry(ids[i], first + static_cast<int64_t>(i), source);
+    if (!staged.ok() && !IsRefusedRow(staged)) return staged;
+  }
+  return Staged(source);
+}
+
+absl::StatusOr<int64_t> Quarantine::RetryTogether(
+    const std::vector<int>& mappings,
+    absl::FunctionRef<absl::Status(int mapping, bool before)> feed) {
+  std::vector<TogetherPart> parts;
+  std::vector<int64_t> ids;  // by number
+  for (const int mapping : mappings) {
+    ASSIGN_OR_RETURN(const std::vector<int64_t> own, EntriesOf(kClashes, mapping));
+    if (own.empty()) continue;
+    const int source = writer_.plan().mappings[mapping].source;
+    const auto first = static_cast<int64_t>(ids.size());
+    ids.insert(ids.end(), own.begin(), own.end());
+    ASSIGN_OR_RETURN(Numbers rows, StageEntries(own, first, source));
+    RETURN_IF_ERROR(feed(mapping, true));
+    parts.push_back({mapping, Temp("sy_together_" + std::to_string(mapping)), std::move(rows)});
+    RETURN_IF_ERROR(Keep(source, parts.back().kept));
+    RETURN_IF_ERROR(NoteMissing(mapping));
+    RETURN_IF_ERROR(writer_.ClearStage(source));
+  }
+  if (parts.size() < 2) return 0;
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, WriteTogether(writer_, parts));
+  int64_t went = 0;
+  for (const TogetherPart& part : parts) {
+    const int source = writer_.plan().mappings[part.mapping].source;
+    RETURN_IF_ERROR(Restore(source, part.kept, "true"));
+    RETURN_IF_ERROR(feed(part.mapping, false));
+    RETURN_IF_ERROR(writer_.ClearStage(source));
+    Numbers written = part.rows;
+    for (const Refusal& refusal : refusals) std::erase(written, refusal.number);
+    CountMissing(source, part.mapping, written);
+    for (const int64_t row : written) {
+      RETURN_IF_ERROR(Forget(ids[static_cast<size_t>(row)]));
+    }
+    went += static_cast<int64_t>(written.size());
+  }
+  return went;
 }
 
 absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {

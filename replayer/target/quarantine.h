@@ -79,6 +79,11 @@ class Quarantine {
   // temporary tables.
   static constexpr int64_t kClashes = -1;
   absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
+  // The clashes of several row-local mappings of one table, all at once: they may be each other's.
+  // How many went through.
+  absl::StatusOr<int64_t> RetryTogether(
+      const std::vector<int>& mappings,
+      absl::FunctionRef<absl::Status(int mapping, bool before)> feed);
 
  private:
   // What `body` gives; whatever it did is undone.
@@ -112,6 +117,9 @@ class Quarantine {
   absl::Status TouchEntry(int64_t id, int mapping);
   absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
   absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, int mapping);
+  // Stages the entries, under these numbers and up; those that can be staged.
+  absl::StatusOr<Numbers> StageEntries(const std::vector<int64_t>& ids, int64_t first, int source);
+  absl::Status Forget(int64_t id);
   absl::Status CheckCount(int64_t entries_max);
 
   TableWriter& writer_;

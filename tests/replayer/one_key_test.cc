@@ -216,13 +216,11 @@ TEST_P(PassingRowsTest, ARowPassesFromOneMappingOfATableToAnother) {
       "BEGIN; UPDATE staff SET id = 202 WHERE id = 102; INSERT INTO clients VALUES (102, 'x'); "
       "UPDATE clients SET id = 2002 WHERE id = 2; INSERT INTO staff VALUES (2, 'y'); COMMIT");
   ExpectEveryone();
-  if (!GetParam().keys_hold) {  // one takes the other's place, which takes its
-    Change(
-        "BEGIN; UPDATE staff SET id = 900 WHERE id = 103; UPDATE clients SET id = 103 WHERE id = "
-        "3; "
-        "UPDATE staff SET id = 3 WHERE id = 900; COMMIT");
-    ExpectEveryone();
-  }
+  // One takes the other's place, which takes its.
+  Change(
+      "BEGIN; UPDATE staff SET id = 900 WHERE id = 103; UPDATE clients SET id = 103 WHERE id = 3; "
+      "UPDATE staff SET id = 3 WHERE id = 900; COMMIT");
+  ExpectEveryone();
   // Beside one that is refused.
   Change(
       "BEGIN; INSERT INTO clients VALUES (301, 'bad'); INSERT INTO staff SELECT * FROM clients "
@@ -232,6 +230,25 @@ TEST_P(PassingRowsTest, ARowPassesFromOneMappingOfATableToAnother) {
   // What waits does not keep others from passing.
   Change("BEGIN; DELETE FROM staff WHERE id = 5; INSERT INTO clients VALUES (5, 'z'); COMMIT");
   Change("BEGIN; DELETE FROM clients WHERE id = 104; INSERT INTO staff VALUES (104, 'z'); COMMIT");
+  EXPECT_EQ(New("SELECT scope FROM switchyard.quarantine"), "{\"id\": \"301\"}");
+  Change("UPDATE clients SET name = 'good' WHERE id = 301");
+  ExpectEveryone();
+}
+
+TEST_P(PassingRowsTest, RowsExchangeKeysBesideOneThatIsRefused) {
+  ASSERT_NO_FATAL_FAILURE(StartPeople());
+  // The key 3 goes to the other table's row, whose key goes to that of the first one.
+  const std::string exchange =
+      "UPDATE staff SET id = 900 WHERE id = $1; UPDATE clients SET id = $1 WHERE id = $2; "
+      "UPDATE staff SET id = $2 WHERE id = 900";
+  const auto exchanged = [&](const std::string& staff, const std::string& client) {
+    return absl::StrReplaceAll(exchange, {{"$1", staff}, {"$2", client}});
+  };
+  Change(absl::StrCat("BEGIN; INSERT INTO clients VALUES (301, 'bad'); ", exchanged("103", "3"),
+                      "; ", exchanged("104", "4"), "; COMMIT"));
+  EXPECT_EQ(New("SELECT scope FROM switchyard.quarantine"), "{\"id\": \"301\"}");
+  // While something waits; in chunks of one transaction.
+  Change(absl::StrCat("BEGIN; ", exchanged("105", "5"), "; COMMIT"));
   EXPECT_EQ(New("SELECT scope FROM switchyard.quarantine"), "{\"id\": \"301\"}");
   Change("UPDATE clients SET name = 'good' WHERE id = 301");
   ExpectEveryone();

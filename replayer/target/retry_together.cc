@@ -1,0 +1,85 @@
+#include "replayer/target/retry_together.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+#include "replayer/write/savepoint.h"
+
+namespace switchyard::replayer {
+namespace {
+
+class Together {
+ public:
+  Together(TableWriter& writer, const std::vector<TogetherPart>& parts)
+      : writer_(writer), parts_(parts) {}
+
+  // All rows of `among` are taken out of the table; of them `some` are put back as they are to be.
+  absl::Status Write(const Numbers& some, const Numbers& among) {
+    for (const TogetherPart& part : parts_) {
+      RETURN_IF_ERROR(Stage(part, among));
+      writer_.UseTable(WriteOf(part).gone_table);
+      RETURN_IF_ERROR(writer_.Run(WriteOf(part).exchange[0]));
+    }
+    for (const TogetherPart& part : parts_) {
+      RETURN_IF_ERROR(Stage(part, some));
+      RETURN_IF_ERROR(writer_.session().Execute(
+          absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).gone_table),
+                       " WHERE NOT ", IsOneOf("sy__ord", some))));
+      for (size_t i = 1; i < WriteOf(part).exchange.size(); ++i) {
+        RETURN_IF_ERROR(writer_.Run(WriteOf(part).exchange[i]));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const mapping::TableWrite& WriteOf(const TogetherPart& part) const {
+    return writer_.plan().mappings[part.mapping].write;
+  }
+  // Several parts may come from one source.
+  absl::Status Stage(const TogetherPart& part, const Numbers& rows) {
+    Numbers own;
+    std::ranges::set_intersection(rows, part.rows, std::back_inserter(own));
+    const int source = writer_.plan().mappings[part.mapping].source;
+    const std::string stage = "pg_temp." + QuoteIdentifier(writer_.plan().sources[source].stage);
+    writer_.UseStage(source);
+    return writer_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
+                                                  " SELECT * FROM ", part.kept, " WHERE ",
+                                                  IsOneOf("sy__ord", own)));
+  }
+
+  TableWriter& writer_;
+  const std::vector<TogetherPart>& parts_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<Refusal>> WriteTogether(TableWriter& writer,
+                                                   const std::vector<TogetherPart>& parts) {
+  Together together(writer, parts);
+  Numbers all;
+  for (const TogetherPart& part : parts) all.insert(all.end(), part.rows.begin(), part.rows.end());
+  std::ranges::sort(all);
+  const auto write = [&](const Numbers& some) {
+    return InSavepoint(writer.session(), "sy_together", [&] { return together.Write(some, some); });
+  };
+  const auto fits = [&](const Numbers& some, const Numbers& among) -> absl::Status {
+    absl::Status fit;
+    const absl::Status undone = InSavepoint(writer.session(), "sy_together", [&]() -> absl::Status {
+      fit = together.Write(some, among);
+      return absl::AbortedError("only tried");
+    });
+    return fit.ok() && !absl::IsAborted(undone) ? undone : fit;
+  };
+  absl::StatusOr<std::vector<Refusal>> refusals = WriteWhatFits(all, {write, fits});
+  RETURN_IF_ERROR(refusals.status());
+  for (const TogetherPart& part : parts) {
+    RETURN_IF_ERROR(writer.ClearStage(writer.plan().mappings[part.mapping].source));
+  }
+  return refusals;
+}
+
+}  // namespace switchyard::replayer
