@@ -31,7 +31,8 @@ absl::StatusOr<QuarantineReport> Load(pg::ControlSession& session, const std::st
     SELECT id, target, scope, operation, lsn, sqlstate, error, events,
            (extract(epoch FROM first_seen) * 1000000)::bigint,
            (extract(epoch FROM last_seen) * 1000000)::bigint, count(*) OVER (),
-           CASE WHEN id = $3 THEN image END, CASE WHEN id = $3 THEN before END
+           CASE WHEN id = $3 THEN image END, CASE WHEN id = $3 THEN before END,
+           CASE WHEN id = $3 THEN detail END
     FROM switchyard.quarantine WHERE stream = $1 AND ($3::bigint IS NULL OR id = $3)
     ORDER BY id LIMIT $2::bigint)",
                                  {stream, std::to_string(limit),
@@ -48,7 +49,8 @@ absl::StatusOr<QuarantineReport> Load(pg::ControlSession& session, const std::st
                               .first_seen = absl::FromUnixMicros(rows.i64(i, 8)),
                               .last_seen = absl::FromUnixMicros(rows.i64(i, 9)),
                               .image = rows.str(i, 11),
-                              .before = rows.str(i, 12)});
+                              .before = rows.str(i, 12),
+                              .detail = rows.str(i, 13)});
     report.total = rows.i64(i, 10);
   }
   return report;

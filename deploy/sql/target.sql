@@ -110,8 +110,10 @@ CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   error text NOT NULL,
   events bigint NOT NULL DEFAULT 1,
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-  last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
+  last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+  detail text NOT NULL DEFAULT ''  -- Postgres' own; may quote the row
 );
+ALTER TABLE switchyard.quarantine ADD COLUMN IF NOT EXISTS detail text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.quarantine DROP CONSTRAINT IF EXISTS quarantine_stream_target_scope_key;
 -- By a hash: a key may be larger than an index takes.
 DROP INDEX IF EXISTS switchyard.quarantine_scope;

@@ -31,6 +31,11 @@ const char* WhatToMend(const std::string& sqlstate) {
   return "mend the row in OLD, the mapping, or what refuses it in NEW";
 }
 
+std::string NextOf(const QuarantineEntry& entry) {
+  return absl::StrFormat("%s; then: switchyard quarantine FILE retry %d",
+                         WhatToMend(entry.sqlstate), entry.id);
+}
+
 std::string EntryText(const QuarantineEntry& entry) {
   std::string out =
       absl::StrFormat("%d  %s %s %s\n    %s (SQLSTATE %s)\n", entry.id, entry.operation,
@@ -40,9 +45,12 @@ std::string EntryText(const QuarantineEntry& entry) {
                         entry.lsn, Timestamp(entry.first_seen));
   if (!entry.image.empty()) absl::StrAppend(&out, "    row of OLD: ", entry.image, "\n");
   if (!entry.before.empty()) absl::StrAppend(&out, "    before: ", entry.before, "\n");
-  absl::StrAppendFormat(&out, "    next: %s; then: switchyard quarantine FILE retry %d\n",
-                        WhatToMend(entry.sqlstate), entry.id);
-  return out;
+  if (!entry.detail.empty()) absl::StrAppend(&out, "    detail: ", entry.detail, "\n");
+  return absl::StrCat(out, "    next: ", NextOf(entry), "\n");
+}
+
+ordered_json Object(const std::string& text) {
+  return ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
 }  // namespace
@@ -63,7 +71,7 @@ std::string QuarantineJson(const QuarantineReport& report) {
   for (const QuarantineEntry& entry : report.entries) {
     entries.push_back({{"id", entry.id},
                        {"table", entry.table},
-                       {"scope", entry.scope},
+                       {"scope", Object(entry.scope)},
                        {"operation", entry.operation},
                        {"lsn", entry.lsn},
                        {"sqlstate", entry.sqlstate},
@@ -71,8 +79,10 @@ std::string QuarantineJson(const QuarantineReport& report) {
                        {"events", entry.events},
                        {"first_seen", Timestamp(entry.first_seen)},
                        {"last_seen", Timestamp(entry.last_seen)}});
-    if (!entry.image.empty()) entries.back()["image"] = entry.image;
-    if (!entry.before.empty()) entries.back()["before"] = entry.before;
+    if (!entry.image.empty()) entries.back()["image"] = Object(entry.image);
+    if (!entry.before.empty()) entries.back()["before"] = Object(entry.before);
+    if (!entry.detail.empty()) entries.back()["detail"] = entry.detail;
+    entries.back()["next"] = NextOf(entry);
   }
   const ordered_json object = {
       {"stream", report.stream}, {"total", report.total}, {"entries", std::move(entries)}};

@@ -22,7 +22,8 @@ struct QuarantineEntry {
   int64_t events = 0;  // changes folded in
   absl::Time first_seen;
   absl::Time last_seen;
-  std::string image, before;  // of `show` only: OLD's row, and that of before; JSON
+  // Of `show` only: OLD's row, the key of the row before; JSON. What Postgres says of the values.
+  std::string image, before, detail;
 };
 
 struct QuarantineReport {

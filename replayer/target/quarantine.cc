@@ -32,6 +32,16 @@ constexpr int64_t kClashesAtOnce = 100;
 // Rows that pass from one mapping to another may be refused on the way, this many times the bound.
 constexpr int64_t kPassingFactor = 10;
 
+// An entry holds less than a row may: 256 MB.
+absl::Status AsTooLarge(const absl::Status& stored, const MappingPlan& plan,
+                        const absl::Status& refusal) {
+  if (pg::StatusSqlState(stored) != "54000") return stored;
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s refuses a row (%s) that is too large to wait in quarantine (%s); next: mend what refuses "
+      "it in NEW, or the mapping (then: switchyard resume FILE), and start replay again",
+      plan.display, std::string(StdSv(refusal.message())), std::string(StdSv(stored.message()))));
+}
+
 // What a stage held, and what entries of the quarantine stand in it.
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
 std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.stage.substr(8)); }
@@ -205,27 +215,30 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
   const std::string sql = absl::StrReplaceAll(R"(
     INSERT INTO switchyard.quarantine AS q
-      (stream, target, scope, before, operation, image, lsn, sqlstate, error)
+      (stream, target, scope, before, operation, image, lsn, sqlstate, error, detail)
     SELECT $1, $2,
            CASE WHEN sy__op = 'D' THEN {old_key} ELSE {new_key} END,
            CASE WHEN sy__op <> 'I' THEN {old_key} END,
            CASE sy__op WHEN 'I' THEN 'insert' WHEN 'D' THEN 'delete' ELSE 'update' END,
            CASE WHEN sy__op <> 'D' THEN {image} END,
-           $3::pg_lsn, $4, $5
-    FROM {hold} AS sy_s WHERE sy__ord = $6::int
+           $3::pg_lsn, $4, $5, $6
+    FROM {hold} AS sy_s WHERE sy__ord = $7::int
     ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
                  (operation = 'delete')) DO UPDATE SET
       operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
-      sqlstate = excluded.sqlstate, error = excluded.error, events = q.events + 1,
-      last_seen = clock_timestamp())",
+      sqlstate = excluded.sqlstate, error = excluded.error, detail = excluded.detail,
+      events = q.events + 1, last_seen = clock_timestamp())",
                                               {{"{old_key}", OldKeyJson(plan)},
                                                {"{new_key}", NewKeyJson(plan)},
                                                {"{image}", ImageJson(plan)},
                                                {"{hold}", Hold(plan)}});
-  return writer_.session()
-      .Query(sql, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
-                   lsn.ToString(), fields.sqlstate, fields.primary, std::to_string(refusal.number)})
-      .status();
+  const absl::Status stored =
+      writer_.session()
+          .Query(sql, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
+                       lsn.ToString(), fields.sqlstate, fields.primary, fields.detail,
+                       std::to_string(refusal.number)})
+          .status();
+  return AsTooLarge(stored, writer_.plan().mappings[mapping], refusal.error);
 }
 
 absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
@@ -257,21 +270,20 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mappi
                                                 {"{new_key}", NewKeyJson(plan)},
                                                 {"{image}", ImageJson(plan)},
                                                 {"{stage}", Temp(plan.stage)}});
-  ASSIGN_OR_RETURN(const pg::Result folded,
-                   writer_.session().Query(
-                       fold, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
-                              lsn.ToString()}));
+  const absl::StatusOr<pg::Result> folded = writer_.session().Query(
+      fold, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]), lsn.ToString()});
+  RETURN_IF_ERROR(AsTooLarge(folded.status(), writer_.plan().mappings[mapping], folded.status()));
   std::vector<int64_t> ids;
-  for (int i = 0; i < folded.rows(); ++i) {
-    if (folded.boolean(i, 2)) {
+  for (int i = 0; i < folded->rows(); ++i) {
+    if (folded->boolean(i, 2)) {
       RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                                  {folded.str(i, 0)}));
+                                  {folded->str(i, 0)}));
       continue;
     }
     RETURN_IF_ERROR(
         writer_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
-                    {folded.str(i, 0), folded.str(i, 1)}));
-    ids.push_back(folded.i64(i, 0));
+                    {folded->str(i, 0), folded->str(i, 1)}));
+    ids.push_back(folded->i64(i, 0));
   }
   return ids;
 }
@@ -334,9 +346,10 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
     const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
     const int64_t id = ids[static_cast<size_t>(refusal.number)];
     left.insert(id);
-    RETURN_IF_ERROR(writer_.Run(
-        "UPDATE switchyard.quarantine SET sqlstate = $2, error = $3 WHERE id = $1::bigint",
-        {std::to_string(id), fields.sqlstate, fields.primary}));
+    RETURN_IF_ERROR(
+        writer_.Run("UPDATE switchyard.quarantine SET sqlstate = $2, error = $3, detail = $4 "
+                    "WHERE id = $1::bigint",
+                    {std::to_string(id), fields.sqlstate, fields.primary, fields.detail}));
   }
   for (const int64_t id : ids) {
     if (!left.contains(id)) RETURN_IF_ERROR(Forget(id));
@@ -499,11 +512,12 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
       const pg::Result known,
       writer_.session().Query(
           absl::StrCat("UPDATE switchyard.quarantine SET lsn = greatest(lsn, $3::pg_lsn), "
-                       "sqlstate = $4, error = $5, events = events + (lsn < $3::pg_lsn)::int, "
-                       "last_seen = clock_timestamp() WHERE id IN ",
+                       "sqlstate = $4, error = $5, detail = $6, "
+                       "events = events + (lsn < $3::pg_lsn)::int, last_seen = clock_timestamp() "
+                       "WHERE id IN ",
                        EntriesOfScopes(mapping, absl::StrCat("s.sy__n = ", refusal.number))),
-          {options_.stream, QuarantineTarget(plan), lsn.ToString(), fields.sqlstate,
-           fields.primary}));
+          {options_.stream, QuarantineTarget(plan), lsn.ToString(), fields.sqlstate, fields.primary,
+           fields.detail}));
   if (known.affected() > 0) return absl::OkStatus();
   LogError("replayer", "scope put in quarantine",
            {{"stream", options_.stream},
@@ -517,9 +531,9 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
   return writer_.session()
       .Query(
           "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, "
-          "error) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6)",
+          "error, detail) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6, $7)",
           {options_.stream, QuarantineTarget(plan), scope.str(0, 0), lsn.ToString(),
-           fields.sqlstate, fields.primary})
+           fields.sqlstate, fields.primary, fields.detail})
       .status();
 }
 

@@ -213,8 +213,11 @@ TEST_F(CliRunTest, ListsAndRetriesTheQuarantine) {
   EXPECT_EQ(show.exit_code, 1);
   EXPECT_THAT(show.output, HasSubstr("row of OLD: {"));
   EXPECT_THAT(show.output, HasSubstr("5000"));
-  EXPECT_THAT(RunCli({"quarantine", file_, "list", "--json"}, Roles()).output,
-              HasSubstr("\"total\": 1"));
+  EXPECT_THAT(show.output, HasSubstr("detail: Failing row contains"));
+  const ProgramResult json = RunCli({"quarantine", file_, "list", "--json"}, Roles());
+  EXPECT_THAT(json.output, HasSubstr("\"total\": 1"));
+  EXPECT_THAT(json.output, HasSubstr("\"scope\": {\n        \"id\": \"7\"\n"));
+  EXPECT_THAT(json.output, HasSubstr("\"next\": \"mend the value"));
   EXPECT_EQ(RunCli({"quarantine", file_, "retry"}, Roles()).exit_code, 1);  // still refused
   ASSERT_OK(postgres_->Execute("new_db", "ALTER TABLE orders DROP CONSTRAINT orders_amount_check"));
   const ProgramResult retry = RunCli({"quarantine", file_, "retry"}, Roles());

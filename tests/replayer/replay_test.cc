@@ -642,5 +642,81 @@ TEST_F(ReplayTest, KeysThatAreEqualButNotIdenticalAreOneRow) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+TEST_F(ReplayTest, NamesOfObjectsThatOnlyOldHasArrive) {
+  ASSERT_OK(Start(
+      "CREATE TABLE only_old (a int); CREATE DOMAIN named AS regclass; CREATE TYPE pair AS "
+      "(a regclass, b int); CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, many "
+      "regclass[], dom named, two pair); CREATE TABLE by_name (rc regclass PRIMARY KEY, v int)",
+      "CREATE TABLE t (id int PRIMARY KEY, rc text, rt regtype, many text[], dom text, two text); "
+      "CREATE TABLE k (id int PRIMARY KEY, rc text); "
+      "CREATE TABLE by_name (rc text PRIMARY KEY, v int)",
+      "  - {table: public.t, copy: t, set: {rc: \"rc::text\", many: \"many::text[]\", dom: "
+      "\"dom::text\", two: \"two::text\"}}\n"
+      "  - {table: public.by_name, copy: by_name, set: {rc: \"rc::text\"}}\n"
+      "  - table: public.k\n    from: {t: id}\n    select: SELECT t.id, t.rc::text AS rc FROM t "
+      "JOIN t b USING (id)\n",
+      "INSERT INTO t VALUES (1, 'only_old', 'int', '{only_old,pg_class}', 'only_old', "
+      "'(only_old,1)'); INSERT INTO by_name VALUES ('only_old', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld(
+      "INSERT INTO t VALUES (2, 'only_old', 'text', '{only_old}', 'only_old', "
+      "'(only_old,2)'), (3, 'pg_class', 'int[]', NULL, NULL, NULL); UPDATE by_name SET v = 2; "
+      "INSERT INTO by_name VALUES ('pg_class', 3)"));
+  ASSERT_OK(CatchUp());
+  for (const char* sql : {"SELECT id, rc::text, rt, many::text[], dom::text, two::text FROM t "
+                          "ORDER BY id",
+                          "SELECT rc::text, v FROM by_name ORDER BY v"}) {
+    EXPECT_EQ(New(sql), Old(sql));
+  }
+  EXPECT_EQ(New("SELECT id, rc FROM k ORDER BY id"), Old("SELECT id, rc::text FROM t ORDER BY id"));
+}
+
+// Where NEW keeps such names as they are, it is the row that does not fit.
+TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
+  ASSERT_OK(
+      Start("CREATE TABLE only_old (a int); CREATE TABLE t (id int PRIMARY KEY, rc regclass, "
+            "rt regtype, rp regproc)",
+            "CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, rp regproc)", kCopyT,
+            "INSERT INTO t VALUES (1, 'pg_class'), (2, 'only_old')"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT id, rc FROM t"), "1|pg_class");
+  ASSERT_OK(
+      OnOld("BEGIN; INSERT INTO t VALUES (3, 'only_old'), (4, 'pg_type'); INSERT INTO t (id, rt) "
+            "VALUES (5, 'only_old'); CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; "
+            "INSERT INTO t (id, rp) VALUES (6, 'f'), (7, 'now'); COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 4 7");
+  EXPECT_EQ(New("SELECT string_agg(scope ->> 'id', ' ' ORDER BY scope) FROM switchyard.quarantine"),
+            "2 3 5 6");
+  ASSERT_OK(OnNew("CREATE TABLE only_old (a int)"));
+  ASSERT_OK(RetryQuarantine());
+  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3 4 5 7");
+}
+
+// An entry is jsonb, which holds 256 MB; here its table plays that it is full.
+TEST_F(ReplayTest, ARefusedRowTooLargeForTheQuarantineSaysWhatToMend) {
+  ASSERT_OK(Start("CREATE TABLE t (id int PRIMARY KEY, v text, n int)",
+                  "CREATE TABLE t (id int PRIMARY KEY, v text, n int CHECK (n < 100))", kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew(
+      "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+      "'total size of jsonb object elements exceeds the maximum' USING ERRCODE = '54000'; "
+      "END $$; CREATE TRIGGER full_up BEFORE INSERT ON switchyard.quarantine FOR EACH ROW "
+      "EXECUTE FUNCTION full_up(); ALTER TABLE switchyard.quarantine ENABLE ALWAYS TRIGGER "
+      "full_up"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'large', 100)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  const std::string why = New("SELECT stop_reason FROM switchyard.stream");
+  EXPECT_THAT(why, HasSubstr("public.t refuses a row"));
+  EXPECT_THAT(why, HasSubstr("too large to wait in quarantine"));
+  ASSERT_OK(OnNew("ALTER TABLE t DROP CONSTRAINT t_n_check"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT id FROM t"), "1");
+}
+
 }  // namespace
 }  // namespace switchyard::replayer

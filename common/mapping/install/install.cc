@@ -33,7 +33,8 @@ absl::Status EnsureOwnTables(pg::Session& session) {
                     "(to_regclass('switchyard.stream'), 'doing'), "
                     "(to_regclass('switchyard.request'), 'source_lsn'), "
                     "(to_regclass('switchyard.request'), 'copied_lsn'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 7"));
+                    "(to_regclass('switchyard.quarantine'), 'detail'), "
+                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 8"));
   if (there.boolean(0, 0)) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
