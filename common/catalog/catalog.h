@@ -28,9 +28,10 @@ struct Column {
   // The same as a mirror declares it: user types with kSchemaPlaceholder in place of their schema,
   // under their UserType::mirror_name.
   std::string mirror_type;
-  bool user_type = false;  // enum, domain, composite or range (or array of one) outside pg_catalog
-                           // and extensions
-  std::string collation;   // schema-qualified and quoted; empty when the type's default
+  // Enum, domain, composite or range (or array of one) outside pg_catalog; or regclass and its kin,
+  // which a mirror keeps as text.
+  bool user_type = false;
+  std::string collation;         // schema-qualified and quoted; empty when the type's default
   std::string mirror_collation;  // as mirror_type
   bool not_null = false;
   bool has_default = false;

@@ -266,7 +266,23 @@ std::string TypeLoader::MirrorName(uint32_t oid) const {
                       QuoteIdentifier(parts_.at(oid).type.mirror_name));
 }
 
+// regclass and its kin, and their arrays, by OID (pg_type.dat): names of the source's objects,
+// which another database need not have.
+bool NamesAnObject(uint32_t type_oid) {
+  static constexpr uint32_t kTypes[] = {24,   2202, 2203, 2204, 2205, 2206,
+                                        3734, 3769, 4089, 4096, 4191};
+  return std::ranges::count(kTypes, type_oid) > 0;
+}
+
+bool NamesObjects(uint32_t type_oid) {
+  static constexpr uint32_t kTypes[] = {1008, 2207, 2208, 2209, 2210, 2211,
+                                        3735, 3770, 4090, 4097, 4192};
+  return std::ranges::count(kTypes, type_oid) > 0;
+}
+
 std::string TypeLoader::MirrorType(const Piece& piece) const {
+  if (NamesAnObject(piece.type_oid)) return "text";
+  if (NamesObjects(piece.type_oid)) return "text[]";
   const auto found = derived_.find(piece.type_oid);
   if (found == derived_.end()) return piece.type;
   // An array's element may itself be derived (an array of multiranges).
@@ -355,7 +371,8 @@ void TypeLoader::DescribeColumns() {
   }
   for (Table& table : catalog_->tables) {
     for (Column& column : table.columns) {
-      column.user_type = derived_.contains(column.type_oid);
+      column.user_type = derived_.contains(column.type_oid) || NamesAnObject(column.type_oid) ||
+                         NamesObjects(column.type_oid);
       column.mirror_type = MirrorType({.type_oid = column.type_oid, .type = column.type});
       const auto collation = collations.find(column.collation);
       column.mirror_collation =

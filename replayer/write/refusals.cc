@@ -17,6 +17,15 @@ constexpr size_t kTogetherMax = 1000;
 // More conditions than this for each row cost more than a hash table of the numbers.
 constexpr size_t kRunsMax = 16;
 
+// Names of objects that the target does not have, as values of regclass and its kin. Missing
+// objects of a statement itself have a place in it; those of a function's statements, its context.
+bool NamesNoObject(const absl::Status& status) {
+  static constexpr std::string_view kStates[] = {"42P01", "42704", "42883", "42725", "3F000"};
+  const pg::ErrorFields fields = pg::StatusErrorFields(status);
+  return std::ranges::count(kStates, fields.sqlstate) > 0 && fields.position.empty() &&
+         fields.context.find("function") == std::string::npos;
+}
+
 using Attempt = absl::FunctionRef<absl::Status(const Numbers& rows)>;
 
 Numbers NumbersOf(const std::vector<Refusal>& refusals) {
@@ -97,7 +106,7 @@ absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusal
 bool IsRefusedRow(const absl::Status& status) {
   // 21000: the select gave one key twice. 54000: too large, for an index or for a page.
   const std::string state = pg::StatusSqlState(status);
-  return pg::IsRowRefused(status) || state == "21000" || state == "54000";
+  return pg::IsRowRefused(status) || state == "21000" || state == "54000" || NamesNoObject(status);
 }
 
 bool MayPass(const absl::Status& status) {

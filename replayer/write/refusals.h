@@ -22,7 +22,8 @@ struct Refusal {
   absl::Status error;  // one for which IsRefusedRow holds
 };
 
-// SQLSTATE 21000, 54000 and classes 22 and 23: the row is at fault, not the system.
+// SQLSTATE 21000, 54000 and classes 22 and 23, or a value of regclass or its kin that names nothing
+// here: the row is at fault, not the system.
 bool IsRefusedRow(const absl::Status& status);
 // Starting over from the stored position can mend it. A topic that is not found went after it was
 // made or seen: the next look says what is lost with it, if anything.
