@@ -516,7 +516,7 @@ absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
   RETURN_IF_ERROR(verifier.CheckOwnTables());
   if (!options.names.publication.empty()) RETURN_IF_ERROR(verifier.CheckPublication());
   RETURN_IF_ERROR(verifier.CheckTableRights());
-  RETURN_IF_ERROR(verifier.CheckLargeObjects());
+  if (options.rows) RETURN_IF_ERROR(verifier.CheckLargeObjects());
   return faults;
 }
 

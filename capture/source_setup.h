@@ -34,6 +34,8 @@ struct SourceOptions {
   std::string role = "switchyard_capture";  // who captures
   // False: the catalogue may lack tables of the migration, and the names may be empty.
   bool whole = true;
+  // False: no table's rows are looked at, which takes its lock, and as long as it is large.
+  bool rows = true;
 };
 
 // Something that keeps a source from being captured.

@@ -174,7 +174,8 @@ absl::Status StreamRun::Prepare() {
                    catalog::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
   ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.names.slot));
   ASSIGN_OR_RETURN(const auto faults,
-                   VerifySource(*session_, {.names = config_.names}, catalog_, slot.has_value()));
+                   VerifySource(*session_, {.names = config_.names, .rows = !slot.has_value()},
+                                catalog_, slot.has_value()));
   std::vector<SourceFault> fatal;
   for (const SourceFault& fault : faults) {
     if (!fault.of_table) fatal.push_back(fault);

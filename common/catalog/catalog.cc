@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_join.h"
@@ -146,18 +147,27 @@ Table* FindTable(Catalog* catalog, uint32_t oid) {
   return nullptr;
 }
 
-// A size wants a lock, and a stream must not wait for the one table that somebody has locked.
+// What is asked for wants a lock, and a stream must not wait for the one table that somebody has
+// locked: nullopt then.
+absl::StatusOr<std::optional<pg::Result>> QueryUnlessLocked(pg::Session& session,
+                                                            std::string_view sql,
+                                                            const std::string& oids) {
+  RETURN_IF_ERROR(session.Execute("SAVEPOINT unlocked; SET LOCAL lock_timeout = '100ms'"));
+  absl::StatusOr<pg::Result> rows = session.Query(sql, {oids});
+  if (!rows.ok() && pg::StatusSqlState(rows.status()) != "55P03") return rows.status();
+  RETURN_IF_ERROR(session.Execute("ROLLBACK TO SAVEPOINT unlocked"));
+  if (!rows.ok()) return std::nullopt;
+  return *std::move(rows);
+}
+
 absl::Status LoadSizes(pg::Session& session, const std::string& oids, Catalog* catalog) {
-  RETURN_IF_ERROR(session.Execute("SAVEPOINT sizes; SET LOCAL lock_timeout = '100ms'"));
-  const absl::StatusOr<pg::Result> rows = session.Query(R"(
+  ASSIGN_OR_RETURN(const auto rows, QueryUnlessLocked(session, R"(
     SELECT c.oid, coalesce(pg_relation_size(c.oid), 0)
                   + CASE WHEN c.reltoastrelid = 0 THEN 0
                          ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END
     FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relkind IN ('r', 'm'))",
-                                                        {oids});
-  if (!rows.ok() && pg::StatusSqlState(rows.status()) != "55P03") return rows.status();
-  RETURN_IF_ERROR(session.Execute("ROLLBACK TO SAVEPOINT sizes"));
-  for (int i = 0; rows.ok() && i < rows->rows(); ++i) {
+                                                      oids));
+  for (int i = 0; rows && i < rows->rows(); ++i) {
     FindTable(catalog, Oid(*rows, i, 0))->bytes = rows->i64(i, 1);
   }
   return absl::OkStatus();
@@ -203,11 +213,10 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
                                    AND i.indisreplident AND i.indisvalid
                                    AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
              ELSE false END,
-           CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid, true) END, a.attnum
+           a.attnum
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid
     JOIN pg_type t ON t.oid = a.atttypid
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum)"),
                     {oids}));
@@ -226,11 +235,23 @@ absl::Status LoadColumns(pg::Session& session, const std::string& oids, Catalog*
     column.identity = Char(rows, i, 9);
     column.toastable = rows.boolean(i, 10);
     column.in_identity = rows.boolean(i, 11);
-    column.generated_sql = rows.str(i, 12);
-    column.number = static_cast<int32_t>(rows.i64(i, 13));
+    column.number = static_cast<int32_t>(rows.i64(i, 12));
     Table* table = FindTable(catalog, Oid(rows, i, 0));
     if (column.in_identity) table->identity_columns.push_back(column.name);
     table->columns.push_back(std::move(column));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadExpressions(pg::Session& session, const std::string& oids, Catalog* catalog) {
+  ASSIGN_OR_RETURN(const auto rows, QueryUnlessLocked(session, R"(
+    SELECT a.attrelid, a.attname, pg_get_expr(d.adbin, d.adrelid, true)
+    FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = ANY($1::oid[]) AND a.attgenerated <> '')",
+                                                      oids));
+  for (int i = 0; rows && i < rows->rows(); ++i) {
+    std::vector<Column>& columns = FindTable(catalog, Oid(*rows, i, 0))->columns;
+    std::ranges::find(columns, rows->str(i, 1), &Column::name)->generated_sql = rows->str(i, 2);
   }
   return absl::OkStatus();
 }
@@ -316,6 +337,7 @@ absl::Status LoadAll(pg::Session& session, const std::vector<spec::TableName>& n
   RETURN_IF_ERROR(LoadSizes(session, oids, catalog));
   RETURN_IF_ERROR(LoadLeaves(session, oids, catalog));
   RETURN_IF_ERROR(LoadColumns(session, oids, catalog));
+  RETURN_IF_ERROR(LoadExpressions(session, oids, catalog));
   RETURN_IF_ERROR(LoadUniqueIndexes(session, oids, catalog));
   RETURN_IF_ERROR(LoadForeignKeys(session, oids, catalog));
   RETURN_IF_ERROR(LoadTypeSchemas(session, oids, catalog));

@@ -136,6 +136,11 @@ TEST_F(CliSessionTest, SettingsOfRolesAndDatabasesReachNoSession) {
 
 // A VACUUM FULL or ALTER TABLE holds such a lock for hours.
 TEST_F(CliSessionTest, OneLockedTableKeepsNobodyFromConnecting) {
+  // What is generated, and what may refer to a large object, is looked at by way of the table.
+  Old("ALTER TABLE orders ADD g int GENERATED ALWAYS AS (id) STORED, ADD lob oid; "
+      "SELECT lo_create(77)");
+  std::ofstream(file_) << absl::StrReplaceAll(kFile,
+                                              {{"copy: orders", "copy: orders, drop: [lob]"}});
   Prepare();
   StartPipeline();
   ASSERT_OK(pipeline_->Start("run"));
