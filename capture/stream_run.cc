@@ -1,8 +1,11 @@
 #include "capture/stream_run.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "capture/stream_check.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -480,6 +483,42 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
   return RootTable{};
 }
 
+// Partitions that left since are of nobody's concern, which makes their table suspect, and are not
+// what keeps the others from being all there are.
+absl::Status StreamRun::NameRoots(TruncateMessage* truncate) {
+  std::vector<uint32_t>& ids = truncate->relation_ids;
+  const auto is_mapped_itself = [&](uint32_t id) {
+    const auto shape = shapes_.find(id);
+    return shape != shapes_.end() && shape->second.root_id == 0;
+  };
+  if (std::ranges::all_of(ids, is_mapped_itself)) return absl::OkStatus();
+  RETURN_IF_ERROR(AwaitVisible());
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session_->Query(R"(
+    WITH RECURSIVE leaf(oid, root) AS (
+      SELECT c.oid, pg_partition_root(c.oid)::oid
+      FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relispartition),
+    tree(root, oid, kind) AS (
+      SELECT DISTINCT root, root, 'p'::"char" FROM leaf WHERE root IS NOT NULL
+      UNION ALL
+      SELECT t.root, c.oid, c.relkind
+      FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
+      WHERE t.kind = 'p' AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')
+    SELECT oid, true FROM leaf
+    UNION ALL
+    SELECT root, false FROM tree GROUP BY root HAVING bool_and(kind = 'p' OR oid = ANY($1::oid[])))",
+                                   {absl::StrCat("{", absl::StrJoin(ids, ","), "}")}));
+  std::set<uint32_t> leaves;
+  std::vector<uint32_t> roots;
+  for (int i = 0; i < rows.rows(); ++i) {
+    const auto id = static_cast<uint32_t>(rows.i64(i, 0));
+    rows.boolean(i, 1) ? static_cast<void>(leaves.insert(id)) : roots.push_back(id);
+  }
+  std::erase_if(ids, [&](uint32_t id) { return !is_mapped_itself(id) && !leaves.contains(id); });
+  ids.insert(ids.end(), roots.begin(), roots.end());
+  return absl::OkStatus();
+}
+
 absl::Status StreamRun::Loop() {
   Pace pace(kFloodWindow, kFloodFramesPerMs);
   int frames = 0;
@@ -523,6 +562,9 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
     return Annotate(decoded, absl::StrCat("message at ", frame.start.ToString()));
   }
   if (message_.type == PgoutputMessage::Type::kBegin) xid_ = message_.begin.xid;
+  if (message_.type == PgoutputMessage::Type::kTruncate) {
+    RETURN_IF_ERROR(NameRoots(&message_.truncate));
+  }
   return publisher_->Publish(message_);
 }
 

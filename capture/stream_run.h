@@ -71,6 +71,8 @@ class StreamRun {
   void StartHelpers();
   absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
+  // Says of partitions that were truncated whether they are all that their table has.
+  absl::Status NameRoots(TruncateMessage* truncate);
   absl::StatusOr<TableFacts> FindTable(const RelationMessage& relation);
 
   absl::Status Loop();

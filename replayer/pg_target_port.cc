@@ -58,7 +58,6 @@ absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& st
   ASSIGN_OR_RETURN(reading.batcher.copy_points, target_.stream().LoadCopyPoints());
   reading.batcher.copied_before =
       CopiedBefore(plan_, reading.batcher.copy_points, reading.relations);
-  ASSIGN_OR_RETURN(reading.batcher.gone, target_.stream().LoadGone());
   return reading;
 }
 

@@ -139,7 +139,6 @@ void Batcher::Restore(const event::v1::Relation& relation) { relations_.Learn(re
 void Batcher::OnRelation(const event::v1::Relation& relation) {
   new_relations_.emplace_back(relation.relation_id(), relation.SerializeAsString());
   relations_.Learn(relation);
-  options_.gone.erase(relation.relation_id());  // it is back
 }
 
 absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
@@ -238,8 +237,6 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
   const std::set<uint32_t> ids(truncate.relation_ids().begin(), truncate.relation_ids().end());
-  std::set<uint32_t> empty = ids;
-  empty.insert(options_.gone.begin(), options_.gone.end());
   std::set<int> emptied;
   for (const uint32_t id : ids) {
     const RelationMap::Relation* relation = relations_.Find(id);
@@ -247,7 +244,7 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
       continue;
     }
     const int source = relation->source;
-    if (!relations_.CoversAll(source, empty)) {
+    if (!ids.contains(plan_.sources[source].relation_id)) {
       RETURN_IF_ERROR(OnPartitionEmptied(source));
       continue;
     }

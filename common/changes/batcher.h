@@ -44,8 +44,6 @@ struct BatcherOptions {
   std::map<uint32_t, Lsn> copy_points;
   // The same by source, for tables without a point of their own: partitions that went before it.
   std::map<int, Lsn> copied_before;
-  // Partitions that are no more: a TRUNCATE need not name them.
-  std::set<uint32_t> gone;
   // Sources, by index, that are being copied again. The TRUNCATE of one of their partitions, whose
   // rows the log can't tell, puts them in doubt; without a copy under way it ends the stream.
   std::set<int> copied_again;

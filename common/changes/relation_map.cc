@@ -125,14 +125,6 @@ const RelationMap::Relation* RelationMap::Find(uint32_t relation_id) const {
   return it == relations_.end() ? nullptr : &it->second;
 }
 
-bool RelationMap::CoversAll(int source, const std::set<uint32_t>& relation_ids) const {
-  return std::ranges::all_of(plan_.sources[source].relation_ids,
-                             [&](uint32_t id) { return relation_ids.contains(id); }) &&
-         std::ranges::all_of(relations_, [&](const auto& known) {
-           return known.second.source != source || relation_ids.contains(known.first);
-         });
-}
-
 absl::StatusOr<Value*> RelationMap::CopyTuple(const Relation& relation, const TupleView& tuple,
                                               Arena* arena, int64_t* bytes) {
   const std::string_view kinds = tuple.kinds;

@@ -40,8 +40,6 @@ class RelationMap {
   void Learn(const event::v1::Relation& relation);
   // Null: never described.
   const Relation* Find(uint32_t relation_id) const;
-  // Whether these are the source, or all of its partitions that are known.
-  bool CoversAll(int source, const std::set<uint32_t>& relation_ids) const;
   // The tuple's values by SourcePlan column, copied into `arena`; adds the memory they take to
   // `bytes`. DataLoss: not a tuple of this relation. FailedPrecondition: it leaves out a value that
   // no change left out when the plan was made.

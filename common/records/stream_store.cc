@@ -173,14 +173,4 @@ absl::Status StreamStore::StoreRelation(uint32_t relation_id, const std::string&
       .status();
 }
 
-absl::StatusOr<std::set<uint32_t>> StreamStore::LoadGone() {
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      session_.Query("SELECT relation_id::bigint FROM switchyard.copy WHERE stream = $1 AND gone",
-                     {stream_}));
-  std::set<uint32_t> gone;
-  for (int i = 0; i < rows.rows(); ++i) gone.insert(static_cast<uint32_t>(rows.i64(i, 0)));
-  return gone;
-}
-
 }  // namespace switchyard::records

@@ -64,8 +64,6 @@ class StreamStore {
   absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
   // LSN of the initial copy of each relation; a re-copy leaves it.
   absl::StatusOr<std::map<uint32_t, Lsn>> LoadCopyPoints();
-  // Relations that the newest copy of their table did not find any more.
-  absl::StatusOr<std::set<uint32_t>> LoadGone();
 
  private:
   absl::Status WhyNotAt(const Position& position);

@@ -466,10 +466,6 @@ absl::Status Recopy::RollForward(Job& job) {
     options.copy_points[id] = leaf.lsn;
     options.copied_before[0] = std::max(options.copied_before[0], leaf.lsn);
   }
-  ASSIGN_OR_RETURN(const auto points, target_.stream().LoadCopyPoints());
-  for (const uint32_t id : plan_.sources[job.source].relation_ids) {
-    if (points.contains(id) && !job.leaves.contains(id)) options.gone.insert(id);
-  }
   changes::Batcher batcher(only, position, options);
   ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {

@@ -117,6 +117,40 @@ TEST_F(CliDriftTest, PartitionsAttachedAndDetachedAreSuspectUntilCopiedAgain) {
   ASSERT_OK(pipeline_->Stop());
 }
 
+// Which partitions a table has by then is what tells whether all of it was truncated.
+TEST_F(CliDriftTest, ATruncateIsOfThePartitionsThatThereAre) {
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+    CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20);
+    INSERT INTO p SELECT generate_series(0, 19))"));
+  ASSERT_OK(postgres_->Execute("new_db", "CREATE TABLE p (id int PRIMARY KEY)"));
+  std::ofstream(file_, std::ios::app) << "  - {table: public.p, copy: p}\n";
+  ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    ALTER TABLE p DETACH PARTITION p1;
+    TRUNCATE p; TRUNCATE p1;
+    INSERT INTO p SELECT generate_series(10, 14))"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(New("SELECT count(*) FROM p"), "5");
+  ASSERT_OK(postgres_->Execute("old_db", R"(
+    INSERT INTO p1 SELECT generate_series(0, 4);
+    ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10);
+    CREATE TABLE p3 (id int PRIMARY KEY); GRANT SELECT ON p3 TO switchyard_capture;
+    INSERT INTO p3 SELECT generate_series(20, 24);
+    ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30))"));
+  AwaitSuspect("partition public.p3 was attached");
+  ASSERT_EQ(RunCli({"recopy", file_, "p", "--wait", "60s"}, Roles()).exit_code, 0);
+  EXPECT_EQ(New("SELECT count(*) FROM p"), "15");
+  // Rows of a partition that had no change yet stay, and which of them do can't be told.
+  ASSERT_OK(postgres_->Execute("old_db", "TRUNCATE p1, p2"));
+  ASSERT_OK(Await("the end", absl::Seconds(30),
+                  [&] { return New("SELECT state FROM switchyard.stream") == "stopped"; }));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              HasSubstr("a partition of public.p was truncated"));
+  EXPECT_EQ(New("SELECT count(*) FROM p"), "15");
+}
+
 // Neither type can be read with the other's shape, and of no row it can be told which it has.
 TEST_F(CliDriftTest, OnlyTheTablesOfATypeThatChangedAreCopiedAgain) {
   std::ofstream(file_) << R"(
