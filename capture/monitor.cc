@@ -63,6 +63,12 @@ absl::Status Monitor::Look(pg::Session& session) {
   return CheckDrift(session, options_.names, &shapes_);
 }
 
+absl::StatusOr<bool> Monitor::LookFor(pg::Session& session, uint32_t relation_id) {
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(CheckDrift(session, options_.names, &shapes_));
+  return shapes_.contains(relation_id);
+}
+
 void Monitor::Run() {
   Backoff backoff(Backoff::Options{});
   while (!cancel_.requested()) {

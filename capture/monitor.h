@@ -52,6 +52,8 @@ class Monitor {
   // Looks now, over the caller's session: what is copied after it is not suspect of what was
   // before.
   absl::Status Look(pg::Session& session) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, and whether that table or partition is known now.
+  absl::StatusOr<bool> LookFor(pg::Session& session, uint32_t relation_id) ABSL_LOCKS_EXCLUDED(mu_);
 
   void NoteActivity() { last_activity_ns_ = absl::GetCurrentTimeNanos(); }
 

@@ -449,6 +449,28 @@ absl::StatusOr<TableFacts> StreamRun::FindTable(const RelationMessage& relation)
   return TableFacts{.root = std::move(root), .columns = std::move(columns)};
 }
 
+// Once its rows are with its table's, somebody has to see it leave: it may before the next look.
+absl::Status StreamRun::NoteLeaf(const RelationMessage& relation, const RootTable& root) {
+  if (shapes_.contains(relation.relation_id) || !shapes_.contains(root.relation_id)) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const bool there, monitor_->LookFor(*session_, relation.relation_id));
+  shapes_[relation.relation_id] = {.relation_id = relation.relation_id,
+                                   .schema = std::string(relation.schema),
+                                   .name = std::string(relation.name),
+                                   .root_id = root.relation_id};
+  if (there) return absl::OkStatus();
+  const std::string table = root.schema + "." + root.name;
+  return RecordSuspects(
+      *session_, config_.names.stream,
+      {{.relation_id = root.relation_id,
+        .schema = root.schema,
+        .name = root.name,
+        .reason = absl::StrFormat("partition %s.%s came and went: its rows left without a DELETE",
+                                  relation.schema, relation.name),
+        .next_step = "copy it again: switchyard recopy FILE " + table}});
+}
+
 absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
   ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
     SELECT r.oid, s.nspname, r.relname
@@ -458,7 +480,9 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
     WHERE c.oid = $1)",
                                                           {std::to_string(relation.relation_id)}));
   if (rows.rows() > 0 && !rows.is_null(0, 0)) {
-    return RootTable{static_cast<uint32_t>(rows.i64(0, 0)), rows.str(0, 1), rows.str(0, 2)};
+    RootTable root{static_cast<uint32_t>(rows.i64(0, 0)), rows.str(0, 1), rows.str(0, 2)};
+    RETURN_IF_ERROR(NoteLeaf(relation, root));
+    return root;
   }
   // Detached or dropped since; these changes are from before.
   const auto shape = shapes_.find(relation.relation_id);

@@ -71,6 +71,7 @@ class StreamRun {
   void StartHelpers();
   absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
+  absl::Status NoteLeaf(const RelationMessage& relation, const RootTable& root);
   // Says of partitions that were truncated whether they are all that their table has.
   absl::Status NameRoots(TruncateMessage* truncate);
   absl::StatusOr<TableFacts> FindTable(const RelationMessage& relation);
@@ -89,7 +90,7 @@ class StreamRun {
   std::unique_ptr<pg::Session> session_;  // holds the stream's advisory lock
   catalog::Catalog catalog_;
   std::optional<StreamRecord> record_;
-  TableShapes shapes_;  // as of the start
+  TableShapes shapes_;  // as of the start, and the leaves that came since
   std::optional<Snapshot> initial_;
 
   std::unique_ptr<pg::ReplicationStream> stream_;

@@ -357,6 +357,27 @@ TEST_F(CaptureCopyTest, TheLeavesOfATableAreThoseOfTheSnapshot) {
   EXPECT_EQ(copied(), "m_23 m_41 t1");
 }
 
+// Its rows came with the stream, and it may leave before anybody looks again.
+TEST_F(CaptureCopyTest, APartitionIsKnownFromItsFirstChangeOn) {
+  tables_ = {{"", "t"}, {"", "m"}};
+  Run(kPartitioned);
+  SetUpSource();
+  CaptureConfig config = Config();
+  config.drift_check_interval = absl::Hours(1);
+  running_ = std::make_unique<testing::RunningCapture>(config, *log_);
+  ASSERT_TRUE(running_->AwaitStreaming());
+  AwaitCopied();
+  Run("CREATE TABLE m_4 PARTITION OF m FOR VALUES FROM (20) TO (30); INSERT INTO m VALUES (20)");
+  AwaitCaughtUp();
+  Run("ALTER TABLE m DETACH PARTITION m_4");
+  ASSERT_OK(Recopy("t"));  // looks first
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
+  AwaitCopied();
+  EXPECT_EQ(Scalar("SELECT string_agg(table_name || ' ' || reason, ',') FROM "
+                   "switchyard.capture_suspect"),
+            "m partition public.m_4: detached: its rows left without a DELETE");
+}
+
 // A reader can't tell the rows of one leaf from another's.
 TEST_F(CaptureCopyTest, TheLeavesOfATableBeginAgainTogether) {
   tables_ = {{"", "t"}, {"", "m"}};
