@@ -74,6 +74,30 @@ absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts*
   return absl::OkStatus();
 }
 
+// A capture that streams and can't look at the tables beside it lets their DDL pass unseen.
+absl::Status AskLastLook(pg::Session& session, const spec::CaptureSettings& settings,
+                         StreamFacts* facts) {
+  if (!facts->slot || !facts->slot->active) return absl::OkStatus();
+  const absl::Duration limit = std::max(absl::Minutes(1), 10 * settings.drift_check_interval);
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   session.Query(R"(
+    SELECT extract(epoch FROM clock_timestamp() - drift_checked_at)::bigint
+    FROM switchyard.capture_stream
+    WHERE stream = $1 AND drift_checked_at < clock_timestamp() - make_interval(secs => $2::float8))",
+                                 {facts->stream, std::to_string(absl::ToDoubleSeconds(limit))}));
+  if (row.rows() == 0) return absl::OkStatus();
+  facts->suspects.push_back(
+      {.table = "every table",
+       .reason =
+           absl::StrFormat("capture has not looked at OLD's catalogue for %s: what the stream "
+                           "does not show (DDL, partitions) passes unseen",
+                           absl::FormatDuration(absl::Seconds(row.i64(0, 0)))),
+       .next_step = "its log says why (\"the source could not be checked\"); it is made good once "
+                    "it can look again",
+       .lacks = true});
+  return absl::OkStatus();
+}
+
 // The entry of a table, made at first mention.
 CopyTable& EntryFor(CopyIndex* index, int64_t relation_id, const std::string& name,
                     std::vector<CopyTable>* copy) {
@@ -242,6 +266,9 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
     ASSIGN_OR_RETURN(suspects_, LoadSuspects(*source_, facts->stream));
   }
   RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
+  if (facts->capture_state.has_value()) {
+    RETURN_IF_ERROR(AskLastLook(*source_, file_.capture, facts));
+  }
   if (facts->capture_state == "creating") RETURN_IF_ERROR(AskSlotBlockers(*source_, facts));
   // After the slot, so that what is captured is never ahead of it; before NEW is asked, so that
   // what is applied may be.
