@@ -391,12 +391,49 @@ absl::Status Verifier::CheckLargeObjects() {
   return absl::OkStatus();
 }
 
+// A partition is read under its own rights when it is copied again, and its maker thinks of the
+// application only.
+std::string FutureGrantsSql(const std::string& role, const catalog::Catalog& catalog) {
+  std::vector<const Table*> partitioned;
+  for (const Table& table : catalog.tables) {
+    if (table.kind == 'p') partitioned.push_back(&table);
+  }
+  if (partitioned.empty()) return "";
+  const std::string body = absl::StrFormat(
+      R"(DECLARE t record;
+BEGIN
+  FOR t IN SELECT DISTINCT pg_get_userbyid(c.relowner) AS maker, c.relnamespace::regnamespace AS place
+           FROM pg_class c WHERE c.oid = ANY(ARRAY[
+  %s]::regclass[]::oid[]) LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%I IN SCHEMA %%s GRANT SELECT ON TABLES TO %%s',
+                   t.maker, t.place, %s);
+  END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+  NULL;  -- then each new partition is granted by hand, as switchyard check says
+END)",
+      absl::StrJoin(partitioned, ",\n  ",
+                    [](std::string* out, const Table* table) {
+                      absl::StrAppend(out, QuoteLiteral(table->Quoted()));
+                    }),
+      QuoteLiteral(role));
+  return absl::StrFormat(R"(
+-- And read partitions to come: what their owners make in these schemas from now on. Without it each
+-- needs a GRANT before its table can be copied again; its changes stream all the same.
+DO %s;
+)",
+                         QuoteLiteral(body));
+}
+
 std::string GrantsSql(const SourceOptions& options, const catalog::Catalog& catalog) {
   const std::string role = QuoteIdentifier(options.role);
   std::set<std::string> schemas;
   for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
   std::vector<std::string> tables = OwnTables(catalog.server_version);
   for (std::string& table : tables) table.insert(0, "switchyard.");
+  const std::vector<const Table*> rows = RowTables(catalog);  // none: no partition is made yet
+  const std::string read =
+      rows.empty() ? ""
+                   : absl::StrFormat("GRANT SELECT ON\n  %s\n  TO %s;\n", TableList(rows), role);
   return absl::StrFormat(R"(
 -- What it may do.
 GRANT CONNECT ON DATABASE %2$s TO %1$s;
@@ -404,12 +441,9 @@ GRANT USAGE ON SCHEMA switchyard, %3$s TO %1$s;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
   %4$s
   TO %1$s;
-GRANT SELECT ON
-  %5$s
-  TO %1$s;
-)",
+%5$s%6$s)",
                          role, QuoteIdentifier(catalog.database), absl::StrJoin(schemas, ", "),
-                         absl::StrJoin(tables, ",\n  "), TableList(RowTables(catalog)));
+                         absl::StrJoin(tables, ",\n  "), read, FutureGrantsSql(role, catalog));
 }
 
 std::string PublicationSql(const SourceOptions& options, const catalog::Catalog& catalog) {

@@ -106,6 +106,20 @@ TEST_F(SourceSetupTest, PrintedSqlNeverDeadlocksWithAVacuum) {
   setup.join();
 }
 
+// Whoever makes them thinks of the application only.
+TEST_F(SourceSetupTest, PartitionsToComeMayBeReadWithoutAGrant) {
+  Run(R"(CREATE ROLE maker; CREATE SCHEMA "Own"; CREATE TABLE "Own".parts (id int PRIMARY KEY)
+         PARTITION BY RANGE (id); CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         ALTER TABLE parts OWNER TO maker; GRANT CREATE ON SCHEMA public TO maker)");
+  tables_ = {{"", "parts"}, {"Own", "parts"}};
+  SetUpSource();
+  SetUpSource();
+  Run(R"(CREATE TABLE "Own".born PARTITION OF "Own".parts FOR VALUES FROM (1) TO (9);
+         SET ROLE maker; CREATE TABLE born PARTITION OF parts FOR VALUES FROM (1) TO (9); RESET ROLE)");
+  EXPECT_THAT(Verify(*ConnectAsCapture()), IsEmpty());
+  Run("DROP TABLE born; DROP TABLE parts; DROP OWNED BY maker; DROP ROLE maker");
+}
+
 TEST_F(SourceSetupTest, PrintedSqlTellsAnOwnerWhatOnlyASuperuserMayDo) {
   Run("CREATE ROLE boss LOGIN; CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO boss");
   Run(absl::StrCat("GRANT CREATE ON DATABASE ", database_, " TO boss"));

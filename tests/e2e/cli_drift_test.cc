@@ -91,6 +91,7 @@ TEST_F(CliDriftTest, PartitionsAttachedAndDetachedAreSuspectUntilCopiedAgain) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
   ASSERT_OK(postgres_->Execute("old_db", R"(
     CREATE TABLE p3 (id int PRIMARY KEY);
+    REVOKE ALL ON p3 FROM switchyard_capture;
     INSERT INTO p3 SELECT generate_series(20, 24);
     ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30);
     INSERT INTO p VALUES (29);
@@ -136,7 +137,7 @@ TEST_F(CliDriftTest, ATruncateIsOfThePartitionsThatThereAre) {
   ASSERT_OK(postgres_->Execute("old_db", R"(
     INSERT INTO p1 SELECT generate_series(0, 4);
     ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10);
-    CREATE TABLE p3 (id int PRIMARY KEY); GRANT SELECT ON p3 TO switchyard_capture;
+    CREATE TABLE p3 (id int PRIMARY KEY);
     INSERT INTO p3 SELECT generate_series(20, 24);
     ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30))"));
   AwaitSuspect("partition public.p3 was attached");
@@ -294,6 +295,25 @@ TEST_F(CliDriftTest, ATableIsSuspectUntilNewHasTheCopy) {
     return RunCli({"status", file_}, Roles()).output.find("suspect") == std::string::npos;
   }));
   EXPECT_EQ(New("SELECT sum(amount) FROM orders"), "10100");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+// A role at its connection limit, for one: the stream goes on, and nobody sees a DDL.
+TEST_F(CliDriftTest, ACaptureThatCanNotLookIsNoHealthyOne) {
+  std::ofstream(file_, std::ios::app) << "capture: {drift_check: 10m}\n";
+  Prepare();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
+  ASSERT_OK(postgres_->Execute(
+      "old_db",
+      "UPDATE switchyard.capture_stream SET drift_checked_at = now() - interval '1 day'"));
+  const ProgramResult status = RunCli({"status", file_}, Roles());
+  EXPECT_EQ(status.exit_code, 1);
+  EXPECT_THAT(
+      status.output,
+      HasSubstr("suspect     every table: capture has not looked at OLD's catalogue for 24"));
   ASSERT_OK(pipeline_->Stop());
 }
 
