@@ -39,7 +39,11 @@ Replayer::Replayer(const ReplayerOptions& options, const mapping::Plan& plan,
             target_, plan, log, cancel),
       chores_({.recopy = {.stream = options.target.stream,
                           .change_topic = options.change_topic,
-                          .copy_topic = options.copy_topic},
+                          .copy_topic = options.copy_topic,
+                          .learns_from =
+                              [this](const absl::Status& status) {
+                                return target_port_.LearnsFrom(status);
+                              }},
                .target = options.target,
                .look_interval = options.look_interval},
               target_, plan, log, Clock::System()),

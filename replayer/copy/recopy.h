@@ -14,6 +14,7 @@
 // Thread-compatible.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,9 @@ struct RecopyOptions {
   std::string stream;
   std::string change_topic;
   std::string copy_topic;
+  // Whether the target's types have learnt from this failure what could not be read: it is tried
+  // again then. Null: never.
+  std::function<bool(const absl::Status&)> learns_from;
 };
 
 class Recopy {
@@ -90,6 +94,8 @@ class Recopy {
   absl::Status Add(const event::v1::Event& event);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
+  absl::Status LoadChunk(const event::v1::CopyChunk& chunk, Job& job, Leaf& leaf);
+  bool LearnsFrom(const absl::Status& status) const;
   absl::Status OnEnd(const event::v1::CopyEnd& end);
   static bool BeginsAgain(const Job& job, const event::v1::CopyPoint& point);
   static Lsn CopiedAt(const Job& job);
@@ -101,6 +107,7 @@ class Recopy {
   absl::StatusOr<bool> SwapTogether(const std::vector<Job*>& jobs,
                                     const std::vector<std::string>& also);
   absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
+  absl::Status TrySwap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
   std::string NamesOf(const std::vector<Job*>& jobs) const;
   absl::Status SwapTables(const std::vector<Job*>& jobs);
   // nullopt: nobody did.

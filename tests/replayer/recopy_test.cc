@@ -1,6 +1,7 @@
 // Re-copies of one table against what else happens meanwhile.
 #include <string>
 
+#include "common/mapping/install/mirror_types.h"
 #include "tests/support/replay_fixture.h"
 #include "tests/support/vanishing_topic_log.h"
 
@@ -71,6 +72,48 @@ TEST_F(RecopyTest, ACopyThatIsReadAgainIsNotTheOneAskedForNow) {
   ASSERT_OK(CatchUp());
   ASSERT_OK(AwaitNew(kLast, "done"));
   EXPECT_EQ(New(kAll), Old(kAll));
+}
+
+// The stream would have taught it to the mirror's type, but comes later.
+TEST_F(RecopyTest, AValueThatAnEnumGainedMayBeMetByTheCopyFirst) {
+  ASSERT_OK(Prepare("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY, v mood)",
+                    kTable, "  - {table: public.t, copy: t, set: {v: v::text}}\n",
+                    "INSERT INTO t VALUES (1, 'sad')"));
+  options_.learn_values = [&]() -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const auto old_session, server_->Connect("old_db"));
+    ASSIGN_OR_RETURN(const auto new_session, server_->Connect("new_db"));
+    ASSIGN_OR_RETURN(const catalog::Catalog now,
+                     catalog::LoadCatalog(*old_session, catalog::SourceTables(file_.forward), {}));
+    return mapping::AddValues(*new_session, now);
+  };
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("ALTER TYPE mood ADD VALUE 'ok'"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'ok')"));
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM pg_enum WHERE enumlabel = 'ok'", "1"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'ok' WHERE id = 1"));
+  ExpectSwappedIn();
+}
+
+// What stands for the tables of a copy in the statements is none of the file's own text.
+TEST_F(RecopyTest, TextOfTheFileIsNoPlaceholder) {
+  ASSERT_OK(Start(R"(CREATE TABLE "{load}" (id int PRIMARY KEY, v text))", kTable,
+                  "  - {table: public.t, copy: \"{load}\", set: {v: \"v || ' {load}'\"}}\n",
+                  R"(INSERT INTO "{load}" VALUES (1, 'a'))"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "1|a {load}");
+  ASSERT_OK(OnOld(R"(INSERT INTO "{load}" VALUES (2, 'b'))"));
+  ASSERT_OK(OnNew("UPDATE t SET v = 'wrong'"));
+  ASSERT_OK(
+      OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+            "SELECT name, 'recopy', 'public.{load}', epoch, lsn, log_offset FROM "
+            "switchyard.stream"));
+  ASSERT_OK(capture_->Recopy("{load}"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew(kLast, "done"));
+  EXPECT_EQ(New(kAll), "1|a {load}\n2|b {load}");
 }
 
 // Row by row, as INSERT ... ON CONFLICT looks at them, every row finds its value taken.
