@@ -160,6 +160,9 @@ constexpr char kTakeItUp[] =
     "table is copied";
 
 constexpr char kRenamedTo[] = "renamed to ";
+constexpr char kWasAttached[] = " was attached: rows it had before were not captured";
+// Ends every reason that says so of a partition.
+constexpr char kRowsLeft[] = "its rows left without a DELETE";
 constexpr char kUnpublished[] = "not in the publication: its changes are not captured";
 // Before Postgres 13 each new partition needs it.
 constexpr char kPublishIt[] =
@@ -413,10 +416,7 @@ void Comparison::NewIdentity(const TableShape& mapped, const std::string& where,
 void Comparison::NewLeaf(const TableShape& shape) {
   const TableShape& mapped = Mapped(after_.tables, shape);
   if (!shape.born_partition) {
-    Add(mapped,
-        absl::StrFormat("partition %s was attached: rows it had before were not captured",
-                        shape.Display()),
-        Recopy(mapped));
+    Add(mapped, absl::StrFormat("partition %s%s", shape.Display(), kWasAttached), Recopy(mapped));
   }
   if (shape.kind == 'r' && shape.publication_row.empty()) {
     Add(mapped, absl::StrFormat("partition %s: %s", shape.Display(), kUnpublished),
@@ -562,6 +562,15 @@ absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
                         .status());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Lsn> LastPartitionChange(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+    SELECT seen_lsn FROM switchyard.capture_suspect
+    WHERE stream = $1 AND (right(reason, length($2)) = $2 OR right(reason, length($3)) = $3)
+    ORDER BY seen_lsn DESC LIMIT 1)",
+                                                        {stream, kWasAttached, kRowsLeft}));
+  return rows.rows() == 0 ? Lsn() : Lsn::Parse(rows.text(0, 0));
 }
 
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,

@@ -82,6 +82,10 @@ absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::
 // Makes tables suspect. What is suspect already for the same reason is suspect as of now.
 absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
                             const std::vector<Drift>& drifts);
+// When a partition was last seen to have been attached or detached; 0/0: never. The changes of such
+// a partition come as they should, and as nobody else's, on a connection that began at or after it
+// (kNoticesPartitions).
+absl::StatusOr<Lsn> LastPartitionChange(pg::Session& session, const std::string& stream);
 // Replaces what was recorded, and records the suspects; to be called in a transaction.
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,
                           const TableShapes& shapes, const std::vector<Drift>& drifts);

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::capture {
 namespace {
@@ -60,7 +61,11 @@ void Monitor::Stop() {
 
 absl::Status Monitor::Look(pg::Session& session) {
   MutexLock lock(&mu_);
-  return CheckDrift(session, options_.names, &shapes_);
+  RETURN_IF_ERROR(CheckDrift(session, options_.names, &shapes_));
+  if (session.server_version() >= pg::kNoticesPartitions) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Lsn changed, LastPartitionChange(session, options_.names.stream));
+  partition_change_ = changed.value();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Monitor::LookFor(pg::Session& session, uint32_t relation_id) {

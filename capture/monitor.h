@@ -55,6 +55,9 @@ class Monitor {
   // The same, and whether that table or partition is known now.
   absl::StatusOr<bool> LookFor(pg::Session& session, uint32_t relation_id) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Where the source needs a connection begun later than that (LastPartitionChange); else 0/0.
+  Lsn partition_change() const { return Lsn(partition_change_.load()); }
+
   void NoteActivity() { last_activity_ns_ = absl::GetCurrentTimeNanos(); }
 
  private:
@@ -65,6 +68,7 @@ class Monitor {
   Mutex mu_;
   TableShapes shapes_ ABSL_GUARDED_BY(mu_);
   std::atomic<int64_t> last_activity_ns_;
+  std::atomic<uint64_t> partition_change_ = 0;
   Cancel cancel_;
   std::thread thread_;
 };

@@ -419,7 +419,11 @@ void StreamRun::StartHelpers() {
                               .range_bytes = config_.copy_range_bytes},
                     .retry_interval = config_.copy_retry_interval,
                     .slot_timeout = config_.slot_timeout,
-                    .look = [this](pg::Session& session) { return monitor_->Look(session); }},
+                    .look = [this](pg::Session& session) -> absl::Status {
+                      RETURN_IF_ERROR(monitor_->Look(session));
+                      // What is copied now would miss what this connection does not send.
+                      return NeedsNewConnection() ? NewConnection() : absl::OkStatus();
+                    }},
       std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();
@@ -543,6 +547,15 @@ absl::Status StreamRun::NameRoots(TruncateMessage* truncate) {
   return absl::OkStatus();
 }
 
+bool StreamRun::NeedsNewConnection() const { return monitor_->partition_change() > start_; }
+
+absl::Status StreamRun::NewConnection() const {
+  return absl::UnavailableError(absl::StrFormat(
+      "a partition was attached or detached before %s, which a connection to this version of "
+      "Postgres (%d) does not notice: the next one does",
+      monitor_->partition_change().ToString(), catalog_.server_version / 10000));
+}
+
 absl::Status StreamRun::Loop() {
   Pace pace(kFloodWindow, kFloodFramesPerMs);
   int frames = 0;
@@ -600,6 +613,8 @@ absl::Status StreamRun::Housekeep() {
     RETURN_IF_ERROR(stream_->Acknowledge(confirmed, false));
     stats_.confirmed = confirmed.value();
   }
+  // What came before it is not read again, so that nobody remembers the table as it was then.
+  if (NeedsNewConnection() && confirmed >= monitor_->partition_change()) return NewConnection();
   if (publisher_->position() != noted_position_) {
     noted_position_ = publisher_->position();
     monitor_->NoteActivity();

@@ -69,6 +69,9 @@ class StreamRun {
   event::v1::Hello NewHello() const;
   absl::Status BeginCopyTopic(uint64_t epoch);
   void StartHelpers();
+  // A partition came or went since this connection began, and the server is too old to notice.
+  bool NeedsNewConnection() const;
+  absl::Status NewConnection() const;  // Unavailable
   absl::Status AwaitVisible();
   absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
   absl::Status NoteLeaf(const RelationMessage& relation, const RootTable& root);

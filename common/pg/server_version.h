@@ -17,5 +17,8 @@ inline constexpr int kMultiranges = 140000;
 inline constexpr int kReadsCtidRanges = 140000;
 // pg_stat_wal.
 inline constexpr int kCountsWal = 140000;
+// A connection that streams notices that a table became a partition of a published one, or ceased
+// to be one; before, it goes on as it began with that table.
+inline constexpr int kNoticesPartitions = 150000;
 
 }  // namespace switchyard::pg
