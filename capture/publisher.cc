@@ -23,6 +23,7 @@ Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, TableL
       tables_(std::move(tables)),
       encoder_(options.epoch),
       messages_(options.stream),
+      marks_(options.stream),
       acks_(options.start),
       start_(options.start),
       position_(options.start),
@@ -69,6 +70,8 @@ absl::Status Publisher::OnBegin(const BeginMessage& begin) {
   begin_ = begin;
   origin_.clear();
   origin_lsn_ = Lsn();
+  marked_by_.clear();
+  first_row_ = true;
   ordinal_ = 0;
   beat_ = false;
   return absl::OkStatus();
@@ -95,6 +98,7 @@ absl::Status Publisher::EnterTransaction(const char* what) {
   begin->set_commit_time_us(begin_.commit_time_us);
   begin->set_origin(origin_);
   begin->set_origin_lsn(origin_lsn_.value());
+  begin->set_marked_by(marked_by_);
   return AppendNew();
 }
 
@@ -127,7 +131,7 @@ void Publisher::NoteTold() {
 }
 
 absl::Status Publisher::OnRelation(const RelationMessage& relation) {
-  if (messages_.Take(relation)) return absl::OkStatus();
+  if (messages_.Take(relation) || marks_.Take(relation)) return absl::OkStatus();
   RETURN_IF_ERROR(EnterTransaction("a Relation"));
   ASSIGN_OR_RETURN(const TableFacts table, tables_(relation));
   const RootTable& root = table.root;
@@ -157,6 +161,7 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
 
 absl::Status Publisher::OnRow(const RowMessage& row) {
   if (messages_.Owns(row.relation_id)) return OnMessageRow(row);
+  if (marks_.Owns(row.relation_id)) return OnMark(row);
   RETURN_IF_ERROR(EnterTransaction("a row"));
   ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
@@ -164,6 +169,14 @@ absl::Status Publisher::OnRow(const RowMessage& row) {
   ASSIGN_OR_RETURN(const std::string_view key, EnterKey(row, place, relation));
   const absl::Status appended = Append(key, encoder_.EncodeRow(row, place));
   return absl::IsInvalidArgument(appended) ? TooLarge(appended, *relation) : appended;
+}
+
+absl::Status Publisher::OnMark(const RowMessage& row) {
+  // Whatever else a transaction holds comes after its first row: it is inside by then.
+  if (std::exchange(first_row_, false) && state_ == State::kBegun) {
+    marked_by_ = marks_.WriterOf(row, begin_.xid);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string_view> Publisher::EnterKey(const RowMessage& row, const RowPlace& place,
@@ -192,7 +205,9 @@ absl::Status Publisher::TooLarge(const absl::Status& refused,
 }
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {
-  const auto ours = [this](uint32_t relation_id) { return messages_.Owns(relation_id); };
+  const auto ours = [this](uint32_t relation_id) {
+    return messages_.Owns(relation_id) || marks_.Owns(relation_id);
+  };
   if (std::ranges::all_of(truncate.relation_ids, ours)) return absl::OkStatus();
   RETURN_IF_ERROR(EnterTransaction("a Truncate"));
   event::v1::Truncate* out = encoder_.New().mutable_truncate();

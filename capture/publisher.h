@@ -21,6 +21,7 @@
 #include "capture/ack_tracker.h"
 #include "capture/column_numbers.h"
 #include "capture/event_encoder.h"
+#include "capture/mark_table.h"
 #include "capture/message_table.h"
 #include "capture/pgoutput_decoder.h"
 #include "capture/relation_cache.h"
@@ -101,6 +102,9 @@ class Publisher {
   // A write to the message table.
   absl::Status OnMessageRow(const RowMessage& row);
 
+  // Of the first row of a transaction, if it is one of the mark.
+  absl::Status OnMark(const RowMessage& row);
+
   // Appends the Begin that waits, if one does. DataLoss outside a transaction.
   absl::Status EnterTransaction(const char* what);
   absl::Status Heartbeat(Lsn lsn, int64_t time_us);
@@ -115,11 +119,14 @@ class Publisher {
   EventEncoder encoder_;
   RelationCache relations_;
   MessageTable messages_;
+  MarkTable marks_;
   AckTracker acks_;
 
   State state_ = State::kOutside;
   BeginMessage begin_;
   std::string origin_;
+  std::string marked_by_;  // its writer, once the mark was seen
+  bool first_row_ = true;  // the next row of it is its first
   Lsn origin_lsn_;
   uint64_t ordinal_ = 0;  // of the next row or truncate
   std::string old_key_;   // reused from one row to the next

@@ -9,6 +9,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
+#include "common/records/mark.h"
 #include "deploy/sql/source.sql.h"
 #include "deploy/sql/source_before_14.sql.h"
 
@@ -59,6 +60,8 @@ std::string TableList(const std::vector<const Table*>& tables) {
   return absl::StrJoin(names, ",\n  ");
 }
 
+std::string MarkName() { return absl::StrCat(records::kMarkSchema, ".", records::kMarkTable); }
+
 // What the publication names.
 std::string PublishedList(const catalog::Catalog& catalog) {
   std::set<uint32_t> seen;
@@ -71,9 +74,8 @@ std::string PublishedList(const catalog::Catalog& catalog) {
       tables.push_back(&published);
   }
   std::string list = TableList(tables);
-  if (HasMessageTable(catalog.server_version)) {
-    absl::StrAppend(&list, list.empty() ? "" : ",\n  ", kMessageTable);
-  }
+  absl::StrAppend(&list, list.empty() ? "" : ",\n  ", MarkName());
+  if (HasMessageTable(catalog.server_version)) absl::StrAppend(&list, ",\n  ", kMessageTable);
   return list;
 }
 
@@ -142,6 +144,7 @@ class Verifier {
   absl::Status CheckPublication();
   absl::Status CheckPublishedTables();
   absl::Status CheckMessageTable(const std::set<int64_t>& published);
+  absl::Status CheckMark(const std::set<int64_t>& published, const std::set<int64_t>& filtered);
   absl::Status CheckTableRights();
   absl::Status CheckLargeObjects();
 
@@ -247,7 +250,7 @@ absl::Status Verifier::CheckPublication() {
   if (row.rows() == 0) {
     const std::string tables = PublishedList(catalog_);
     Add(absl::StrFormat("there is no publication %s", name),
-        options_.whole && !tables.empty()
+        options_.whole && !RowTables(catalog_).empty()
             ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, tables)
             : "run, as its owner, what `switchyard check --print-setup FILE` prints");
     return absl::OkStatus();
@@ -294,6 +297,7 @@ absl::Status Verifier::CheckPublishedTables() {
     published.insert(rows.i64(i, 0));
     if (rows.boolean(i, 1)) filtered.insert(rows.i64(i, 0));
   }
+  RETURN_IF_ERROR(CheckMark(published, filtered));
   if (HasMessageTable(session_.server_version())) {
     RETURN_IF_ERROR(CheckMessageTable(published));
   }
@@ -325,6 +329,32 @@ absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
                       "on before Postgres 14",
                       name, kMessageTable),
       absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, kMessageTable));
+  return absl::OkStatus();
+}
+
+// Without it nobody could tell what Switchyard writes here from what the application does.
+absl::Status Verifier::CheckMark(const std::set<int64_t>& published,
+                                 const std::set<int64_t>& filtered) {
+  ASSIGN_OR_RETURN(const pg::Result mark,
+                   session_.Query("SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace s ON "
+                                  "s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relname = $2 "
+                                  "AND c.relkind = 'r' AND c.relpersistence = 'p'",
+                                  {records::kMarkSchema, records::kMarkTable}));
+  const std::string name = QuoteIdentifier(options_.names.publication);
+  if (mark.rows() == 0) {
+    Add(absl::StrFormat("the source has no %s (logged)", MarkName()),
+        "run, as its owner, what `switchyard check --print-setup FILE` prints");
+  } else if (!published.contains(mark.i64(0, 0))) {
+    Add(absl::StrFormat("publication %s lacks %s, which tells what Switchyard writes from what the "
+                        "application does",
+                        name, MarkName()),
+        absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, MarkName()));
+  } else if (filtered.contains(mark.i64(0, 0))) {
+    Add(absl::StrFormat("publication %s has a row filter or column list for %s", name, MarkName()),
+        absl::StrFormat("ALTER PUBLICATION %1$s DROP TABLE %2$s; ALTER PUBLICATION %1$s ADD TABLE "
+                        "%2$s;",
+                        name, MarkName()));
+  }
   return absl::OkStatus();
 }
 

@@ -3,7 +3,7 @@
 -- migration. May be run again; changes nothing then.
 --
 -- The capture role keeps its records here: they must be where the changes are, because they say
--- what of these changes is safe elsewhere. Nothing in this schema is published.
+-- what of these changes is safe elsewhere. Of these only mark is published.
 CREATE SCHEMA IF NOT EXISTS switchyard;
 
 -- One row per stream that reads this database.
@@ -94,3 +94,14 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_request (
   relation_id       oid NOT NULL,           -- a partitioned table stands for all its leaves
   requested_at      timestamptz NOT NULL DEFAULT now(),
   taken_at          timestamptz);
+
+-- What Switchyard itself writes here, for the other direction, begins with a row of this table. The
+-- same table stands on both sides: see deploy/sql/target.sql.
+CREATE TABLE IF NOT EXISTS switchyard.mark (
+  migration text NOT NULL,
+  stream text NOT NULL,
+  writer text NOT NULL,
+  owner_epoch bigint NOT NULL,
+  xid bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (migration, stream, writer)
+) WITH (fillfactor = 50);

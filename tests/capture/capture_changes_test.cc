@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "capture/capture.h"
 #include "common/base/strings.h"
+#include "common/records/mark.h"
 #include "tests/capture/capture_fixture.h"
 
 namespace switchyard::capture {
@@ -78,6 +79,39 @@ TEST_F(CaptureChangesTest, EveryTransactionCarriesItsOriginXidAndTime) {
   EXPECT_EQ(absl::StrCat(transactions[2].xid()), xid);
   EXPECT_NEAR(static_cast<double>(transactions[2].commit_time_us()),
               static_cast<double>(absl::ToUnixMicros(absl::Now())), 60e6);
+}
+
+// As the writers of the other direction do it.
+TEST_F(CaptureChangesTest, TellsWhatSwitchyardWroteItself) {
+  Begin("CREATE TABLE t (id int PRIMARY KEY)");
+  const auto write = [&](const std::string& stream, const std::string& before,
+                         const std::string& after) {
+    records::Gate gate(*owner_, stream);
+    ASSERT_OK(gate.Claim({records::kApplies, records::LaneWriter(1)}));
+    ASSERT_OK(owner_->InTransaction([&]() -> absl::Status {
+      RETURN_IF_ERROR(owner_->Execute(before));
+      RETURN_IF_ERROR(gate.Pass(records::LaneWriter(1)));
+      return owner_->Execute(after);
+    }));
+  };
+  write("shop.reverse", "", "SAVEPOINT s; INSERT INTO t VALUES (1); RELEASE s");
+  write("shop.reverse", "INSERT INTO t VALUES (2)", "");
+  write("other.reverse", "", "INSERT INTO t VALUES (3)");
+  write("shop.reverse", "", "");
+  Run("BEGIN; UPDATE switchyard.mark SET xid = xid; INSERT INTO t VALUES (4); COMMIT");
+  Run("CREATE TABLE kept AS SELECT * FROM switchyard.mark; DELETE FROM switchyard.mark");
+  Run("BEGIN; INSERT INTO switchyard.mark SELECT * FROM kept; INSERT INTO t VALUES (5); COMMIT");
+  Run("INSERT INTO t VALUES (6)");
+  std::string writer;
+  std::vector<std::string> marked_by;  // the transactions of the rows
+  testing::LogFollower follower(*log_, ChangeTopic(options().names));
+  ASSERT_TRUE(follower.ReadUntil([&](const Event& event) {
+    if (event.has_begin()) writer = event.begin().marked_by();
+    if (event.has_row()) marked_by.push_back(writer);
+    EXPECT_NE(event.relation().name(), "mark");
+    return marked_by.size() == 6;
+  }));
+  EXPECT_THAT(marked_by, ElementsAre("copy lane 1", "", "", "", "", ""));
 }
 
 TEST_F(CaptureChangesTest, Truncates) {

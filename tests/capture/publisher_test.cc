@@ -14,6 +14,7 @@ using Builder = testing::PgoutputBuilder;
 using event::v1::Event;
 
 constexpr uint32_t kTable = 16'401;
+constexpr uint32_t kMark = 16'402;
 
 class PublisherTest : public ::testing::Test {
  protected:
@@ -51,6 +52,26 @@ class PublisherTest : public ::testing::Test {
   }
   absl::Status Insert(const std::string& id) {
     return Send(Builder('I').U32(kTable).Raw("N").Tuple({"t:" + id, "n"}).Take());
+  }
+  absl::Status MarkRelation() {
+    return Send(Builder('R')
+                    .U32(kMark)
+                    .CString("switchyard")
+                    .CString("mark")
+                    .Raw("d")
+                    .U16(4)
+                    .Column(true, "migration", 25, -1)
+                    .Column(true, "writer", 25, -1)
+                    .Column(false, "owner_epoch", 20, -1)
+                    .Column(false, "xid", 20, -1)
+                    .Take());
+  }
+  absl::Status Mark(char op, const std::string& migration, uint64_t xid) {
+    return Send(Builder(op)
+                    .U32(kMark)
+                    .Raw("N")
+                    .Tuple({"t:" + migration, "t:apply", "t:0", absl::StrCat("t:", xid)})
+                    .Take());
   }
   std::vector<Event> Events() {
     EXPECT_OK(writer_->Flush(absl::Seconds(10)));
@@ -319,6 +340,66 @@ TEST_F(PublisherTest, ARowThatTheLogCannotHoldIsNamedWithTheWayOut) {
                        ::testing::AllOf(HasSubstr("a change of public.t at 0/16B3748"),
                                         HasSubstr("a record of many bytes"),
                                         HasSubstr("switchyard recopy FILE --all"))));
+}
+
+TEST_F(PublisherTest, ATransactionOfOurOwnBeginsWithItsMark) {
+  constexpr uint64_t kXid = 5;
+  struct Case {
+    char op;
+    std::string migration;
+    uint64_t xid;
+    std::string marked_by;
+  };
+  const std::vector<Case> cases = {{'U', "shop", kXid, "apply"},
+                                   {'U', "shop", (uint64_t{3} << 32) + kXid, "apply"},
+                                   {'U', "shop", kXid + 1, ""},
+                                   {'U', "other", kXid, ""},
+                                   {'I', "shop", kXid, ""}};
+  std::vector<std::string> expected;
+  uint64_t lsn = 110;
+  for (const Case& at : cases) {
+    ASSERT_OK(Begin(lsn));
+    ASSERT_OK(MarkRelation());
+    ASSERT_OK(Mark(at.op, at.migration, at.xid));
+    ASSERT_OK(Relation());
+    ASSERT_OK(Insert("1"));
+    ASSERT_OK(Commit(lsn, lsn + 5));
+    lsn += 10;
+    expected.push_back(at.marked_by);
+  }
+  std::vector<std::string> marked_by;
+  for (const Event& event : Events()) {
+    if (event.has_begin()) marked_by.push_back(event.begin().marked_by());
+    EXPECT_NE(event.row().relation_id(), kMark);
+    EXPECT_NE(event.relation().relation_id(), kMark);
+  }
+  EXPECT_EQ(marked_by, expected);
+}
+
+TEST_F(PublisherTest, OnlyTheFirstRowOfATransactionMarksIt) {
+  ASSERT_OK(Begin(110));
+  ASSERT_OK(Relation());
+  ASSERT_OK(Insert("1"));
+  ASSERT_OK(MarkRelation());
+  ASSERT_OK(Mark('U', "shop", 5));
+  ASSERT_OK(Commit(110, 115));
+  ASSERT_OK(Begin(120));
+  ASSERT_OK(Mark('U', "shop", 4));  // by hand
+  ASSERT_OK(Mark('U', "shop", 5));
+  ASSERT_OK(Insert("2"));
+  ASSERT_OK(Commit(120, 125));
+  ASSERT_OK(Begin(130));  // nothing else: no trace
+  ASSERT_OK(Mark('U', "shop", 5));
+  ASSERT_OK(Send(Builder('T').U32(1).U8(0).U32(kMark).Take()));
+  ASSERT_OK(Commit(130, 135));
+  int begun = 0;
+  for (const Event& event : Events()) {
+    if (!event.has_begin()) continue;
+    ++begun;
+    EXPECT_EQ(event.begin().marked_by(), "");
+  }
+  EXPECT_EQ(begun, 2);
+  EXPECT_EQ(publisher_->position(), Lsn(135));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/pg/error.h"
+#include "common/records/target_sql.h"
+#include "deploy/sql/source.sql.h"
 #include "tests/capture/source_fixture.h"
 #include "tests/support/await.h"
 
@@ -223,6 +225,15 @@ TEST_F(SourceSetupTest, OffersToPublishOnlyWhatCanBePublished) {
   EXPECT_THAT(remedies(), Not(HasSubstr("ADD TABLE")));
 }
 
+TEST(MarkSqlTest, TheMarkIsOneTableWhicheverSideIsWritten) {
+  const auto made = [](const std::string& sql) {
+    const size_t begin = sql.find("CREATE TABLE IF NOT EXISTS switchyard.mark ");
+    return begin == std::string::npos ? "" : sql.substr(begin, sql.find(';', begin) - begin);
+  };
+  EXPECT_NE(made(kSourceSql), "");
+  EXPECT_EQ(made(kSourceSql), made(records::TargetSetupSql()));
+}
+
 TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
   tables_ = {{"", "t"}, {"", "u"}, {"", "parts"}};
   Run(R"(
@@ -241,6 +252,14 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
   if (owner_->server_version() >= 180000) {
     Run("ALTER PUBLICATION " + name + " SET (publish_generated_columns = stored)");
     EXPECT_THAT(Verify(), Problem("publishes generated columns"));
+  }
+  for (const SourceFault& fault : Verify()) Run(fault.remedy);
+  EXPECT_THAT(Verify(), IsEmpty());
+  Run("ALTER PUBLICATION " + name + " DROP TABLE switchyard.mark");
+  EXPECT_THAT(Verify(), Problem("lacks switchyard.mark"));
+  if (owner_->server_version() >= 150000) {
+    Run("ALTER PUBLICATION " + name + " ADD TABLE switchyard.mark (migration, stream, writer)");
+    EXPECT_THAT(Verify(), Problem("column list for switchyard.mark"));
   }
   for (const SourceFault& fault : Verify()) Run(fault.remedy);
   EXPECT_THAT(Verify(), IsEmpty());
