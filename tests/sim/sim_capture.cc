@@ -76,11 +76,7 @@ absl::Status SimCapture::SendNext() {
 absl::Status SimCapture::SendMessageOf(const SimRecord& record) {
   if (record.xid == 0) {
     ++next_;
-    out_.type = PgoutputMessage::Type::kMessage;
-    out_.logical = {.lsn = record.lsn,
-                    .prefix = record.heartbeat ? capture::kHeartbeatPrefix : "marker",
-                    .content = "x"};
-    return publisher_->Publish(out_);
+    return SendMessage(record.lsn, false, record.heartbeat ? capture::kHeartbeatPrefix : "marker");
   }
   if (message_ == 0) {
     out_.type = PgoutputMessage::Type::kBegin;
@@ -88,7 +84,9 @@ absl::Status SimCapture::SendMessageOf(const SimRecord& record) {
     ++message_;
     return publisher_->Publish(out_);
   }
-  if (message_ <= record.changes.size()) return SendChange(record.changes[message_++ - 1]);
+  if (message_ <= record.changes.size()) {
+    return SendChange(record, record.changes[message_++ - 1]);
+  }
   out_.type = PgoutputMessage::Type::kCommit;
   out_.commit = {.commit_lsn = record.lsn, .end_lsn = record.end, .commit_time_us = 1};
   message_ = 0;
@@ -111,13 +109,20 @@ absl::Status SimCapture::SendRelation(int table) {
   return publisher_->Publish(out_);
 }
 
+absl::Status SimCapture::SendMessage(Lsn lsn, bool transactional, const char* prefix) {
+  out_.type = PgoutputMessage::Type::kMessage;
+  out_.logical = {.transactional = transactional, .lsn = lsn, .prefix = prefix, .content = "x"};
+  return publisher_->Publish(out_);
+}
+
 absl::Status SimCapture::SendTruncate(const SimChange& change) {
   out_.type = PgoutputMessage::Type::kTruncate;
   out_.truncate = {.relation_ids = {RelationId(change.table)}};
   return publisher_->Publish(out_);
 }
 
-absl::Status SimCapture::SendChange(const SimChange& change) {
+absl::Status SimCapture::SendChange(const SimRecord& record, const SimChange& change) {
+  if (change.kind == SimChange::Kind::kMessage) return SendMessage(record.lsn, true, "marker");
   if (described_.insert(change.table).second) RETURN_IF_ERROR(SendRelation(change.table));
   if (change.kind == SimChange::Kind::kTruncate) return SendTruncate(change);
   out_.type = PgoutputMessage::Type::kRow;

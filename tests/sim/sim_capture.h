@@ -41,9 +41,10 @@ class SimCapture {
   absl::Status Begin(const Cancel& cancel);
   absl::Status SendNext();
   absl::Status SendMessageOf(const SimRecord& record);
-  absl::Status SendChange(const SimChange& change);
+  absl::Status SendChange(const SimRecord& record, const SimChange& change);
   absl::Status SendRelation(int table);
   absl::Status SendTruncate(const SimChange& change);
+  absl::Status SendMessage(Lsn lsn, bool transactional, const char* prefix);
   void Acknowledge();
 
   World& world_;

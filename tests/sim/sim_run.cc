@@ -248,7 +248,8 @@ void Run::Operate() {
   if (world_.random.OneIn(3)) return target_.RetryQuarantine();
   if (target_.held()) ++counted_.holds;
   const Lsn from = target_.kept_position().lsn;
-  target_.SetHold(target_.hold() ? std::nullopt : std::optional(source_.SomePoint(from)));
+  const bool releases = target_.hold() && !world_.random.OneIn(3);
+  target_.SetHold(releases ? std::nullopt : std::optional(source_.SomePoint(from)));
 }
 
 // Once nothing fails any more: a hold is met, and released; then all of it arrives.

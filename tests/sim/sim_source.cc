@@ -80,6 +80,7 @@ SimChange SimSource::RandomChange() {
   SimChange change{.table = random.OneIn(8) ? 2 : random.Below(kMapped)};
   SimTable& table = now_[change.table];
   const int what = random.Below(100);
+  if (what == 98) return {.kind = SimChange::Kind::kMessage};
   const std::string free = FreeKey(change.table);
   if (table.empty() || (what < 30 && !free.empty())) {
     change.kind = SimChange::Kind::kInsert;

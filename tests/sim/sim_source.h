@@ -36,7 +36,7 @@ std::string Text(const SimTable& table);
 uint64_t HashOf(int table, const std::string& key, const SimRow& row);
 
 struct SimChange {
-  enum class Kind { kInsert, kUpdate, kMove, kDelete, kTruncate } kind = Kind::kInsert;
+  enum class Kind { kInsert, kUpdate, kMove, kDelete, kTruncate, kMessage } kind = Kind::kInsert;
   int table = 0;
   std::string old_key;  // kMove, kDelete, kUpdate
   std::string key;      // all but kDelete

@@ -261,7 +261,9 @@ absl::StatusOr<std::optional<Lsn>> SimTarget::AnswerHold(Lsn next) {
   RETURN_IF_ERROR(Call("target.answer_hold"));
   const records::Position& at = kept_.position;
   kept_.held_at.reset();
-  const bool met = next.valid() && kept_.hold && *kept_.hold <= next;
+  const bool past =
+      kept_.hold && (*kept_.hold <= next || world_.mutation == Mutation::kHeldBeforeTheHold);
+  const bool met = next.valid() && past;
   if (kept_.hold && at.lsn < *kept_.hold && (at.covered_lsn >= *kept_.hold || met)) {
     kept_.held_at = kept_.hold;
     CheckKept();

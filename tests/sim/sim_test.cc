@@ -98,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Planted{Mutation::kEpochNotChecked, "EpochNotChecked"},
                       Planted{Mutation::kAcknowledgedEarly, "SlotAcknowledgedEarly"},
                       Planted{Mutation::kKeptAtHello, "UnfinishedTransactionKeptAtAHello"},
-                      Planted{Mutation::kTrimmedUnflushed, "TrimmedBehindWhatIsNotFlushed"}),
+                      Planted{Mutation::kTrimmedUnflushed, "TrimmedBehindWhatIsNotFlushed"},
+                      Planted{Mutation::kHeldBeforeTheHold, "HeldBeforeTheHold"}),
     [](const auto& info) { return std::string(info.param.what); });
 
 }  // namespace

@@ -44,6 +44,7 @@ enum class Mutation {
   kAcknowledgedEarly,  // the slot is told of what the log may still lose
   kKeptAtHello,        // an unfinished transaction is kept when a Hello comes
   kTrimmedUnflushed,   // the log forgets what a crash of the target takes back
+  kHeldBeforeTheHold,  // a hold is answered by a commit that was past the one before it
 };
 
 class World : public Clock {
