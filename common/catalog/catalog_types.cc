@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
+#include "common/base/sql_text.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
 
@@ -413,22 +414,7 @@ absl::Status LoadTypes(pg::Session& session, const std::string& oids, Catalog* c
 }  // namespace internal
 
 std::string WithSchema(std::string_view text, std::string_view schema) {
-  const std::string quoted = QuoteIdentifier(schema);
-  std::string out;
-  char open_quote = 0;  // a label or name that looks like the placeholder always stands in quotes
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (open_quote == 0 && text.substr(i).starts_with(kSchemaPlaceholder)) {
-      out += quoted;
-      i += kSchemaPlaceholder.size() - 1;
-      continue;
-    }
-    if (open_quote != 0 ? c == open_quote : (c == '"' || c == '\'')) {
-      open_quote = open_quote != 0 ? '\0' : c;
-    }
-    out += c;
-  }
-  return out;
+  return ReplaceInSql(text, kSchemaPlaceholder, QuoteIdentifier(schema));
 }
 
 }  // namespace switchyard::catalog

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "common/base/log.h"
+#include "common/base/sql_text.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_pieces.h"
 
@@ -339,8 +339,8 @@ absl::Status OrderedWriter::NoteAll(int mapping) {
 }
 
 absl::Status OrderedWriter::NoteSwap(int mapping, const std::string& load) {
-  RETURN_IF_ERROR(Note(
-      mapping, absl::StrReplaceAll(plan_.mappings[mapping].ordered.note_swap, {{"{load}", load}})));
+  RETURN_IF_ERROR(
+      Note(mapping, ReplaceInSql(plan_.mappings[mapping].ordered.note_swap, "{load}", load)));
   return RemoveUnreferenced(mapping);
 }
 

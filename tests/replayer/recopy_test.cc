@@ -104,13 +104,13 @@ TEST_F(RecopyTest, TextOfTheFileIsNoPlaceholder) {
                   R"(INSERT INTO "{load}" VALUES (1, 'a'))"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New(kAll), "1|a {load}");
-  ASSERT_OK(OnOld(R"(INSERT INTO "{load}" VALUES (2, 'b'))"));
   ASSERT_OK(OnNew("UPDATE t SET v = 'wrong'"));
   ASSERT_OK(
       OnNew("INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
             "SELECT name, 'recopy', 'public.{load}', epoch, lsn, log_offset FROM "
             "switchyard.stream"));
   ASSERT_OK(capture_->Recopy("{load}"));
+  ASSERT_OK(OnOld(R"(INSERT INTO "{load}" VALUES (2, 'b'))"));
   ASSERT_OK(CatchUp());
   ASSERT_OK(AwaitNew(kLast, "done"));
   EXPECT_EQ(New(kAll), "1|a {load}\n2|b {load}");

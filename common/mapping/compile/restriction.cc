@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/sql_text.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -160,7 +161,7 @@ class Restrictions {
   }
 
   absl::Status CheckMapping(const Draft& draft, const KeyedPlan& keyed) {
-    const string select = absl::StrReplaceAll(keyed.explain, {{"{select}", draft.select}});
+    const string select = ReplaceInSql(keyed.explain, "{select}", draft.select);
     const string key = draft.spec->copy ? "copy" : "select";
     ASSIGN_OR_RETURN(const auto scans, c_.probe.Explain(keyed.temp_ddl, select));
     RETURN_IF_ERROR(Report(draft, key, "recomputing a few rows", scans));

@@ -20,7 +20,7 @@
 #include <set>
 
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
+#include "common/base/sql_text.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_pieces.h"
 
@@ -309,7 +309,7 @@ TableWrite BuildSourceRows(const SourcePlan& source, const string& table, const 
 }
 
 string BuildLoad(const TableWrite& write, const string& load_table) {
-  return absl::StrReplaceAll(write.load, {{"{load}", load_table}});
+  return ReplaceInSql(write.load, "{load}", load_table);
 }
 
 }  // namespace switchyard::mapping
