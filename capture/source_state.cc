@@ -11,9 +11,6 @@
 namespace switchyard::capture {
 namespace {
 
-// Key space of the advisory locks of streams.
-constexpr char kLockSpace[] = "switchyard.capture";
-
 uint64_t Unsigned(std::string_view text) {
   uint64_t value = 0;
   const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -142,7 +139,7 @@ absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& name
 absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stream) {
   ASSIGN_OR_RETURN(const pg::Result row,
                    session.Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
-                                 {kLockSpace, stream}));
+                                 {kStreamLockSpace, stream}));
   return row.boolean(0, 0);
 }
 

@@ -55,6 +55,8 @@ absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& name
                                    int walsender_pid);
 
 // True when this session now is the one that may create or resume the stream; until it ends.
+// An advisory lock of two keys: kStreamLockSpace and the stream's name.
+inline constexpr char kStreamLockSpace[] = "switchyard.capture";
 absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stream);
 
 // A row of pg_replication_slots.

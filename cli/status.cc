@@ -1,7 +1,6 @@
 #include "cli/status.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +21,8 @@ namespace {
 // Between the two looks that one `status` takes to know the rates.
 constexpr absl::Duration kRateWindow = absl::Seconds(1);
 constexpr char kIntervalDefault[] = "1s";
+// Above the report on a screen, and the row below that stays free.
+constexpr int kHeadLines = 3;
 
 struct StatusOptions {
   std::string path;
@@ -49,14 +50,12 @@ class Looks {
   std::vector<operate::StreamFacts> last_;
 };
 
-// 3: a database or the log did not answer; 1: a stream stands still until a person acts, or NEW is
-// known to lack something; else 0.
+// 3: a database or the log did not answer; 1: a person must act; else 0.
 ExitCode CodeFor(const operate::StatusReport& report) {
   ExitCode code = ExitCode::kDone;
   for (const operate::StreamStatus& stream : report.streams) {
     if (!stream.errors.empty()) return ExitCode::kUnavailable;
-    const bool lacks = std::ranges::any_of(stream.suspects, &operate::Suspect::lacks);
-    if (stream.state == "stopped" || lacks) code = ExitCode::kNo;
+    if (operate::NeedsAPerson(stream)) code = ExitCode::kNo;
   }
   return code;
 }
@@ -76,10 +75,11 @@ void Draw(const operate::StatusReport& report, const Context& context) {
   if (context.json) {
     context.out << operate::StatusJson(report, /*compact=*/true);
   } else if (terminal.present) {
-    const std::string text =
-        absl::StrFormat("%s   %s\n\n%s", report.migration,
-                        absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()),
-                        operate::StatusText(report, {.color = terminal.color}));
+    const std::string text = absl::StrFormat(
+        "%s   %s\n\n%s", report.migration,
+        absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone()),
+        operate::StatusText(report,
+                            {.color = terminal.color, .lines_max = terminal.rows - kHeadLines}));
     context.out << ScreenOver(text, terminal.columns, terminal.rows);
   } else {
     context.out << operate::StatusText(report, {}) << "\n";
@@ -131,7 +131,8 @@ void AddStatus(CLI::App& app, Chosen* chosen) {
       ->default_str(kIntervalDefault);
   command->footer(
       "Asks the databases and the log: works while no role runs.\n"
-      "Ends with 1 when a stream is stopped, with 3 when one of them does not answer.\n"
+      "Ends with 1 when a person must act: a stream is stopped, a role does not run, a table is\n"
+      "suspect or can't be copied, rows wait in quarantine; with 3 when one does not answer.\n"
       "Examples:\n"
       "  switchyard status studio.yaml\n"
       "  switchyard status studio.yaml --watch --interval 5s\n"

@@ -3,8 +3,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 
@@ -16,16 +19,18 @@ constexpr char kClearLine[] = "\x1b[K";
 constexpr char kClearBelow[] = "\x1b[J";
 constexpr char kReset[] = "\x1b[0m";
 
-// The first `columns` characters, escape sequences not counted.
+// `line` in `columns` characters, escape sequences not counted; ">" stands where it was cut.
 std::string CutLine(std::string_view line, int columns) {
   std::string out;
+  std::string shorter;  // a character less, should there be too many
   int used = 0;
   bool escape = false;
   bool colored = false;
   for (const char c : line) {
     if (c == '\x1b') escape = colored = true;
     const bool begins_character = !escape && (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    if (begins_character && ++used > columns) return colored ? out + kReset : out;
+    if (begins_character && ++used == columns) shorter = out;
+    if (used > columns) return shorter + (colored ? kReset : "") + ">";
     out += c;
     if (escape && c == 'm') escape = false;
   }
@@ -51,11 +56,18 @@ Terminal AskTerminal() {
 }
 
 std::string ScreenOver(std::string_view text, int columns, int rows) {
+  std::vector<std::string> lines = absl::StrSplit(Sv(text), '\n');
+  if (lines.back().empty()) lines.pop_back();
+  const auto room =
+      static_cast<size_t>(std::max(rows - 1, 1));  // a newline in the last row scrolls
+  if (lines.size() > room) {
+    const size_t left_out = lines.size() - (room - 1);
+    lines.resize(room);
+    lines.back() = absl::StrCat("... and ", left_out, " more lines");
+  }
   std::string out = kHome;
-  int line_count = 0;
-  for (const auto line : absl::StrSplit(Sv(text), '\n')) {
-    if (++line_count >= rows) break;  // the last row stays free: a newline there would scroll
-    absl::StrAppend(&out, CutLine(StdSv(line), columns), kClearLine, "\n");
+  for (const std::string& line : lines) {
+    absl::StrAppend(&out, CutLine(line, columns), kClearLine, "\n");
   }
   return out + kClearBelow;
 }

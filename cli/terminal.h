@@ -17,8 +17,8 @@ struct Terminal {
 Terminal AskTerminal();
 
 // `text` as one screen, drawn over the last one without a flicker: from the top left corner, each
-// line cut to `columns`, at most `rows` lines, the rest cleared. Escape sequences in `text` take no
-// room.
+// line cut to `columns` with a ">", at most `rows` lines with a last one that counts those left
+// out, the rest cleared. Escape sequences in `text` take no room.
 std::string ScreenOver(std::string_view text, int columns, int rows);
 
 }  // namespace switchyard::cli

@@ -12,8 +12,9 @@
 #include "common/pg/server_version.h"
 #include "common/pg/slot.h"
 #include "common/records/missed_rows.h"
+#include "common/records/progress.h"
 #include "operate/connect.h"
-#include "replayer/target/target_session.h"
+#include "operate/workers.h"
 
 namespace switchyard::operate {
 namespace {
@@ -198,19 +199,6 @@ absl::Status AskSlotBlockers(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
-// The lock that a replayer holds for as long as it lives (OpenExclusively).
-absl::Status AskReplayer(pg::Session& session, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (
-      SELECT FROM pg_locks l, hashtextextended($1, 7) AS key
-      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.classid::bigint = (key >> 32) & 4294967295 AND l.objid::bigint = key & 4294967295))",
-                                                       {replayer::ReplayLockName(facts->stream)}));
-  facts->replay_active = row.boolean(0, 0);
-  return absl::OkStatus();
-}
-
 absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
     SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
@@ -260,6 +248,8 @@ absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side
 
 absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
+  ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*source_, facts->stream));
+  facts->capture_active = capture.has_value();
   // A capture that has begun has a slot: whether it has is asked first.
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
   if (facts->capture_state.has_value()) {
@@ -284,10 +274,17 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
 
 absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
   RETURN_IF_ERROR(KeepConnected(file_.new_db, "new", cancel_, &target_));
+  ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*target_, facts->stream));
+  facts->replay_active = replay.has_value();
+  if (const auto step = replay ? records::StepIn(replay->application_name) : std::nullopt; step) {
+    facts->step = step->step;
+    facts->steps = step->steps;
+    facts->step_work = step->work;
+    facts->step_transaction = replay->transaction_began;
+  }
   ASSIGN_OR_RETURN(const bool there, TableExists(*target_, "stream"));
   if (there) {
     RETURN_IF_ERROR(AskStreamRow(*target_, facts));
-    if (facts->replay_state.has_value()) RETURN_IF_ERROR(AskReplayer(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
     RETURN_IF_ERROR(DropMended(*target_, facts->stream, &suspects_));

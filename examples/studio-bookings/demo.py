@@ -251,9 +251,8 @@ class Demo:
                 return
 
     def copy_progress(self, status):
-        deriving = self.deriving()
-        if deriving:
-            return "the copy is there, now deriving " + deriving
+        if status["doing"]:
+            return status["doing"]
         parts = []
         for table in status["copy"]:
             name = table["table"].split(".")[-1]
@@ -261,12 +260,6 @@ class Demo:
             share = "..." if table["percent"] is None else "%d %%" % table["percent"]
             parts.append("%s %s" % (name, "done" if done else share))
         return ", ".join(parts)
-
-    def deriving(self):
-        """The table of NEW that is being made from the mirror; its rows show when it commits."""
-        role = "replay" if self.args.kafka else "run"
-        with open(self.path(role + ".log"), errors="replace") as log:
-            return "".join(re.findall('"deriving a table" table=(\\S+)', log.read())[-1:])
 
     def stop_workload(self):
         self.workload.send_signal(signal.SIGTERM)

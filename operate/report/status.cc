@@ -4,11 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "operate/report/human.h"
 
 namespace switchyard::operate {
 namespace {
-
-const std::vector<CopyTable> kNoTables;
 
 int64_t Distance(Lsn from, Lsn to) {
   return to > from ? static_cast<int64_t>(to.value() - from.value()) : 0;
@@ -43,8 +42,23 @@ std::string ReasonOf(const StreamFacts& facts) {
   return "capture: " + refusal + "\nreplay: " + facts.stop_reason;
 }
 
+// "step 3 of 7: derives public.users, for 12 s, about 31 s left"
+std::string StepOf(const StreamFacts& facts) {
+  std::string text = absl::StrCat("step ", facts.step, " of ", facts.steps, ": ", facts.step_work);
+  if (!facts.step_transaction.has_value() || !facts.target_now.has_value()) return text;
+  const absl::Duration spent = *facts.target_now - *facts.step_transaction;
+  absl::StrAppend(&text, ", for ", HumanDuration(spent));
+  if (facts.step < 2) return text;  // of one step nothing can be said of the others
+  // This one is taken to be half done, and the others to be like those before.
+  const absl::Duration left = spent / (facts.step - 0.5) * (facts.steps - facts.step + 0.5);
+  return absl::StrCat(text, ", about ", HumanDuration(left), " left");
+}
+
 std::string DoingOf(const StreamFacts& facts) {
   if (facts.replay_active != true) return "";
+  if (facts.step > 0) {
+    return absl::StrCat(facts.doing, facts.doing.empty() ? "" : "; ", StepOf(facts));
+  }
   if (!facts.doing.empty() || facts.open_recopies.empty()) return facts.doing;
   return "waits for the copy of " + absl::StrJoin(facts.open_recopies, ", ");
 }
@@ -102,7 +116,9 @@ CopyTable AsRecopied(CopyTable table, const std::vector<std::string>& open) {
   return table;
 }
 
-CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
+// `seconds`: since the table's rows were counted as `before`.
+CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now,
+                        const CopyTable* before, double seconds) {
   CopyProgress progress = {.table = table.table,
                            .root = table.asked_as == table.table ? "" : table.asked_as,
                            .recopy = table.recopy,
@@ -117,19 +133,93 @@ CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now) {
                    : table.rows_loaded > 0         ? "copying"
                    : table.capture_state.empty()   ? "pending"
                                                    : table.capture_state;
-  if (!table.started.has_value()) return progress;
-  const std::optional<absl::Time> until = table.loaded ? table.finished : now;
-  if (!until.has_value() || *until <= *table.started) return progress;
-  const double seconds = absl::ToDoubleSeconds(*until - *table.started);
-  progress.rows_per_second = static_cast<double>(table.rows_loaded) / seconds;
-  progress.bytes_per_second = static_cast<double>(table.bytes_loaded) / seconds;
-  if (!table.loaded && progress.percent.has_value() && *progress.percent > 0) {
-    progress.left = absl::Seconds(seconds * (100.0 / *progress.percent - 1.0));
+  // From its begin to its end a table also waits for others: only what moves now has a rate.
+  if (table.loaded) return progress;
+  if (before != nullptr && seconds > 0 && table.rows_loaded >= before->rows_loaded) {
+    progress.rows_per_second =
+        static_cast<double>(table.rows_loaded - before->rows_loaded) / seconds;
+    progress.bytes_per_second =
+        static_cast<double>(table.bytes_loaded - before->bytes_loaded) / seconds;
+  }
+  if (!table.started.has_value() || !now.has_value() || *now <= *table.started) return progress;
+  if (progress.percent.value_or(0) > 0) {
+    progress.left = (*now - *table.started) * (100.0 / *progress.percent - 1.0);
   }
   return progress;
 }
 
+CopyTable AsShown(const CopyTable& table, const StreamFacts& facts) {
+  return table.recopy ? AsRecopied(table, facts.open_recopies) : table;
+}
+
+void AssessCopies(const StreamFacts& facts, const StreamFacts* previous, StreamStatus* status) {
+  if (!facts.target_error.empty()) return;  // how much is loaded only NEW can say
+  double seconds = 0;
+  if (previous != nullptr && facts.target_now.has_value() && previous->target_now.has_value()) {
+    seconds = absl::ToDoubleSeconds(*facts.target_now - *previous->target_now);
+  }
+  for (const CopyTable& table : facts.copy) {
+    if (table.gone) continue;
+    std::optional<CopyTable> before;
+    if (previous != nullptr) {
+      const auto at = std::ranges::find(previous->copy, table.table, &CopyTable::table);
+      if (at != previous->copy.end()) before = AsShown(*at, *previous);
+    }
+    status->copy.push_back(
+        AssessCopy(AsShown(table, facts), facts.target_now, before ? &*before : nullptr, seconds));
+  }
+}
+
+// Of the initial copy as a whole, by what it did since it began.
+void AssessWholeCopy(const StreamFacts& facts, StreamStatus* status) {
+  std::optional<absl::Time> began;
+  int64_t rows = 0;
+  std::optional<int64_t> estimate = 0;
+  for (const CopyTable& table : facts.copy) {
+    if (table.gone || table.recopy) continue;
+    rows += table.rows_loaded;
+    const std::optional<int64_t> expected = table.loaded ? table.rows_loaded : table.rows_estimate;
+    estimate = estimate && expected ? std::optional(*estimate + *expected) : std::nullopt;
+    if (table.started.has_value()) began = std::min(*table.started, began.value_or(*table.started));
+  }
+  if (status->state != "copying" || !began || !facts.target_now || *facts.target_now <= *began) {
+    return;
+  }
+  const double seconds = absl::ToDoubleSeconds(*facts.target_now - *began);
+  const bool all_loaded = std::ranges::all_of(facts.copy, &CopyTable::loaded);
+  if (rows == 0 || all_loaded) return;
+  status->copy_rows_per_second = static_cast<double>(rows) / seconds;
+  if (estimate.has_value() && *estimate > rows) {
+    status->copy_left =
+        absl::Seconds(static_cast<double>(*estimate - rows) / *status->copy_rows_per_second);
+  }
+}
+
 }  // namespace
+
+bool NeedsAPerson(const StreamStatus& status) {
+  return status.state == "stopped" || !status.suspects.empty() ||
+         status.quarantined.value_or(0) > 0 || !MissingRoles(status).empty() ||
+         std::ranges::any_of(status.copy,
+                             [](const CopyProgress& copy) { return !copy.error.empty(); });
+}
+
+std::string MissingRoles(const StreamStatus& status) {
+  const bool no_capture = status.capture_active == false;
+  const bool no_replay = status.replayer_active == false;
+  if (!no_capture && !no_replay) return "";
+  const std::string what =
+      no_capture && no_replay ? "no role runs: nothing is captured, nothing is applied"
+      : no_capture            ? "no capture runs: OLD keeps the WAL of its changes until one does"
+                              : "no replayer runs: nothing is applied";
+  // What is said of a stop comes first.
+  if (status.state == "stopped") return what;
+  return absl::StrCat(what, "; next: switchyard ",
+                      no_capture && no_replay ? "run"
+                      : no_capture            ? "capture"
+                                              : "replay",
+                      " FILE");
+}
 
 StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   StreamStatus status = {
@@ -139,6 +229,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .doing = DoingOf(facts),
       .epoch = facts.capture_epoch.has_value() ? facts.capture_epoch : facts.replay_epoch,
       .source_lsn = facts.source_lsn,
+      .capture_active = facts.capture_active,
       .replayer_active = facts.replay_active,
       .quarantined = facts.quarantined,
       .open_requests = facts.open_requests,
@@ -161,12 +252,8 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
     status.log_records = std::max<int64_t>(0, *facts.log.next_offset - *facts.applied_offset);
   }
   if (previous != nullptr) AssessRates(facts, *previous, &status);
-  // How much is loaded only NEW can say.
-  for (const CopyTable& table : facts.target_error.empty() ? facts.copy : kNoTables) {
-    if (table.gone) continue;
-    status.copy.push_back(AssessCopy(table.recopy ? AsRecopied(table, facts.open_recopies) : table,
-                                     facts.target_now));
-  }
+  AssessCopies(facts, previous, &status);
+  AssessWholeCopy(facts, &status);
   for (const auto& [side, error] :
        {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error),
         std::pair("log: ", facts.log.unreachable ? facts.log.error : facts.log.full)}) {

@@ -74,6 +74,7 @@ struct StreamFacts {
   std::string source_error;
   std::optional<Lsn> source_lsn;  // current end of its WAL
   std::optional<absl::Time> source_now;
+  std::optional<bool> capture_active;        // a capture holds the stream
   std::optional<std::string> capture_state;  // absent: no capture has begun
   std::optional<int64_t> capture_epoch;
   std::string refusal;  // why capture stands still
@@ -87,6 +88,11 @@ struct StreamFacts {
   std::optional<std::string> replay_state;  // absent: nothing has been applied yet
   std::string stop_reason;
   std::string doing;  // long work that the replayer is at
+  // Of that: where in it a long transaction is, and since when that runs.
+  std::string step_work;
+  int step = 0;  // 0: it shows none
+  int steps = 0;
+  std::optional<absl::Time> step_transaction;
   std::optional<int64_t> replay_epoch;
   std::optional<Lsn> applied;              // every commit up to here is in NEW
   std::optional<absl::Time> applied_time;  // the source's clock when `applied` was its end
@@ -132,6 +138,7 @@ struct StreamStatus {
   std::optional<absl::Duration> lag;
   std::optional<double> rows_per_second;
   std::optional<double> transactions_per_second;
+  std::optional<bool> capture_active;
   std::optional<bool> replayer_active;
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
@@ -142,8 +149,17 @@ struct StreamStatus {
   LogFacts log;
   std::optional<int64_t> log_records;  // on the log, not applied yet
   std::vector<CopyProgress> copy;
+  // Of the initial copy since it began, all tables together.
+  std::optional<double> copy_rows_per_second;
+  std::optional<absl::Duration> copy_left;
   std::vector<std::string> errors;  // databases and logs that could not be asked
 };
+
+// A person must act: it is stopped, a role does not run, a table is suspect or can't be copied,
+// rows wait in quarantine, or NEW is known to lack something.
+bool NeedsAPerson(const StreamStatus& status);
+// "no replayer runs: ...; next: ..." of the roles that are known not to run; empty: they do.
+std::string MissingRoles(const StreamStatus& status);
 
 struct StatusReport {
   std::string migration;
@@ -155,6 +171,8 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous);
 
 struct StatusTextOptions {
   bool color = false;
+  int lines_max =
+      0;  // as many fit the screen: tables of the copy are left out, and counted; 0: all
 };
 // Lines end with '\n'; columns are aligned.
 std::string StatusText(const StatusReport& report, const StatusTextOptions& options);

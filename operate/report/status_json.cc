@@ -82,6 +82,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"lag_seconds", OrNull(status.lag)},
           {"rows_per_second", OneDecimal(status.rows_per_second)},
           {"transactions_per_second", OneDecimal(status.transactions_per_second)},
+          {"capture_active", OrNull(status.capture_active)},
           {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
@@ -90,6 +91,8 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"slot_waits_for", status.slot_waits_for},
           {"suspects", std::move(suspects)},
           {"copy", std::move(copy)},
+          {"copy_rows_per_second", OneDecimal(status.copy_rows_per_second)},
+          {"copy_seconds_left", OrNull(status.copy_left)},
           {"errors", status.errors}};
 }
 

@@ -15,6 +15,7 @@ namespace switchyard::operate {
 namespace {
 
 constexpr char kUnknown[] = "unknown";
+constexpr size_t kCopyRowsMax = 20;
 // Of disk: a busy source may fill the rest within minutes.
 constexpr int64_t kScarceBytes = int64_t{1} << 30;
 
@@ -49,10 +50,9 @@ std::string RateText(const StreamStatus& status) {
   if (!status.rows_per_second.has_value() || !status.transactions_per_second.has_value()) {
     return kUnknown;
   }
-  const std::string text = absl::StrFormat(
-      "%s rows/s, %s transactions/s", HumanCount(std::llround(*status.rows_per_second)),
-      HumanCount(std::llround(*status.transactions_per_second)));
-  return status.replayer_active.value_or(true) ? text : text + ", no replayer runs";
+  return absl::StrFormat("%s rows/s, %s transactions/s",
+                         HumanCount(std::llround(*status.rows_per_second)),
+                         HumanCount(std::llround(*status.transactions_per_second)));
 }
 
 std::string SlotText(const StreamStatus& status) {
@@ -141,7 +141,8 @@ std::vector<std::string> CopyRow(const CopyProgress& copy) {
     rows_estimate = HumanCount(*copy.rows_estimate);
   }
   std::string rate;
-  if (copy.rows_per_second.has_value() && copy.bytes_per_second.has_value()) {
+  if (copy.state != "pending" && copy.rows_per_second.has_value() &&
+      copy.bytes_per_second.has_value()) {
     rate = absl::StrFormat("%s rows/s, %s/s", HumanCount(std::llround(*copy.rows_per_second)),
                            HumanBytes(std::llround(*copy.bytes_per_second)));
   }
@@ -203,31 +204,37 @@ std::vector<CopyProgress> Folded(const std::vector<CopyProgress>& copies) {
 }
 
 // Finished tables are only news while others are not, and while there is room.
-std::string CopyText(const StreamStatus& status) {
-  constexpr size_t kRowsMax = 20;
+std::string CopyText(const StreamStatus& status, size_t rows_max) {
   std::vector<CopyProgress> copies = Folded(status.copy);
   const auto is_done = [](const CopyProgress& copy) { return copy.state == "done"; };
   const int64_t done = std::ranges::count_if(copies, is_done);
   if (done == static_cast<int64_t>(copies.size())) return "";
   CopyProgress all;
   for (const CopyProgress& copy : copies) Add(copy, &all);
-  std::string out = absl::StrFormat("  copy, %d of %d tables done, %s rows, %s\n", done,
+  std::string out = absl::StrFormat("  copy, %d of %d tables done, %s rows, %s", done,
                                     copies.size(), HumanCount(all.rows), HumanBytes(all.bytes));
-  if (copies.size() > kRowsMax) {
+  if (status.copy_rows_per_second.has_value()) {
+    absl::StrAppend(&out, ", ", HumanCount(std::llround(*status.copy_rows_per_second)), " rows/s");
+  }
+  if (status.copy_left.has_value()) {
+    absl::StrAppend(&out, ", about ", HumanDuration(*status.copy_left), " left");
+  }
+  out += "\n";
+  if (copies.size() > rows_max) {
     std::stable_partition(copies.begin(), copies.end(), [](const CopyProgress& copy) {
       return copy.state != "done" && copy.state != "pending";
     });
   }
   Rows rows;
   for (const CopyProgress& copy : copies) {
-    if (rows.size() < kRowsMax) rows.push_back(CopyRow(copy));
+    if (rows.size() < rows_max) rows.push_back(CopyRow(copy));
   }
   out += AlignColumns(rows,
                       {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight,
                        Align::kRight, Align::kRight},
                       4);
-  if (copies.size() <= kRowsMax) return out;
-  return out + absl::StrFormat("    and %d more tables\n", copies.size() - kRowsMax);
+  if (copies.size() <= rows_max) return out;
+  return out + absl::StrFormat("    and %d more tables\n", copies.size() - rows_max);
 }
 
 std::string StreamText(const StreamStatus& status, const StatusTextOptions& options) {
@@ -238,11 +245,20 @@ std::string StreamText(const StreamStatus& status, const StatusTextOptions& opti
     for (const auto line : absl::StrSplit(status.reason, '\n'))
       out += Trouble(StdSv(line), nullptr);
   }
+  if (const std::string missing = MissingRoles(status); !missing.empty()) {
+    out += Trouble(missing, options.color ? kYellow : nullptr);
+  }
   for (const std::string& error : status.errors)
     out += Trouble(error, options.color ? kRed : nullptr);
   // Colours count as width: only the last column, which nothing follows, may hold them.
   out += AlignColumns(StreamRows(status, options), {Align::kLeft, Align::kLeft}, 2);
-  return out + CopyText(status);
+  size_t rows_max = kCopyRowsMax;
+  if (options.lines_max > 0) {
+    // Beside those stand a title and a last line that counts what was left out.
+    const auto room = options.lines_max - std::ranges::count(out, '\n') - 2;
+    rows_max = std::min(rows_max, static_cast<size_t>(std::max<int64_t>(room, 1)));
+  }
+  return out + CopyText(status, rows_max);
 }
 
 }  // namespace

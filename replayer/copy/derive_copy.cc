@@ -61,7 +61,9 @@ absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::
                         Lsn last,
                         const std::vector<std::pair<std::string, std::string>>& after_copy) {
   pg::Session& session = target.session();
+  RETURN_IF_ERROR(target.stream().SetDoing("makes the indexes of the mirror"));
   RETURN_IF_ERROR(mapping::BuildMirrorIndexes(session, plan));
+  RETURN_IF_ERROR(target.stream().SetDoing("fills NEW's tables from what was copied"));
   ASSIGN_OR_RETURN(const auto held, HeldTables(session, plan));
   std::vector<std::string> tables;
   for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
@@ -78,6 +80,7 @@ absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::
     return absl::OkStatus();
   }));
   SY_FAULT_POINT("replayer.after_copy_end");
+  RETURN_IF_ERROR(target.stream().SetDoing(""));
   LogInfo("replayer", "copy finished",
           {{"stream", stream}, {"lsn", target.position().lsn.ToString()}});
   return absl::OkStatus();

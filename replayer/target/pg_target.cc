@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/records/missed_rows.h"
+#include "common/records/progress.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
 #include "replayer/target/whole_fill.h"
@@ -541,7 +542,11 @@ absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
     WholeFill whole(*writer_, *quarantine_, *touched_, position_->lsn, careful);
     RETURN_IF_ERROR(whole.Ids());
     RETURN_IF_ERROR(RetryUntilNoneGoes());
+    records::Step step = {.steps = static_cast<int>(order_.size())};
     for (const int mapping : order_) {
+      ++step.step;
+      step.work = "fills " + plan_.mappings[mapping].display;
+      RETURN_IF_ERROR(records::ShowStep(*session_, step));
       if (!plan_.mappings[mapping].row_local) {
         RETURN_IF_ERROR(whole.Derived(mapping));
       } else if (const auto rows = held.find(mapping); rows != held.end()) {
@@ -609,8 +614,12 @@ absl::Status PgTarget::Rederive(const char* writer, bool careful,
     RETURN_IF_ERROR(BeginWrites(careful));
     quarantine_->set_stores(true);
     RETURN_IF_ERROR(change());
+    records::Step step = {.steps = static_cast<int>(order_.size())};
     for (const int mapping : order_) {
+      ++step.step;
       if (!touched_->contains(mapping)) continue;
+      step.work = "derives " + plan_.mappings[mapping].display;
+      RETURN_IF_ERROR(records::ShowStep(*session_, step));
       RETURN_IF_ERROR(RecomputeMapping(here, mapping, careful));
     }
     RETURN_IF_ERROR(quarantine_->CheckBound());

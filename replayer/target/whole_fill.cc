@@ -8,6 +8,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
+#include "common/records/progress.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
 
@@ -52,6 +53,7 @@ absl::Status WholeFill::RowLocal(int mapping, const std::string& rows) {
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
+  RETURN_IF_ERROR(records::ShowRowByRow(writer_.session()));
   return WriteRowsCarefully(writer_, quarantine_, mapping, rows, lsn_);
 }
 
@@ -62,6 +64,7 @@ absl::Status WholeFill::Derived(int mapping) {
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
+  RETURN_IF_ERROR(records::ShowRowByRow(writer_.session()));
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(

@@ -10,13 +10,14 @@ TEST(TerminalTest, DrawsOverTheLastScreenLineByLine) {
 }
 
 TEST(TerminalTest, CutsLinesByCharactersAndKeepsColoursWhole) {
-  EXPECT_EQ(ScreenOver("äöüx", 3, 24), "\x1b[Häöü\x1b[K\n\x1b[J");
-  EXPECT_EQ(ScreenOver("\x1b[31mabc\x1b[0m", 2, 24), "\x1b[H\x1b[31mab\x1b[0m\x1b[K\n\x1b[J");
+  EXPECT_EQ(ScreenOver("äöüx", 3, 24), "\x1b[Häö>\x1b[K\n\x1b[J");
+  EXPECT_EQ(ScreenOver("\x1b[31mabc\x1b[0m", 2, 24), "\x1b[H\x1b[31ma\x1b[0m>\x1b[K\n\x1b[J");
   EXPECT_EQ(ScreenOver("\x1b[31mab\x1b[0m", 2, 24), "\x1b[H\x1b[31mab\x1b[0m\x1b[K\n\x1b[J");
 }
 
-TEST(TerminalTest, NeverScrolls) {
-  EXPECT_EQ(ScreenOver("1\n2\n3\n4", 80, 3), "\x1b[H1\x1b[K\n2\x1b[K\n\x1b[J");
+TEST(TerminalTest, NeverScrollsAndSaysWhatIsLeftOut) {
+  EXPECT_EQ(ScreenOver("1\n2\n", 80, 3), "\x1b[H1\x1b[K\n2\x1b[K\n\x1b[J");
+  EXPECT_EQ(ScreenOver("1\n2\n3\n4", 80, 3), "\x1b[H1\x1b[K\n... and 3 more lines\x1b[K\n\x1b[J");
 }
 
 }  // namespace

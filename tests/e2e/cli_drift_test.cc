@@ -55,7 +55,7 @@ TEST_F(CliDriftTest, ADroppedTableIsSuspectAndTheOthersGoOn) {
   ASSERT_NO_FATAL_FAILURE(StartAndCatchUp());
   ASSERT_OK(postgres_->Execute("old_db", "DROP TABLE orders"));
   const ProgramResult status = AwaitSuspect("suspect     public.orders: dropped (it was relation ");
-  EXPECT_EQ(status.exit_code, 0);  // the stream goes on
+  EXPECT_EQ(status.exit_code, 1);  // the stream goes on, and a person must act
   EXPECT_THAT(status.output, HasSubstr("next: take it out of the migration file and run: "));
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE customers SET email = 'b@x' WHERE id = 2"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
@@ -103,6 +103,9 @@ TEST_F(CliDriftTest, PartitionsAttachedAndDetachedAreSuspectUntilCopiedAgain) {
   EXPECT_THAT(status.output, Not(HasSubstr("add it to the publication")));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT count(*) FROM p"), "21");  // what the stream could show
+  EXPECT_THAT(RunCli({"recopy", file_, "p2"}, Roles()).output,
+              HasSubstr("public.p2 is a partition of public.p; next: switchyard recopy FILE "
+                        "public.p"));
 
   EXPECT_EQ(RunCli({"recopy", file_, "p"}, Roles()).exit_code, 0);
   EXPECT_THAT(AwaitSuspect("can't copy").output, HasSubstr("permission denied for table p3"));

@@ -46,8 +46,10 @@ class CliStatusTest : public ::testing::Test {
 
 TEST_F(CliStatusTest, ShowsAMigrationThatHasNotBegun) {
   const ProgramResult result = Status();
-  EXPECT_EQ(result.exit_code, 0) << result.output;
-  EXPECT_THAT(result.output, HasSubstr("shop.forward  new\n"));
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("shop.forward  new\n"
+                                       "  no role runs: nothing is captured, nothing is applied\n"
+                                       "    next: switchyard run FILE\n"));
   EXPECT_THAT(result.output, HasSubstr("lag         unknown\n"));
   EXPECT_THAT(result.output, HasSubstr("slot        none\n"));
 }

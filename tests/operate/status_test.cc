@@ -68,6 +68,26 @@ TEST(StatusTest, RatesComeFromTwoLooks) {
   EXPECT_FALSE(Assess(after, &before).rows_per_second.has_value());
 }
 
+// What blocks a cutover is never a green exit code.
+TEST(StatusTest, WhatEverBlocksNeedsAPerson) {
+  const auto needs = [](auto change) {
+    StreamFacts facts = StreamingFacts();
+    facts.capture_active = facts.replay_active = true;
+    change(facts);
+    return NeedsAPerson(Assess(facts, nullptr));
+  };
+  EXPECT_FALSE(needs([](StreamFacts&) {}));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.stop_reason = facts.refusal = "gone"; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_state = "stopped"; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.suspects = {{.table = "public.users"}}; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.quarantined = 1; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.capture_active = false; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_active = false; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) {
+    facts.copy = {{.table = "public.users", .recopy = true, .error = "denied", .loaded = true}};
+  }));
+}
+
 TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
   StreamFacts facts;
   facts.stream = "shop.forward";
@@ -107,7 +127,10 @@ TEST(StatusTest, ALostSlotIsAStopWhetherCaptureRunsOrNot) {
 }
 
 TEST(StatusTest, EstimatesTheTimeLeftOfACopyAndNeverClaimsItsEnd) {
-  const StreamStatus status = Assess(CopyingFacts(), nullptr);
+  StreamFacts before = CopyingFacts();
+  before.target_now = Noon() - absl::Seconds(2);
+  before.copy[0].rows_loaded -= 15'600;
+  const StreamStatus status = Assess(CopyingFacts(), &before);
   ASSERT_EQ(status.copy.size(), 4u);
   EXPECT_EQ(status.copy[0].state, "loading");
   EXPECT_DOUBLE_EQ(status.copy[0].percent.value(), 50);
@@ -116,6 +139,10 @@ TEST(StatusTest, EstimatesTheTimeLeftOfACopyAndNeverClaimsItsEnd) {
   EXPECT_EQ(status.copy[1].state, "done");
   EXPECT_EQ(status.copy[1].percent, 100);
   EXPECT_FALSE(status.copy[1].left.has_value());
+  EXPECT_FALSE(status.copy[1].rows_per_second.has_value());  // it waited for others, too
+  EXPECT_FALSE(Assess(CopyingFacts(), nullptr).copy[0].rows_per_second.has_value());
+  EXPECT_DOUBLE_EQ(status.copy_rows_per_second.value(), 203'012.0 / 22);
+  EXPECT_FALSE(status.copy_left.has_value());  // of one table nothing is known
   EXPECT_EQ(status.copy[2].state, "copying");
   EXPECT_EQ(status.copy[3].state, "pending");
   EXPECT_FALSE(status.copy[3].percent.has_value());

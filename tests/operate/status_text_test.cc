@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,11 +34,15 @@ TEST(StatusTextTest, ShowsAStreamThatKeepsUp) {
 }
 
 TEST(StatusTextTest, ShowsTheCopyTableByTable) {
-  EXPECT_THAT(Text(CopyingFacts()), HasSubstr(R"(
-  copy, 1 of 4 tables done, 203,012 rows, 47 MB
-    public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB   7,800 rows/s, 2.0 MB/s          20 s left
-    public.studios    done     100%               47,012 rows  7.0 MB  23,506 rows/s, 3.5 MB/s
-    public.customers  copying    0%        0 of ~158,000 rows     0 B                           time left unknown
+  StreamFacts before = CopyingFacts();
+  before.target_now = Noon() - absl::Seconds(2);
+  before.copy[0].rows_loaded -= 15'600;
+  before.copy[0].bytes_loaded -= int64_t{4} << 20;
+  EXPECT_THAT(Text(CopyingFacts(), &before), HasSubstr(R"(
+  copy, 1 of 4 tables done, 203,012 rows, 47 MB, 9,228 rows/s
+    public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB  7,800 rows/s, 2.0 MB/s          20 s left
+    public.studios    done     100%               47,012 rows  7.0 MB
+    public.customers  copying    0%        0 of ~158,000 rows     0 B         0 rows/s, 0 B/s  time left unknown
     public.sessions   pending                          0 rows     0 B
 )"));
 }
@@ -61,6 +67,10 @@ TEST(StatusTextTest, FoldsPartitionsAndKeepsALongListShort) {
   }
   EXPECT_THAT(Text(facts), AllOf(HasSubstr("copy, 29 of 31 tables done"), HasSubstr("public.t0 "),
                                  HasSubstr("    and 11 more tables\n")));
+  const std::string screen =
+      StatusText({.migration = "shop", .streams = {Assess(facts, nullptr)}}, {.lines_max = 14});
+  EXPECT_EQ(std::ranges::count(screen, '\n'), 14);
+  EXPECT_THAT(screen, AllOf(HasSubstr("public.pay "), HasSubstr("public.t0 ")));
 }
 
 TEST(StatusTextTest, SaysWhatTheSlotWaitsFor) {
@@ -71,15 +81,20 @@ TEST(StatusTextTest, SaysWhatTheSlotWaitsFor) {
                                      "for 5m0s)\n"));
 }
 
-TEST(StatusTextTest, SaysThatNoReplayerRuns) {
+TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
   StreamFacts facts = StreamingFacts();
-  StreamFacts before = facts;
-  before.target_now = Noon() - absl::Seconds(1);
-  facts.replay_active = true;
-  EXPECT_THAT(Text(facts, &before), Not(HasSubstr("replayer")));
+  facts.capture_active = facts.replay_active = true;
+  EXPECT_THAT(Text(facts), Not(HasSubstr("runs")));
   facts.replay_active = false;
-  EXPECT_THAT(Text(facts, &before),
-              HasSubstr("applying    0 rows/s, 0 transactions/s, no replayer runs\n"));
+  EXPECT_THAT(Text(facts), HasSubstr("epoch 3\n  no replayer runs: nothing is applied\n"
+                                     "    next: switchyard replay FILE\n"));
+  facts.capture_active = false;
+  EXPECT_THAT(Text(facts), HasSubstr("  no role runs: nothing is captured, nothing is applied\n"
+                                     "    next: switchyard run FILE\n"));
+  facts.stop_reason = "a column is gone; next: resume";
+  facts.replay_state = "stopped";
+  EXPECT_THAT(Text(facts), HasSubstr("    next: resume\n  no role runs: nothing is captured, "
+                                     "nothing is applied\n  source"));
 }
 
 // What OLD alone knows of a copy would read as rows that are not there.
@@ -149,6 +164,14 @@ TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
   EXPECT_THAT(Text(facts), HasSubstr("  replay      waits for the copy of public.a, public.b\n"));
   facts.doing = "derives anew: public.c";
   EXPECT_THAT(Text(facts), HasSubstr("  replay      derives anew: public.c\n"));
+  facts.doing = "swaps in the copy of public.a";
+  facts.step = 3;
+  facts.steps = 7;
+  facts.step_work = "derives public.c";
+  EXPECT_THAT(Text(facts), HasSubstr("  replay      swaps in the copy of public.a; step 3 of 7: "
+                                     "derives public.c\n"));
+  facts.step_transaction = Noon() - absl::Seconds(50);
+  EXPECT_THAT(Text(facts), HasSubstr("derives public.c, for 50 s, about 1 min 30 s left\n"));
   facts.replay_active = false;
   EXPECT_THAT(Text(facts), Not(HasSubstr("public.c")));
 }
