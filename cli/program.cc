@@ -16,6 +16,7 @@
 #include "cli/resume.h"
 #include "cli/roles.h"
 #include "cli/status.h"
+#include "cli/teardown.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 
@@ -152,6 +153,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddCapture(app, &chosen);
   AddReplay(app, &chosen);
   AddStatus(app, &chosen);
+  AddTeardown(app, &chosen);
   AddCompletion(app, &chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     command->footer(command->get_footer() + "\nEvery command takes --json and --log-level LEVEL.");

@@ -294,4 +294,22 @@ absl::Status KafkaAdmin::Trim(const std::string& topic, Offset before) {
   return absl::OkStatus();
 }
 
+absl::Status KafkaAdmin::DeleteTopic(const std::string& topic) {
+  const std::string doing = "deleting Kafka topic " + topic;
+  const KafkaPtr<rd_kafka_DeleteTopic_t> unwanted(rd_kafka_DeleteTopic_new(topic.c_str()));
+  rd_kafka_DeleteTopic_t* topics[] = {unwanted.get()};
+  ASSIGN_OR_RETURN(
+      const auto event,
+      Await(RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, [&](const auto* options, auto* answers) {
+        rd_kafka_DeleteTopics(client_.get(), topics, 1, options, answers);
+      }));
+  size_t count = 0;
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event.get()), &count);
+  if (count != 1) return absl::UnavailableError(doing + ": no result");
+  const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR || IsUnknownTopic(code)) return absl::OkStatus();
+  return KafkaError(code, doing);
+}
+
 }  // namespace switchyard::eventlog

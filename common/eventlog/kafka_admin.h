@@ -44,6 +44,8 @@ class KafkaAdmin {
   absl::StatusOr<TopicInfo> Describe(const std::string& topic);
   absl::Status CheckExists(const std::string& topic);
   absl::Status Trim(const std::string& topic, Offset before);
+  // OK as well when there is none.
+  absl::Status DeleteTopic(const std::string& topic);
 
  private:
   KafkaAdmin(KafkaPtr<rd_kafka_t> client, bool single_broker, absl::Duration gone_after,

@@ -52,6 +52,27 @@ class Adopted : private HandOver, public pqxx::connection_base {
 std::unique_ptr<Adopted> Adopt(PGconn* connection) { return std::make_unique<Adopted>(connection); }
 #endif
 
+// libpqxx tells some SQLSTATEs by the type of the exception only, and no DETAIL. The text of a
+// server that was asked to be verbose has them: "ERROR:  42501: must be owner of schema s", and
+// lines that begin with "DETAIL:  " and "HINT:  ".
+ErrorFields FieldsIn(std::string_view report, std::string_view sqlstate = "") {
+  const auto line = [&](std::string_view label) -> std::string {
+    const size_t at = report.find(label);
+    if (at == std::string_view::npos) return "";
+    const std::string_view rest = report.substr(at + label.size());
+    return std::string(rest.substr(0, rest.find('\n')));
+  };
+  ErrorFields fields = {.sqlstate = std::string(sqlstate),
+                        .detail = line("\nDETAIL:  "),
+                        .primary = internal::FirstLine(report),
+                        .hint = line("\nHINT:  ")};
+  if (fields.primary.size() > 7 && fields.primary.compare(5, 2, ": ") == 0) {
+    fields.sqlstate = fields.primary.substr(0, 5);
+    fields.primary.erase(0, 7);
+  }
+  return fields;
+}
+
 // The exception under way as a status.
 absl::Status CurrentError() {
   try {
@@ -63,13 +84,13 @@ absl::Status CurrentError() {
     return absl::UnavailableError(
         absl::StrCat("lost the connection to the database: ", internal::FirstLine(e.what())));
   } catch (const pqxx::sql_error& e) {
-    return StatusFromFields({.sqlstate = e.sqlstate(), .primary = internal::FirstLine(e.what())});
+    return StatusFromFields(FieldsIn(e.what(), e.sqlstate()));
   } catch (const pqxx::serialization_failure& e) {
-    return StatusFromFields({.sqlstate = "40001", .primary = internal::FirstLine(e.what())});
+    return StatusFromFields(FieldsIn(e.what(), "40001"));
   } catch (const pqxx::deadlock_detected& e) {
-    return StatusFromFields({.sqlstate = "40P01", .primary = internal::FirstLine(e.what())});
+    return StatusFromFields(FieldsIn(e.what(), "40P01"));
   } catch (const pqxx::statement_completion_unknown& e) {
-    return StatusFromFields({.sqlstate = "40003", .primary = internal::FirstLine(e.what())});
+    return StatusFromFields(FieldsIn(e.what(), "40003"));
   } catch (const std::exception& e) {
     return absl::InternalError(absl::StrCat("SQL client: ", internal::FirstLine(e.what())));
   }
@@ -202,9 +223,9 @@ absl::StatusOr<std::unique_ptr<ControlSession>> ControlSession::Connect(
   impl->backend_pid = session->backend_pid();
   PGconn* const connection = session->Release();
   PQsetnonblocking(connection, 0);
-  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   try {
     impl->connection = Adopt(connection);
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // for FieldsIn
   } catch (...) {
     return CurrentError();
   }

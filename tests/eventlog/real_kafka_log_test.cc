@@ -12,6 +12,7 @@
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/eventlog/record_key.h"
+#include "common/eventlog/remove_log.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
@@ -309,6 +310,27 @@ TEST_F(RealKafkaTest, IsReadByKcatAndProtoc) {
   std::string expected;
   ASSERT_TRUE(google::protobuf::TextFormat::PrintToString(event, &expected));
   EXPECT_EQ(decoded, expected);
+}
+
+TEST(RealKafkaLogTest, TopicsAreRemovedAndTheOthersStay) {
+  Cancel cancel;
+  const std::string gone = UniqueTopic("removed");
+  const std::string stays = UniqueTopic("stays");
+  const auto log = OpenLog(cancel, true, absl::Milliseconds(100));
+  ASSERT_OK(log->CreateTopic(gone));
+  ASSERT_OK(log->CreateTopic(stays));
+  const LogOptions options = {.kafka = {{"bootstrap.servers", Broker().bootstrap_servers()}},
+                              .single_broker = true};
+  ASSERT_OK_AND_ASSIGN(const std::vector<LogPart> parts,
+                       FindLogParts(options, {gone, "was-never-there"}, cancel));
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0].name, gone);
+  EXPECT_OK(RemoveLogPart(options, parts[0], cancel));
+  EXPECT_OK(RemoveLogPart(options, parts[0], cancel));  // it is gone already
+  EXPECT_OK(testing::Await("it is gone", kLong, [&]() -> absl::StatusOr<bool> {
+    return absl::IsNotFound(log->Describe(gone).status());
+  }));
+  EXPECT_OK(log->Describe(stays));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/eventlog/remove_log.h"
 #include "common/eventlog/sqlite_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -551,6 +552,24 @@ TEST_F(SqliteLogTest, NeedsEitherAFileOrKafka) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("either")));
   EXPECT_THAT(OpenEventLog({.sqlite_path = path(), .kafka = {{"bootstrap.servers", "x"}}}, cancel_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not both")));
+}
+
+TEST_F(SqliteLogTest, IsRemovedWithWhatStandsBesideItUnlessOthersUseIt) {
+  MakeLog(3);
+  {
+    const auto log = Open(path());
+    ASSERT_OK(log->CreateTopic("others"));
+  }
+  const LogOptions options = {.sqlite_path = path()};
+  EXPECT_THAT(FindLogParts(options, {kTopic, "copy"}, cancel_).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("holds topics of other migrations, too (others)")));
+  ASSERT_OK_AND_ASSIGN(const auto parts, FindLogParts(options, {kTopic, "others"}, cancel_));
+  EXPECT_EQ(parts.at(0).name, path());
+  for (const LogPart& part : parts) EXPECT_OK(RemoveLogPart(options, part, cancel_));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  ASSERT_OK_AND_ASSIGN(const auto none, FindLogParts(options, {kTopic}, cancel_));
+  EXPECT_TRUE(none.empty());
 }
 
 }  // namespace

@@ -81,6 +81,19 @@ TEST_F(ControlSessionTest, ErrorsCarryTheSqlStateAndNoRow) {
   EXPECT_THAT(std::string(StdSv(twice.message())), ::testing::Not(HasSubstr("4711")));
   EXPECT_THAT(control_->Query("SELECT nonsense").status(),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("nonsense")));
+  EXPECT_EQ(StatusSqlState(control_->Query("SELECT nonsense").status()), "42703");
+  EXPECT_EQ(StatusSqlState(control_->Query("SELECT FROM no_table").status()), "42P01");
+  ASSERT_OK(control_->Query("CREATE VIEW public.reads_k AS SELECT FROM public.k"));
+  const absl::Status used = control_->Query("DROP TABLE public.k").status();
+  EXPECT_THAT(used, StatusIs(absl::StatusCode::kFailedPrecondition,
+                             HasSubstr("(SQLSTATE 2BP01): view public.reads_k depends on table")));
+  ASSERT_OK(control_->Query("DROP VIEW public.reads_k"));
+  EXPECT_THAT(control_->InTransaction([](ControlTransaction& tx) -> absl::Status {
+    RETURN_IF_ERROR(tx.Execute("SET LOCAL ROLE pg_monitor"));
+    return tx.Execute("DROP TABLE public.k");
+  }),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("must be owner of table k (SQLSTATE 42501)")));
 }
 
 TEST_F(ControlSessionTest, AReadOnlyTransactionCanNotWrite) {

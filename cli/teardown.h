@@ -1,0 +1,12 @@
+// `switchyard teardown`: the end of a migration, or of a try at one.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "cli/command.h"
+
+namespace switchyard::cli {
+
+void AddTeardown(CLI::App& app, Chosen* chosen);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,29 @@
+// Everything of a migration removed from OLD, from NEW and from the log; NEW's mapped tables keep
+// every row. Also after a try that failed half-way. Looks at what there is, so that doing it a
+// second time finds nothing.
+//
+//   ASSIGN_OR_RETURN(TeardownReport planned, ShowTeardown(file, cancel));
+//   ASSIGN_OR_RETURN(TeardownReport done, Teardown(file, cancel));
+//
+// Schemas and tables of Switchyard that another migration uses stay. So do the roles that the setup
+// made: others may use them.
+//
+// Thread safety: functions over values.
+#pragma once
+
+#include "common/base/cancel.h"
+#include "common/base/status.h"
+#include "common/spec/migration_file.h"
+#include "operate/report/teardown_report.h"
+
+namespace switchyard::operate {
+
+// What there is to remove, each with its statement. Unavailable: a database or the log gave no
+// answer.
+absl::StatusOr<TeardownReport> ShowTeardown(const spec::MigrationFile& file, const Cancel& cancel);
+
+// Removes it, holding the locks that a role would work under. What the logins have no right to is
+// left, and the report says why. FailedPrecondition, and nothing is removed: a role runs.
+absl::StatusOr<TeardownReport> Teardown(const spec::MigrationFile& file, const Cancel& cancel);
+
+}  // namespace switchyard::operate
