@@ -5,15 +5,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
-#include "common/eventlog/check_log.h"
-#include "common/mapping/install/prepare.h"
 #include "common/spec/migration_file.h"
 #include "operate/check_databases.h"
-#include "operate/log_options.h"
+#include "operate/check_log.h"
 #include "operate/report/check_report.h"
 #include "operate/setup_sql.h"
 
@@ -35,35 +31,6 @@ operate::CheckFault FromFileFault(const spec::Fault& fault) {
           .column = fault.at.column,
           .message = fault.message,
           .kind = operate::CheckFault::Kind::kMistake};
-}
-
-// What the roles would refuse of the log. A file with faults may not say where it is.
-absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel,
-                      operate::CheckReport* report) {
-  const spec::LogSection& log = file.log;
-  if (file.name.empty() || (log.sqlite_path.empty() && log.kafka.empty())) return absl::OkStatus();
-  std::vector<absl::Status> faults;
-  if (const absl::StatusOr<eventlog::LogOptions> options = operate::LogOptionsOf(file);
-      options.ok()) {
-    const mapping::StreamRole role = mapping::ForwardRole(file);
-    faults = eventlog::CheckEventLog(*options, {role.change_topic, role.copy_topic}, cancel);
-  } else {
-    faults.push_back(options.status());
-  }
-  RETURN_IF_ERROR(cancel.status());
-  for (const absl::Status& fault : faults) {
-    using Kind = operate::CheckFault::Kind;
-    const bool no_broker = absl::IsUnavailable(fault) && !log.kafka.empty();
-    NextStep step =
-        SplitNextStep(StdSv(fault.message()), no_broker ? operate::kStartTheBroker : "");
-    report->faults.push_back({.where = operate::CheckFault::Where::kLog,
-                              .message = std::move(step.what),
-                              .remedy = std::move(step.next),
-                              .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
-                                      : absl::IsUnavailable(fault)   ? Kind::kUnreachable
-                                                                     : Kind::kNotReady});
-  }
-  return absl::OkStatus();
 }
 
 // A mistake goes before a database that can't be asked, and that before what a
@@ -93,7 +60,7 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
   if (!options.offline) {
     const spec::MigrationFile& read = file.ok() ? *file : partial;
     RETURN_IF_ERROR(operate::CheckDatabases(read, file.ok(), context.cancel, &report));
-    RETURN_IF_ERROR(CheckLog(read, context.cancel, &report));
+    RETURN_IF_ERROR(operate::CheckLog(read, context.cancel, &report));
     // The file's own are mended first; what the databases lack may follow from them.
     std::ranges::stable_sort(report.faults, {}, &operate::CheckFault::where);
   }

@@ -1,8 +1,14 @@
 #include "cli/exit_code.h"
 
+#include "common/pg/error.h"
+
 namespace switchyard::cli {
 
 ExitCode ExitCodeFor(const absl::Status& status) {
+  // FATAL is how a server refuses a login.
+  if (absl::IsFailedPrecondition(status) && pg::StatusErrorFields(status).severity == "FATAL") {
+    return ExitCode::kUnavailable;
+  }
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ExitCode::kDone;

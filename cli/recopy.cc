@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/log_coverage.h"
 #include "capture/source_setup.h"
@@ -38,7 +39,37 @@ void Say(const Context& context, const Json& object, const std::string& text) {
   context.out << (context.json ? object.dump(2) : text) << "\n";
 }
 
-absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
+bool IsNamed(const spec::TableName& name, std::string_view schema, std::string_view table) {
+  return name.name == table && (name.schema.empty() || name.schema == schema);
+}
+
+// What somebody may have meant who names no table that is copied: a partition, or a table of NEW.
+std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& catalog,
+                     const spec::TableName& name) {
+  for (const catalog::Table& table : catalog.tables) {
+    const catalog::Table* root = catalog.FindOid(table.root_oid);
+    if (root == nullptr || root == &table || !IsNamed(name, table.schema, table.name)) continue;
+    return absl::StrFormat("%s is a partition of %s; next: switchyard recopy FILE %s",
+                           table.Display(), root->Display(), root->Display());
+  }
+  for (const spec::Mapping& mapping : file.forward.mappings) {
+    if (!IsNamed(name, mapping.target.schema, mapping.target.name)) continue;
+    std::vector<std::string> sources;
+    if (mapping.copy.has_value()) sources.push_back(mapping.copy->ToString());
+    for (const spec::FromRule& rule : mapping.from) {
+      if (rule.table.schema.empty()) sources.push_back(rule.table.ToString());  // else NEW's
+    }
+    if (sources.empty()) continue;
+    return absl::StrFormat(
+        "%s is a table of NEW, made of %s; copy what it is made of, as in: switchyard recopy FILE "
+        "%s",
+        mapping.target.ToString(), absl::StrJoin(sources, ", "), sources[0]);
+  }
+  return "";
+}
+
+absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
+                                                const catalog::Catalog& catalog,
                                                 const std::string& written) {
   const std::optional<spec::TableName> name = spec::ParseTableName(written);
   if (!name.has_value()) {
@@ -51,9 +82,7 @@ absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
     if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
     known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
     known.push_back(spec::TableName{.name = table.name}.ToString());
-    if (table.name != name->name || (!name->schema.empty() && name->schema != table.schema)) {
-      continue;
-    }
+    if (!IsNamed(*name, table.schema, table.name)) continue;
     if (found != nullptr) {
       return absl::InvalidArgumentError(
           absl::StrFormat("%s may be %s or %s: write it with its schema", written, found->Display(),
@@ -65,6 +94,9 @@ absl::StatusOr<const catalog::Table*> FindTable(const catalog::Catalog& catalog,
   for (const spec::TableName& name : catalog.missing) {
     if (written != name.ToString() && written != name.name) continue;
     return absl::FailedPreconditionError(absl::StrCat("OLD has no table ", written, " (any more)"));
+  }
+  if (const std::string other = WhatItIs(file, catalog, *name); !other.empty()) {
+    return absl::InvalidArgumentError(other);
   }
   const std::string nearest = NearestWord(written, known);
   return absl::InvalidArgumentError(
@@ -109,7 +141,7 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
   ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
   RETURN_IF_ERROR(operate::RequireStream(*control, stream));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
-  ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(catalog, options.table));
+  ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(file, catalog, options.table));
   RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
   ASSIGN_OR_RETURN(const int64_t request,
                    operate::RequestRecopy(*old_session, *new_session, names,

@@ -65,7 +65,7 @@ absl::StatusOr<ExitCode> RunRole(const std::string& path, Role role, const Conte
 
 constexpr char kRoleEnd[] =
     "Ends with 0 after SIGTERM, with 1 when a person must act: the reason is in the log lines and\n"
-    "in status.\n";
+    "in status; with 3 when a database refuses the login.\n";
 
 void AddRole(CLI::App& app, const char* name, const char* help, const char* examples, Role role,
              Chosen* chosen) {

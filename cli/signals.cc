@@ -3,15 +3,18 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "common/base/log.h"
 
 namespace switchyard::cli {
 namespace {
 
 constexpr int kEnd = SIGUSR1;  // from our own destructor: stop waiting
+constexpr absl::Duration kSameSignal = absl::Milliseconds(500);
 
 }  // namespace
 
@@ -40,10 +43,14 @@ void SignalThread::Run() {
   if (signal == kEnd) return;
   LogInfo("main", "shutting down", {{"signal", std::string(sigabbrev_np(signal))}});
   cancel_.Request();
-  const timespec deadline = absl::ToTimespec(options_.shutdown_deadline);
+  const absl::Time first = absl::Now();
   int again = 0;
-  while ((again = sigtimedwait(&watched_, nullptr, &deadline)) < 0 && errno == EINTR) {
-  }
+  do {
+    const absl::Duration left = first + options_.shutdown_deadline - absl::Now();
+    const timespec wait = absl::ToTimespec(std::max(left, absl::ZeroDuration()));
+    again = sigtimedwait(&watched_, nullptr, &wait);
+  } while ((again < 0 && errno == EINTR) ||
+           (again > 0 && again != kEnd && absl::Now() < first + kSameSignal));
   if (again == kEnd) return;
   LogError("main", again > 0 ? "ended by a second signal" : "shutdown took too long, ended",
            {{"next", "nothing is lost; start it again"}});

@@ -5,7 +5,8 @@
 //   main
 //
 // The first signal requests shutdown. A second one, or the deadline passing, ends the process at
-// once: every role may be killed at any point and loses nothing, a hang helps nobody.
+// once: every role may be killed at any point and loses nothing, a hang helps nobody. What comes
+// right behind the first is that one once more: timeout(1) sends to its child and to its group.
 #pragma once
 
 #include <csignal>

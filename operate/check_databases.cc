@@ -212,6 +212,34 @@ bool AreTwoDatabases(const Side& old_side, const Side& new_side, operate::CheckR
   return false;
 }
 
+// Each has what the other one lacks: true, and one fault instead of one for each table.
+absl::StatusOr<bool> AreSwapped(const spec::MigrationFile& file, Side& old_side, Side& new_side,
+                                operate::CheckReport* report) {
+  if (old_side.session == nullptr || new_side.session == nullptr) return false;
+  if (old_side.catalog.missing.empty() && new_side.catalog.missing.empty()) return false;
+  const auto has_all = [&](Side& side,
+                           const std::vector<spec::TableName>& names) -> absl::StatusOr<bool> {
+    if (names.empty()) return false;
+    ASSIGN_OR_RETURN(const catalog::Catalog found,
+                     catalog::LoadCatalog(*side.session, names, {.schemas = file.schemas}));
+    return found.missing.empty();
+  };
+  ASSIGN_OR_RETURN(const bool old_has_new, has_all(old_side, Named(TablesOfNew(file.forward))));
+  if (!old_has_new) return false;
+  ASSIGN_OR_RETURN(const bool new_has_old,
+                   has_all(new_side, Named(catalog::SourceTables(file.forward))));
+  if (!new_has_old) return false;
+  report->faults.push_back({.where = Where::kFile,
+                            .file = file.path,
+                            .message = absl::StrFormat(
+                                "old and new are swapped: database \"%s\", which it calls old, has "
+                                "the tables of new, and \"%s\" those of old",
+                                old_side.catalog.database, new_side.catalog.database),
+                            .remedy = "exchange the connection strings",
+                            .kind = CheckFault::Kind::kMistake});
+  return true;
+}
+
 }  // namespace
 
 absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const Cancel& cancel,
@@ -223,8 +251,10 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
   RETURN_IF_ERROR(cancel.status());
   RETURN_IF_ERROR(
       LoadTables(file, Named(catalog::SourceTables(file.forward)), whole, &old_side, report));
-  RETURN_IF_ERROR(CheckSource(file, whole, old_side, report));
   RETURN_IF_ERROR(LoadTables(file, Named(TablesOfNew(file.forward)), whole, &new_side, report));
+  ASSIGN_OR_RETURN(const bool swapped, AreSwapped(file, old_side, new_side, report));
+  if (swapped) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckSource(file, whole, old_side, report));
   RETURN_IF_ERROR(CheckTarget(file, new_side, report));
   // What the mapping lacks in the wrong database is no news.
   if (!AreTwoDatabases(old_side, new_side, report)) return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include "common/base/strings.h"
 #include "operate/connect.h"
 #include "operate/request.h"
+#include "operate/workers.h"
 
 namespace switchyard::operate {
 namespace {
@@ -95,6 +96,12 @@ absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
   ASSIGN_OR_RETURN(retry.request, Submit(*session, {.stream = retry.stream,
                                                     .kind = "quarantine_retry",
                                                     .argument = id ? std::to_string(*id) : ""}));
+  ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*session, retry.stream));
+  if (!replay.has_value()) {
+    return absl::DeadlineExceededError(
+        "no replayer runs: it is asked for, and done once one does; next: what keeps it from "
+        "running shows switchyard status FILE, then start it again");
+  }
   ASSIGN_OR_RETURN(retry.answer, AwaitAnswer(*session, retry.request, wait, cancel));
   return retry;
 }

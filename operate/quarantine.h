@@ -28,7 +28,7 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
                                                 const Cancel& cancel);
 
 // Has the replayer try entry `id`, or all of them, and waits for its answer. NotFound: no such
-// entry. DeadlineExceeded: no replayer has done it yet; it stays asked for.
+// entry. DeadlineExceeded: no replayer has done it yet, or none runs; it stays asked for.
 absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
                                                 std::optional<int64_t> id, absl::Duration wait,
                                                 const Cancel& cancel);

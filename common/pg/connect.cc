@@ -215,8 +215,8 @@ absl::Status ConnectError(PGconn* connection, const Parameters& parameters) {
   std::string text = absl::StrCat(Failed(parameters), ": ", Redacted(cause, parameters));
   if (state.empty()) {
     absl::StrAppend(&text, Sv(NextFor(cause)));
-    return IsTlsOrPasswordSetup(connection, raw) ? absl::FailedPreconditionError(text)
-                                                 : absl::UnavailableError(text);
+    if (!IsTlsOrPasswordSetup(connection, raw)) return absl::UnavailableError(text);
+    return WithErrorFields(absl::FailedPreconditionError(text), {.severity = "FATAL"});
   }
   absl::StrAppend(&text, " (SQLSTATE ", state, ")");
   return WithErrorFields(absl::Status(CodeForConnect(state), text),

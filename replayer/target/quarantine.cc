@@ -600,11 +600,18 @@ absl::Status Quarantine::CheckCount(int64_t entries_max) {
                                    count.i64(0, 0) <= kWaitingMax * options_.entries_max
                              : count.i64(0, 0) <= entries_max;
   if (fits) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("%d rows would be in quarantine, the limit is %d (replay.quarantine_max): "
-                      "the mapping is wrong "
-                      "rather than the rows. See: switchyard quarantine FILE list",
-                      count.i64(0, 0), options_.entries_max));
+  // None of this transaction's stay: what they are has to be said here.
+  ASSIGN_OR_RETURN(
+      const pg::Result most,
+      writer_.session().Query("SELECT target, sqlstate, count(*) FROM switchyard.quarantine "
+                              "WHERE stream = $1 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 1",
+                              {options_.stream}));
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%d rows would be in quarantine, the limit is %d (replay.quarantine_max), %d of them refused "
+      "by %s with SQLSTATE %s: the mapping is wrong rather than the rows; next: mend the mapping "
+      "and run: switchyard resume FILE. To see them first, raise replay.quarantine_max, start "
+      "replay again and run: switchyard quarantine FILE list",
+      count.i64(0, 0), options_.entries_max, most.i64(0, 2), most.str(0, 0), most.str(0, 1)));
 }
 
 }  // namespace switchyard::replayer

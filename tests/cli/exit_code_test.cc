@@ -1,5 +1,6 @@
 #include "cli/exit_code.h"
 
+#include "common/pg/error.h"
 #include "gtest/gtest.h"
 
 namespace switchyard::cli {
@@ -16,6 +17,15 @@ TEST(ExitCodeTest, MapsEveryStatusToWhatACallerDoesNext) {
   EXPECT_EQ(ExitCodeFor(absl::DeadlineExceededError("")), ExitCode::kInconclusive);
   EXPECT_EQ(ExitCodeFor(absl::CancelledError("")), ExitCode::kInconclusive);
   EXPECT_EQ(ExitCodeFor(absl::UnknownError("")), ExitCode::kAmbiguous);
+}
+
+TEST(ExitCodeTest, ARefusedLoginIsUnavailableWhicheverCommandMeetsIt) {
+  EXPECT_EQ(ExitCodeFor(pg::WithErrorFields(absl::FailedPreconditionError(""),
+                                            {.sqlstate = "28P01", .severity = "FATAL"})),
+            ExitCode::kUnavailable);
+  EXPECT_EQ(ExitCodeFor(pg::WithErrorFields(absl::FailedPreconditionError(""),
+                                            {.sqlstate = "42501", .severity = "ERROR"})),
+            ExitCode::kNo);
 }
 
 TEST(ExitCodeTest, NumbersAndWordsAreStable) {

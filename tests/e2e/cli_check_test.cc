@@ -57,6 +57,15 @@ TEST_F(CliCheckTest, NamesTheSameDatabaseOnBothSides) {
   EXPECT_THAT(result.output, Not(HasSubstr("the target has no table")));
 }
 
+TEST_F(CliCheckTest, SaysOnceThatOldAndNewAreSwapped) {
+  const ProgramResult result = Check(kFile, NewDsn(), OldDsn());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output,
+              HasSubstr("old and new are swapped: database \"new_db\", which it calls old, has the "
+                        "tables of new, and \"old_db\" those of old"));
+  EXPECT_THAT(result.output, HasSubstr(": 1 fault\n"));
+}
+
 TEST_F(CliCheckTest, NamesMissingTablesOfBothSidesAndTheNearestOnes) {
   const ProgramResult result = Check(
       "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"

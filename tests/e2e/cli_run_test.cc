@@ -233,9 +233,50 @@ TEST_F(CliRunTest, AnUnansweredRequestIsInconclusive) {
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   ASSERT_OK(pipeline_->Stop());
   const ProgramResult retry =
-      RunCli({"quarantine", file_, "retry", "--wait", "200ms", "--json"}, Roles());
+      RunCli({"quarantine", file_, "retry", "--wait", "1h", "--json"}, Roles());
   EXPECT_EQ(retry.exit_code, 4);
   EXPECT_THAT(retry.output, HasSubstr("\"result\": \"inconclusive\""));
+  EXPECT_THAT(retry.output, HasSubstr("no replayer runs"));  // told at once
+}
+
+// As timeout(1) does it: to its child, and to the group the child is in.
+TEST_F(CliRunTest, ASignalThatComesTwiceAtOnceIsOne) {
+  Prepare();
+  ASSERT_OK_AND_ASSIGN(const std::string log, MakeTempFolder("signals"));
+  ASSERT_OK_AND_ASSIGN(const auto run, SwitchyardProcess::Start({.arguments = {"run", file_},
+                                                                 .environment = Roles(),
+                                                                 .output_path = log + "/run"}));
+  ASSERT_OK(Await("it streams", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+    return New("SELECT state FROM switchyard.stream") == "streaming";
+  }));
+  EXPECT_FALSE(run->Terminate(absl::ZeroDuration()).ok());
+  ASSERT_OK_AND_ASSIGN(const int code, run->Terminate());
+  EXPECT_EQ(code, 0) << ReadFileOrEmpty(log + "/run");
+  EXPECT_THAT(ReadFileOrEmpty(log + "/run"), Not(HasSubstr("second signal")));
+  std::filesystem::remove_all(log);
+}
+
+// What NEW needs next may have gone from the log while nobody looked.
+TEST_F(CliRunTest, CheckFindsThatTheLogDoesNotReachNew) {
+  Prepare();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  ASSERT_OK(pipeline_->Stop());
+  EXPECT_EQ(RunCli({"check", file_}, Roles()).exit_code, 0);
+  ASSERT_OK(postgres_->Execute("new_db",
+                               "UPDATE switchyard.stream SET log_offset = log_offset + 1000000"));
+  const ProgramResult beyond = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(beyond.exit_code, 1) << beyond.output;
+  EXPECT_THAT(beyond.output, HasSubstr("of topic shop.forward.changes, which holds 0 to "));
+  EXPECT_THAT(beyond.output, HasSubstr("switchyard recopy FILE --all"));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(folder_ + "/shop.log.db" + suffix);
+  }
+  const ProgramResult gone = RunCli({"check", file_}, Roles());
+  EXPECT_EQ(gone.exit_code, 1) << gone.output;
+  EXPECT_THAT(gone.output, HasSubstr("shop.log.db is gone, and NEW needs the log from record"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/shop.log.db"));
 }
 
 }  // namespace

@@ -1,0 +1,115 @@
+#include "operate/check_log.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/next_step.h"
+#include "common/base/strings.h"
+#include "common/eventlog/check_log.h"
+#include "common/mapping/install/prepare.h"
+#include "operate/connect.h"
+#include "operate/log_options.h"
+#include "operate/request.h"
+
+namespace switchyard::operate {
+namespace {
+
+using Kind = CheckFault::Kind;
+
+void AddFault(const absl::Status& fault, bool is_kafka, CheckReport* report) {
+  const bool no_broker = absl::IsUnavailable(fault) && is_kafka;
+  NextStep step = SplitNextStep(StdSv(fault.message()), no_broker ? kStartTheBroker : "");
+  report->faults.push_back({.where = CheckFault::Where::kLog,
+                            .message = std::move(step.what),
+                            .remedy = std::move(step.next),
+                            .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
+                                    : absl::IsUnavailable(fault)   ? Kind::kUnreachable
+                                                                   : Kind::kNotReady});
+}
+
+// Where NEW goes on reading.
+struct Place {
+  std::string topic;
+  int64_t offset = 0;
+};
+
+// Empty: nothing was begun, or NEW can't be asked, which is told elsewhere.
+std::vector<Place> PlacesOfNew(const spec::MigrationFile& file, const mapping::StreamRole& role,
+                               const Cancel& cancel) {
+  const auto session = ConnectControl(file.new_db, "new", cancel);
+  if (!session.ok() || !RequireStream(**session, role.stream).ok()) return {};
+  const auto row = (*session)->Query(
+      "SELECT log_offset, copy_offset, state FROM switchyard.stream WHERE name = $1 AND "
+      "fingerprint <> ''",
+      {role.stream});
+  if (!row.ok() || row->rows() == 0) return {};
+  std::vector<Place> places = {{.topic = role.change_topic, .offset = row->i64(0, 0)}};
+  if (row->str(0, 2) == "copying") {
+    places.push_back({.topic = role.copy_topic, .offset = row->i64(0, 1)});
+  }
+  return places;
+}
+
+absl::Status CheckPlace(eventlog::EventLog& log, const Place& place) {
+  constexpr char kAnew[] = "; next: end every role, then run: switchyard recopy FILE --all";
+  const absl::StatusOr<eventlog::TopicInfo> info = log.Describe(place.topic);
+  if (absl::IsNotFound(info.status())) {
+    if (place.offset == 0) return absl::OkStatus();  // it is to be made yet
+    return absl::DataLossError(
+        absl::StrFormat("topic %s is gone, and NEW needs it from record %d on%s", place.topic,
+                        place.offset, kAnew));
+  }
+  RETURN_IF_ERROR(info.status());
+  if (info->first <= place.offset && place.offset <= info->next) return absl::OkStatus();
+  return absl::DataLossError(absl::StrFormat(
+      "NEW goes on at record %d of topic %s, which holds %d to %d: what it needs is not there any "
+      "more%s",
+      place.offset, place.topic, info->first, info->next, kAnew));
+}
+
+absl::Status CheckReach(const spec::MigrationFile& file, const mapping::StreamRole& role,
+                        const Cancel& cancel) {
+  const std::vector<Place> places = PlacesOfNew(file, role, cancel);
+  if (places.empty()) return absl::OkStatus();
+  const std::string& path = file.log.sqlite_path;
+  if (!path.empty() && !std::filesystem::exists(path)) {
+    if (places[0].offset == 0) return absl::OkStatus();
+    return absl::DataLossError(absl::StrFormat(
+        "%s is gone, and NEW needs the log from record %d on; next: bring it back, or end every "
+        "role and run: switchyard recopy FILE --all",
+        path, places[0].offset));
+  }
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  for (const Place& place : places) RETURN_IF_ERROR(CheckPlace(*log, place));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel, CheckReport* report) {
+  const spec::LogSection& log = file.log;
+  const bool is_kafka = !log.kafka.empty();
+  if (file.name.empty() || (log.sqlite_path.empty() && !is_kafka)) return absl::OkStatus();
+  const absl::StatusOr<eventlog::LogOptions> options = LogOptionsOf(file);
+  if (!options.ok()) {
+    AddFault(options.status(), is_kafka, report);
+    return absl::OkStatus();
+  }
+  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const std::vector<absl::Status> faults =
+      eventlog::CheckEventLog(*options, {role.change_topic, role.copy_topic}, cancel);
+  RETURN_IF_ERROR(cancel.status());
+  for (const absl::Status& fault : faults) AddFault(fault, is_kafka, report);
+  if (!faults.empty()) return absl::OkStatus();
+  const absl::Status reach = CheckReach(file, role, cancel);
+  RETURN_IF_ERROR(cancel.status());
+  if (!reach.ok()) AddFault(reach, is_kafka, report);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::operate
