@@ -103,8 +103,8 @@ void AddCheck(CLI::App& app, Chosen* chosen) {
   command
       ->add_option(
           "--role", options->role,
-          "The role to print the setup for. Default: who the connection string logs in as; "
-          "if that is a superuser, switchyard_capture or switchyard_replay")
+          "The role to print the setup for. Default: who the connection string logs in as; if "
+          "that is a superuser or an owner, switchyard_capture or switchyard_replay")
       ->type_name("ROLE");
   command->footer(
       "Examples:\n"

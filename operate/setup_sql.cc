@@ -1,6 +1,8 @@
 #include "operate/setup_sql.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
@@ -12,13 +14,18 @@
 namespace switchyard::operate {
 namespace {
 
-// A superuser prints the setup before the role exists; any other login is the role itself.
+// A superuser or an owner prints the setup for a role that may not be there yet; any other login is
+// the role itself, and so is an owner who may replicate.
 absl::StatusOr<std::string> RoleFor(pg::Session& session, const std::string& asked,
-                                    const std::string& usual) {
+                                    const std::string& usual, const catalog::Catalog& catalog) {
   if (!asked.empty()) return asked;
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user"));
+  std::vector<std::string> oids;
+  for (const catalog::Table& table : catalog.tables) oids.push_back(std::to_string(table.oid));
+  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
+    SELECT rolname, rolsuper OR NOT rolreplication AND EXISTS (
+             SELECT FROM pg_class WHERE relowner = r.oid AND pg_class.oid = ANY($1::oid[]))
+    FROM pg_roles r WHERE rolname = current_user)",
+                                                       {ArrayLiteral(oids)}));
   return row.boolean(0, 1) ? usual : row.str(0, 0);
 }
 
@@ -29,8 +36,8 @@ absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const s
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
   capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
-  ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
+  ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role, catalog));
   return capture::SourceSetupSql(source, catalog);
 }
 
@@ -39,9 +46,9 @@ absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const s
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
   mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};
-  ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog,
                    catalog::LoadCatalog(*session, TablesOfNew(file.forward), {}));
+  ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role, catalog));
   if (!catalog.missing.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),

@@ -172,6 +172,8 @@ TEST_F(CliCheckTest, TheSetupOfNewRunsForAnOwnerWhoIsNoSuperuser) {
   };
   EXPECT_THAT(Check(file, OldDsn(), as("röle")).output,
               HasSubstr("role \"röle\" may not use schema types, which has types"));
+  EXPECT_THAT(Check(file, OldDsn(), as("boss"), {"--print-setup-new"}).output,
+              HasSubstr("CREATE ROLE \"switchyard_replay\" LOGIN"));
   const ProgramResult setup =
       Check(file, OldDsn(), as("boss"), {"--print-setup-new", "--role", "röle"});
   ASSERT_EQ(setup.exit_code, 0) << setup.output;

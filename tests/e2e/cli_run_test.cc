@@ -239,6 +239,31 @@ TEST_F(CliRunTest, AnUnansweredRequestIsInconclusive) {
   EXPECT_THAT(retry.output, HasSubstr("no replayer runs"));  // told at once
 }
 
+// What one transaction does can't be seen before it ends; where it is, can.
+TEST_F(CliRunTest, StatusShowsTheStepThatALongTransactionIsAt) {
+  Prepare();
+  ASSERT_OK_AND_ASSIGN(const auto holder, postgres_->Connect("new_db"));
+  ASSERT_OK(holder->Execute("BEGIN; LOCK TABLE people IN SHARE MODE"));
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ProgramResult status;
+  EXPECT_OK(Await("status shows it", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+    status = RunCli({"status", file_}, Roles());
+    return status.output.find("step ") != std::string::npos;
+  })) << status.output;
+  EXPECT_EQ(status.exit_code, 0);
+  EXPECT_THAT(status.output, HasSubstr("shop.forward  copying"));
+  EXPECT_THAT(status.output,
+              HasSubstr("replay      fills NEW's tables from what was copied; step "));
+  EXPECT_THAT(status.output, HasSubstr(" of 2: fills public.people, for "));
+  ASSERT_OK(holder->Execute("COMMIT"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  status = RunCli({"status", file_}, Roles());
+  EXPECT_THAT(status.output, Not(HasSubstr("step ")));
+  EXPECT_THAT(status.output, Not(HasSubstr("fills")));
+  ASSERT_OK(pipeline_->Stop());
+}
+
 // As timeout(1) does it: to its child, and to the group the child is in.
 TEST_F(CliRunTest, ASignalThatComesTwiceAtOnceIsOne) {
   Prepare();
