@@ -69,7 +69,7 @@ TEST(StatusTest, RatesComeFromTwoLooks) {
 }
 
 // What blocks a cutover is never a green exit code.
-TEST(StatusTest, WhatEverBlocksNeedsAPerson) {
+TEST(StatusTest, WhateverBlocksNeedsAPerson) {
   const auto needs = [](auto change) {
     StreamFacts facts = StreamingFacts();
     facts.capture_active = facts.replay_active = true;
