@@ -242,8 +242,13 @@ TEST_F(CliRunTest, AnUnansweredRequestIsInconclusive) {
 // What one transaction does can't be seen before it ends; where it is, can.
 TEST_F(CliRunTest, StatusShowsTheStepThatALongTransactionIsAt) {
   Prepare();
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+    CREATE FUNCTION await() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END';
+    CREATE TRIGGER await BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION await();
+    ALTER TABLE people ENABLE ALWAYS TRIGGER await)"));
   ASSERT_OK_AND_ASSIGN(const auto holder, postgres_->Connect("new_db"));
-  ASSERT_OK(holder->Execute("BEGIN; LOCK TABLE people IN SHARE MODE"));
+  ASSERT_OK(holder->Execute("SELECT pg_advisory_lock(42)"));
   StartPipeline();
   ASSERT_OK(pipeline_->Start("run"));
   ProgramResult status;
@@ -256,7 +261,7 @@ TEST_F(CliRunTest, StatusShowsTheStepThatALongTransactionIsAt) {
   EXPECT_THAT(status.output,
               HasSubstr("replay      fills NEW's tables from what was copied; step "));
   EXPECT_THAT(status.output, HasSubstr(" of 2: fills public.people, for "));
-  ASSERT_OK(holder->Execute("COMMIT"));
+  ASSERT_OK(holder->Execute("SELECT pg_advisory_unlock(42)"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   status = RunCli({"status", file_}, Roles());
   EXPECT_THAT(status.output, Not(HasSubstr("step ")));
