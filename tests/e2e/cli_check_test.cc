@@ -108,6 +108,8 @@ TEST_F(CliCheckTest, FindsOldReadyOnceItsOwnerRanWhatItPrints) {
 
 // A stream that was begun: what its next start would refuse, and what may end it in a night.
 TEST_F(CliCheckTest, LooksAtTheSlotAndTheHistoryOfAStreamUnderWay) {
+  // The cluster may be a copy of one that was made hours ago: its usual rate would be none.
+  ASSERT_OK(postgres_->Execute("postgres", "SELECT pg_stat_reset_shared('wal')"));
   ASSERT_OK(postgres_->CreateDatabase("begun_db"));
   ASSERT_OK(postgres_->Execute("begun_db", "CREATE TABLE customers (id int PRIMARY KEY)"));
   const std::string old_dsn = postgres_->dsn("begun_db");
