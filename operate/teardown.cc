@@ -17,6 +17,7 @@
 #include "common/mapping/plan.h"
 #include "common/pg/control_session.h"
 #include "deploy/sql/source.sql.h"
+#include "deploy/sql/source_before_14.sql.h"
 #include "deploy/sql/target.sql.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
@@ -264,7 +265,9 @@ absl::Status Site::Connect() {
 
 absl::StatusOr<TeardownReport> Site::Plan() {
   TeardownReport report = {.migration = file_.name};
-  DatabasePlan source(*old_, Side::kOld, names_.stream, kSourceSql, &report);
+  // A table of older versions may have outlived the upgrade of its server.
+  DatabasePlan source(*old_, Side::kOld, names_.stream,
+                      absl::StrCat(kSourceSql, kSourceBefore14Sql), &report);
   RETURN_IF_ERROR(Annotate(source.AddSlot(names_.slot), "old"));
   RETURN_IF_ERROR(Annotate(source.AddPublication(names_.publication), "old"));
   RETURN_IF_ERROR(Annotate(source.AddRows(), "old"));
