@@ -112,6 +112,7 @@ absl::Status DatabasePlan::AddPublication(const std::string& publication) {
 
 absl::Status DatabasePlan::AddRows() {
   // The column that says whose a row is, of tables that have one. Children come before parents.
+  // What this login may not read it may not empty or drop either: that is told of the table.
   ASSIGN_OR_RETURN(const pg::Rows tables, session_.Query(R"(
     SELECT c.relname, a.attname, pg_get_userbyid(c.relowner)
     FROM unnest($1::text[]) WITH ORDINALITY AS made (name, number)
@@ -119,6 +120,7 @@ absl::Status DatabasePlan::AddRows() {
     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'switchyard'
     JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
          AND a.attname = CASE c.relname WHEN 'stream' THEN 'name' ELSE 'stream' END
+    WHERE has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
     ORDER BY made.number DESC)",
                                                          {ArrayLiteral(tables_)}));
   for (int i = 0; i < tables.rows(); ++i) {
