@@ -126,6 +126,13 @@ absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::P
   const std::string stream = capture::NamesOf(file.name, "forward").stream;
   ASSIGN_OR_RETURN(const bool begun, IsInstalled(session, stream));
   if (begun) return WarnOfAnotherMapping(stream, plan, session, report);
+  if (const absl::Status alone = mapping::RefuseSecondStream(session, stream); !alone.ok()) {
+    if (!absl::IsFailedPrecondition(alone)) return alone;
+    NextStep step = SplitNextStep(StdSv(alone.message()), "");
+    report->faults.push_back(
+        {.where = Where::kNew, .message = std::move(step.what), .remedy = std::move(step.next)});
+    return absl::OkStatus();  // the tables it fills are not empty either
+  }
   for (const mapping::MappingPlan& mapping : plan.mappings) {
     const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
     if (empty.ok()) continue;

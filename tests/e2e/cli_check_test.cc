@@ -207,6 +207,19 @@ TEST_F(CliCheckTest, RefusesATableOfNewThatIsNotEmpty) {
   EXPECT_THAT(result.output, HasSubstr("new: public.users is not empty"));
 }
 
+TEST_F(CliCheckTest, RefusesASecondStreamIntoNew) {
+  ASSERT_OK(postgres_->CreateDatabase("taken_db"));
+  ASSERT_OK(postgres_->Execute("taken_db", "CREATE TABLE users (id int PRIMARY KEY)"));
+  ASSERT_OK(postgres_->Execute(
+      "taken_db",
+      "CREATE SCHEMA switchyard; CREATE TABLE switchyard.stream AS "
+      "SELECT 'bar.forward' AS name, 'of its mapping' AS fingerprint, '' AS catalog, '' AS parts"));
+  const ProgramResult result = Check(kFile, OldDsn(), postgres_->dsn("taken_db"));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("stream bar.forward is applied to this database already"));
+  EXPECT_THAT(result.output, HasSubstr("apply shop.forward to another database"));
+}
+
 TEST_F(CliCheckTest, PlanShowsHowEachTableComesAboutAndWhatNobodyReads) {
   ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE visits (id int PRIMARY KEY)"));
   const std::string file = WriteTempFile("plan.yaml", kFile);

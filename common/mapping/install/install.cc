@@ -9,6 +9,7 @@
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/install/analyze.h"
 #include "common/mapping/install/mirror_types.h"
+#include "common/mapping/install/target_setup.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/mark.h"
 #include "common/records/target_sql.h"
@@ -71,18 +72,6 @@ absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   }
   return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
       .status();
-}
-
-absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(
-      const pg::Result other,
-      session.Query("SELECT name FROM switchyard.stream WHERE name <> $1 AND fingerprint <> ''",
-                    {stream}));
-  if (other.rows() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "stream %s is applied to this database already, and its mirror and views have the names "
-      "that %s needs. One database takes one stream",
-      other.text(0, 0), stream));
 }
 
 // Until their copies are swapped in, tables of another shape take no changes: the log may still

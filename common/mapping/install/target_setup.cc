@@ -308,6 +308,20 @@ absl::StatusOr<bool> MayReadStreams(pg::Session& session) {
   return row.boolean(0, 0);
 }
 
+absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
+  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(session));
+  if (!readable) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      const pg::Result other,
+      session.Query("SELECT name FROM switchyard.stream WHERE name <> $1 AND fingerprint <> ''",
+                    {stream}));
+  if (other.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "stream %1$s is applied to this database already, and its mirror and views have the names "
+      "that %2$s needs; next: apply %2$s to another database, or end the migration of %1$s first",
+      other.str(0, 0), stream));
+}
+
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
                                                       const spec::Direction& direction,
                                                       const catalog::Catalog& target) {

@@ -37,6 +37,10 @@ absl::StatusOr<bool> MaySilence(pg::Session& session);
 // denied".
 absl::StatusOr<bool> MayReadStreams(pg::Session& session);
 
+// FailedPrecondition where another stream is applied to this database: mirrors and views would have
+// the same names.
+absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream);
+
 // The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
 // filled and the lookups.
 std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
