@@ -226,8 +226,12 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
     return absl::OkStatus();
   }
   if (continues) {
-    // What one chunk could not place, a later one may have made room for.
-    if (careful) RETURN_IF_ERROR(RetryInOrder(0, batch.lsn).status());
+    // What one chunk could not place, a later one may have made room for; also for what waits since
+    // before.
+    if (careful || !quarantine_->empty()) {
+      quarantine_->set_stores(true);
+      RETURN_IF_ERROR(RetryInOrder(careful ? 0 : Quarantine::kClashes, batch.lsn).status());
+    }
     RETURN_IF_ERROR(stream_->Move(*position_, batch.Step()));
   } else {
     RETURN_IF_ERROR(RetryClashes(batch));

@@ -284,6 +284,18 @@ TEST_F(OneKeyTest, RowsPassByTheThousand) {
   }
 }
 
+TEST_F(OneKeyTest, WhatAChunkMakesRoomForComesIn) {
+  options_.batch_rows_max = 1;
+  constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, n int)";
+  ASSERT_OK(Start(kTable, "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n < 90))",
+                  "  - {table: public.t, copy: t}\n", "INSERT INTO t VALUES (1, 1)"));
+  Change("BEGIN; UPDATE t SET id = 2, n = 95 WHERE id = 1; INSERT INTO t VALUES (1, 5); COMMIT");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "2");
+  Change("BEGIN; UPDATE t SET n = 6 WHERE id = 2; INSERT INTO t VALUES (7, 7); COMMIT");
+  EXPECT_EQ(New("SELECT error FROM switchyard.quarantine"), "");
+  EXPECT_EQ(New("SELECT * FROM t ORDER BY id"), Old("SELECT * FROM t ORDER BY id"));
+}
+
 // Two new rows of one upstream table make a row of the reader, which neither of them would alone.
 TEST_F(OneKeyTest, ReadersFindWhatSeveralNewRowsOfOneTableMakeTogether) {
   constexpr char kPairs[] =
