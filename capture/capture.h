@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "capture/drift.h"
 #include "capture/source_setup.h"
 #include "common/base/cancel.h"
 #include "common/base/lsn.h"
@@ -34,6 +35,7 @@ struct CaptureConfig {
   std::string application_name = "switchyard capture";
   std::vector<spec::TableName> tables;  // catalog::SourceTables of the direction
   std::vector<std::string> schemas = {"public"};
+  LeftOut left_out;  // see drift.h
   int copy_workers = 2;
   int64_t copy_range_bytes = int64_t{256} << 20;
   absl::Duration heartbeat_interval = absl::Seconds(10);

@@ -179,6 +179,16 @@ std::vector<std::string> ChangesOf(const Type& was, const Type& is) {
 
 }  // namespace
 
+std::string WithoutColumns(const std::string& columns,
+                           const std::function<bool(const std::string& column)>& left_out) {
+  Json kept = Json::array();
+  for (const Json& row : Rows(columns)) {
+    if (!row.is_array() || row.size() < 2 || left_out(row[1].get<std::string>())) continue;
+    kept.push_back(row);
+  }
+  return kept.dump();
+}
+
 std::vector<std::string> ColumnChanges(const std::string& before, const std::string& now) {
   std::vector<std::string> changes;
   if (before == now) return changes;

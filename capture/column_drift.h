@@ -7,6 +7,7 @@
 // switchyard.capture_table keeps it; "" is a shape that nobody recorded, equal to any. Pure.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ namespace switchyard::capture {
 // its default or null, oid of its collation, and of a generated column else null: hash of its
 // expression, hash of the functions that it calls], ...].
 //
+// The same without those columns; one that takes the name of another is told there.
+std::string WithoutColumns(const std::string& columns,
+                           const std::function<bool(const std::string& column)>& left_out);
+
 // What changed of the columns that are in both, or whose names passed to others; a phrase each. A
 // column added, dropped or made wider is no change.
 std::vector<std::string> ColumnChanges(const std::string& before, const std::string& now);

@@ -516,8 +516,19 @@ absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::str
   return std::move(snapshot.tables);
 }
 
-std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after) {
-  return Comparison(before, after).Run();
+std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after,
+                                 const LeftOut& left_out) {
+  if (left_out == nullptr) return Comparison(before, after).Run();
+  TableShapes read = before;
+  for (auto& [oid, shape] : read) {
+    const auto now = after.tables.find(oid);
+    if (now == after.tables.end() || now->second.columns == shape.columns) continue;
+    const TableShape& mapped = Mapped(before, shape);
+    shape.columns = WithoutColumns(shape.columns, [&](const std::string& column) {
+      return left_out({mapped.schema, mapped.name}, column);
+    });
+  }
+  return Comparison(read, after).Run();
 }
 
 TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) {

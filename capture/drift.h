@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -71,8 +72,12 @@ absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string
 absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::string& publication,
                                             const catalog::Catalog& catalog);
 
-// Pure. `after` was loaded with `before` as what is known.
-std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after);
+// Whether nobody reads that column of a mapped table, so that it may become what it will.
+using LeftOut = std::function<bool(const spec::TableName& table, const std::string& column)>;
+
+// Pure. `after` was loaded with `before` as what is known. Null `left_out`: every column is read.
+std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after,
+                                 const LeftOut& left_out = nullptr);
 
 // What is to be compared next time: `after` without the partitions that were detached.
 TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after);

@@ -22,9 +22,10 @@ absl::Status NoteChecked(pg::Session& session, const std::string& stream) {
 
 }  // namespace
 
-absl::Status CheckDrift(pg::Session& session, const StreamNames& names, TableShapes* shapes) {
+absl::Status CheckDrift(pg::Session& session, const StreamNames& names, const LeftOut& left_out,
+                        TableShapes* shapes) {
   ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, names.publication, *shapes));
-  const std::vector<Drift> drifts = CompareShapes(*shapes, now);
+  const std::vector<Drift> drifts = CompareShapes(*shapes, now, left_out);
   TableShapes next = NextBaseline(*shapes, now);
   const bool changed = next != *shapes;
   if (changed) {
@@ -61,7 +62,7 @@ void Monitor::Stop() {
 
 absl::Status Monitor::Look(pg::Session& session) {
   MutexLock lock(&mu_);
-  RETURN_IF_ERROR(CheckDrift(session, options_.names, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(session, options_.names, options_.left_out, &shapes_));
   if (session.server_version() >= pg::kNoticesPartitions) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Lsn changed, LastPartitionChange(session, options_.names.stream));
   partition_change_ = changed.value();
@@ -70,7 +71,7 @@ absl::Status Monitor::Look(pg::Session& session) {
 
 absl::StatusOr<bool> Monitor::LookFor(pg::Session& session, uint32_t relation_id) {
   MutexLock lock(&mu_);
-  RETURN_IF_ERROR(CheckDrift(session, options_.names, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(session, options_.names, options_.left_out, &shapes_));
   return shapes_.contains(relation_id);
 }
 

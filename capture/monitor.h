@@ -33,11 +33,13 @@ struct MonitorOptions {
   std::string application_name;
   absl::Duration heartbeat_interval = absl::Seconds(10);
   absl::Duration drift_check_interval = absl::Seconds(5);
+  LeftOut left_out;
 };
 
 // Compares `shapes` with the source as it is now, records the suspects and the new shapes, and
 // logs a line for each. One step of the monitor; also what capture does first.
-absl::Status CheckDrift(pg::Session& session, const StreamNames& names, TableShapes* shapes);
+absl::Status CheckDrift(pg::Session& session, const StreamNames& names, const LeftOut& left_out,
+                        TableShapes* shapes);
 
 class Monitor {
  public:

@@ -278,7 +278,7 @@ absl::Status StreamRun::Resume() {
     });
     RETURN_IF_ERROR(ForgetOtherCopies(*session_, names.stream, shapes_));
   }
-  RETURN_IF_ERROR(CheckDrift(*session_, names, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(*session_, names, config_.left_out, &shapes_));
 
   ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, names.publication, catalog_));
   std::vector<const catalog::Table*> added;
@@ -403,13 +403,14 @@ absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
 }
 
 void StreamRun::StartHelpers() {
-  monitor_ = std::make_unique<Monitor>(
-      MonitorOptions{.names = config_.names,
-                     .dsn = config_.dsn,
-                     .application_name = config_.application_name,
-                     .heartbeat_interval = config_.heartbeat_interval,
-                     .drift_check_interval = config_.drift_check_interval},
-      shapes_);
+  monitor_ =
+      std::make_unique<Monitor>(MonitorOptions{.names = config_.names,
+                                               .dsn = config_.dsn,
+                                               .application_name = config_.application_name,
+                                               .heartbeat_interval = config_.heartbeat_interval,
+                                               .drift_check_interval = config_.drift_check_interval,
+                                               .left_out = config_.left_out},
+                                shapes_);
   monitor_->Start();
   copier_ = std::make_unique<Copier>(
       CopierOptions{.names = config_.names,

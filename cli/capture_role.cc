@@ -9,6 +9,7 @@
 #include "capture/source_state.h"
 #include "cli/patience.h"
 #include "common/catalog/catalog.h"
+#include "common/spec/left_out.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 
@@ -48,6 +49,10 @@ absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog&
                             .dsn = dsn,
                             .tables = catalog::SourceTables(file.forward),
                             .schemas = file.schemas,
+                            .left_out =
+                                [&file](const spec::TableName& table, const std::string& column) {
+                                  return spec::LeavesOut(file.forward, table, column);
+                                },
                             .copy_workers = file.capture.copy_workers,
                             .copy_range_bytes = file.capture.copy_range_bytes,
                             .heartbeat_interval = file.capture.heartbeat_interval,

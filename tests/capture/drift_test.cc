@@ -147,6 +147,29 @@ TEST_F(DriftTest, SeesColumnsThatChangeNamesOrAreMadeAgain) {
               ElementsAre(Is("m", "column y was dropped and made again")));
 }
 
+TEST_F(DriftTest, WhatNobodyReadsMayChange) {
+  Begin(
+      "CREATE TABLE t (id int PRIMARY KEY, a int, note text, more int);"
+      "INSERT INTO t VALUES (1, 1, 'x', 1)");
+  const auto after = [&](std::string_view sql) {
+    Run(sql);
+    auto now = LoadShapes(*session_, options().names.publication, before_);
+    EXPECT_OK(now);
+    const auto drifts =
+        CompareShapes(before_, *now, [](const spec::TableName& table, const std::string& column) {
+          return table.schema == "public" && table.name == "t" && column != "id" && column != "a";
+        });
+    before_ = NextBaseline(before_, *now);
+    return drifts;
+  };
+  EXPECT_THAT(after("ALTER TABLE t RENAME note TO comment; ALTER TABLE t ALTER more TYPE bigint"),
+              IsEmpty());
+  EXPECT_THAT(after("ALTER TABLE t DROP a; ALTER TABLE t RENAME comment TO a"),
+              ElementsAre(Is("t", "column a was dropped and made again")));
+  EXPECT_THAT(after("ALTER TABLE t RENAME a TO b"),
+              ElementsAre(Is("t", "column a was renamed to b")));
+}
+
 TEST_F(DriftTest, SeesTypesThatChangeInPlaceWhereverTheyAreUsed) {
   tables_ = {{"", "t"}, {"", "plain"}, {"", "listed"}, {"", "deep"}, {"", "ranged"}};
   Begin(R"(
