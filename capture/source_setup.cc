@@ -248,10 +248,9 @@ absl::Status Verifier::CheckPublication() {
                                      version >= 180000 ? "pubgencols <> 'n'" : "false"),
                      {options_.names.publication}));
   if (row.rows() == 0) {
-    const std::string tables = PublishedList(catalog_);
     Add(absl::StrFormat("there is no publication %s", name),
         options_.whole && !RowTables(catalog_).empty()
-            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, tables)
+            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, PublishedList(catalog_))
             : "run, as its owner, what `switchyard check --print-setup FILE` prints");
     return absl::OkStatus();
   }

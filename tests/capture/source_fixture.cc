@@ -1,6 +1,7 @@
 #include "tests/capture/source_fixture.h"
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/await.h"
 
 namespace switchyard::capture::testing {
 
@@ -26,11 +27,17 @@ void SourceTest::SetUp() {
 // A slot left behind would keep the server's few slots taken.
 void SourceTest::TearDown() {
   if (owner_ == nullptr || !owner_->alive()) return;
-  EXPECT_OK(owner_->Execute(R"(
-    SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots
-    WHERE database = current_database() AND active;
-    SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-    WHERE database = current_database())"));
+  EXPECT_OK(switchyard::testing::Await(
+      "the slots are dropped", absl::Seconds(10), [&]() -> absl::StatusOr<bool> {
+        RETURN_IF_ERROR(
+            owner_->Execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
+                            "WHERE database = current_database() AND active"));
+        return owner_
+            ->Execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                "WHERE database = current_database()")
+            .ok();
+      }));
 }
 
 std::string SourceTest::Scalar(const std::string& sql) {

@@ -192,7 +192,8 @@ TEST_F(SourceSetupTest, RefusesBeforeAPublicationWouldBreakTheSourcesOwnUpdates)
                                   HasSubstr("public.parts_1 has no primary key"))));
   EXPECT_EQ(Scalar("SELECT count(*) FROM pg_publication"), "0");
   // The claim itself, as Postgres has it: published, such tables can't be updated.
-  for (const char* table : {"keyless", "nothing", "late", "gone_index", "parts"}) {
+  const char* parts = owner_->server_version() >= 130000 ? "parts" : "parts_1";
+  for (const char* table : {"keyless", "nothing", "late", "gone_index", parts}) {
     const std::string name(table);
     Run("INSERT INTO " + name + " VALUES (1)");
     Run("CREATE PUBLICATION p FOR TABLE " + name);
@@ -243,12 +244,18 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10))");
   SetUpSource();
   const std::string name = options().names.publication;
-  Run("ALTER PUBLICATION " + name + " SET (publish = 'insert', publish_via_partition_root = true)");
-  Run("ALTER PUBLICATION " + name + " SET TABLE t WHERE (id > 1), u (id)");
+  Run("ALTER PUBLICATION " + name + " SET (publish = 'insert')");
+  Run("ALTER PUBLICATION " + name + " SET TABLE t, u");
   EXPECT_THAT(Verify(),
-              AllOf(Problem("leaves operations out"), Problem("as their root"),
-                    Problem("lacks table public.parts_1"), Problem("column list for public.t"),
-                    Problem("column list for public.u")));
+              AllOf(Problem("leaves operations out"), Problem("lacks table public.parts_1")));
+  if (owner_->server_version() >= 150000) {
+    Run("ALTER PUBLICATION " + name + " SET (publish_via_partition_root = true)");
+    Run("ALTER PUBLICATION " + name + " SET TABLE t WHERE (id > 1), u (id)");
+    EXPECT_THAT(Verify(), AllOf(Problem("as their root"), Problem("column list for public.t"),
+                                Problem("column list for public.u")));
+  } else if (owner_->server_version() < 140000) {
+    EXPECT_THAT(Verify(), Problem("lacks table switchyard.capture_message"));
+  }
   if (owner_->server_version() >= 180000) {
     Run("ALTER PUBLICATION " + name + " SET (publish_generated_columns = stored)");
     EXPECT_THAT(Verify(), Problem("publishes generated columns"));

@@ -309,6 +309,22 @@ TEST_P(VersionsTest, WhatNoStreamShowsIsSuspectUntilCopiedAgain) {
   ExpectSame();
 }
 
+// A type that changed in place, and what the mapping makes of it: resume leads out.
+TEST_P(VersionsTest, AChangedTypeIsTakenUpByResume) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  OnOld("ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'");
+  ASSERT_OK(new_->Execute("new_db", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'"));
+  AwaitStatus("type public.mood: value ok was renamed to fine");
+  ASSERT_OK(pipeline_->Stop());
+  OnOld("UPDATE items SET mood = 'fine' WHERE id < 10; DELETE FROM visits WHERE id = 1");
+  const ProgramResult resume = RunCli({"resume", file_}, Roles());
+  ASSERT_EQ(resume.exit_code, 0) << resume.output;
+  ASSERT_OK(pipeline_->Start("run"));
+  ExpectSame();
+  OnOld("UPDATE items SET mood = 'sad' WHERE id < 5; INSERT INTO visits VALUES (1, 1, 'again')");
+  ExpectSame();
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, VersionsTest, ::testing::ValuesIn(Pairs()),
                          [](const ::testing::TestParamInfo<Pair>& info) {
                            return absl::StrCat("From", info.param.old_version, "To",
