@@ -48,7 +48,8 @@ std::string StepOf(const StreamFacts& facts) {
   if (!facts.step_transaction.has_value() || !facts.target_now.has_value()) return text;
   const absl::Duration spent = *facts.target_now - *facts.step_transaction;
   absl::StrAppend(&text, ", for ", HumanDuration(spent));
-  if (facts.step < 2) return text;  // of one step nothing can be said of the others
+  // Of the first step nothing can be said of the others, and of the last one nothing of itself.
+  if (facts.step < 2 || facts.step == facts.steps) return text;
   // This one is taken to be half done, and the others to be like those before.
   const absl::Duration left = spent / (facts.step - 0.5) * (facts.steps - facts.step + 0.5);
   return absl::StrCat(text, ", about ", HumanDuration(left), " left");

@@ -172,6 +172,8 @@ TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
                                      "derives public.c\n"));
   facts.step_transaction = Noon() - absl::Seconds(50);
   EXPECT_THAT(Text(facts), HasSubstr("derives public.c, for 50 s, about 1 min 30 s left\n"));
+  facts.step = facts.steps;
+  EXPECT_THAT(Text(facts), HasSubstr("step 7 of 7: derives public.c, for 50 s\n"));
   facts.replay_active = false;
   EXPECT_THAT(Text(facts), Not(HasSubstr("public.c")));
 }
