@@ -109,8 +109,9 @@ class Quarantine {
   absl::StatusOr<std::vector<int64_t>> FoldKnown(int source, int mapping, Lsn lsn);
   absl::Status StageEntry(int64_t id, int64_t number, int source);
   // Applies entries; those that the table takes are gone. How many are left.
+  // `counts`: none of their rows may be missing.
   absl::StatusOr<int64_t> WriteEntries(const std::vector<int64_t>& ids, int source, int mapping,
-                                       Feed feed);
+                                       bool counts, Feed feed);
 
   // Scopes of the mapping's slice table, by number, or that of an entry, to be recomputed.
   absl::Status TouchScopes(int mapping, const Numbers& scopes);
