@@ -155,8 +155,9 @@ absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const Reco
             stream, table->Display(), request));
     return ExitCode::kDone;
   }
+  records::Requests requests(*control, stream);
   ASSIGN_OR_RETURN(const std::string answer,
-                   operate::AwaitAnswer(*control, request, *wait, context.cancel));
+                   operate::AwaitAnswer(requests, request, *wait, context.cancel));
   object["answer"] = answer;
   Say(context, object, absl::StrCat(stream, ": ", table->Display(), " ", answer));
   return ExitCode::kDone;

@@ -93,16 +93,16 @@ absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
   QuarantineRetry retry = {.stream = StreamOf(file)};
   ASSIGN_OR_RETURN(const auto session, ConnectToStream(file, retry.stream, cancel));
   if (id.has_value()) RETURN_IF_ERROR(RequireEntry(*session, retry.stream, *id));
-  ASSIGN_OR_RETURN(retry.request, Submit(*session, {.stream = retry.stream,
-                                                    .kind = "quarantine_retry",
-                                                    .argument = id ? std::to_string(*id) : ""}));
+  records::Requests requests(*session, retry.stream);
+  ASSIGN_OR_RETURN(retry.request, requests.Submit(records::RequestKind::kQuarantineRetry,
+                                                  id ? std::to_string(*id) : ""));
   ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*session, retry.stream));
   if (!replay.has_value()) {
     return absl::DeadlineExceededError(
         "no replayer runs: it is asked for, and done once one does; next: what keeps it from "
         "running shows switchyard status FILE, then start it again");
   }
-  ASSIGN_OR_RETURN(retry.answer, AwaitAnswer(*session, retry.request, wait, cancel));
+  ASSIGN_OR_RETURN(retry.answer, AwaitAnswer(requests, retry.request, wait, cancel));
   return retry;
 }
 

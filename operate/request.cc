@@ -11,26 +11,17 @@ constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 }  // namespace
 
-absl::StatusOr<int64_t> Submit(pg::ControlSession& session, const Request& request) {
-  ASSIGN_OR_RETURN(const pg::Rows row,
-                   session.Query(R"(
-    WITH asked AS (INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, $2, $3)
-                   RETURNING id)
-    SELECT id, pg_notify('switchyard_request', $1) FROM asked)",
-                                 {request.stream, request.kind, request.argument}));
-  return row.i64(0, 0);
-}
-
-absl::StatusOr<std::string> AwaitAnswer(pg::ControlSession& session, int64_t id,
+absl::StatusOr<std::string> AwaitAnswer(records::Requests& requests, int64_t id,
                                         absl::Duration timeout, const Cancel& cancel) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
-    ASSIGN_OR_RETURN(const pg::Rows row,
-                     session.Query("SELECT state, result FROM switchyard.request WHERE id = $1",
-                                   {std::to_string(id)}));
-    const std::string state = row.rows() == 0 ? "" : row.str(0, 0);
-    if (state == "done") return row.str(0, 1);
-    if (state == "failed") return absl::FailedPreconditionError(row.str(0, 1));
+    ASSIGN_OR_RETURN(const std::optional<records::Request> request, requests.Find(id));
+    if (request.has_value() && request->state == records::RequestState::kDone) {
+      return request->result;
+    }
+    if (request.has_value() && request->state == records::RequestState::kFailed) {
+      return absl::FailedPreconditionError(request->result);
+    }
     if (absl::Now() >= deadline) {
       return absl::DeadlineExceededError(absl::StrFormat(
           "not done within %s: no replayer runs, or it is still at it. The request stays; what "

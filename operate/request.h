@@ -1,5 +1,5 @@
-// What people ask of running roles, by way of switchyard.request in NEW: the command line never
-// talks to a role, so it works whichever machine that runs on.
+// Waiting for what was asked of running roles, by way of NEW: the command line never talks to a
+// role, so it works whichever machine that runs on.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,13 @@
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/pg/control_session.h"
+#include "common/records/requests.h"
 
 namespace switchyard::operate {
 
-struct Request {
-  std::string stream;
-  std::string kind;  // recopy, quarantine_retry, resume
-  std::string argument;
-};
-
-// Writes it down and tells the roles. Its number.
-absl::StatusOr<int64_t> Submit(pg::ControlSession& session, const Request& request);
-
 // What the role answered. FailedPrecondition: it failed, with its reason. DeadlineExceeded: no
 // role has done it yet; it stays asked for.
-absl::StatusOr<std::string> AwaitAnswer(pg::ControlSession& session, int64_t id,
+absl::StatusOr<std::string> AwaitAnswer(records::Requests& requests, int64_t id,
                                         absl::Duration timeout, const Cancel& cancel);
 
 // FailedPrecondition unless Switchyard's tables are in NEW and the stream has begun.

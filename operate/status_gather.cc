@@ -13,6 +13,7 @@
 #include "common/pg/slot.h"
 #include "common/records/missed_rows.h"
 #include "common/records/progress.h"
+#include "common/records/requests.h"
 #include "operate/connect.h"
 #include "operate/workers.h"
 
@@ -222,17 +223,13 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
 
 absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT (SELECT count(*) FROM switchyard.quarantine WHERE stream = $1),
-           (SELECT count(*) FROM switchyard.request
-            WHERE stream = $1 AND state = 'open' AND kind <> 'in_doubt'))",
+    SELECT count(*) FROM switchyard.quarantine WHERE stream = $1)",
                                                        {facts->stream}));
   facts->quarantined = row.i64(0, 0);
-  facts->open_requests = row.i64(0, 1);
-  ASSIGN_OR_RETURN(const pg::Result open, session.Query(R"(
-    SELECT argument FROM switchyard.request
-    WHERE stream = $1 AND kind = 'recopy' AND state = 'open')",
-                                                        {facts->stream}));
-  for (int i = 0; i < open.rows(); ++i) facts->open_recopies.push_back(open.str(i, 0));
+  records::Requests requests(session, facts->stream);
+  ASSIGN_OR_RETURN(facts->open_requests, requests.CountOpen());
+  ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kRecopy));
+  for (const records::Request& recopy : open) facts->open_recopies.push_back(recopy.argument);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
+#include "common/records/requests.h"
 
 namespace switchyard::operate {
 namespace {
@@ -58,24 +59,24 @@ absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
 }
 
 absl::Status DropMended(pg::Session& target, const std::string& stream,
-                        std::vector<SuspectRecord>* records) {
+                        std::vector<SuspectRecord>* suspects) {
   std::vector<SuspectRecord> open;
-  for (SuspectRecord& record : *records) {
-    ASSIGN_OR_RETURN(const pg::Result mended,
-                     target.Query(R"(
-      SELECT EXISTS (SELECT FROM switchyard.request r
-                     WHERE r.stream = $1 AND r.kind = 'recopy' AND r.state = 'done'
-                       AND $2 IN (r.argument, split_part($2, '.', 1) || '.' || r.argument)
-                       AND r.copied_lsn >= $3::pg_lsn)
-          OR cardinality($4::oid[]) > 0 AND cardinality($4::oid[]) = (
+  for (SuspectRecord& record : *suspects) {
+    ASSIGN_OR_RETURN(const bool recopied,
+                     records::Requests(target, stream).WasRecopied(record.table, record.seen));
+    if (recopied) continue;
+    ASSIGN_OR_RETURN(
+        const pg::Result mended,
+        target.Query(R"(
+      SELECT cardinality($2::oid[]) > 0 AND cardinality($2::oid[]) = (
                SELECT count(*) FROM switchyard.copy c
-               WHERE c.stream = $1 AND c.done AND NOT c.gone AND c.relation_id = ANY($4::oid[])
+               WHERE c.stream = $1 AND c.done AND NOT c.gone AND c.relation_id = ANY($2::oid[])
                  AND c.lsn >= $3::pg_lsn))",
-                                  {stream, record.table, record.seen.ToString(),
-                                   absl::StrCat("{", absl::StrJoin(record.leaves, ","), "}")}));
+                     {stream, absl::StrCat("{", absl::StrJoin(record.leaves, ","), "}"),
+                      record.seen.ToString()}));
     if (!mended.boolean(0, 0)) open.push_back(std::move(record));
   }
-  *records = std::move(open);
+  *suspects = std::move(open);
   return absl::OkStatus();
 }
 

@@ -33,7 +33,7 @@ absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
 
 // Those of which NEW has a copy as of `seen` or later. Asks for switchyard.copy and .request.
 absl::Status DropMended(pg::Session& target, const std::string& stream,
-                        std::vector<SuspectRecord>* records);
+                        std::vector<SuspectRecord>* suspects);
 
 // In the order of their first records.
 std::vector<Suspect> OnePerTable(const std::vector<SuspectRecord>& records);

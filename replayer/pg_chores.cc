@@ -7,6 +7,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/records/requests.h"
 #include "replayer/target/doubt.h"
 
 namespace switchyard::replayer {
@@ -54,22 +55,15 @@ absl::Status PgChores::Look() {
 }
 
 absl::Status PgChores::HandleRequests() {
-  ASSIGN_OR_RETURN(
-      const pg::Result open,
-      target_.session().QueryPrepared(
-          "SELECT id, argument FROM switchyard.request WHERE stream = $1 AND state = 'open' "
-          "AND kind = 'quarantine_retry' ORDER BY id",
-          {options_.recopy.stream}));
-  for (int i = 0; i < open.rows(); ++i) {
+  records::Requests requests(target_.session(), options_.recopy.stream);
+  ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kQuarantineRetry));
+  for (const records::Request& request : open) {
     int64_t id = 0;
-    if (!open.text(i, 1).empty() && !absl::SimpleAtoi(Sv(open.text(i, 1)), &id)) id = -1;
+    if (!request.argument.empty() && !absl::SimpleAtoi(request.argument, &id)) id = -1;
     ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));
-    RETURN_IF_ERROR(target_.session()
-                        .Query("UPDATE switchyard.request SET state = 'done', result = $2, "
-                               "finished_at = clock_timestamp() WHERE id = $1::bigint",
-                               {open.str(i, 0), absl::StrFormat("%d applied, %d left",
-                                                                result.applied, result.left)})
-                        .status());
+    RETURN_IF_ERROR(
+        requests.Answer(request.id, records::RequestState::kDone,
+                        absl::StrFormat("%d applied, %d left", result.applied, result.left)));
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/log.h"
 #include "common/mapping/install/install.h"
+#include "common/records/requests.h"
 
 namespace switchyard::replayer {
 
@@ -18,14 +19,12 @@ std::vector<std::string> Resume::tables() const {
 
 absl::Status Resume::Load() {
   open_.reset();
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   target_.session().Query("SELECT id, argument FROM switchyard.request WHERE "
-                                           "stream = $1 AND kind = 'resume' AND state = 'open' "
-                                           "ORDER BY id LIMIT 1",
-                                           {stream_}));
-  if (row.rows() == 0) return absl::OkStatus();
-  Request request{.id = row.str(0, 0)};
-  ASSIGN_OR_RETURN(request.work, mapping::ResumeWorkFromText(row.text(0, 1)));
+  ASSIGN_OR_RETURN(
+      const auto open,
+      records::Requests(target_.session(), stream_).Open(records::RequestKind::kResume));
+  if (open.empty()) return absl::OkStatus();
+  Request request{.id = open[0].id};
+  ASSIGN_OR_RETURN(request.work, mapping::ResumeWorkFromText(open[0].argument));
   open_ = std::move(request);
   return absl::OkStatus();
 }
@@ -35,11 +34,8 @@ absl::Status Resume::Step(Recopy& recopy) {
   if (copying) return absl::OkStatus();
   // Those that were derived where the copies were swapped in are up to date.
   if (!recopy.TakeDerived()) RETURN_IF_ERROR(DeriveChanged());
-  RETURN_IF_ERROR(target_.session()
-                      .Query("UPDATE switchyard.request SET state = 'done', result = 'resumed', "
-                             "finished_at = clock_timestamp() WHERE id = $1::bigint",
-                             {open_->id})
-                      .status());
+  RETURN_IF_ERROR(records::Requests(target_.session(), stream_)
+                      .Answer(open_->id, records::RequestState::kDone, "resumed"));
   return Load();
 }
 

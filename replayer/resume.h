@@ -7,6 +7,7 @@
 // Thread-compatible. What it is given must outlive it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ class Resume {
 
  private:
   struct Request {
-    std::string id;
+    int64_t id = 0;
     mapping::ResumeWork work;
   };
 

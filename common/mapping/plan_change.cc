@@ -95,7 +95,7 @@ absl::StatusOr<ResumeWork> ResumeWorkFromText(std::string_view text) {
     return true;
   };
   if (read("recopy", &work.recopy) && read("recompute", &work.recompute)) return work;
-  return absl::DataLossError("switchyard.request holds a resume that can't be read");
+  return absl::DataLossError("an open request holds a resume that can't be read");
 }
 
 }  // namespace switchyard::mapping

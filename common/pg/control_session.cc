@@ -5,8 +5,6 @@
 #include <pqxx/pqxx>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "common/base/check.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
 #include "common/pg/watchdog.h"
@@ -126,26 +124,23 @@ std::unique_ptr<pqxx::dbtransaction> BeginTransaction(Adopted& connection,
       connection);
 }
 
-}  // namespace
+class PqxxCells : public Rows::Cells {
+ public:
+  explicit PqxxCells(pqxx::result result) : result_(std::move(result)) {}
+  int rows() const override { return static_cast<int>(result_.size()); }
+  int columns() const override { return static_cast<int>(result_.columns()); }
+  bool is_null(int row, int column) const override { return result_[row][column].is_null(); }
+  std::string_view text(int row, int column) const override {
+    const auto field = result_[row][column];
+    return {field.c_str(), field.size()};
+  }
+  int64_t affected() const override { return static_cast<int64_t>(result_.affected_rows()); }
 
-Rows::Rows(const pqxx::result& result) : result_(std::make_shared<pqxx::result>(result)) {}
-int Rows::rows() const { return static_cast<int>(result_->size()); }
-bool Rows::is_null(int row, int column) const {
-  SY_CHECK(row >= 0 && row < rows() && column >= 0 &&
-           column < static_cast<int>(result_->columns()));
-  return (*result_)[row][column].is_null();
-}
-std::string_view Rows::text(int row, int column) const {
-  if (is_null(row, column)) return "";
-  const auto field = (*result_)[row][column];
-  return {field.c_str(), field.size()};
-}
-int64_t Rows::i64(int row, int column) const {
-  int64_t value = 0;
-  SY_CHECK(absl::SimpleAtoi(Sv(text(row, column)), &value));
-  return value;
-}
-int64_t Rows::affected() const { return static_cast<int64_t>(result_->affected_rows()); }
+ private:
+  const pqxx::result result_;
+};
+
+}  // namespace
 
 absl::Status ControlTransaction::Execute(std::string_view sql, const std::vector<Param>& params) {
   return Query(sql, params).status();
@@ -196,7 +191,8 @@ class PqxxTransaction : public ControlTransaction {
   absl::StatusOr<Rows> Query(std::string_view sql, const std::vector<Param>& params) override {
     if (!failed_.ok()) return absl::AbortedError("a statement of this transaction had failed");
     std::optional<Rows> rows;
-    failed_ = watched_([&] { rows.emplace(Exec(transaction_, sql, params)); });
+    failed_ = watched_(
+        [&] { rows.emplace(std::make_shared<PqxxCells>(Exec(transaction_, sql, params))); });
     if (!failed_.ok()) return failed_;
     return *std::move(rows);
   }

@@ -28,31 +28,10 @@
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/pg/rows.h"
 #include "common/pg/session.h"
 
-namespace pqxx {
-class result;
-}
-
 namespace switchyard::pg {
-
-// Rows of one statement, text form; copies share them.
-class Rows {
- public:
-  explicit Rows(const pqxx::result& result);
-  int rows() const;
-  bool is_null(int row, int column) const;
-  std::string_view text(int row, int column) const;  // "" for NULL
-  std::string str(int row, int column) const { return std::string(text(row, column)); }
-  // SY_CHECKs that the text is an integer: only for columns that are integers by type.
-  int64_t i64(int row, int column) const;
-  bool boolean(int row, int column) const { return text(row, column) == "t"; }
-  // Rows touched by INSERT, UPDATE, DELETE, or returned by SELECT.
-  int64_t affected() const;
-
- private:
-  std::shared_ptr<const pqxx::result> result_;
-};
 
 inline constexpr absl::Duration kStatementTimeout = absl::Minutes(5);
 

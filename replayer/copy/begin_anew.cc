@@ -6,6 +6,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/write_order.h"
 #include "common/records/mark.h"
+#include "common/records/requests.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {
@@ -53,16 +54,7 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
             .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})
             .status());
   }
-  RETURN_IF_ERROR(session
-                      .Query("UPDATE switchyard.request SET state = 'failed', result = 'everything "
-                             "is copied again', finished_at = clock_timestamp() "
-                             "WHERE stream = $1 AND state = 'open'",
-                             {stream})
-                      .status());
-  // Points of a source that may have gone back behind them.
-  RETURN_IF_ERROR(
-      session.Query("UPDATE switchyard.request SET copied_lsn = NULL WHERE stream = $1", {stream})
-          .status());
+  RETURN_IF_ERROR(records::Requests(session, stream).BeginAnew("everything is copied again"));
   return session
       .Query(
           "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, "

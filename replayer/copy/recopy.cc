@@ -24,6 +24,7 @@ namespace switchyard::replayer {
 
 using event::v1::Event;
 using mapping::SourcePlan;
+using records::RequestState;
 
 namespace {
 
@@ -88,16 +89,9 @@ Recopy::Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& 
 
 Recopy::~Recopy() = default;
 
-absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      target_.session().QueryPrepared(
-          "SELECT min(log_offset) FROM switchyard.request WHERE stream = $1 AND kind = 'recopy' "
-          "AND state = 'open'",
-          {options_.stream}));
-  if (row.is_null(0, 0)) return std::nullopt;
-  return row.i64(0, 0);
-}
+records::Requests Recopy::requests() { return {target_.session(), options_.stream}; }
+
+absl::StatusOr<std::optional<int64_t>> Recopy::KeepFrom() { return requests().KeepFrom(); }
 
 absl::Status Recopy::Step(const std::vector<std::string>& also) {
   const absl::Status read = ReadSome();
@@ -141,22 +135,18 @@ absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
   if (topic.first <= next_offset_ && next_offset_ <= topic.next) return lost;
   const std::string why =
       absl::StrCat("the copy is lost, the table is as it was: ", lost.message());
-  ASSIGN_OR_RETURN(const pg::Result failed,
-                   target_.session().Query(
-                       "UPDATE switchyard.request SET state = 'failed', result = $2, finished_at = "
-                       "clock_timestamp() WHERE stream = $1 AND kind = 'recopy' AND state = 'open' "
-                       "RETURNING argument",
-                       {options_.stream, why}));
+  ASSIGN_OR_RETURN(const std::vector<std::string> failed,
+                   requests().FailOpen(records::RequestKind::kRecopy, why));
   LogWarn("replayer", "the copy topic begins anew",
           {{"stream", options_.stream},
            {"topic", options_.copy_topic},
            {"error", std::string(StdSv(lost.message()))}});
-  for (int i = 0; i < failed.rows(); ++i) {
+  for (const std::string& table : failed) {
     LogError("replayer", "re-copy ended",
              {{"stream", options_.stream},
-              {"table", failed.str(i, 0)},
+              {"table", table},
               {"error", why},
-              {"next", "switchyard recopy FILE " + failed.str(i, 0)}});
+              {"next", "switchyard recopy FILE " + table}});
   }
   for (const auto& [source, job] : jobs_) RETURN_IF_ERROR(DropTables(job));
   jobs_.clear();
@@ -298,12 +288,12 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
   if (!records::Reaches(target_.position(), last)) return false;
-  ASSIGN_OR_RETURN(const std::optional<Asked> asked, AskedWith(job));
+  ASSIGN_OR_RETURN(const std::optional<records::RecopyFrom> asked, AskedWith(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.
   const bool old =
       asked && std::ranges::any_of(job.leaves, [&](const auto& leaf) {
-        return leaf.second.lsn <= asked->from.lsn || leaf.second.lsn < asked->source_lsn;
+        return leaf.second.lsn <= asked->position.lsn || leaf.second.lsn < asked->source_lsn;
       });
   if (!asked || old) {
     RETURN_IF_ERROR(Drop(job));
@@ -316,7 +306,7 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
     RETURN_IF_ERROR(Finish(job, leaf.fit));
     return false;
   }
-  job.from = asked->from;
+  job.from = asked->position;
   return true;
 }
 
@@ -454,20 +444,9 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 
-absl::StatusOr<std::optional<Recopy::Asked>> Recopy::AskedWith(const Job& job) {
+absl::StatusOr<std::optional<records::RecopyFrom>> Recopy::AskedWith(const Job& job) {
   const SourcePlan& source = plan_.sources[job.source];
-  ASSIGN_OR_RETURN(
-      const pg::Result from,
-      target_.session().Query(
-          "SELECT epoch, lsn, log_offset, source_lsn FROM switchyard.request WHERE stream = $1 AND "
-          "kind = 'recopy' AND state = 'open' AND argument IN ($2, $3) ORDER BY log_offset LIMIT 1",
-          {options_.stream, source.name, source.schema + "." + source.name}));
-  if (from.rows() == 0) return std::nullopt;
-  Asked asked{
-      .from = {.epoch = static_cast<uint64_t>(from.i64(0, 0)), .next_offset = from.i64(0, 2)}};
-  ASSIGN_OR_RETURN(asked.from.lsn, Lsn::Parse(from.text(0, 1)));
-  ASSIGN_OR_RETURN(asked.source_lsn, Lsn::Parse(from.text(0, 3)));
-  return asked;
+  return requests().OldestRecopy({source.name, source.schema + "." + source.name});
 }
 
 // Applies to the side table what the change topic holds between the copy and the position.
@@ -543,14 +522,14 @@ absl::Status Recopy::NoteGone(const Job& job) {
 // `swapped`: OK, or why the table is as it was.
 absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   if (swapped.ok()) {
-    return Answer(job, "done", "swapped in at " + target_.position().lsn.ToString());
+    return Answer(job, RequestState::kDone, "swapped in at " + target_.position().lsn.ToString());
   }
   const std::string why = absl::StrCat(job.outdated            ? "outdated"
                                        : IsRefusedRow(swapped) ? "the target refuses a row"
                                                                : "it can't be swapped in",
                                        ", the table is as it was: ", swapped.message());
   RETURN_IF_ERROR(StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
-  RETURN_IF_ERROR(Answer(job, "failed", why));
+  RETURN_IF_ERROR(Answer(job, RequestState::kFailed, why));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
@@ -562,22 +541,17 @@ Lsn Recopy::CopiedAt(const Job& job) {
   return oldest == job.leaves.end() ? Lsn() : oldest->second.lsn;
 }
 
-absl::Status Recopy::Answer(const Job& job, const std::string& state, const std::string& result) {
+absl::Status Recopy::Answer(const Job& job, RequestState outcome, const std::string& result) {
   const SourcePlan& source = plan_.sources[job.source];
   pg::Session& session = target_.session();
   LogInfo("replayer", "re-copy ended",
           {{"stream", options_.stream}, {"table", source.name}, {"result", result}});
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(
-        session
-            .Query(
-                "UPDATE switchyard.request SET state = $2, result = $3, finished_at = "
-                "clock_timestamp(), copied_lsn = CASE $2 WHEN 'done' THEN $6::pg_lsn END "
-                "WHERE stream = $1 AND kind = 'recopy' AND state = 'open' AND argument IN ($4, $5)",
-                {options_.stream, state, result, source.name, source.schema + "." + source.name,
-                 CopiedAt(job).ToString()})
-            .status());
-    if (state == "done") {
+    const bool done = outcome == RequestState::kDone;
+    RETURN_IF_ERROR(requests().AnswerRecopy({source.name, source.schema + "." + source.name},
+                                            outcome, result,
+                                            done ? std::optional(CopiedAt(job)) : std::nullopt));
+    if (done) {
       swapped_ = true;
       RETURN_IF_ERROR(NoteGone(job));
       ASSIGN_OR_RETURN(const bool released, EndDoubt(session, source, options_.stream));

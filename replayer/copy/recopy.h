@@ -25,6 +25,7 @@
 #include "common/base/status.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
+#include "common/records/requests.h"
 #include "proto/event.pb.h"
 #include "replayer/target/pg_target.h"
 
@@ -81,12 +82,7 @@ class Recopy {
     records::Position from;   // where the stream stood when it was asked for
     bool outdated = false;    // the log holds rows after it that the copy can't be rolled through
   };
-  // What a table was asked for with.
-  struct Asked {
-    records::Position from;  // where the stream stood
-    Lsn source_lsn;          // a copy as of an earlier point is another one
-  };
-
+  records::Requests requests();
   absl::Status ReadSome();
   absl::Status OpenReader();
   // After a DataLoss of the copy topic: OK when no copy that anybody waits for was on it.
@@ -111,12 +107,12 @@ class Recopy {
   std::string NamesOf(const std::vector<Job*>& jobs) const;
   absl::Status SwapTables(const std::vector<Job*>& jobs);
   // nullopt: nobody did.
-  absl::StatusOr<std::optional<Asked>> AskedWith(const Job& job);
+  absl::StatusOr<std::optional<records::RecopyFrom>> AskedWith(const Job& job);
   absl::Status RollForward(Job& job);
   absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
   absl::Status NoteGone(const Job& job);
   absl::Status Finish(const Job& job, const absl::Status& swapped);
-  absl::Status Answer(const Job& job, const std::string& state, const std::string& result);
+  absl::Status Answer(const Job& job, records::RequestState outcome, const std::string& result);
   absl::Status Drop(const Job& job);
   absl::Status DropTables(const Job& job);
   absl::Status DropLoadTables(const Job& job);

@@ -12,6 +12,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/mark.h"
+#include "common/records/requests.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
@@ -80,36 +81,13 @@ absl::Status PutInDoubt(pg::Session& session, const std::string& stream,
                         const std::vector<std::string>& tables) {
   for (const std::string& table : tables) {
     RETURN_IF_ERROR(
-        session
-            .Query("INSERT INTO switchyard.request (stream, kind, argument, result) "
-                   "SELECT $1, 'in_doubt', $2, $2 || ' is to be copied again since the mapping was "
-                   "replaced; next: switchyard recopy FILE ' || $2 WHERE NOT EXISTS "
-                   "(SELECT FROM switchyard.request WHERE stream = $1 AND kind = 'in_doubt' AND "
-                   " argument = $2 AND state = 'open')",
-                   {stream, table})
-            .status());
-    // A copy that is under way may be of the shape before.
-    RETURN_IF_ERROR(session
-                        .Query("UPDATE switchyard.request SET result = '' WHERE stream = $1 AND "
-                               "kind = 'recopy' AND argument = $2 AND state = 'open'",
-                               {stream, table})
-                        .status());
+        records::Requests(session, stream)
+            .DoubtAfterChange(table,
+                              absl::StrFormat("%1$s is to be copied again since the mapping "
+                                              "was replaced; next: switchyard recopy FILE %1$s",
+                                              table)));
   }
   return absl::OkStatus();
-}
-
-// A resume is the way out for what stopped the stream before, too.
-absl::Status CopyWhatIsInDoubt(pg::Session& session, const std::string& stream) {
-  return session
-      .Query(
-          "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
-          "SELECT s.name, 'recopy', d.argument, s.epoch, s.lsn, s.log_offset "
-          "FROM switchyard.stream s JOIN switchyard.request d ON d.stream = s.name "
-          "WHERE s.name = $1 AND d.kind = 'in_doubt' AND d.state = 'open' AND NOT EXISTS "
-          "(SELECT FROM switchyard.request r WHERE r.stream = s.name AND r.kind = 'recopy' AND "
-          " r.argument = d.argument AND r.state = 'open')",
-          {stream})
-      .status();
 }
 
 // What is asked of both sides once the changed mapping is in place. In the transaction that puts it
@@ -117,11 +95,9 @@ absl::Status CopyWhatIsInDoubt(pg::Session& session, const std::string& stream) 
 absl::Status RequestResume(pg::Session& session, const std::string& stream,
                            const PlanChange& change) {
   RETURN_IF_ERROR(PutInDoubt(session, stream, change.recopy));
-  RETURN_IF_ERROR(CopyWhatIsInDoubt(session, stream));
-  return session
-      .Query("INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, 'resume', $2)",
-             {stream, ResumeWorkToText(change)})
-      .status();
+  records::Requests requests(session, stream);
+  RETURN_IF_ERROR(requests.AskForDoubted());
+  return requests.Submit(records::RequestKind::kResume, ResumeWorkToText(change)).status();
 }
 
 // The catalogue that the installed mapping was compiled from; nothing is in it where none is.
@@ -153,21 +129,18 @@ absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan,
 
 // Nobody would ever answer what is asked of a table that is read no more.
 absl::Status ForgetRequests(pg::Session& session, const std::string& stream, const Plan& plan) {
-  ASSIGN_OR_RETURN(const pg::Result open,
-                   session.Query("SELECT id, argument FROM switchyard.request WHERE stream = $1 "
-                                 "AND kind IN ('recopy', 'in_doubt') AND state = 'open'",
-                                 {stream}));
-  for (int i = 0; i < open.rows(); ++i) {
-    const bool read = std::ranges::any_of(plan.sources, [&](const SourcePlan& source) {
-      return open.text(i, 1) == source.name || open.str(i, 1) == source.schema + "." + source.name;
-    });
-    if (read) continue;
-    RETURN_IF_ERROR(session
-                        .Query("UPDATE switchyard.request SET state = 'failed', result = "
-                               "'no mapping reads the table any more', finished_at = "
-                               "clock_timestamp() WHERE id = $1::bigint",
-                               {open.str(i, 0)})
-                        .status());
+  records::Requests requests(session, stream);
+  for (const auto kind : {records::RequestKind::kRecopy, records::RequestKind::kInDoubt}) {
+    ASSIGN_OR_RETURN(const auto open, requests.Open(kind));
+    for (const records::Request& request : open) {
+      const bool read = std::ranges::any_of(plan.sources, [&](const SourcePlan& source) {
+        return request.argument == source.name ||
+               request.argument == source.schema + "." + source.name;
+      });
+      if (read) continue;
+      RETURN_IF_ERROR(requests.Answer(request.id, records::RequestState::kFailed,
+                                      "no mapping reads the table any more"));
+    }
   }
   return absl::OkStatus();
 }
@@ -222,7 +195,7 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
     ASSIGN_OR_RETURN(change, InstalledChange(session, options.stream, plan, source));
     if (same && change.empty() && change.types.empty()) {
       RETURN_IF_ERROR(StoreCatalog(session, options.stream, source));
-      return CopyWhatIsInDoubt(session, options.stream);
+      return records::Requests(session, options.stream).AskForDoubted();
     }
     RETURN_IF_ERROR(MakeRoomForChange(session, plan, source, change));
     RETURN_IF_ERROR(ForgetOrphans(session, options.stream, plan));
@@ -250,7 +223,7 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
                catalog::CatalogToJson(source)})
           .status());
   if (!installed) return absl::OkStatus();
-  return change.empty() ? CopyWhatIsInDoubt(session, options.stream)
+  return change.empty() ? records::Requests(session, options.stream).AskForDoubted()
                         : RequestResume(session, options.stream, change);
 }
 
