@@ -31,7 +31,7 @@ namespace switchyard::capture {
 
 struct CaptureConfig {
   StreamNames names;
-  std::string dsn;  // of the source
+  pg::ConnectionString dsn;  // of the source
   std::string application_name = "switchyard capture";
   std::vector<spec::TableName> tables;  // catalog::SourceTables of the direction
   std::vector<std::string> schemas = {"public"};

@@ -51,7 +51,7 @@ class CopyWriter {
 };
 
 struct CopyRoundOptions {
-  std::string dsn;
+  pg::ConnectionString dsn;
   std::string application_name;
   int workers = 2;
   int64_t range_bytes = int64_t{256} << 20;

@@ -29,7 +29,7 @@ namespace switchyard::capture {
 
 struct MonitorOptions {
   StreamNames names;
-  std::string dsn;
+  pg::ConnectionString dsn;
   std::string application_name;
   absl::Duration heartbeat_interval = absl::Seconds(10);
   absl::Duration drift_check_interval = absl::Seconds(5);

@@ -44,9 +44,8 @@ absl::Status PrepareCapture(const spec::MigrationFile& file, const Cancel& cance
 
 absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog& log,
                             const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const std::string dsn, file.old_db.Dsn());
   capture::Capture capture({.names = capture::NamesOf(file.name, "forward"),
-                            .dsn = dsn,
+                            .dsn = file.old_db.Connection(),
                             .tables = catalog::SourceTables(file.forward),
                             .schemas = file.schemas,
                             .left_out =

@@ -46,11 +46,12 @@ absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, con
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
                     eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain) {
   const mapping::StreamRole role = mapping::ForwardRole(file);
-  ASSIGN_OR_RETURN(const std::string dsn, role.target.Dsn());
   std::vector<std::pair<std::string, std::string>> after_copy;
   for (const spec::SchemaStep& step : file.after_copy) after_copy.emplace_back(step.path, step.sql);
   replayer::Replayer replayer(
-      {.target = {.dsn = dsn, .stream = role.stream, .quarantine_max = file.replay.quarantine_max},
+      {.target = {.dsn = role.target.Connection(),
+                  .stream = role.stream,
+                  .quarantine_max = file.replay.quarantine_max},
        .change_topic = role.change_topic,
        .copy_topic = role.copy_topic,
        .after_copy = std::move(after_copy),

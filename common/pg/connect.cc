@@ -262,11 +262,9 @@ absl::StatusOr<ConnectionPtr> ConnectOne(const Parameters& parameters, absl::Tim
   return connection;
 }
 
-}  // namespace
-
-absl::StatusOr<ConnectionPtr> OpenConnection(const SessionOptions& options, const Cancel& cancel) {
-  RETURN_IF_ERROR(cancel.status());
-  ASSIGN_OR_RETURN(Parameters parameters, ParseDsn(options.dsn));
+absl::StatusOr<ConnectionPtr> TryToConnect(const SessionOptions& options, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const std::string dsn, options.dsn.Read());
+  ASSIGN_OR_RETURN(Parameters parameters, ParseDsn(dsn));
   AddSettings(options, &parameters);
   const std::vector<Parameters> each = PerHost(parameters);
   const absl::Time deadline = absl::Now() + options.connect_timeout;
@@ -280,6 +278,15 @@ absl::StatusOr<ConnectionPtr> OpenConnection(const SessionOptions& options, cons
     if (!absl::IsUnavailable(failure)) break;
   }
   return failure;
+}
+
+}  // namespace
+
+absl::StatusOr<ConnectionPtr> OpenConnection(const SessionOptions& options, const Cancel& cancel) {
+  RETURN_IF_ERROR(cancel.status());
+  absl::StatusOr<ConnectionPtr> connection = TryToConnect(options, cancel);
+  const absl::Status outcome = options.dsn.Outcome(connection.status());
+  return connection.ok() ? std::move(connection) : outcome;
 }
 
 }  // namespace switchyard::pg::internal

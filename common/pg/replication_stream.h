@@ -24,11 +24,12 @@
 #include "common/base/cancel.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/pg/connection_string.h"
 
 namespace switchyard::pg {
 
 struct ReplicationOptions {
-  std::string dsn;
+  ConnectionString dsn;
   std::string application_name;
   std::string slot;
   std::string publication;

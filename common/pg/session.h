@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/pg/connection_string.h"
 #include "common/pg/error.h"
 
 extern "C" {
@@ -68,7 +69,7 @@ inline constexpr Setting kTextFormSettings[] = {
 };
 
 struct SessionOptions {
-  std::string dsn;               // libpq connection string or URI
+  ConnectionString dsn;          // libpq connection string or URI
   std::string application_name;  // shown in pg_stat_activity
   // Further run-time settings, sent as start options: {"session_replication_role", "replica"}.
   std::vector<std::pair<std::string, std::string>> settings;

@@ -17,6 +17,7 @@
 #include "common/base/cancel.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/pg/connection_string.h"
 #include "common/pg/session.h"
 
 namespace switchyard::pg {
@@ -35,7 +36,7 @@ struct SlotBlocker {
 absl::StatusOr<std::vector<SlotBlocker>> FindSlotBlockers(Session& session, absl::Duration age);
 
 struct SlotOptions {
-  std::string dsn;
+  ConnectionString dsn;
   std::string application_name;
   std::string slot;
   bool temporary = false;                      // dropped with the object returned

@@ -1,4 +1,4 @@
-// Endpoint::Dsn: the only place where a connection string is read.
+// Endpoint: the only place where a connection string is read.
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
@@ -32,6 +32,12 @@ absl::StatusOr<std::string> Endpoint::Dsn() const {
         absl::StrCat("dsn_file: ", dsn_file, " is empty; it must hold the connection string"));
   }
   return dsn;
+}
+
+pg::ConnectionString Endpoint::Connection() const {
+  const std::string place =
+      dsn_env.empty() ? "dsn_file " + dsn_file : "environment variable " + dsn_env;
+  return pg::ConnectionString(place, [endpoint = *this] { return endpoint.Dsn(); });
 }
 
 }  // namespace switchyard::spec

@@ -14,6 +14,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/status.h"
+#include "common/pg/connection_string.h"
 #include "common/spec/position.h"
 
 namespace switchyard::spec {
@@ -32,6 +33,8 @@ struct Endpoint {
   std::string dsn_file;  // or a file that holds it; resolved against the migration file's folder
   // The DSN. FailedPrecondition names the variable or file when it is not there.
   absl::StatusOr<std::string> Dsn() const;
+  // The same, read again for every connection.
+  pg::ConnectionString Connection() const;
 };
 
 struct LogSection {

@@ -12,7 +12,7 @@
 namespace switchyard::replayer {
 
 struct PgTargetOptions {
-  std::string dsn;
+  pg::ConnectionString dsn;
   std::string stream;
   // session_replication_role = replica: the target's triggers and foreign keys stay silent. Needs
   // GRANT SET ON PARAMETER session_replication_role (Postgres 15), or a superuser. A role without

@@ -2,6 +2,7 @@
 // an operator sees it.
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -158,6 +159,51 @@ TEST_F(CliSessionTest, OneLockedTableKeepsNobodyFromConnecting) {
   Old("DELETE FROM customers WHERE id = 2");
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT count(*) FROM people WHERE email = 'c@x'"), "0");
+  ASSERT_OK(pipeline_->Stop());
+}
+
+TEST_F(CliSessionTest, AChangedPasswordIsReadFromItsFile) {
+  Prepare();
+  const Environment roles = Roles();
+  const std::string hba = postgres_->data_dir() + "/pg_hba.conf";
+  const std::string trust = ReadFileOrEmpty(hba);
+  std::ofstream(hba) << "local all switchyard_capture,switchyard_replay scram-sha-256\n"
+                     << "local replication switchyard_capture scram-sha-256\n"
+                     << trust;
+  const auto rotate = [&](const std::string& password) {
+    ASSERT_OK(postgres_->Execute(
+        "postgres", absl::StrCat("ALTER ROLE switchyard_capture PASSWORD '", password,
+                                 "'; ALTER ROLE switchyard_replay PASSWORD '", password, "'")));
+  };
+  const auto write = [&](const std::string& password) {
+    std::ofstream(folder_ + "/old.dsn") << roles[0].second << " password=" << password;
+    std::ofstream(folder_ + "/new.dsn") << roles[1].second << " password=" << password;
+  };
+  rotate("hunter1");
+  write("hunter1");
+  ASSERT_OK(postgres_->Execute("postgres", "SELECT pg_reload_conf()"));
+  std::ofstream(file_) << absl::StrReplaceAll(kFile, {{"dsn_env: OLD_DSN", "dsn_file: old.dsn"},
+                                                      {"dsn_env: NEW_DSN", "dsn_file: new.dsn"}});
+  pipeline_ = std::make_unique<Pipeline>(Pipeline::Options{.migration_file = file_,
+                                                           .old_dsn = postgres_->dsn("old_db"),
+                                                           .new_dsn = postgres_->dsn("new_db"),
+                                                           .stream = "shop.forward",
+                                                           .log_folder = folder_});
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  rotate("hunter2");
+  ASSERT_OK(postgres_->Execute("postgres",
+                               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                               "usename LIKE 'switchyard%'"));
+  // The files follow late: both roles were refused by then.
+  ASSERT_OK(Await("both are refused", absl::Seconds(30), [&] {
+    const std::string log = pipeline_->Log("run");
+    return absl::StrContains(log, "/old.dsn is read again") &&
+           absl::StrContains(log, "/new.dsn is read again");
+  }));
+  write("hunter2");
+  ExpectFollows();
+  EXPECT_THAT(pipeline_->Log("run"), Not(HasSubstr("hunter")));
   ASSERT_OK(pipeline_->Stop());
 }
 

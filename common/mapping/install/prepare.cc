@@ -16,9 +16,8 @@ namespace {
 
 absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpoint,
                                                      const char* side, const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const std::string dsn, endpoint.Dsn());
-  absl::StatusOr<std::unique_ptr<pg::Session>> session =
-      pg::Session::Connect({.dsn = dsn, .application_name = "switchyard prepare"}, cancel);
+  absl::StatusOr<std::unique_ptr<pg::Session>> session = pg::Session::Connect(
+      {.dsn = endpoint.Connection(), .application_name = "switchyard prepare"}, cancel);
   if (!session.ok()) return Annotate(session.status(), absl::StrCat("the ", side, " database"));
   // A mapping's names are looked up where NEW's own path says.
   if (std::string_view(side) == "target") {
