@@ -24,6 +24,7 @@ inline constexpr Setting kSqlSettings[] = {
     {"backslash_quote", "safe_encoding"},
     {"quote_all_identifiers", "off"},
     {"exit_on_error", "off"},
+    {"jit", "off"},  // compiling costs more than any statement of ours
     {"default_transaction_read_only", "off"},
     {"default_transaction_deferrable", "off"},
 };
