@@ -1,11 +1,15 @@
 #include "tests/support/mini_pgbouncer.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -35,6 +39,17 @@ server_login_retry = 1
 constexpr char kUsers[] =
     "\"postgres\" \"\"\n\"switchyard_capture\" \"\"\n\"switchyard_replay\" \"\"\n\"app\" \"\"\n";
 
+// A socket has its name before anybody listens on it.
+bool Listens(const std::string& path) {
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+  std::copy_n(path.begin(), std::min(path.size(), sizeof(address.sun_path) - 1), address.sun_path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool connected =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return connected;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MiniPgBouncer>> MiniPgBouncer::Start(const MiniPostgres& postgres,
@@ -56,8 +71,7 @@ absl::StatusOr<std::unique_ptr<MiniPgBouncer>> MiniPgBouncer::Start(const MiniPo
              .drop_root = true}));
   auto made = std::unique_ptr<MiniPgBouncer>(new MiniPgBouncer(folder, pid));
   const std::string socket = absl::StrFormat("%s/.s.PGSQL.%d", folder, kPort);
-  RETURN_IF_ERROR(Await("pgbouncer's socket", absl::Seconds(30),
-                        [&] { return std::filesystem::exists(socket); }));
+  RETURN_IF_ERROR(Await("pgbouncer's socket", absl::Seconds(30), [&] { return Listens(socket); }));
   return made;
 }
 
