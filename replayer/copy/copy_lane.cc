@@ -56,7 +56,8 @@ CopyLane::CopyLane(CopyLaneOptions options, const mapping::Plan& plan,
       gate_(*session_, options_.stream, options_.owner_epoch),
       loaded_offset_(options_.next_offset),
       committed_offset_(options_.next_offset),
-      writer_(*session_, plan),
+      stage_(*session_, plan),
+      writer_(stage_),
       quarantine_(writer_, options_.quarantine),
       queue_(kQueueBytes) {
   quarantine_.set_copying(true);

@@ -111,6 +111,7 @@ class CopyLane {
   records::Gate gate_;
   int64_t loaded_offset_;     // one past the last chunk loaded
   int64_t committed_offset_;  // as the target has it
+  Stage stage_;
   TableWriter writer_;
   Quarantine quarantine_;
   std::map<uint32_t, Route> routes_;

@@ -58,12 +58,12 @@ class SideWriter {
     if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
     for (changes::TableChanges& table : batch.tables) {
       table.source = source_;
-      RETURN_IF_ERROR(writer_.Stage(table, false));
+      RETURN_IF_ERROR(writer_.stage().Load(table, false));
       RETURN_IF_ERROR(writer_.WriteMirror(table, write_));
-      if (batch.chunk) RETURN_IF_ERROR(writer_.ClearStage(source_));
+      if (batch.chunk) RETURN_IF_ERROR(writer_.stage().ClearStage(source_));
     }
     if (batch.chunk) return absl::OkStatus();
-    RETURN_IF_ERROR(writer_.EmptyUsed());
+    RETURN_IF_ERROR(writer_.stage().EmptyUsed());
     RETURN_IF_ERROR(session_.Commit());
     open_ = false;
     return absl::OkStatus();

@@ -25,9 +25,9 @@ absl::Status MakeIfMissing(pg::Session& session, const std::string& table, const
 
 absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine, int mapping,
                                 const std::string& table, Lsn lsn) {
-  pg::Session& session = writer.session();
-  const mapping::MappingPlan& plan = writer.plan().mappings[mapping];
-  const mapping::SourcePlan& source = writer.plan().sources[plan.source];
+  pg::Session& session = writer.stage().session();
+  const mapping::MappingPlan& plan = writer.stage().plan().mappings[mapping];
+  const mapping::SourcePlan& source = writer.stage().plan().sources[plan.source];
   RETURN_IF_ERROR(MakeIfMissing(session, source.stage, source.stage_ddl));
   RETURN_IF_ERROR(MakeIfMissing(session, plan.write.gone_table, plan.write.gone_table_ddl));
   std::vector<std::string> names;
@@ -49,7 +49,7 @@ absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine, int
     RETURN_IF_ERROR(quarantine.WriteCarefully(rows, mapping, lsn,
                                               [](bool /*before*/) { return absl::OkStatus(); }));
   }
-  return writer.ClearStage(plan.source);
+  return writer.stage().ClearStage(plan.source);
 }
 
 }  // namespace switchyard::replayer

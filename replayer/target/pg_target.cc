@@ -35,6 +35,7 @@ void PgTarget::Close() {
   ordered_.reset();
   touched_.reset();
   writer_.reset();
+  stage_.reset();
   gate_.reset();
   stream_.reset();
   session_.reset();
@@ -50,8 +51,9 @@ absl::Status PgTarget::Open() {
   gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
   RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
                                 records::kRetries, records::kResumes}));
-  writer_ = std::make_unique<TableWriter>(*session_, plan_);
-  RETURN_IF_ERROR(writer_->CreateTemporaryTables());
+  stage_ = std::make_unique<Stage>(*session_, plan_);
+  writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
+  RETURN_IF_ERROR(stage_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
   quarantine_ = std::make_unique<Quarantine>(*writer_, quarantine_options());
@@ -75,9 +77,7 @@ absl::Status PgTarget::LoadOrder() {
   order_.resize(plan_.mappings.size());
   std::iota(order_.begin(), order_.end(), 0);
   if (silent_) return absl::OkStatus();
-  writer_->set_ordered(nullptr);
-  ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*writer_, barred_));
-  writer_->set_ordered(ordered_.get());
+  ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*stage_, barred_));
   order_ = ordered_->order();
   return absl::OkStatus();
 }
@@ -218,7 +218,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch));
   if (batch.chunk || continues) {
     for (const changes::TableChanges& table : batch.tables) {
-      RETURN_IF_ERROR(writer_->ClearStage(table.source));
+      RETURN_IF_ERROR(stage_->ClearStage(table.source));
     }
   }
   if (batch.chunk) {
@@ -239,7 +239,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   RETURN_IF_ERROR(quarantine_->CheckBound());
   RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(StoreMissed(batch));
-  RETURN_IF_ERROR(writer_->EmptyUsed());
+  RETURN_IF_ERROR(stage_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
   SY_FAULT_POINT("replayer.after_commit");
@@ -255,7 +255,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
 absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& batch) {
   if (in_transaction_) return absl::OkStatus();
   touched_->Clear();
-  writer_->TakeMissed();  // of a transaction that was rolled back
+  stage_->TakeMissed();  // of a transaction that was rolled back
   stream_->ForgetRefusal();
   RETURN_IF_ERROR(session_->Begin());
   // Where the transaction of a chunk will end is not known yet: the row is moved at the end.
@@ -266,7 +266,7 @@ absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& ba
 }
 
 absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
-  for (const MissedRows& missed : writer_->TakeMissed()) {
+  for (const MissedRows& missed : stage_->TakeMissed()) {
     const mapping::SourcePlan& source = plan_.sources[missed.source];
     const std::string name = source.schema + "." + source.name;
     LogError("replayer", "rows to change were not there",
@@ -289,7 +289,7 @@ absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
 }
 
 bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
-  if (careful || !writer_->inserts_go_direct(table.source)) return false;
+  if (careful || !stage_->inserts_go_direct(table.source)) return false;
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     const int mapping = static_cast<int>(m);
     if (plan_.mappings[m].source != table.source) continue;
@@ -301,9 +301,9 @@ bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
 
 absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed) {
   for (const changes::TableChanges& table : batch.tables) {
-    RETURN_IF_ERROR(writer_->Stage(table, Direct(table, !direct_allowed)));
+    RETURN_IF_ERROR(stage_->Load(table, Direct(table, !direct_allowed)));
   }
-  return writer_->PlanForManyRows();
+  return stage_->PlanForManyRows();
 }
 
 absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, bool careful) {
@@ -374,13 +374,13 @@ absl::Status PgTarget::InSlices(int mapping, absl::FunctionRef<absl::Status()> b
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const std::string slice = "pg_temp." + QuoteIdentifier(keyed.slice_table);
   RETURN_IF_ERROR(session_->Execute("DELETE FROM " + slice));
-  RETURN_IF_ERROR(writer_->Run(keyed.slice_fill));
+  RETURN_IF_ERROR(stage_->Run(keyed.slice_fill));
   ASSIGN_OR_RETURN(const pg::Result count, session_->Query("SELECT count(*) FROM " + slice));
   const int64_t scopes = options_.scopes_per_recompute;
   for (int64_t from = 0; from < count.i64(0, 0); from += scopes) {
-    RETURN_IF_ERROR(writer_->NextSlice(mapping));
+    RETURN_IF_ERROR(stage_->NextSlice(mapping));
     RETURN_IF_ERROR(
-        writer_->Run(keyed.slice_take, {std::to_string(from), std::to_string(from + scopes)}));
+        stage_->Run(keyed.slice_take, {std::to_string(from), std::to_string(from + scopes)}));
     RETURN_IF_ERROR(body());
   }
   return absl::OkStatus();
@@ -434,7 +434,7 @@ absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
     absl::Status removed;
     if (plan.row_local && std::ranges::any_of(batch.tables, reads_source)) {
       RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
-      removed = quarantine_->InSavepoint([&] { return writer_->Run(plan.write.remove); });
+      removed = quarantine_->InSavepoint([&] { return stage_->Run(plan.write.remove); });
     } else if (!plan.row_local && !batch.chunk && touched_->contains(mapping) && !upstream) {
       RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
       removed = quarantine_->InSavepoint([&] { return RemoveVanished(mapping); });
@@ -451,8 +451,8 @@ absl::Status PgTarget::RemoveVanished(int mapping) {
     return writer_->RemoveVanished(
         mapping, [&](bool before) { return touched_->ByUpstream(mapping, before, false); });
   }));
-  RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
-  return writer_->Run(keyed.slice_take, {"0", std::to_string(std::numeric_limits<int64_t>::max())});
+  RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
+  return stage_->Run(keyed.slice_take, {"0", std::to_string(std::numeric_limits<int64_t>::max())});
 }
 
 // What other rows stood in the way of, in tables that this batch has written: some may be gone.
@@ -482,7 +482,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
   const changes::Batch here{.lsn = lsn};
   Quarantine::RetryResult result;
   for (const int mapping : order_) {
-    if (touched_->contains(mapping)) RETURN_IF_ERROR(writer_->CleanRecompute(mapping));
+    if (touched_->contains(mapping)) RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
   }
   touched_->Clear();
   if (id <= 0) {
@@ -562,7 +562,7 @@ absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
     quarantine_->set_copying(false);
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
-    RETURN_IF_ERROR(writer_->EmptyUsed());
+    RETURN_IF_ERROR(stage_->EmptyUsed());
     return finish();
   };
   barred_.clear();
@@ -587,14 +587,14 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   const auto retry = [&]() -> absl::Status {
     RETURN_IF_ERROR(gate_->Pass(records::kRetries));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
-    writer_->TakeMissed();  // of a transaction that was rolled back
+    stage_->TakeMissed();  // of a transaction that was rolled back
     RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(StoreMissed({.lsn = position_->lsn}));
-    return writer_->EmptyUsed();
+    return stage_->EmptyUsed();
   };
   barred_.clear();
   absl::Status status;
@@ -628,9 +628,9 @@ absl::Status PgTarget::Rederive(const char* writer, bool careful,
     }
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
-    RETURN_IF_ERROR(writer_->EmptyUsed());
+    RETURN_IF_ERROR(stage_->EmptyUsed());
     RETURN_IF_ERROR(session_->Commit());
-    RETURN_IF_ERROR(writer_->PlanAnew());
+    RETURN_IF_ERROR(stage_->PlanAnew());
     return quarantine_->Load();  // `change` may take entries away by itself
   };
   const absl::Status status = body();

@@ -130,6 +130,7 @@ class PgTarget {
   std::unique_ptr<pg::Session> session_;
   std::unique_ptr<records::StreamStore> stream_;
   std::unique_ptr<records::Gate> gate_;
+  std::unique_ptr<Stage> stage_;
   std::unique_ptr<TableWriter> writer_;
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent

@@ -49,7 +49,7 @@ std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.
 }  // namespace
 
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
-    : writer_(writer), options_(std::move(options)) {}
+    : writer_(writer), stage_(writer.stage()), options_(std::move(options)) {}
 
 absl::Status Quarantine::Committed() {
   clashed_ = entries_came_ = false;
@@ -61,11 +61,11 @@ absl::Status Quarantine::Load() {
   entries_went_ = entries_came_ = clashed_ = false;
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      writer_.session().Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
-                              {options_.stream}));
+      stage_.session().Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
+                             {options_.stream}));
   for (int i = 0; i < rows.rows(); ++i) {
-    for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
-      if (QuarantineTarget(writer_.plan().mappings[m]) == rows.text(i, 0)) {
+    for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+      if (QuarantineTarget(stage_.plan().mappings[m]) == rows.text(i, 0)) {
         active_.insert(static_cast<int>(m));
       }
     }
@@ -74,31 +74,31 @@ absl::Status Quarantine::Load() {
 }
 
 absl::Status Quarantine::InSavepoint(absl::FunctionRef<absl::Status()> body) {
-  return replayer::InSavepoint(writer_.session(), "sy_careful", body);
+  return replayer::InSavepoint(stage_.session(), "sy_careful", body);
 }
 
 absl::Status Quarantine::Undone(absl::FunctionRef<absl::Status()> body) {
-  RETURN_IF_ERROR(writer_.session().Execute("SAVEPOINT sy_undone"));
+  RETURN_IF_ERROR(stage_.session().Execute("SAVEPOINT sy_undone"));
   absl::Status status = body();
-  if (!writer_.session().alive()) return status;
+  if (!stage_.session().alive()) return status;
   RETURN_IF_ERROR(
-      writer_.session().Execute("ROLLBACK TO SAVEPOINT sy_undone; RELEASE SAVEPOINT sy_undone"));
+      stage_.session().Execute("ROLLBACK TO SAVEPOINT sy_undone; RELEASE SAVEPOINT sy_undone"));
   return status;
 }
 
 absl::Status Quarantine::Keep(int source, const std::string& kept) {
-  const std::string stage = Temp(writer_.plan().sources[source].stage);
-  return writer_.session().Execute(absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", kept.substr(8),
-                                                " (LIKE ", stage,
-                                                ") ON COMMIT DELETE ROWS; TRUNCATE ", kept,
-                                                "; INSERT INTO ", kept, " SELECT * FROM ", stage));
+  const std::string stage = Temp(stage_.plan().sources[source].stage);
+  return stage_.session().Execute(absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", kept.substr(8),
+                                               " (LIKE ", stage,
+                                               ") ON COMMIT DELETE ROWS; TRUNCATE ", kept,
+                                               "; INSERT INTO ", kept, " SELECT * FROM ", stage));
 }
 
 absl::Status Quarantine::Restore(int source, const std::string& kept,
                                  const std::string& condition) {
-  const std::string stage = Temp(writer_.plan().sources[source].stage);
-  return writer_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
-                                                " SELECT * FROM ", kept, " WHERE ", condition));
+  const std::string stage = Temp(stage_.plan().sources[source].stage);
+  return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
+                                               " SELECT * FROM ", kept, " WHERE ", condition));
 }
 
 absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
@@ -110,8 +110,8 @@ absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
 absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mapping,
                                                            const std::string& kept,
                                                            const Numbers& rows) {
-  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
-  const std::string stage = Temp(writer_.plan().sources[source].stage);
+  const mapping::TableWrite& write = stage_.plan().mappings[mapping].write;
+  const std::string stage = Temp(stage_.plan().sources[source].stage);
   const auto write_them = [&](const Numbers& some) -> absl::Status {
     RETURN_IF_ERROR(Restore(source, kept, IsOneOf("sy__ord", some)));
     return WriteOrExchange(write);
@@ -123,7 +123,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mappi
       RETURN_IF_ERROR(
           Restore(source, kept,
                   absl::StrCat(IsOneOf("sy__ord", among), " AND (sy__op <> 'I' OR ", wanted, ")")));
-      RETURN_IF_ERROR(writer_.session().Execute(
+      RETURN_IF_ERROR(stage_.session().Execute(
           absl::StrCat("UPDATE ", stage, " SET sy__op = 'D' WHERE NOT ", wanted)));
       return writer_.Exchange(write);  // only so can they move together
     });
@@ -134,8 +134,8 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mappi
 absl::StatusOr<Numbers> Quarantine::Staged(int source) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      writer_.session().Query(absl::StrCat(
-          "SELECT sy__ord FROM ", Temp(writer_.plan().sources[source].stage), " ORDER BY 1")));
+      stage_.session().Query(absl::StrCat(
+          "SELECT sy__ord FROM ", Temp(stage_.plan().sources[source].stage), " ORDER BY 1")));
   Numbers numbers;
   for (int i = 0; i < rows.rows(); ++i) numbers.push_back(rows.i64(i, 0));
   return numbers;
@@ -148,15 +148,15 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapp
   ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
   for (const auto& [number, error] : barred) {
     taken.push_back({number, error});
-    RETURN_IF_ERROR(writer_.session().Execute(absl::StrCat(
-        "DELETE FROM ", Temp(writer_.plan().sources[source].stage), " WHERE sy__ord = ", number)));
+    RETURN_IF_ERROR(stage_.session().Execute(absl::StrCat(
+        "DELETE FROM ", Temp(stage_.plan().sources[source].stage), " WHERE sy__ord = ", number)));
   }
   return taken;
 }
 
 absl::Status Quarantine::NoteMissing(int mapping) {
-  const mapping::TableWrite& write = writer_.plan().mappings[mapping].write;
-  ASSIGN_OR_RETURN(const pg::Result rows, writer_.session().QueryPrepared(write.missing_rows));
+  const mapping::TableWrite& write = stage_.plan().mappings[mapping].write;
+  ASSIGN_OR_RETURN(const pg::Result rows, stage_.session().QueryPrepared(write.missing_rows));
   std::set<int64_t>& missing = missing_[mapping];
   missing.clear();
   for (int i = 0; i < rows.rows(); ++i) missing.insert(rows.i64(i, 0));
@@ -169,17 +169,17 @@ void Quarantine::CountMissing(int source, int mapping, const Numbers& rows) {
   if (missing.empty()) return;
   const int64_t count =
       std::ranges::count_if(rows, [&](int64_t row) { return missing.contains(row); });
-  writer_.AddMissing(count, source, writer_.plan().mappings[mapping].write);
+  stage_.AddMissing(count, source, stage_.plan().mappings[mapping].write);
 }
 
 absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn,
                                         Feed feed) {
-  const SourcePlan& source = writer_.plan().sources[table.source];
+  const SourcePlan& source = stage_.plan().sources[table.source];
   if (table.truncated) {
-    RETURN_IF_ERROR(writer_.Clear(writer_.plan().mappings[mapping].write));
+    RETURN_IF_ERROR(writer_.Clear(stage_.plan().mappings[mapping].write));
     RETURN_IF_ERROR(
-        writer_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                    {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
+        stage_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
+                   {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping])}));
   }
   RETURN_IF_ERROR(Keep(table.source, Hold(source)));
   std::vector<int64_t> folded;
@@ -204,14 +204,14 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
 
 absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal) {
   if (!stores_) return refusal.error;
-  const SourcePlan& plan = writer_.plan().sources[source];
+  const SourcePlan& plan = stage_.plan().sources[source];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);
   entries_came_ = true;
   clashed_ |= IsClash(refusal.error);
   LogError("replayer", "row put in quarantine",
            {{"stream", options_.stream},
-            {"table", writer_.plan().mappings[mapping].display},
+            {"table", stage_.plan().mappings[mapping].display},
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
@@ -235,16 +235,16 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
                                                {"{image}", ImageJson(plan)},
                                                {"{hold}", Hold(plan)}});
   const absl::Status stored =
-      writer_.session()
-          .Query(sql, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]),
+      stage_.session()
+          .Query(sql, {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]),
                        lsn.ToString(), fields.sqlstate, fields.primary, fields.detail,
                        std::to_string(refusal.number)})
           .status();
-  return AsTooLarge(stored, writer_.plan().mappings[mapping], refusal.error);
+  return AsTooLarge(stored, stage_.plan().mappings[mapping], refusal.error);
 }
 
 absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
-  const SourcePlan& plan = writer_.plan().sources[source];
+  const SourcePlan& plan = stage_.plan().sources[source];
   // A row that comes where an entry's row is still to be moved away is another one. Keys may go
   // round among the entries, so each gets one of its own first. An insert that is deleted again
   // leaves nothing to do.
@@ -272,26 +272,26 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mappi
                                                 {"{new_key}", NewKeyJson(plan)},
                                                 {"{image}", ImageJson(plan)},
                                                 {"{stage}", Temp(plan.stage)}});
-  const absl::StatusOr<pg::Result> folded = writer_.session().Query(
-      fold, {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]), lsn.ToString()});
-  RETURN_IF_ERROR(AsTooLarge(folded.status(), writer_.plan().mappings[mapping], folded.status()));
+  const absl::StatusOr<pg::Result> folded = stage_.session().Query(
+      fold, {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]), lsn.ToString()});
+  RETURN_IF_ERROR(AsTooLarge(folded.status(), stage_.plan().mappings[mapping], folded.status()));
   std::vector<int64_t> ids;
   for (int i = 0; i < folded->rows(); ++i) {
     if (folded->boolean(i, 2)) {
-      RETURN_IF_ERROR(writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                                  {folded->str(i, 0)}));
+      RETURN_IF_ERROR(stage_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
+                                 {folded->str(i, 0)}));
       continue;
     }
     RETURN_IF_ERROR(
-        writer_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
-                    {folded->str(i, 0), folded->str(i, 1)}));
+        stage_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
+                   {folded->str(i, 0), folded->str(i, 1)}));
     ids.push_back(folded->i64(i, 0));
   }
   return ids;
 }
 
 absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
-  const SourcePlan& plan = writer_.plan().sources[source];
+  const SourcePlan& plan = stage_.plan().sources[source];
   std::vector<std::string> values;
   std::string absent = "''";
   for (size_t i = 0; i < plan.key.size(); ++i) {
@@ -307,7 +307,7 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
     }
   }
   return InSavepoint([&] {
-    return writer_.Run(
+    return stage_.Run(
         absl::StrCat("INSERT INTO ", Temp(plan.stage),
                      " SELECT CASE operation WHEN 'insert' THEN 'I' WHEN 'delete' THEN 'D' ELSE "
                      "CASE WHEN before = scope THEN 'U' ELSE 'K' END END, $2::int, ",
@@ -320,10 +320,10 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
 absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids, int source,
                                                  int mapping, bool counts, Feed feed) {
   if (ids.empty()) return 0;
-  const std::string entries = Entries(writer_.plan().sources[source]);
-  writer_.UseStage(source);
+  const std::string entries = Entries(stage_.plan().sources[source]);
+  stage_.UseStage(source);
   RETURN_IF_ERROR(
-      writer_.session().Execute("DELETE FROM " + Temp(writer_.plan().sources[source].stage)));
+      stage_.session().Execute("DELETE FROM " + Temp(stage_.plan().sources[source].stage)));
   std::vector<Refusal> refusals;
   for (size_t i = 0; i < ids.size(); ++i) {
     const absl::Status staged = StageEntry(ids[i], static_cast<int64_t>(i), source);
@@ -349,9 +349,9 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
     const int64_t id = ids[static_cast<size_t>(refusal.number)];
     left.insert(id);
     RETURN_IF_ERROR(
-        writer_.Run("UPDATE switchyard.quarantine SET sqlstate = $2, error = $3, detail = $4 "
-                    "WHERE id = $1::bigint",
-                    {std::to_string(id), fields.sqlstate, fields.primary, fields.detail}));
+        stage_.Run("UPDATE switchyard.quarantine SET sqlstate = $2, error = $3, detail = $4 "
+                   "WHERE id = $1::bigint",
+                   {std::to_string(id), fields.sqlstate, fields.primary, fields.detail}));
   }
   for (const int64_t id : ids) {
     if (!left.contains(id)) RETURN_IF_ERROR(Forget(id));
@@ -361,14 +361,14 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
 
 absl::Status Quarantine::Forget(int64_t id) {
   entries_went_ = true;
-  return writer_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                     {std::to_string(id)});
+  return stage_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
+                    {std::to_string(id)});
 }
 
 absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids, int64_t first,
                                                  int source) {
-  writer_.UseStage(source);
-  RETURN_IF_ERROR(writer_.ClearStage(source));
+  stage_.UseStage(source);
+  RETURN_IF_ERROR(stage_.ClearStage(source));
   for (size_t i = 0; i < ids.size(); ++i) {
     const absl::Status staged = StageEntry(ids[i], first + static_cast<int64_t>(i), source);
     if (!staged.ok() && !IsRefusedRow(staged)) return staged;
@@ -384,7 +384,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
   for (const int mapping : mappings) {
     ASSIGN_OR_RETURN(const std::vector<int64_t> own, EntriesOf(kClashes, mapping));
     if (own.empty()) continue;
-    const int source = writer_.plan().mappings[mapping].source;
+    const int source = stage_.plan().mappings[mapping].source;
     const auto first = static_cast<int64_t>(ids.size());
     ids.insert(ids.end(), own.begin(), own.end());
     ASSIGN_OR_RETURN(Numbers rows, StageEntries(own, first, source));
@@ -392,16 +392,16 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
     parts.push_back({mapping, Temp("sy_together_" + std::to_string(mapping)), std::move(rows)});
     RETURN_IF_ERROR(Keep(source, parts.back().kept));
     RETURN_IF_ERROR(NoteMissing(mapping));
-    RETURN_IF_ERROR(writer_.ClearStage(source));
+    RETURN_IF_ERROR(stage_.ClearStage(source));
   }
   if (parts.size() < 2) return 0;
   ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, WriteTogether(writer_, parts));
   int64_t went = 0;
   for (const TogetherPart& part : parts) {
-    const int source = writer_.plan().mappings[part.mapping].source;
+    const int source = stage_.plan().mappings[part.mapping].source;
     RETURN_IF_ERROR(Restore(source, part.kept, "true"));
     RETURN_IF_ERROR(feed(part.mapping, false));
-    RETURN_IF_ERROR(writer_.ClearStage(source));
+    RETURN_IF_ERROR(stage_.ClearStage(source));
     Numbers written = part.rows;
     for (const Refusal& refusal : refusals) std::erase(written, refusal.number);
     CountMissing(source, part.mapping, written);
@@ -414,18 +414,18 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
 }
 
 absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
-  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  RETURN_IF_ERROR(stage_.CleanRecompute(mapping));
   for (const auto& [from, to] : Runs(scopes)) {
-    RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_take,
-                                {std::to_string(from - 1), std::to_string(to - 1)}));
+    RETURN_IF_ERROR(stage_.Run(stage_.plan().mappings[mapping].keyed.slice_take,
+                               {std::to_string(from - 1), std::to_string(to - 1)}));
   }
   return absl::OkStatus();
 }
 
 absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn, TableWriter::Readers readers) {
-  const std::string slice = Temp(writer_.plan().mappings[mapping].keyed.slice_table);
-  RETURN_IF_ERROR(writer_.session().Execute("DELETE FROM " + slice));
-  RETURN_IF_ERROR(writer_.Run(writer_.plan().mappings[mapping].keyed.slice_fill));
+  const std::string slice = Temp(stage_.plan().mappings[mapping].keyed.slice_table);
+  RETURN_IF_ERROR(stage_.session().Execute("DELETE FROM " + slice));
+  RETURN_IF_ERROR(stage_.Run(stage_.plan().mappings[mapping].keyed.slice_fill));
   ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, RecomputeOrBisect(mapping, readers));
   if (active(mapping)) RETURN_IF_ERROR(ForgetScopes(mapping, refusals));
   for (const Refusal& refusal : refusals) RETURN_IF_ERROR(StoreScope(mapping, lsn, refusal));
@@ -435,10 +435,10 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn, TableWriter::R
 
 absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
                                                                    TableWriter::Readers readers) {
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   ASSIGN_OR_RETURN(const pg::Result count,
-                   writer_.session().Query("SELECT coalesce(max(sy__n), 0) FROM " + slice));
+                   stage_.session().Query("SELECT coalesce(max(sy__n), 0) FROM " + slice));
   std::vector<Refusal> refusals;
   if (writer_.ordered() != nullptr) {
     ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
@@ -461,7 +461,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
       Numbers others;
       std::ranges::set_difference(among, some, std::back_inserter(others));
       RETURN_IF_ERROR(TouchScopes(mapping, others));
-      RETURN_IF_ERROR(writer_.Run(plan.keyed.remove));
+      RETURN_IF_ERROR(stage_.Run(plan.keyed.remove));
       return recompute(some, true);
     });
   };
@@ -475,7 +475,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
 // Entries of the scopes whose number meets the condition, by the equality of the columns' types:
 // the same scope may come with another text.
 std::string Quarantine::EntriesOfScopes(int mapping, const std::string& condition) const {
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
   return absl::StrCat(
       "(SELECT e.sy__id FROM (SELECT q.id AS sy__id, r.* FROM switchyard.quarantine q CROSS JOIN "
@@ -491,28 +491,28 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
   std::vector<std::string> failed = {"0"};
   for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number));
   // Scopes by the million, which no index knows.
-  RETURN_IF_ERROR(writer_.session().Execute("SET LOCAL enable_hashjoin = on"));
+  RETURN_IF_ERROR(stage_.session().Execute("SET LOCAL enable_hashjoin = on"));
   ASSIGN_OR_RETURN(
       const pg::Result gone,
-      writer_.session().Query(
+      stage_.session().Query(
           absl::StrCat("DELETE FROM switchyard.quarantine WHERE id IN ",
                        EntriesOfScopes(mapping, absl::StrCat("s.sy__n NOT IN (",
                                                              absl::StrJoin(failed, ", "), ")"))),
-          {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping])}));
+          {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping])}));
   entries_went_ |= gone.affected() > 0;
-  return writer_.session().Execute("SET LOCAL enable_hashjoin = off");
+  return stage_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
 absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {
   if (!stores_) return refusal.error;
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
   active_.insert(mapping);
   entries_came_ = true;
   clashed_ |= IsClash(refusal.error);
   ASSIGN_OR_RETURN(
       const pg::Result known,
-      writer_.session().Query(
+      stage_.session().Query(
           absl::StrCat("UPDATE switchyard.quarantine SET lsn = greatest(lsn, $3::pg_lsn), "
                        "sqlstate = $4, error = $5, detail = $6, "
                        "events = events + (lsn < $3::pg_lsn)::int, last_seen = clock_timestamp() "
@@ -527,10 +527,9 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
-  ASSIGN_OR_RETURN(
-      const pg::Result scope,
-      writer_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
-  return writer_.session()
+  ASSIGN_OR_RETURN(const pg::Result scope,
+                   stage_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
+  return stage_.session()
       .Query(
           "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, "
           "error, detail) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6, $7)",
@@ -540,13 +539,13 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
 }
 
 absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
   std::vector<std::string> values;
   for (const std::string& column : plan.keyed.scope_columns) {
     // The touched table's own column types take the text back.
     values.push_back(absl::StrCat("(r).", QuoteIdentifier(column)));
   }
-  return writer_.session()
+  return stage_.session()
       .Query(absl::StrCat("INSERT INTO ", Temp(plan.keyed.touched_table), " SELECT ",
                           absl::StrJoin(values, ", "), " FROM (SELECT jsonb_populate_record(NULL::",
                           Temp(plan.keyed.touched_table),
@@ -558,11 +557,11 @@ absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
 absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mapping) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      writer_.session().Query(
+      stage_.session().Query(
           "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
           "($3::bigint = 0 OR id = $3::bigint OR ($3::bigint = -1 AND "
           "sqlstate IN ('23505', '23P01'))) ORDER BY id LIMIT $4::bigint",
-          {options_.stream, QuarantineTarget(writer_.plan().mappings[mapping]), std::to_string(id),
+          {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]), std::to_string(id),
            id == kClashes && !clashed_ ? pg::Param(std::to_string(kClashesAtOnce)) : pg::Param()}));
   std::vector<int64_t> ids;
   for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.i64(i, 0));
@@ -570,20 +569,20 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mappi
 }
 
 absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mapping, Feed feed) {
-  const MappingPlan& plan = writer_.plan().mappings[mapping];
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
   ASSIGN_OR_RETURN(const std::vector<int64_t> ids, EntriesOf(id, mapping));
   const int64_t all = static_cast<int64_t>(ids.size());
   if (all == 0) return RetryResult();
   if (plan.row_local) {
     ASSIGN_OR_RETURN(const int64_t left,
                      WriteEntries(ids, plan.source, mapping, /*counts=*/true, feed));
-    RETURN_IF_ERROR(writer_.ClearStage(plan.source));
+    RETURN_IF_ERROR(stage_.ClearStage(plan.source));
     return RetryResult{.applied = all - left, .left = left};
   }
-  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  RETURN_IF_ERROR(stage_.CleanRecompute(mapping));
   for (const int64_t entry : ids) RETURN_IF_ERROR(TouchEntry(entry, mapping));
   RETURN_IF_ERROR(RecomputeCarefully(mapping, Lsn(), feed));
-  RETURN_IF_ERROR(writer_.CleanRecompute(mapping));
+  RETURN_IF_ERROR(stage_.CleanRecompute(mapping));
   ASSIGN_OR_RETURN(const std::vector<int64_t> left, EntriesOf(id, mapping));
   const int64_t still = static_cast<int64_t>(left.size());
   return RetryResult{.applied = all - still, .left = still};
@@ -596,9 +595,9 @@ absl::Status Quarantine::CheckBound() {
 absl::Status Quarantine::CheckCount(int64_t entries_max) {
   ASSIGN_OR_RETURN(
       const pg::Result count,
-      writer_.session().Query("SELECT count(*), count(*) FILTER (WHERE sqlstate NOT IN ('23503', "
-                              "'23505', '23P01')) FROM switchyard.quarantine WHERE stream = $1",
-                              {options_.stream}));
+      stage_.session().Query("SELECT count(*), count(*) FILTER (WHERE sqlstate NOT IN ('23503', "
+                             "'23505', '23P01')) FROM switchyard.quarantine WHERE stream = $1",
+                             {options_.stream}));
   const bool fits = copying_ ? count.i64(0, 1) <= entries_max &&
                                    count.i64(0, 0) <= kWaitingMax * options_.entries_max
                              : count.i64(0, 0) <= entries_max;
@@ -606,9 +605,9 @@ absl::Status Quarantine::CheckCount(int64_t entries_max) {
   // None of this transaction's stay: what they are has to be said here.
   ASSIGN_OR_RETURN(
       const pg::Result most,
-      writer_.session().Query("SELECT target, sqlstate, count(*) FROM switchyard.quarantine "
-                              "WHERE stream = $1 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 1",
-                              {options_.stream}));
+      stage_.session().Query("SELECT target, sqlstate, count(*) FROM switchyard.quarantine "
+                             "WHERE stream = $1 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 1",
+                             {options_.stream}));
   return absl::FailedPreconditionError(absl::StrFormat(
       "%d rows would be in quarantine, the limit is %d (replay.quarantine_max), %d of them refused "
       "by %s with SQLSTATE %s: the mapping is wrong rather than the rows; next: mend the mapping "

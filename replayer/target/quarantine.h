@@ -124,6 +124,7 @@ class Quarantine {
   absl::Status CheckCount(int64_t entries_max);
 
   TableWriter& writer_;
+  Stage& stage_;
   const QuarantineOptions options_;
   std::set<int> active_;
   std::map<int, std::set<int64_t>> missing_;  // by mapping

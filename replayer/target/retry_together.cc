@@ -14,22 +14,22 @@ namespace {
 class Together {
  public:
   Together(TableWriter& writer, const std::vector<TogetherPart>& parts)
-      : writer_(writer), parts_(parts) {}
+      : writer_(writer), stage_(writer.stage()), parts_(parts) {}
 
   // All rows of `among` are taken out of the table; of them `some` are put back as they are to be.
   absl::Status Write(const Numbers& some, const Numbers& among) {
     for (const TogetherPart& part : parts_) {
       RETURN_IF_ERROR(Stage(part, among));
-      writer_.UseTable(WriteOf(part).gone_table);
-      RETURN_IF_ERROR(writer_.Run(WriteOf(part).exchange[0]));
+      stage_.UseTable(WriteOf(part).gone_table);
+      RETURN_IF_ERROR(stage_.Run(WriteOf(part).exchange[0]));
     }
     for (const TogetherPart& part : parts_) {
       RETURN_IF_ERROR(Stage(part, some));
-      RETURN_IF_ERROR(writer_.session().Execute(
+      RETURN_IF_ERROR(stage_.session().Execute(
           absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).gone_table),
                        " WHERE NOT ", IsOneOf("sy__ord", some))));
       for (size_t i = 1; i < WriteOf(part).exchange.size(); ++i) {
-        RETURN_IF_ERROR(writer_.Run(WriteOf(part).exchange[i]));
+        RETURN_IF_ERROR(stage_.Run(WriteOf(part).exchange[i]));
       }
     }
     return absl::OkStatus();
@@ -37,21 +37,22 @@ class Together {
 
  private:
   const mapping::TableWrite& WriteOf(const TogetherPart& part) const {
-    return writer_.plan().mappings[part.mapping].write;
+    return stage_.plan().mappings[part.mapping].write;
   }
   // Several parts may come from one source.
   absl::Status Stage(const TogetherPart& part, const Numbers& rows) {
     Numbers own;
     std::ranges::set_intersection(rows, part.rows, std::back_inserter(own));
-    const int source = writer_.plan().mappings[part.mapping].source;
-    const std::string stage = "pg_temp." + QuoteIdentifier(writer_.plan().sources[source].stage);
-    writer_.UseStage(source);
-    return writer_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
-                                                  " SELECT * FROM ", part.kept, " WHERE ",
-                                                  IsOneOf("sy__ord", own)));
+    const int source = stage_.plan().mappings[part.mapping].source;
+    const std::string stage = "pg_temp." + QuoteIdentifier(stage_.plan().sources[source].stage);
+    stage_.UseStage(source);
+    return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
+                                                 " SELECT * FROM ", part.kept, " WHERE ",
+                                                 IsOneOf("sy__ord", own)));
   }
 
   TableWriter& writer_;
+  replayer::Stage& stage_;
   const std::vector<TogetherPart>& parts_;
 };
 
@@ -64,20 +65,22 @@ absl::StatusOr<std::vector<Refusal>> WriteTogether(TableWriter& writer,
   for (const TogetherPart& part : parts) all.insert(all.end(), part.rows.begin(), part.rows.end());
   std::ranges::sort(all);
   const auto write = [&](const Numbers& some) {
-    return InSavepoint(writer.session(), "sy_together", [&] { return together.Write(some, some); });
+    return InSavepoint(writer.stage().session(), "sy_together",
+                       [&] { return together.Write(some, some); });
   };
   const auto fits = [&](const Numbers& some, const Numbers& among) -> absl::Status {
     absl::Status fit;
-    const absl::Status undone = InSavepoint(writer.session(), "sy_together", [&]() -> absl::Status {
-      fit = together.Write(some, among);
-      return absl::AbortedError("only tried");
-    });
+    const absl::Status undone =
+        InSavepoint(writer.stage().session(), "sy_together", [&]() -> absl::Status {
+          fit = together.Write(some, among);
+          return absl::AbortedError("only tried");
+        });
     return fit.ok() && !absl::IsAborted(undone) ? undone : fit;
   };
   absl::StatusOr<std::vector<Refusal>> refusals = WriteWhatFits(all, {write, fits});
   RETURN_IF_ERROR(refusals.status());
   for (const TogetherPart& part : parts) {
-    RETURN_IF_ERROR(writer.ClearStage(writer.plan().mappings[part.mapping].source));
+    RETURN_IF_ERROR(writer.stage().ClearStage(writer.stage().plan().mappings[part.mapping].source));
   }
   return refusals;
 }

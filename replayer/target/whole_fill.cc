@@ -29,17 +29,22 @@ void LogRefused(const std::string& table, const absl::Status& refused) {
 
 WholeFill::WholeFill(TableWriter& writer, Quarantine& quarantine, TouchedScopes& touched, Lsn lsn,
                      bool careful)
-    : writer_(writer), quarantine_(quarantine), touched_(touched), lsn_(lsn), careful_(careful) {}
+    : writer_(writer),
+      stage_(writer.stage()),
+      quarantine_(quarantine),
+      touched_(touched),
+      lsn_(lsn),
+      careful_(careful) {}
 
 absl::Status WholeFill::AtOnce(const std::string& sql) {
-  return InSavepoint(writer_.session(), "sy_whole", [&]() -> absl::Status {
-    RETURN_IF_ERROR(writer_.session().Execute(kBulk));
-    return writer_.session().Execute(sql);
+  return InSavepoint(stage_.session(), "sy_whole", [&]() -> absl::Status {
+    RETURN_IF_ERROR(stage_.session().Execute(kBulk));
+    return stage_.session().Execute(sql);
   });
 }
 
 absl::Status WholeFill::Ids() {
-  for (const mapping::IdAllotment& ids : writer_.plan().ids) {
+  for (const mapping::IdAllotment& ids : stage_.plan().ids) {
     RETURN_IF_ERROR(
         writer_.Allot(ids, ids.all, [&](const std::string& sql) { return AtOnce(sql); }));
   }
@@ -47,41 +52,41 @@ absl::Status WholeFill::Ids() {
 }
 
 absl::Status WholeFill::RowLocal(int mapping, const std::string& rows) {
-  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (!careful_) {
     const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
-  RETURN_IF_ERROR(records::ShowRowByRow(writer_.session()));
+  RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
   return WriteRowsCarefully(writer_, quarantine_, mapping, rows, lsn_);
 }
 
 absl::Status WholeFill::Derived(int mapping) {
-  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (!careful_) {
     const absl::Status status = AtOnce(plan.keyed.populate);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
-  RETURN_IF_ERROR(records::ShowRowByRow(writer_.session()));
+  RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(
       quarantine_.RecomputeCarefully(mapping, lsn_, [](bool) { return absl::OkStatus(); }));
-  return writer_.CleanRecompute(mapping);
+  return stage_.CleanRecompute(mapping);
 }
 
 // They would be left out without a word, as nothing recomputes them.
 absl::Status WholeFill::RefuseNoScope(int mapping) {
-  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   const auto is_null = [](std::string* out, const std::string& column) {
     *out += QuoteIdentifier(column) + " IS NULL";
   };
   const std::string none = absl::StrJoin(plan.keyed.scope_columns, " OR ", is_null);
   ASSIGN_OR_RETURN(const pg::Result rows,
-                   writer_.session().Query(absl::StrCat("SELECT count(*) FROM ", plan.keyed.view,
-                                                        " AS sy_v WHERE ", none)));
+                   stage_.session().Query(absl::StrCat("SELECT count(*) FROM ", plan.keyed.view,
+                                                       " AS sy_v WHERE ", none)));
   if (rows.i64(0, 0) == 0) return absl::OkStatus();
   return WithNextStep(
       absl::FailedPreconditionError(

@@ -33,6 +33,7 @@ class WholeFill {
   absl::Status RefuseNoScope(int mapping);
 
   TableWriter& writer_;
+  Stage& stage_;
   Quarantine& quarantine_;
   TouchedScopes& touched_;
   const Lsn lsn_;

@@ -59,9 +59,9 @@ std::string RefersTo(const Reference& key, const std::string& child, const std::
       InParts(child, key.child_parts), InParts(parent, key.parent_parts));
 }
 
-LateRefusals::LateRefusals(TableWriter& writer, const mapping::TargetRules& rules,
+LateRefusals::LateRefusals(Stage& stage, const mapping::TargetRules& rules,
                            const mapping::WriteOrder& order, std::vector<BarredRow>& barred)
-    : writer_(writer), plan_(writer.plan()), rules_(rules), order_(order), barred_(barred) {}
+    : stage_(stage), plan_(stage.plan()), rules_(rules), order_(order), barred_(barred) {}
 
 const std::vector<std::string>& LateRefusals::Identity(int mapping) const {
   const MappingPlan& plan = plan_.mappings[mapping];
@@ -100,7 +100,7 @@ absl::Status LateRefusals::HasNoParent(int reference) const {
 absl::Status LateRefusals::Begin() {
   found_.clear();
   dangling_.clear();
-  pg::Session& session = writer_.session();
+  pg::Session& session = stage_.session();
   std::set<int> made;
   for (size_t n = 0; n < barred_.size(); ++n) {
     const BarredRow& row = barred_[n];
@@ -127,7 +127,7 @@ absl::StatusOr<std::vector<LateRefusals::Match>> LateRefusals::Barred(int mappin
   std::vector<Match> matches;
   if (!bars(mapping)) return matches;
   ASSIGN_OR_RETURN(const pg::Result rows,
-                   writer_.session().Query(plan_.mappings[mapping].ordered.barred));
+                   stage_.session().Query(plan_.mappings[mapping].ordered.barred));
   std::set<int64_t> seen;
   for (int i = 0; i < rows.rows(); ++i) {
     if (!seen.insert(rows.i64(i, 0)).second) continue;
@@ -150,11 +150,11 @@ absl::Status LateRefusals::Finish(const std::set<int>& pending, bool careful) {
   for (const int m : mapping::Backwards(order_.order)) {
     if (!pending.contains(m)) continue;
     RETURN_IF_ERROR(
-        Annotate(careful ? RemoveOrFind(m) : writer_.Run(Remove(m)), plan_.mappings[m].display));
+        Annotate(careful ? RemoveOrFind(m) : stage_.Run(Remove(m)), plan_.mappings[m].display));
   }
   if (careful) RETURN_IF_ERROR(LookAtPutOff());
   // Said here, not by the commit: a refusal can still be looked into.
-  return writer_.session().Execute("SET CONSTRAINTS ALL IMMEDIATE");
+  return stage_.session().Execute("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
 std::string LateRefusals::Remove(int mapping) const {
@@ -185,7 +185,7 @@ absl::Status LateRefusals::CountStaying(int mapping, int reference) {
   const MappingPlan& plan = plan_.mappings[mapping];
   ASSIGN_OR_RETURN(
       const pg::Result staying,
-      writer_.session().QueryPrepared(absl::StrCat(
+      stage_.session().QueryPrepared(absl::StrCat(
           "SELECT count(*) FROM ", Temp(plan.ordered.gone_table), " AS sy_l JOIN ", plan.target,
           " AS sy_t ON ", KeyEqual(plan.key, "sy_t", "sy_l"), " CROSS JOIN LATERAL (SELECT FROM ",
           Staying(mapping, reference), ") AS sy_c")));
@@ -198,7 +198,7 @@ absl::StatusOr<bool> LateRefusals::TakeStaying(int mapping, int reference) {
   const size_t width = Identity(mapping).size();
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      writer_.session().Query(absl::StrCat(
+      stage_.session().Query(absl::StrCat(
           "WITH sy_stay AS (DELETE FROM ", Temp(plan.ordered.gone_table), " AS sy_l USING ",
           plan.target, " AS sy_t WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"),
           " AND EXISTS (SELECT FROM ", Staying(mapping, reference), ") RETURNING ",
@@ -225,7 +225,7 @@ absl::Status LateRefusals::FindStaying(const std::set<int>& pending) {
 
 absl::Status LateRefusals::RemoveOrFind(int mapping) {
   const absl::Status removed =
-      InSavepoint(writer_.session(), "sy_late", [&] { return writer_.Run(Remove(mapping)); });
+      InSavepoint(stage_.session(), "sy_late", [&] { return stage_.Run(Remove(mapping)); });
   if (!IsRefusedRow(removed)) return removed;
   RETURN_IF_ERROR(FindRefused(mapping));
   return removed;
@@ -234,7 +234,7 @@ absl::Status LateRefusals::RemoveOrFind(int mapping) {
 // By halves: tables of NEW's own may refer to them, which this role need not be able to read.
 absl::Status LateRefusals::FindRefused(int mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
-  pg::Session& session = writer_.session();
+  pg::Session& session = stage_.session();
   ASSIGN_OR_RETURN(
       const pg::Result noted,
       session.Query(absl::StrCat("CREATE TEMP TABLE sy_numbered ON COMMIT DROP AS SELECT "
@@ -270,8 +270,8 @@ absl::Status LateRefusals::LookAtPutOff() {
     const Reference& key = rules_.references[k];
     const std::string name = QuoteQualified(key.schema, key.name);
     if (std::ranges::count(order_.wait, name) == 0) continue;
-    const absl::Status looked = InSavepoint(writer_.session(), "sy_late", [&] {
-      return writer_.session().Execute("SET CONSTRAINTS " + name + " IMMEDIATE");
+    const absl::Status looked = InSavepoint(stage_.session(), "sy_late", [&] {
+      return stage_.session().Execute("SET CONSTRAINTS " + name + " IMMEDIATE");
     });
     if (looked.ok()) continue;
     if (!IsRefusedRow(looked)) return looked;
@@ -289,11 +289,11 @@ absl::Status LateRefusals::FindDangling(int reference) {
   };
   const std::string refers = key.full ? absl::StrCat("NOT (", each(" AND ", " IS NULL"), ")")
                                       : each(" AND ", " IS NOT NULL");
-  RETURN_IF_ERROR(writer_.session().Execute("SET LOCAL enable_hashjoin = on"));
+  RETURN_IF_ERROR(stage_.session().Execute("SET LOCAL enable_hashjoin = on"));
   for (const int m : MappingsOf(key.child)) {
     ASSIGN_OR_RETURN(
         const pg::Result rows,
-        writer_.session().Query(absl::StrCat(
+        stage_.session().Query(absl::StrCat(
             "SELECT DISTINCT ", each(", ", "::text"), ", ", IdentityText(m, "sy_c"), " FROM ",
             key.child_quoted, " AS sy_c WHERE ", refers, " AND NOT EXISTS (SELECT FROM ",
             key.parent_quoted, " AS sy_p WHERE ", RefersTo(key, "sy_c", "sy_p"), ")",
@@ -308,7 +308,7 @@ absl::Status LateRefusals::FindDangling(int reference) {
       dangling_.push_back(std::move(row));
     }
   }
-  return writer_.session().Execute("SET LOCAL enable_hashjoin = off");
+  return stage_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
 absl::StatusOr<bool> LateRefusals::Settle() {
@@ -332,7 +332,7 @@ absl::StatusOr<bool> LateRefusals::SettleDangling(const Dangling& dangling) {
       return absl::StrCat(row, ".", QuoteIdentifier(columns[i]), " = $", from + i + 1);
     });
   };
-  pg::Session& session = writer_.session();
+  pg::Session& session = stage_.session();
   bool parent = false;
   for (const int m : MappingsOf(key.parent)) {
     const MappingPlan& plan = plan_.mappings[m];

@@ -20,7 +20,7 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
 #include "common/mapping/install/write_order.h"
-#include "replayer/write/table_writer.h"
+#include "replayer/write/stage.h"
 
 namespace switchyard::replayer {
 
@@ -33,8 +33,8 @@ struct BarredRow {
 class LateRefusals {
  public:
   // `barred` outlasts sessions: it is kept until the transaction is through.
-  LateRefusals(TableWriter& writer, const mapping::TargetRules& rules,
-               const mapping::WriteOrder& order, std::vector<BarredRow>& barred);
+  LateRefusals(Stage& stage, const mapping::TargetRules& rules, const mapping::WriteOrder& order,
+               std::vector<BarredRow>& barred);
 
   // In a careful transaction, first: tells the session what is barred.
   absl::Status Begin();
@@ -79,7 +79,7 @@ class LateRefusals {
   absl::Status GoesTooEarly(int reference) const;
   absl::Status HasNoParent(int reference) const;
 
-  TableWriter& writer_;
+  Stage& stage_;
   const mapping::Plan& plan_;
   const mapping::TargetRules& rules_;
   const mapping::WriteOrder& order_;

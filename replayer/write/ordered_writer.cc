@@ -48,13 +48,13 @@ absl::StatusOr<bool> SilenceTriggers(pg::Session& session) {
   return set;
 }
 
-OrderedWriter::OrderedWriter(TableWriter& writer, mapping::TargetRules rules,
-                             mapping::WriteOrder order, std::vector<BarredRow>& barred)
-    : writer_(writer),
-      plan_(writer.plan()),
+OrderedWriter::OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::WriteOrder order,
+                             std::vector<BarredRow>& barred)
+    : stage_(stage),
+      plan_(stage.plan()),
       rules_(std::move(rules)),
       order_(std::move(order)),
-      late_refusals_(writer, rules_, order_, barred),
+      late_refusals_(stage, rules_, order_, barred),
       remove_unreferenced_(plan_.mappings.size()) {
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     const MappingPlan& plan = plan_.mappings[m];
@@ -74,23 +74,23 @@ OrderedWriter::OrderedWriter(TableWriter& writer, mapping::TargetRules rules,
   }
 }
 
-absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(TableWriter& writer,
+absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(Stage& stage,
                                                                    std::vector<BarredRow>& barred) {
   ASSIGN_OR_RETURN(mapping::TargetRules rules,
-                   mapping::LoadTargetRules(writer.session(), writer.plan()));
-  mapping::WriteOrder order = mapping::OrderWrites(writer.plan(), rules);
+                   mapping::LoadTargetRules(stage.session(), stage.plan()));
+  mapping::WriteOrder order = mapping::OrderWrites(stage.plan(), rules);
   RETURN_IF_ERROR(Refused(order));
   std::string ddl;
   for (size_t m = 0; m < order.targets.size(); ++m) {
     if (order.targets[m].late) {
-      absl::StrAppend(&ddl, writer.plan().mappings[m].ordered.gone_ddl, ";\n");
+      absl::StrAppend(&ddl, stage.plan().mappings[m].ordered.gone_ddl, ";\n");
     }
   }
   // Made before, after the copy: IF NOT EXISTS would say so each time.
-  RETURN_IF_ERROR(Annotate(writer.session().Execute("SET client_min_messages = warning;\n" + ddl),
+  RETURN_IF_ERROR(Annotate(stage.session().Execute("SET client_min_messages = warning;\n" + ddl),
                            "temporary tables"));
   return std::unique_ptr<OrderedWriter>(
-      new OrderedWriter(writer, std::move(rules), std::move(order), barred));
+      new OrderedWriter(stage, std::move(rules), std::move(order), barred));
 }
 
 // A constraint that can't be put off may have the name of one that can: none is put off by name.
@@ -100,14 +100,14 @@ absl::Status OrderedWriter::Begin(bool careful) {
   carried_.clear();
   removed_.clear();
   noted_.clear();
-  RETURN_IF_ERROR(writer_.session().Execute("SET CONSTRAINTS ALL DEFERRED"));
+  RETURN_IF_ERROR(stage_.session().Execute("SET CONSTRAINTS ALL DEFERRED"));
   if (!careful) return absl::OkStatus();
   std::vector<std::string> at_once;
   for (const std::string& name : rules_.deferrable) {
     if (std::ranges::count(order_.wait, name) == 0) at_once.push_back(name);
   }
   if (!at_once.empty()) {
-    RETURN_IF_ERROR(writer_.session().Execute(
+    RETURN_IF_ERROR(stage_.session().Execute(
         absl::StrCat("SET CONSTRAINTS ", absl::StrJoin(at_once, ", "), " IMMEDIATE")));
   }
   return late_refusals_.Begin();
@@ -129,7 +129,7 @@ absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(int mapping) {
   std::vector<int64_t> counts;
   for (const int k : order_.targets[mapping].acting) {
     ASSIGN_OR_RETURN(const pg::Result count,
-                     writer_.session().QueryPrepared(kChanged, {rules_.references[k].child}));
+                     stage_.session().QueryPrepared(kChanged, {rules_.references[k].child}));
     counts.push_back(count.is_null(0, 0) ? kUncounted : count.i64(0, 0));
   }
   return counts;
@@ -162,13 +162,13 @@ bool OrderedWriter::MayMeetOld(int mapping, const changes::TableChanges& table) 
 absl::Status OrderedWriter::RunAll(int mapping,
                                    std::initializer_list<const std::string*> statements) {
   for (const std::string* sql : statements) {
-    RETURN_IF_ERROR(Annotate(writer_.Run(*sql), plan_.mappings[mapping].display));
+    RETURN_IF_ERROR(Annotate(stage_.Run(*sql), plan_.mappings[mapping].display));
   }
   return absl::OkStatus();
 }
 
 absl::Status OrderedWriter::Note(int mapping, const std::string& sql) {
-  writer_.UseTable(plan_.mappings[mapping].ordered.gone_table);
+  stage_.UseTable(plan_.mappings[mapping].ordered.gone_table);
   pending_.insert(mapping);
   return RunAll(mapping, {&sql});
 }
@@ -179,7 +179,7 @@ absl::Status OrderedWriter::RemoveUnreferenced(int mapping) {
   int64_t removed = 0;
   do {
     ASSIGN_OR_RETURN(const pg::Result result,
-                     writer_.session().QueryPrepared(remove_unreferenced_[mapping]));
+                     stage_.session().QueryPrepared(remove_unreferenced_[mapping]));
     removed = result.affected();
   } while (removed > 0 && order_.targets[mapping].insert_first);
   return absl::OkStatus();
@@ -205,7 +205,7 @@ absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch
       RETURN_IF_ERROR(Note(mapping, plan.ordered.note_deleted));
       RETURN_IF_ERROR(RemoveUnreferenced(mapping));
     } else if (!order_.targets[mapping].referenced) {
-      RETURN_IF_ERROR(counted ? writer_.Remove(table, plan.write)
+      RETURN_IF_ERROR(counted ? stage_.Remove(table, plan.write)
                               : RunAll(mapping, {&plan.write.remove}));
       removed_.insert(&plan.write);
     }
@@ -215,7 +215,7 @@ absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch
 
 absl::Status OrderedWriter::CountRemoved(int mapping, const changes::TableChanges& table) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
-  return writer_.CountMissing(write.missing_removed, table.source, write);
+  return stage_.CountMissing(write.missing_removed, table.source, write);
 }
 
 bool OrderedWriter::RemovesFirst(int mapping) const {
@@ -228,7 +228,7 @@ bool OrderedWriter::RemovesFirst(int mapping) const {
 
 absl::Status OrderedWriter::RemoveFirst(int mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
-  RETURN_IF_ERROR(writer_.Compute(mapping));
+  RETURN_IF_ERROR(stage_.Compute(mapping));
   if (late(mapping)) {
     RETURN_IF_ERROR(Note(mapping, plan.ordered.note));
     RETURN_IF_ERROR(RemoveUnreferenced(mapping));
@@ -254,14 +254,14 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
     RETURN_IF_ERROR(Note(mapping, sql.note));
   }
   if (staged.moved) {
-    writer_.UseTable(write.gone_table);
+    stage_.UseTable(write.gone_table);
     RETURN_IF_ERROR(
-        writer_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), table.source, write));
-    RETURN_IF_ERROR(writer_.ChangeTaken(write));
+        stage_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), table.source, write));
+    RETURN_IF_ERROR(stage_.ChangeTaken(write));
   }
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   const auto update = [&]() -> absl::Status {
-    RETURN_IF_ERROR(writer_.Update(table, write));
+    RETURN_IF_ERROR(stage_.Update(table, write));
     if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_update}));
     return staged.overlap && staged.fresh ? RunAll(mapping, {&sql.fresh_update}) : absl::OkStatus();
   };
@@ -281,7 +281,7 @@ absl::Status OrderedWriter::Insert(int mapping, const Staged& staged,
   if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_insert}));
   if (!staged.fresh) return absl::OkStatus();
   if (staged.overlap) return RunAll(mapping, {&sql.fresh_insert});
-  if (direct != nullptr) return Annotate(writer_.CopyInserts(*direct, write), write.display);
+  if (direct != nullptr) return Annotate(stage_.CopyInserts(*direct, write), write.display);
   return RunAll(mapping, {&write.insert});
 }
 
@@ -289,9 +289,9 @@ absl::Status OrderedWriter::WriteStaged(int mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
-  writer_.UseTable(write.gone_table);
+  stage_.UseTable(write.gone_table);
   RETURN_IF_ERROR(RunAll(mapping, {&sql.take_moved}));
-  RETURN_IF_ERROR(writer_.ChangeTaken(write));
+  RETURN_IF_ERROR(stage_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);
   if (order_.targets[mapping].insert_first) {
@@ -306,9 +306,9 @@ absl::Status OrderedWriter::Exchange(int mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
-  writer_.UseTable(write.gone_table);
+  stage_.UseTable(write.gone_table);
   RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all}));
-  RETURN_IF_ERROR(writer_.ChangeTaken(write));
+  RETURN_IF_ERROR(stage_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
   RETURN_IF_ERROR(RunExchange(mapping));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);

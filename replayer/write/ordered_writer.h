@@ -8,7 +8,7 @@
 //   for (int mapping : ordered->order()) ...
 //   ordered->Finish();                    // what had to wait, and what the database put off
 //
-// Thread-compatible; writer and plan must outlive it.
+// Thread-compatible; the stage must outlive it.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/install/write_order.h"
 #include "replayer/write/late_refusals.h"
-#include "replayer/write/table_writer.h"
+#include "replayer/write/stage.h"
 
 namespace switchyard::replayer {
 
@@ -29,8 +29,8 @@ class OrderedWriter {
  public:
   // Reads the target's foreign keys and makes temporary tables; may be called again when keys
   // changed. FailedPrecondition: the tables can't be written in any order, naming each constraint.
-  // `barred` must outlive it, as the writer (late_refusals.h).
-  static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(TableWriter& writer,
+  // `barred` must outlive it, as the stage (late_refusals.h).
+  static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(Stage& stage,
                                                              std::vector<BarredRow>& barred);
 
   const std::vector<int>& order() const { return order_.order; }
@@ -79,7 +79,7 @@ class OrderedWriter {
   absl::Status NoteSwap(int mapping, const std::string& load);
 
  private:
-  OrderedWriter(TableWriter& writer, mapping::TargetRules rules, mapping::WriteOrder order,
+  OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::WriteOrder order,
                 std::vector<BarredRow>& barred);
 
   struct Staged {
@@ -97,7 +97,7 @@ class OrderedWriter {
   absl::Status Insert(int mapping, const Staged& staged, const changes::TableChanges* direct);
   absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
 
-  TableWriter& writer_;
+  Stage& stage_;
   const mapping::Plan& plan_;
   const mapping::TargetRules rules_;
   const mapping::WriteOrder order_;

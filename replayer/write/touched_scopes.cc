@@ -5,7 +5,7 @@
 namespace switchyard::replayer {
 
 absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
-  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
     RETURN_IF_ERROR(ByBatchOf(batch, static_cast<int>(m), before));
   }
   return absl::OkStatus();
@@ -13,11 +13,11 @@ absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
 
 absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, bool before) {
   if (paused_) return absl::OkStatus();
-  for (const mapping::TouchRule& rule : writer_.plan().mappings[mapping].keyed.touches) {
+  for (const mapping::TouchRule& rule : stage_.plan().mappings[mapping].keyed.touches) {
     for (const changes::TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
       RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, before, table.truncated),
-                               writer_.plan().mappings[mapping].display));
+                               stage_.plan().mappings[mapping].display));
       mappings_.insert(mapping);
     }
   }
@@ -26,11 +26,11 @@ absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, 
 
 absl::Status TouchedScopes::ByUpstream(int upstream, bool before, bool everything) {
   if (paused_) return absl::OkStatus();
-  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
-    for (const mapping::TouchRule& rule : writer_.plan().mappings[m].keyed.touches) {
+  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+    for (const mapping::TouchRule& rule : stage_.plan().mappings[m].keyed.touches) {
       if (rule.upstream != upstream) continue;
       RETURN_IF_ERROR(Annotate(writer_.Touch(static_cast<int>(m), rule, before, everything),
-                               writer_.plan().mappings[m].display));
+                               stage_.plan().mappings[m].display));
       mappings_.insert(static_cast<int>(m));
     }
   }
@@ -38,7 +38,7 @@ absl::Status TouchedScopes::ByUpstream(int upstream, bool before, bool everythin
 }
 
 absl::Status TouchedScopes::Whole(int mapping) {
-  const mapping::MappingPlan& plan = writer_.plan().mappings[mapping];
+  const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
   RETURN_IF_ERROR(in(writer_.TouchOwn(mapping)));
   for (const mapping::TouchRule& rule : plan.keyed.touches) {
@@ -49,11 +49,11 @@ absl::Status TouchedScopes::Whole(int mapping) {
 }
 
 absl::Status TouchedScopes::WholeOfReaders(int source) {
-  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
+  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
     const bool reads = std::ranges::any_of(
-        writer_.plan().mappings[m].keyed.touches, [&](const mapping::TouchRule& rule) {
+        stage_.plan().mappings[m].keyed.touches, [&](const mapping::TouchRule& rule) {
           return rule.source == source ||
-                 (rule.upstream >= 0 && writer_.plan().mappings[rule.upstream].source == source);
+                 (rule.upstream >= 0 && stage_.plan().mappings[rule.upstream].source == source);
         });
     if (reads) RETURN_IF_ERROR(Whole(static_cast<int>(m)));
   }
@@ -61,8 +61,8 @@ absl::Status TouchedScopes::WholeOfReaders(int source) {
 }
 
 absl::Status TouchedScopes::WholeOf(const std::vector<std::string>& tables) {
-  for (size_t m = 0; m < writer_.plan().mappings.size(); ++m) {
-    const mapping::MappingPlan& plan = writer_.plan().mappings[m];
+  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+    const mapping::MappingPlan& plan = stage_.plan().mappings[m];
     if (plan.row_local || std::ranges::count(tables, plan.display) == 0) continue;
     RETURN_IF_ERROR(Whole(static_cast<int>(m)));
   }

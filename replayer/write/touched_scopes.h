@@ -16,7 +16,7 @@ namespace switchyard::replayer {
 
 class TouchedScopes {
  public:
-  explicit TouchedScopes(TableWriter& writer) : writer_(writer) {}
+  explicit TouchedScopes(TableWriter& writer) : writer_(writer), stage_(writer.stage()) {}
 
   // What the changed rows of a staged batch touch: as they were (`before`, to be called before
   // they are written) or as they are now.
@@ -40,6 +40,7 @@ class TouchedScopes {
 
  private:
   TableWriter& writer_;
+  Stage& stage_;
   std::set<int> mappings_;
   bool paused_ = false;
 };

@@ -1,0 +1,296 @@
+#include "replayer/write/stage.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/check.h"
+#include "common/base/strings.h"
+#include "common/mapping/temporary_tables.h"
+#include "common/pg/error.h"
+
+namespace switchyard::replayer {
+
+using mapping::MappingPlan;
+using mapping::SourcePlan;
+using mapping::TableWrite;
+
+namespace {
+
+constexpr char kTypeChange[] = "switchyard/type-change";
+constexpr size_t kSendBytes = size_t{256} << 10;
+// A DELETE costs by the row; a TRUNCATE about a millisecond, and it has the statements that read
+// the table planned again.
+constexpr int64_t kTruncateRows = 2'000;
+constexpr size_t kTablesPerTransaction = 100;
+constexpr int64_t kDirtyRowsMax = 10'000;
+// A plan is made for tables of the size that they have then, and kept.
+constexpr int64_t kReplanRows = 2'000;
+constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
+constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+// Inserts need no stage when every table they reach takes the source's text as it is, and nothing
+// else looks at the staged rows.
+bool InsertsGoDirect(const mapping::Plan& plan, int source) {
+  if (plan.sources[source].mirrored) return false;
+  bool any = false;
+  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+    const MappingPlan& mapping = plan.mappings[m];
+    for (const mapping::TouchRule& touch : mapping.keyed.touches) {
+      if (touch.source == source) return false;
+      if (touch.upstream >= 0 && plan.mappings[touch.upstream].source == source) return false;
+    }
+    if (mapping.source != source) continue;
+    if (mapping.write.copy_in.empty()) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const char* why) {
+  return Annotate(
+      pg::WithErrorFields(absl::FailedPreconditionError(why),
+                          {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
+      plan.display);
+}
+
+absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
+  if (!pg::IsRowRefused(status)) return status;
+  absl::Status change = absl::FailedPreconditionError(absl::StrFormat(
+      "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
+      "(ALTER TYPE) since the mapping was installed; next: end the replayer, run: switchyard "
+      "resume FILE, and start it again: the tables that have the type are copied again",
+      source.schema, source.name, std::string(StdSv(status.message()))));
+  change.SetPayload(kTypeChange, absl::Cord());
+  return change;
+}
+
+bool IsTypeChange(const absl::Status& status) { return status.GetPayload(kTypeChange).has_value(); }
+
+Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session), plan_(plan) {
+  for (size_t s = 0; s < plan.sources.size(); ++s) {
+    direct_.push_back(InsertsGoDirect(plan, static_cast<int>(s)));
+  }
+}
+
+absl::Status Stage::CreateTemporaryTables() {
+  const std::vector<std::string> ddl = mapping::TemporaryTables(plan_);
+  // Each is locked until its transaction ends: all of a large migration would be too many.
+  for (size_t begin = 0; begin < ddl.size(); begin += kTablesPerTransaction) {
+    const size_t end = std::min(begin + kTablesPerTransaction, ddl.size());
+    RETURN_IF_ERROR(
+        Annotate(session_.Execute(absl::StrJoin(ddl.begin() + begin, ddl.begin() + end, ";\n")),
+                 "temporary tables"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Stage::Run(const std::string& sql, const std::vector<pg::Param>& params) {
+  if (sql.empty()) return absl::OkStatus();
+  return session_.QueryPrepared(sql, params).status();
+}
+
+void Stage::AppendStageLine(const SourcePlan& source, const changes::Change& change, int ord) {
+  buffer_ += static_cast<char>(change.op);
+  buffer_ += '\t';
+  absl::StrAppend(&buffer_, ord);
+  buffer_ += '\t';
+  if (change.has_absent) {
+    for (size_t i = 0; i < source.columns.size(); ++i) {
+      if (source.columns[i].toastable) buffer_ += change.row[i].is_absent() ? '1' : '0';
+    }
+  } else {
+    buffer_ += "\\N";
+  }
+  for (size_t i = 0; i < source.key.size(); ++i) {
+    buffer_ += '\t';
+    changes::AppendCopyField(change.old_key == nullptr ? changes::Value{} : change.old_key[i],
+                             &buffer_);
+  }
+  for (size_t i = 0; i < source.columns.size(); ++i) {
+    buffer_ += '\t';
+    // One without its mark would be written as NULL.
+    SY_CHECK(change.row == nullptr || !change.row[i].is_absent() ||
+             (change.has_absent && source.columns[i].toastable));
+    changes::AppendCopyField(change.row == nullptr ? changes::Value{} : change.row[i], &buffer_);
+  }
+  buffer_ += '\n';
+}
+
+absl::Status Stage::SendBuffer(bool at_least_some) {
+  if (buffer_.empty() || (at_least_some && buffer_.size() < kSendBytes)) return absl::OkStatus();
+  const absl::Status sent = session_.PutCopyData(buffer_);
+  buffer_.clear();
+  return sent;
+}
+
+absl::Status Stage::Load(const changes::TableChanges& table, bool direct) {
+  const SourcePlan& source = plan_.sources[table.source];
+  rows_since_planned_ += static_cast<int64_t>(table.changes.size());
+  if (direct && table.count(changes::Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
+    return absl::OkStatus();
+  }
+  UseStage(table.source);
+  staged_rows_ += static_cast<int64_t>(table.changes.size());
+  RETURN_IF_ERROR(session_.BeginCopyIn(source.stage_copy));
+  buffer_.clear();
+  for (size_t i = 0; i < table.changes.size(); ++i) {
+    if (direct && table.changes[i].op == changes::Op::kInsert) continue;
+    AppendStageLine(source, table.changes[i], static_cast<int>(i));
+    RETURN_IF_ERROR(SendBuffer(true));
+  }
+  RETURN_IF_ERROR(SendBuffer(false));
+  return Annotate(AsTypeChange(session_.EndCopyIn().status(), source), "staging " + source.name);
+}
+
+absl::Status Stage::PreferHashJoins() { return session_.Execute(kHash); }
+
+absl::Status Stage::PreferIndexes() { return session_.Execute(kIndex); }
+
+absl::Status Stage::PlanForManyRows() {
+  if (rows_since_planned_ <= kReplanRows) return absl::OkStatus();
+  return PlanAnew();
+}
+
+absl::Status Stage::PlanAnew() {
+  rows_since_planned_ = 0;
+  return session_.Execute("DISCARD PLANS");
+}
+
+absl::Status Stage::ClearStage(int source) {
+  return session_.Execute("TRUNCATE pg_temp." + QuoteIdentifier(plan_.sources[source].stage));
+}
+
+absl::Status Stage::CopyInserts(const changes::TableChanges& table, const TableWrite& write) {
+  RETURN_IF_ERROR(session_.BeginCopyIn(write.copy_in));
+  buffer_.clear();
+  for (const changes::Change& change : table.changes) {
+    if (change.op != changes::Op::kInsert) continue;
+    bool first = true;
+    for (const int column : write.copy_columns) {
+      if (!first) buffer_ += '\t';
+      first = false;
+      SY_CHECK(!change.row[column].is_absent());
+      changes::AppendCopyField(change.row[column], &buffer_);
+    }
+    buffer_ += '\n';
+    RETURN_IF_ERROR(SendBuffer(true));
+  }
+  RETURN_IF_ERROR(SendBuffer(false));
+  return session_.EndCopyIn().status();
+}
+
+absl::Status Stage::RunCounted(const std::string& sql, int64_t expected, int source,
+                               const TableWrite& write) {
+  if (sql.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
+  AddMissing(expected - result.affected(), source, write);
+  return absl::OkStatus();
+}
+
+absl::Status Stage::CountMissing(const std::string& query, int source, const TableWrite& write) {
+  ASSIGN_OR_RETURN(const pg::Result missing, session_.QueryPrepared(query));
+  AddMissing(missing.i64(0, 0), source, write);
+  return absl::OkStatus();
+}
+
+void Stage::AddMissing(int64_t rows, int source, const TableWrite& write) {
+  if (rows > 0) missed_[{source, write.display}] += rows;
+}
+
+std::vector<MissedRows> Stage::TakeMissed() {
+  std::vector<MissedRows> taken;
+  for (const auto& [place, rows] : missed_) taken.push_back({place.first, place.second, rows});
+  missed_.clear();
+  return taken;
+}
+
+absl::Status Stage::Remove(const changes::TableChanges& table, const TableWrite& write) {
+  return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
+                  write.display);
+}
+
+absl::Status Stage::Update(const changes::TableChanges& table, const TableWrite& write) {
+  const int64_t count = table.count(changes::Op::kUpdate);
+  if (count == 0) return absl::OkStatus();
+  const std::string& sql = table.has_absent ? write.update_absent : write.update;
+  const auto update = [&]() -> absl::Status {
+    if (!sql.empty() && (table.has_absent || !write.update_skips_equal)) {
+      return RunCounted(sql, count, table.source, write);
+    }
+    // One that leaves equal rows alone does not tell how many were there.
+    int64_t updated = 0;
+    if (!sql.empty()) {
+      ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
+      updated = result.affected();
+    }
+    return updated == count ? absl::OkStatus()
+                            : CountMissing(write.missing_updated, table.source, write);
+  };
+  return Annotate(update(), write.display);
+}
+
+absl::Status Stage::Compute(int mapping) {
+  const MappingPlan& plan = plan_.mappings[mapping];
+  RETURN_IF_ERROR(PreferHashJoins());
+  const absl::StatusOr<pg::Result> twice = session_.QueryPrepared(plan.keyed.compute);
+  RETURN_IF_ERROR(Annotate(twice.status(), plan.display));
+  if (twice->rows() > 0) {
+    return RefusedScope("21000", plan, "the select gives several rows under one key");
+  }
+  return PreferIndexes();
+}
+
+void Stage::UseStage(int source) { used_.insert(plan_.sources[source].stage); }
+
+void Stage::UseMapping(int mapping) {
+  const std::vector<std::string>& tables = plan_.mappings[mapping].keyed.temp_tables;
+  used_.insert(tables.begin(), tables.end());
+}
+
+absl::Status Stage::EmptyUsed() {
+  std::vector<std::string> full;
+  for (const std::string& table : used_) {
+    const std::string quoted = "pg_temp." + QuoteIdentifier(table);
+    int64_t& dirty = dirty_[table];
+    if (staged_rows_ > kTruncateRows || dirty > kDirtyRowsMax) {
+      full.push_back(quoted);
+      dirty = 0;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const pg::Result deleted, session_.QueryPrepared("DELETE FROM " + quoted));
+    dirty += std::max(deleted.affected(), staged_rows_);
+  }
+  used_.clear();
+  staged_rows_ = 0;
+  return full.empty() ? absl::OkStatus()
+                      : session_.Execute("TRUNCATE " + absl::StrJoin(full, ", "));
+}
+
+absl::Status Stage::ChangeTaken(const TableWrite& write) {
+  RETURN_IF_ERROR(PreferHashJoins());
+  RETURN_IF_ERROR(Annotate(Run(write.exchange[1]), write.display));
+  return PreferIndexes();
+}
+
+absl::Status Stage::NextSlice(int mapping) {
+  UseMapping(mapping);
+  std::vector<std::string> full;
+  for (const std::string& table : plan_.mappings[mapping].keyed.temp_tables) {
+    if (table == plan_.mappings[mapping].keyed.slice_table) continue;
+    full.push_back("pg_temp." + QuoteIdentifier(table));
+  }
+  RETURN_IF_ERROR(session_.Execute("TRUNCATE " + absl::StrJoin(full, ", ")));
+  return PlanAnew();
+}
+
+absl::Status Stage::CleanRecompute(int mapping) {
+  UseMapping(mapping);
+  for (const std::string& sql : plan_.mappings[mapping].keyed.clean) RETURN_IF_ERROR(Run(sql));
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::replayer

@@ -1,0 +1,115 @@
+// The temporary tables of a session that writes: staged changes, touched scopes and what is
+// recomputed for them; and the single steps that work on them. What a whole table is written by
+// stands above: TableWriter, and OrderedWriter where the target's foreign keys hold.
+//
+//   Stage stage(session, plan);
+//   stage.CreateTemporaryTables();
+//   stage.Load(changes, direct); ...; stage.EmptyUsed();     // in each transaction
+//
+// Thread-compatible; the session and the plan must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/status.h"
+#include "common/changes/batch.h"
+#include "common/mapping/plan.h"
+#include "common/pg/session.h"
+#include "replayer/write/refusals.h"
+
+namespace switchyard::replayer {
+
+// A stage has the types that the source had when the mapping was compiled, so it reads every value
+// unless one of them changed: a refusal there is no fault of the row.
+absl::Status AsTypeChange(const absl::Status& status, const mapping::SourcePlan& source);
+bool IsTypeChange(const absl::Status& status);
+
+// Of one source, in one table of the target or the mirror.
+struct MissedRows {
+  int source = 0;
+  std::string table;
+  int64_t rows = 0;
+};
+
+// One for which IsRefusedRow holds, of a scope of this mapping.
+absl::Status RefusedScope(const char* sqlstate, const mapping::MappingPlan& plan, const char* why);
+
+class Stage {
+ public:
+  Stage(pg::Session& session, const mapping::Plan& plan);
+
+  // Makes the session's temporary tables.
+  absl::Status CreateTemporaryTables();
+  // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
+  absl::Status Load(const changes::TableChanges& table, bool direct);
+  // Empties it again within the transaction, for the next chunk.
+  absl::Status ClearStage(int source);
+  // True when the inserts of this source go straight into its targets, unstaged.
+  bool inserts_go_direct(int source) const { return direct_[source]; }
+
+  // Once all are staged: a large batch meets no plan that was made when its tables were small.
+  absl::Status PlanForManyRows();
+  // After many rows were written otherwise.
+  absl::Status PlanAnew();
+  // For statements that join what a batch left here; the others look up by index.
+  absl::Status PreferHashJoins();
+  absl::Status PreferIndexes();
+
+  // Single steps of a TableWrite.
+  absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
+  absl::Status Update(const changes::TableChanges& table, const mapping::TableWrite& write);
+  absl::Status CopyInserts(const changes::TableChanges& table, const mapping::TableWrite& write);
+  // Second step of TableWrite::exchange: what was taken out becomes as the stage has it.
+  absl::Status ChangeTaken(const mapping::TableWrite& write);
+  // A statement that should touch `expected` rows of a source; the others were not there.
+  absl::Status RunCounted(const std::string& sql, int64_t expected, int source,
+                          const mapping::TableWrite& write);
+  // Counts what is not there with one of the TableWrite's queries for it.
+  absl::Status CountMissing(const std::string& query, int source, const mapping::TableWrite& write);
+  void AddMissing(int64_t rows, int source, const mapping::TableWrite& write);
+  // Rows that were to be changed and were not there, since the last call.
+  std::vector<MissedRows> TakeMissed();
+
+  // First step of a recompute: the touched scopes' rows as they should be. IsRefusedRow: two have
+  // one key.
+  absl::Status Compute(int mapping);
+  absl::Status CleanRecompute(int mapping);
+  // As CleanRecompute, where many rows may have been: what was deleted would be read again by every
+  // slice.
+  absl::Status NextSlice(int mapping);
+
+  // Somebody else writes to the stage of this source, or to this temporary table.
+  void UseStage(int source);
+  void UseTable(const std::string& temporary) { used_.insert(temporary); }
+  void UseMapping(int mapping);
+  // Empties the temporary tables used since the last call. Before every commit.
+  absl::Status EmptyUsed();
+
+  // Prepared; the empty text is no statement.
+  absl::Status Run(const std::string& sql, const std::vector<pg::Param>& params = {});
+  pg::Session& session() { return session_; }
+  const mapping::Plan& plan() const { return plan_; }
+
+ private:
+  void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
+  absl::Status SendBuffer(bool at_least_some);
+
+  pg::Session& session_;
+  const mapping::Plan& plan_;
+  std::vector<bool> direct_;
+  std::string buffer_;
+  std::map<std::pair<int, std::string>, int64_t> missed_;  // by source and table
+  std::set<std::string> used_;                             // temporary tables, in this transaction
+  int64_t staged_rows_ = 0;                                // in this transaction
+  int64_t rows_since_planned_ = 0;
+  // Rows deleted from a temporary table since it was last truncated: they still take space.
+  absl::flat_hash_map<std::string, int64_t> dirty_;
+};
+
+}  // namespace switchyard::replayer
