@@ -160,7 +160,12 @@ class Declarations {
     const string name = QuoteIdentifier(column.name);
     // The stage has the source's user types in a schema of their own, so even equal names differ.
     const bool through_text = column.user_type || (target.user_type && column.type != target.type);
-    return through_text ? "CAST(CAST(" + name + " AS text) AS " + target.type + ")" : name;
+    if (!through_text) return name;
+    const string cast = "CAST(CAST(" + name + " AS text) AS " + target.type + ")";
+    if (target.type != "regclass") return cast;
+    // Its cast looks a name up, where those of its kin read what the type writes: "-" for none.
+    return "CASE CAST(" + name + " AS text) WHEN '-' THEN CAST(CAST(0 AS oid) AS regclass) ELSE " +
+           cast + " END";
   }
 
   void RequireColumn(const spec::Mapping& mapping, const catalog::Table& table,
