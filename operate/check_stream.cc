@@ -37,10 +37,13 @@ absl::StatusOr<bool> MayReadRecord(pg::Session& session) {
 // Settings under which OLD gives the slot up while nobody reads it.
 absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
                                 CheckReport* report) {
+  // Of this setting only: the others' units are none of interval, and a planner may try them first.
   ASSIGN_OR_RETURN(const pg::Result idle, session.Query(absl::StrFormat(R"(
-    SELECT (setting || ' ' || unit)::interval::text FROM pg_settings
-    WHERE name = 'idle_replication_slot_timeout' AND setting <> '0'
-      AND (setting || ' ' || unit)::interval < interval '%d hours')",
+    SELECT k.kept::text FROM pg_settings s
+    CROSS JOIN LATERAL (SELECT CASE s.name WHEN 'idle_replication_slot_timeout'
+                                 THEN (s.setting || ' ' || s.unit)::interval END AS kept) AS k
+    WHERE s.name = 'idle_replication_slot_timeout' AND s.setting <> '0'
+      AND k.kept < interval '%d hours')",
                                                                         kNightHours)));
   for (int i = 0; i < idle.rows(); ++i) {
     report->warnings.push_back(absl::StrFormat(
@@ -53,7 +56,9 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
   ASSIGN_OR_RETURN(const pg::Result kept, session.Query(absl::StrFormat(R"(
     SELECT pg_size_pretty(k.bytes), pg_size_pretty(n.bytes)
     FROM pg_stat_wal w
-    CROSS JOIN LATERAL (SELECT pg_size_bytes(setting || unit)::numeric AS bytes FROM pg_settings
+    CROSS JOIN LATERAL (SELECT CASE name WHEN 'max_slot_wal_keep_size'
+                               THEN pg_size_bytes(setting || unit)::numeric END AS bytes
+                        FROM pg_settings
                         WHERE name = 'max_slot_wal_keep_size' AND setting <> '-1') AS k
     CROSS JOIN LATERAL (SELECT w.wal_bytes * 3600 * %d / greatest(1,
                           extract(epoch FROM clock_timestamp() - w.stats_reset))
