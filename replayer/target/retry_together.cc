@@ -13,18 +13,17 @@ namespace {
 
 class Together {
  public:
-  Together(TableWriter& writer, const std::vector<TogetherPart>& parts)
-      : writer_(writer), stage_(writer.stage()), parts_(parts) {}
+  Together(Stage& stage, const std::vector<TogetherPart>& parts) : stage_(stage), parts_(parts) {}
 
   // All rows of `among` are taken out of the table; of them `some` are put back as they are to be.
   absl::Status Write(const Numbers& some, const Numbers& among) {
     for (const TogetherPart& part : parts_) {
-      RETURN_IF_ERROR(Stage(part, among));
+      RETURN_IF_ERROR(StageRows(part, among));
       stage_.UseTable(WriteOf(part).gone_table);
       RETURN_IF_ERROR(stage_.Run(WriteOf(part).exchange[0]));
     }
     for (const TogetherPart& part : parts_) {
-      RETURN_IF_ERROR(Stage(part, some));
+      RETURN_IF_ERROR(StageRows(part, some));
       RETURN_IF_ERROR(stage_.session().Execute(
           absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).gone_table),
                        " WHERE NOT ", IsOneOf("sy__ord", some))));
@@ -40,7 +39,7 @@ class Together {
     return stage_.plan().mappings[part.mapping].write;
   }
   // Several parts may come from one source.
-  absl::Status Stage(const TogetherPart& part, const Numbers& rows) {
+  absl::Status StageRows(const TogetherPart& part, const Numbers& rows) {
     Numbers own;
     std::ranges::set_intersection(rows, part.rows, std::back_inserter(own));
     const int source = stage_.plan().mappings[part.mapping].source;
@@ -51,8 +50,7 @@ class Together {
                                                  IsOneOf("sy__ord", own)));
   }
 
-  TableWriter& writer_;
-  replayer::Stage& stage_;
+  Stage& stage_;
   const std::vector<TogetherPart>& parts_;
 };
 
@@ -60,7 +58,7 @@ class Together {
 
 absl::StatusOr<std::vector<Refusal>> WriteTogether(TableWriter& writer,
                                                    const std::vector<TogetherPart>& parts) {
-  Together together(writer, parts);
+  Together together(writer.stage(), parts);
   Numbers all;
   for (const TogetherPart& part : parts) all.insert(all.end(), part.rows.begin(), part.rows.end());
   std::ranges::sort(all);
