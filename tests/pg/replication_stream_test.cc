@@ -238,7 +238,7 @@ TEST_F(ReplicationStreamTest, AMissingPublicationShowsAtTheFirstChange) {
 TEST_F(ReplicationStreamTest, ARoleWithoutTheRightIsRefused) {
   ASSERT_OK(session_->Execute("CREATE ROLE plain LOGIN"));
   ReplicationOptions options = Options();
-  options.dsn += " user=plain";
+  options.dsn = server_->dsn() + " user=plain";
   EXPECT_THAT(ReplicationStream::Start(options, cancel_).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("42501")));
 }
