@@ -2,7 +2,7 @@
 import os
 import statistics
 
-from harness import SWITCHYARD, cpu_seconds
+from harness import SWITCHYARD
 from workload import CHANGES, ROWS, SAME_MAPPING, SPLIT_MAPPING, SPLIT_TABLES, TABLES
 
 
@@ -36,7 +36,7 @@ class Versions:
             side.start("run")
             side.await_streaming()
             side.stop()
-        seconds, cpu = ([], []), ([], [])
+        seconds = ([], [])
         table = "accounts" if tables == TABLES else "holders"
         for turn in range(self.arguments.rounds + 1):  # the first does not count
             marker = -1 - turn
@@ -56,18 +56,15 @@ class Versions:
                     def done(side=side):
                         return bool(self.new.ask(side.new,
                                                  f"SELECT 1 FROM {table} WHERE id = {marker}"))
-                before = sum(used for _, used in cpu_seconds().values())
                 took = self.timed(side.start, done, lambda side=side: side.processes)
-                spent = sum(used for _, used in cpu_seconds().values()) - before
                 self.forget(side.slot, end)
                 side.stop()
                 if turn > 0:
                     seconds[at].append(took)
-                    cpu[at].append(spent)
-        self.report_versions(name, seconds, cpu)
+        self.report_versions(name, seconds)
 
     def compare_copy(self):
-        seconds, cpu = ([], []), ([], [])
+        seconds = ([], [])
         for turn in range(self.arguments.rounds):
             sides = self.sides(f"copy{turn}", TABLES, SAME_MAPPING)
             for side in sides:
@@ -75,23 +72,16 @@ class Versions:
                     INSERT INTO orders SELECT i, i, i % 1000, 'open', '2025-01-01'
                       FROM generate_series(200000, 1500000) i; ANALYZE""")
             for at in ((0, 1) if turn % 2 == 0 else (1, 0)):
-                before = sum(used for _, used in cpu_seconds().values())
                 seconds[at].append(self.timed(sides[at].start,
                                               lambda at=at: sides[at].state() == "streaming",
                                               lambda at=at: sides[at].processes))
-                cpu[at].append(sum(used for _, used in cpu_seconds().values()) - before)
                 sides[at].stop()
                 self.old.sql(sides[at].old, f"SELECT pg_drop_replication_slot('{sides[at].slot}')")
-        self.report_versions("copy", seconds, cpu)
+        self.report_versions("copy", seconds)
 
-    def report_versions(self, name, seconds, cpu):
-        ratios = [statistics.median(other) / statistics.median(own)
-                  for own, other in (seconds, cpu)]
-        print(f"{name:14s} this {statistics.median(seconds[0]):6.2f} s, other "
-              f"{statistics.median(seconds[1]):6.2f} s: {ratios[0]:.2f} times as fast; CPU of all "
-              f"processes {ratios[1]:.2f}; rounds: "
-              + " ".join(f"{a:.2f}/{b:.2f}" for a, b in zip(*seconds)), flush=True)
-        self.results.append((f"{name}, against another build",
-                             f"{statistics.median(seconds[0]):.2f} s",
-                             f"{statistics.median(seconds[1]):.2f} s", f"{ratios[0]:.2f}×",
-                             "0.95×", ""))
+    def report_versions(self, name, seconds):
+        own, other = (statistics.median(taken) for taken in seconds)
+        print(f"{name:14s} this {own:6.2f} s, other {other:6.2f} s: {other / own:.2f} times as fast; "
+              "rounds: " + " ".join(f"{a:.2f}/{b:.2f}" for a, b in zip(*seconds)), flush=True)
+        self.results.append((f"{name}, against another build", f"{own:.2f} s", f"{other:.2f} s",
+                             f"{other / own:.2f}×", "0.95×", ""))
