@@ -1,5 +1,5 @@
-// Runs a plan's statements on a session: stages changes, writes row-local mappings and mirrors,
-// recomputes touched scopes. Knows nothing of positions or transactions.
+// Writes a plan's tables from what a stage holds: row-local mappings and mirrors by their changes,
+// keyed mappings by recomputing the touched scopes. Knows nothing of positions or transactions.
 //
 // Thread-compatible; the stage must outlive it.
 #pragma once
