@@ -11,6 +11,7 @@
 #include "common/catalog/catalog.h"
 #include "common/pg/server_version.h"
 #include "common/pg/slot.h"
+#include "common/records/copies.h"
 #include "common/records/missed_rows.h"
 #include "common/records/progress.h"
 #include "common/records/requests.h"
@@ -201,22 +202,18 @@ absl::Status AskSlotBlockers(pg::Session& session, StreamFacts* facts) {
 }
 
 absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
-    SELECT relation_id::bigint, table_name, done, rows, bytes, rows_estimate, bytes_estimate,
-           (extract(epoch FROM started_at) * 1000000)::bigint,
-           (extract(epoch FROM finished_at) * 1000000)::bigint, gone
-    FROM switchyard.copy WHERE stream = $1 ORDER BY bytes_estimate DESC, relation_id)",
-                                                        {facts->stream}));
-  for (int i = 0; i < copy.rows(); ++i) {
-    CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
-    table.loaded = copy.boolean(i, 2);
-    table.rows_loaded = copy.i64(i, 3);
-    table.bytes_loaded = copy.i64(i, 4);
-    if (!table.rows_estimate.has_value()) table.rows_estimate = Estimate(copy, i, 5);
-    if (!table.bytes_estimate.has_value()) table.bytes_estimate = Estimate(copy, i, 6);
-    table.started = OptionalTime(copy, i, 7);
-    table.finished = OptionalTime(copy, i, 8);
-    table.gone = copy.boolean(i, 9);
+  ASSIGN_OR_RETURN(const std::vector<records::Copy> copies,
+                   records::Copies(session, facts->stream).All());
+  for (const records::Copy& copy : copies) {
+    CopyTable& table = EntryFor(index, copy.relation_id, copy.table, &facts->copy);
+    table.loaded = copy.state != records::CopyState::kLoading;
+    table.gone = copy.state == records::CopyState::kGone;
+    table.rows_loaded = copy.rows;
+    table.bytes_loaded = copy.bytes;
+    if (!table.rows_estimate.has_value()) table.rows_estimate = copy.rows_estimate;
+    if (!table.bytes_estimate.has_value()) table.bytes_estimate = copy.bytes_estimate;
+    table.started = copy.started;
+    table.finished = copy.finished;
   }
   return absl::OkStatus();
 }

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/check.h"
 #include "common/base/strings.h"
+#include "common/records/copies.h"
 #include "common/records/requests.h"
 
 namespace switchyard::operate {
@@ -53,7 +56,9 @@ absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
     record.reason = rows.str(i, 1);
     record.next_step = rows.str(i, 2);
     ASSIGN_OR_RETURN(record.seen, Lsn::Parse(rows.text(i, 3)));
-    record.leaves = absl::StrSplit(Sv(rows.text(i, 4)), ',', absl::SkipEmpty());
+    for (const auto leaf : absl::StrSplit(Sv(rows.text(i, 4)), ',', absl::SkipEmpty())) {
+      SY_CHECK(absl::SimpleAtoi(leaf, &record.leaves.emplace_back()));
+    }
   }
   return records;
 }
@@ -65,16 +70,9 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
     ASSIGN_OR_RETURN(const bool recopied,
                      records::Requests(target, stream).WasRecopied(record.table, record.seen));
     if (recopied) continue;
-    ASSIGN_OR_RETURN(
-        const pg::Result mended,
-        target.Query(R"(
-      SELECT cardinality($2::oid[]) > 0 AND cardinality($2::oid[]) = (
-               SELECT count(*) FROM switchyard.copy c
-               WHERE c.stream = $1 AND c.done AND NOT c.gone AND c.relation_id = ANY($2::oid[])
-                 AND c.lsn >= $3::pg_lsn))",
-                     {stream, absl::StrCat("{", absl::StrJoin(record.leaves, ","), "}"),
-                      record.seen.ToString()}));
-    if (!mended.boolean(0, 0)) open.push_back(std::move(record));
+    ASSIGN_OR_RETURN(const bool mended,
+                     records::Copies(target, stream).AreLoadedSince(record.leaves, record.seen));
+    if (!mended) open.push_back(std::move(record));
   }
   *suspects = std::move(open);
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 // Thread safety: functions over a session each, and a pure one.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,14 +25,14 @@ struct SuspectRecord {
   std::string table;
   std::string reason;
   std::string next_step;
-  Lsn seen;                         // it happened before this point
-  std::vector<std::string> leaves;  // oids of the table, or of its partitions
+  Lsn seen;                      // it happened before this point
+  std::vector<uint32_t> leaves;  // oids of the table, or of its partitions
 };
 
 absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
                                                         const std::string& stream);
 
-// Those of which NEW has a copy as of `seen` or later. Asks for switchyard.copy and .request.
+// Those of which NEW has a copy as of `seen` or later. Asks NEW for its copies and requests.
 absl::Status DropMended(pg::Session& target, const std::string& stream,
                         std::vector<SuspectRecord>* suspects);
 

@@ -77,7 +77,8 @@ absl::Status PgInitialCopy::RefuseUnreadable(const CopyLoader& loader) {
 }
 
 absl::StatusOr<Lsn> PgInitialCopy::LastPoint() {
-  ASSIGN_OR_RETURN(const CopyPoints points, LoadCopyRange(target_.session(), options_.stream));
+  ASSIGN_OR_RETURN(const records::CopyPoints points,
+                   records::Copies(target_.session(), options_.stream).Range());
   return points.last;
 }
 

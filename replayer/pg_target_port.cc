@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "common/records/copies.h"
 #include "replayer/target/doubt.h"
 #include "replayer/write/table_writer.h"
 
@@ -55,7 +56,8 @@ absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& st
   reading.batcher.in_doubt = std::move(doubts.in_doubt);
   reading.batcher.hold_lsn = state.hold_lsn;
   ASSIGN_OR_RETURN(reading.relations, target_.stream().LoadRelations());
-  ASSIGN_OR_RETURN(reading.batcher.copy_points, target_.stream().LoadCopyPoints());
+  ASSIGN_OR_RETURN(reading.batcher.copy_points,
+                   records::Copies(target_.session(), stream_).Points());
   reading.batcher.copied_before =
       CopiedBefore(plan_, reading.batcher.copy_points, reading.relations);
   return reading;

@@ -63,18 +63,6 @@ absl::StatusOr<std::vector<event::v1::Relation>> StreamStore::LoadRelations() {
   return relations;
 }
 
-absl::StatusOr<std::map<uint32_t, Lsn>> StreamStore::LoadCopyPoints() {
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      session_.Query("SELECT relation_id::bigint, lsn FROM switchyard.copy WHERE stream = $1",
-                     {stream_}));
-  std::map<uint32_t, Lsn> points;
-  for (int i = 0; i < rows.rows(); ++i) {
-    ASSIGN_OR_RETURN(points[static_cast<uint32_t>(rows.i64(i, 0))], Lsn::Parse(rows.text(i, 1)));
-  }
-  return points;
-}
-
 absl::Status StreamStore::SetState(const std::string& state, const std::string& stop_reason) {
   return session_
       .Query(

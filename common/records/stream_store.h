@@ -1,13 +1,11 @@
-// What the target keeps of a stream: its position and state (switchyard.stream), its tables
-// (switchyard.relation) and when they were copied (switchyard.copy).
+// What the target keeps of a stream: its position and state (switchyard.stream) and its tables
+// (switchyard.relation).
 //
 // Thread-compatible. The session must outlive it.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,8 +60,6 @@ class StreamStore {
   absl::StatusOr<std::vector<event::v1::Relation>> LoadRelations();
   // Keeps a Relation event, serialized; within the caller's transaction.
   absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
-  // LSN of the initial copy of each relation; a re-copy leaves it.
-  absl::StatusOr<std::map<uint32_t, Lsn>> LoadCopyPoints();
 
  private:
   absl::Status WhyNotAt(const Position& position);

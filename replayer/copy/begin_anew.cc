@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/write_order.h"
+#include "common/records/copies.h"
+#include "common/records/copy_lanes.h"
 #include "common/records/mark.h"
 #include "common/records/requests.h"
 #include "replayer/copy/held_copy.h"
@@ -48,7 +50,9 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
 
 absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                             const TopicEnds& ends) {
-  for (const char* table : {"copy", "copy_lane", "relation", "quarantine", "missed_rows"}) {
+  RETURN_IF_ERROR(records::Copies(session, stream).Forget());
+  RETURN_IF_ERROR(records::CopyLanes(session, stream).End());
+  for (const char* table : {"relation", "quarantine", "missed_rows"}) {
     RETURN_IF_ERROR(
         session
             .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})
@@ -78,10 +82,7 @@ absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan
   return session->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(gate.Pass(records::kResumes));
     // Waits for what a lane of a killed replayer may still be committing.
-    RETURN_IF_ERROR(session
-                        ->Query("SELECT FROM switchyard.copy_lane WHERE stream = $1 FOR UPDATE",
-                                {options.stream})
-                        .status());
+    RETURN_IF_ERROR(records::CopyLanes(*session, options.stream).Lock().status());
     RETURN_IF_ERROR(EmptyTables(*session, plan));
     return ForgetPosition(*session, options.stream, ends);
   });

@@ -11,6 +11,8 @@
 #include "common/base/fault.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
+#include "common/records/copies.h"
+#include "common/records/copy_lanes.h"
 #include "replayer/copy/held_copy.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
@@ -128,12 +130,9 @@ absl::Status CopyLane::BeginIfNeeded() {
   in_transaction_ = true;
   RETURN_IF_ERROR(gate_.Pass(records::LaneWriter(options_.lane)));
   ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session_->QueryPrepared(
-          "SELECT FROM switchyard.copy_lane WHERE stream = $1 AND lane = $2::int AND "
-          "next_offset = $3::bigint FOR UPDATE",
-          {options_.stream, std::to_string(options_.lane), std::to_string(committed_offset_)}));
-  if (row.rows() == 1) return absl::OkStatus();
+      const bool here,
+      records::CopyLanes(*session_, options_.stream).LockAt(options_.lane, committed_offset_));
+  if (here) return absl::OkStatus();
   return absl::AbortedError(
       "the copy position moved: another replayer, or the target lost its last commits in a crash");
 }
@@ -260,21 +259,12 @@ absl::Status CopyLane::Commit() {
   RETURN_IF_ERROR(InsertLoaded());
   RETURN_IF_ERROR(quarantine_.CheckBound());
   // Last, and in one order: other lanes wait for these rows.
+  records::Copies copies(*session_, options_.stream);
   for (const auto& [id, loaded] : loaded_) {
-    RETURN_IF_ERROR(session_
-                        ->QueryPrepared("UPDATE switchyard.copy SET rows = rows + $3::bigint, "
-                                        "bytes = bytes + $4::bigint "
-                                        "WHERE stream = $1 AND relation_id = $2::oid",
-                                        {options_.stream, std::to_string(id),
-                                         std::to_string(loaded.rows), std::to_string(loaded.bytes)})
-                        .status());
+    RETURN_IF_ERROR(copies.AddLoaded(id, loaded.rows, loaded.bytes));
   }
-  RETURN_IF_ERROR(session_
-                      ->QueryPrepared("UPDATE switchyard.copy_lane SET next_offset = $3::bigint "
-                                      "WHERE stream = $1 AND lane = $2::int",
-                                      {options_.stream, std::to_string(options_.lane),
-                                       std::to_string(loaded_offset_)})
-                      .status());
+  RETURN_IF_ERROR(
+      records::CopyLanes(*session_, options_.stream).Move(options_.lane, loaded_offset_));
   SY_FAULT_POINT("replayer.before_copy_commit");
   RETURN_IF_ERROR(session_->Commit());
   SY_FAULT_POINT("replayer.after_copy_commit");

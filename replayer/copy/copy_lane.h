@@ -1,9 +1,9 @@
 // One of the connections that load the chunks of a copy side by side.
 //
 // Chunk k of the copy topic (by its offset) belongs to lane k modulo their number. A lane's rows,
-// the counts in switchyard.copy and the lane's own place in switchyard.copy_lane commit together,
-// so each chunk is loaded once, whatever is killed when. The lanes know no order among each other:
-// the loader drains them around every event that is not a chunk.
+// the counts of the copy (records/copies.h) and the lane's own place (records/copy_lanes.h) commit
+// together, so each chunk is loaded once, whatever is killed when. The lanes know no order among
+// each other: the loader drains them around every event that is not a chunk.
 //
 // Where a table takes the text of a chunk as it is, it goes there by COPY. Once it refuses a row of
 // it, what the transaction had is loaded again, with that relation by way of a load table, from
@@ -38,7 +38,7 @@ namespace switchyard::replayer {
 struct CopyLaneOptions {
   std::string stream;
   int lane = 0;
-  int64_t next_offset = 0;             // as switchyard.copy_lane has it
+  int64_t next_offset = 0;             // as the target has it
   std::optional<int64_t> owner_epoch;  // under which its writer's row was claimed (mark.h)
   QuarantineOptions quarantine;
   // By mapping: its rows wait in a held table (held_copy.h).

@@ -23,18 +23,11 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
 absl::Status CopyLoader::Start() {
   ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
   next_offset_ = committed_offset_ = state.copy_offset;
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      target_.session().Query("SELECT relation_id::bigint, generation, lsn, done, gone "
-                              "FROM switchyard.copy "
-                              "WHERE stream = $1",
-                              {options_.stream}));
-  for (int i = 0; i < rows.rows(); ++i) {
-    TableProgress& table = progress_[static_cast<uint32_t>(rows.i64(i, 0))];
-    table.generation = static_cast<uint64_t>(rows.i64(i, 1));
-    ASSIGN_OR_RETURN(table.lsn, Lsn::Parse(rows.text(i, 2)));
-    table.done = rows.boolean(i, 3);
-    table.gone = rows.boolean(i, 4);
+  ASSIGN_OR_RETURN(const std::vector<records::Copy> copies, this->copies().All());
+  for (const records::Copy& copy : copies) {
+    progress_[copy.relation_id] = {.generation = copy.generation,
+                                   .lsn = copy.lsn,
+                                   .done = copy.state != records::CopyState::kLoading};
   }
   ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
   for (const event::v1::Relation& relation : relations) {
@@ -45,33 +38,24 @@ absl::Status CopyLoader::Start() {
 }
 
 absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
-  pg::Session& session = target_.session();
-  RETURN_IF_ERROR(
-      session
-          .Query("INSERT INTO switchyard.copy_lane (stream, lane, next_offset) "
-                 "SELECT $1, lane, $3::bigint FROM generate_series(0, $2::int - 1) lane "
-                 "WHERE NOT EXISTS (SELECT FROM switchyard.copy_lane WHERE stream = $1)",
-                 {options_.stream, std::to_string(options_.workers), std::to_string(copy_offset)})
-          .status());
+  ASSIGN_OR_RETURN(const std::vector<int64_t> places,
+                   lane_places().Begin(options_.workers, copy_offset));
   CopyLaneOptions lane{.stream = options_.stream,
                        .quarantine = target_.quarantine_options(),
                        .transaction_bytes_max = options_.transaction_bytes_max};
   for (size_t m = 0; m < plan_.mappings.size(); ++m) {
     lane.held.push_back(target_.ordered() != nullptr && plan_.mappings[m].row_local &&
                         target_.ordered()->refers(static_cast<int>(m)));
-    if (lane.held.back()) RETURN_IF_ERROR(MakeHeldTable(session, plan_, m));
+    if (lane.held.back()) RETURN_IF_ERROR(MakeHeldTable(target_.session(), plan_, m));
   }
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query("SELECT lane, next_offset FROM switchyard.copy_lane "
-                                 "WHERE stream = $1 ORDER BY lane",
-                                 {options_.stream}));
+  const int count = static_cast<int>(places.size());
   std::vector<std::string> writers;
-  for (int i = 0; i < rows.rows(); ++i) writers.push_back(records::LaneWriter(i));
+  for (int i = 0; i < count; ++i) writers.push_back(records::LaneWriter(i));
   RETURN_IF_ERROR(target_.gate().Claim(writers));
   lane.owner_epoch = target_.gate().owner_epoch();
-  for (int i = 0; i < rows.rows(); ++i) {
+  for (int i = 0; i < count; ++i) {
     lane.lane = i;
-    lane.next_offset = rows.i64(i, 1);
+    lane.next_offset = places[i];
     ASSIGN_OR_RETURN(auto beside, target_.OpenBeside());
     lanes_.push_back(std::make_unique<CopyLane>(lane, plan_, std::move(beside)));
   }
@@ -141,12 +125,9 @@ absl::Status CopyLoader::BeginIfNeeded() {
 
 // Waits for what a lane of a killed replayer may still be committing.
 absl::Status CopyLoader::CheckLanes() {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   target_.session().QueryPrepared("SELECT next_offset FROM switchyard.copy_lane "
-                                                   "WHERE stream = $1 ORDER BY lane FOR UPDATE",
-                                                   {options_.stream}));
-  bool same = rows.rows() == static_cast<int>(lanes_.size());
-  for (int i = 0; same && i < rows.rows(); ++i) same = rows.i64(i, 0) == lanes_[i]->next_offset();
+  ASSIGN_OR_RETURN(const std::vector<int64_t> places, lane_places().Lock());
+  const bool same = std::ranges::equal(places, lanes_, {}, {},
+                                       [](const auto& lane) { return lane->next_offset(); });
   return same ? absl::OkStatus()
               : absl::AbortedError(
                     "the place of a lane of the copy moved: another replayer, or "
@@ -195,11 +176,7 @@ absl::Status CopyLoader::Commit() {
                                      {options_.stream, std::to_string(next_offset_)})
                       .status());
   // What stands before this place is loaded or void, also for a replayer that was given up.
-  RETURN_IF_ERROR(target_.session()
-                      .QueryPrepared("UPDATE switchyard.copy_lane SET next_offset = $2::bigint "
-                                     "WHERE stream = $1",
-                                     {options_.stream, std::to_string(next_offset_)})
-                      .status());
+  RETURN_IF_ERROR(lane_places().MoveAll(next_offset_));
   SY_FAULT_POINT("replayer.before_copy_commit");
   RETURN_IF_ERROR(target_.session().Commit());
   SY_FAULT_POINT("replayer.after_copy_commit");
@@ -238,23 +215,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   progress_[id] = {.generation = point.generation(),
                    .lsn = Lsn(point.lsn()),
                    .fit = changes::Fits(*SourceOf(id), point.relation())};
-  RETURN_IF_ERROR(
-      target_.session()
-          .Query(
-              "INSERT INTO switchyard.copy (stream, relation_id, table_name, generation, lsn, "
-              "rows_estimate, bytes_estimate, copied_at) VALUES ($1, $2::oid, $3, $4::bigint, "
-              "$5::pg_lsn, $6::bigint, $7::bigint, "
-              "timestamptz 'epoch' + nullif($8::bigint, 0) * interval '1 microsecond') "
-              "ON CONFLICT (stream, relation_id) DO UPDATE SET generation = excluded.generation, "
-              "lsn = excluded.lsn, done = false, gone = false, rows = 0, bytes = 0, "
-              "rows_estimate = excluded.rows_estimate, bytes_estimate = excluded.bytes_estimate, "
-              "copied_at = excluded.copied_at, started_at = now(), finished_at = NULL",
-              {options_.stream, std::to_string(id),
-               absl::StrCat(point.relation().schema(), ".", point.relation().name()),
-               std::to_string(point.generation()), Lsn(point.lsn()).ToString(),
-               std::to_string(point.rows_estimate()), std::to_string(point.bytes_estimate()),
-               std::to_string(point.time_us())})
-          .status());
+  RETURN_IF_ERROR(copies().Begin(point));
   std::string definition;
   point.relation().SerializeToString(&definition);
   RETURN_IF_ERROR(target_.stream().StoreRelation(id, definition));
@@ -289,11 +250,7 @@ absl::Status CopyLoader::Discard(uint32_t id) {
   }
   for (const uint32_t leaf : LeavesBeside(id)) {
     progress_[leaf].done = false;
-    RETURN_IF_ERROR(target_.session()
-                        .Query("UPDATE switchyard.copy SET done = false, rows = 0, bytes = 0, "
-                               "finished_at = NULL WHERE stream = $1 AND relation_id = $2::oid",
-                               {options_.stream, std::to_string(leaf)})
-                        .status());
+    RETURN_IF_ERROR(copies().BeginAgain(leaf));
   }
   return absl::OkStatus();
 }
@@ -312,17 +269,10 @@ absl::Status CopyLoader::DropLeavesLeftOut(const event::v1::CopyPoint& point) {
   }
   if (point.partitions() == 0 || copied < point.partitions()) return absl::OkStatus();
   for (const uint32_t leaf : left_out) {
-    progress_[leaf].done = progress_[leaf].gone = true;
+    progress_[leaf].done = true;
     progress_[leaf].lsn = Lsn(point.lsn());  // what the log holds of it below is void
     RETURN_IF_ERROR(
-        target_.session()
-            .Query("INSERT INTO switchyard.copy (stream, relation_id, table_name, generation, lsn, "
-                   "done, gone) VALUES ($1, $2::oid, $3, 0, $4::pg_lsn, true, true) "
-                   "ON CONFLICT (stream, relation_id) DO UPDATE SET done = true, gone = true, "
-                   "lsn = excluded.lsn",
-                   {options_.stream, std::to_string(leaf),
-                    absl::StrCat(source.schema, ".", source.name), Lsn(point.lsn()).ToString()})
-            .status());
+        copies().LeaveOut(leaf, absl::StrCat(source.schema, ".", source.name), Lsn(point.lsn())));
   }
   return absl::OkStatus();
 }
@@ -356,12 +306,7 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
       end.generation() < table->second.generation || !table->second.fit.ok()) {
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   target_.session().QueryPrepared(
-                       "UPDATE switchyard.copy SET done = true, finished_at = clock_timestamp() "
-                       "WHERE stream = $1 AND relation_id = $2::oid RETURNING rows",
-                       {options_.stream, std::to_string(end.relation_id())}));
-  const int64_t loaded = row.rows() == 1 ? row.i64(0, 0) : 0;
+  ASSIGN_OR_RETURN(const int64_t loaded, copies().End(end.relation_id()));
   if (loaded != static_cast<int64_t>(end.rows())) {
     return absl::DataLossError(
         absl::StrFormat("the copy of %s has %d rows on the log, %d were read from the source",
@@ -375,20 +320,20 @@ absl::Status CopyLoader::Finish() {
   RETURN_IF_ERROR(Commit());
   RETURN_IF_ERROR(DrainLanes());
   pg::Session& session = target_.session();
-  ASSIGN_OR_RETURN(const CopyPoints points, LoadCopyRange(session, options_.stream));
+  ASSIGN_OR_RETURN(const records::CopyPoints points, copies().Range());
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(CheckLanes());
-    RETURN_IF_ERROR(
-        session.Query("DELETE FROM switchyard.copy_lane WHERE stream = $1", {options_.stream})
-            .status());
+    RETURN_IF_ERROR(lane_places().End());
+    ASSIGN_OR_RETURN(const std::optional<absl::Time> clock, copies().ClockAt(points.first));
+    const pg::Param clock_us =
+        clock ? pg::Param(std::to_string(absl::ToUnixMicros(*clock))) : pg::Param();
     // Position p: every commit <= p is applied. A copy at L holds the commits below L.
     return session
         .Query(
             "UPDATE switchyard.stream SET lsn = $2::pg_lsn - 1, covered_lsn = $2::pg_lsn, "
-            "commit_time = (SELECT min(copied_at) FROM switchyard.copy "
-            "WHERE stream = $1 AND lsn = $2::pg_lsn AND NOT gone), updated_at = clock_timestamp() "
-            "WHERE name = $1",
-            {options_.stream, points.first.ToString()})
+            "commit_time = timestamptz 'epoch' + $3::bigint * interval '1 microsecond', "
+            "updated_at = clock_timestamp() WHERE name = $1",
+            {options_.stream, points.first.ToString(), clock_us})
         .status();
   }));
   SY_FAULT_POINT("replayer.copy_loaded");

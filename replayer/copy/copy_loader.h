@@ -20,6 +20,8 @@
 
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
+#include "common/records/copies.h"
+#include "common/records/copy_lanes.h"
 #include "proto/event.pb.h"
 #include "replayer/copy/copy_lane.h"
 #include "replayer/target/pg_target.h"
@@ -62,11 +64,12 @@ class CopyLoader {
     uint64_t generation = 0;
     Lsn lsn;
     bool done = false;
-    bool gone = false;  // a partition that the newest copy of its table did not find
-    absl::Status fit;   // not OK: why this copy can't be read; a younger one may
+    absl::Status fit;  // not OK: why this copy can't be read; a younger one may
   };
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
+  records::Copies copies() { return {target_.session(), options_.stream}; }
+  records::CopyLanes lane_places() { return {target_.session(), options_.stream}; }
   absl::Status StartLanes(int64_t copy_offset);
   absl::Status Control(const event::v1::Event& event, int64_t offset);
   absl::Status OnHello(const event::v1::Hello& hello) const;

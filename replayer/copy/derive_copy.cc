@@ -35,17 +35,6 @@ absl::Status SetStreaming(pg::Session& session, const std::string& stream, Lsn l
 
 }  // namespace
 
-absl::StatusOr<CopyPoints> LoadCopyRange(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT min(lsn), max(lsn) FROM switchyard.copy WHERE stream = $1", {stream}));
-  CopyPoints points;
-  if (row.is_null(0, 0)) return points;
-  ASSIGN_OR_RETURN(points.first, Lsn::Parse(row.text(0, 0)));
-  ASSIGN_OR_RETURN(points.last, Lsn::Parse(row.text(0, 1)));
-  return points;
-}
-
 absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan) {
   ASSIGN_OR_RETURN(const auto tables, HeldTables(target.session(), plan));
   std::map<int, mapping::TableWrite> held;

@@ -14,14 +14,6 @@
 
 namespace switchyard::replayer {
 
-struct CopyPoints {
-  Lsn first;
-  Lsn last;
-};
-
-// Of the tables that were copied.
-absl::StatusOr<CopyPoints> LoadCopyRange(pg::Session& session, const std::string& stream);
-
 // Until the matching end, changes go to mirrors and to row-local tables, or to what is held back of
 // those (held_copy.h); nothing is derived.
 absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan);

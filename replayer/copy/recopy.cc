@@ -14,6 +14,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
+#include "common/records/copies.h"
 #include "common/records/missed_rows.h"
 #include "common/records/reach.h"
 #include "replayer/target/doubt.h"
@@ -507,14 +508,11 @@ absl::Status Recopy::RollForward(Job& job) {
 
 // Partitions that were copied once and that the copy did not find.
 absl::Status Recopy::NoteGone(const Job& job) {
+  records::Copies copies(target_.session(), options_.stream);
   for (const uint32_t id : plan_.sources[job.source].relation_ids) {
-    const char* gone = job.leaves.contains(id) ? "false" : "true";
-    ASSIGN_OR_RETURN(const pg::Result noted,
-                     target_.session().Query(
-                         "UPDATE switchyard.copy SET gone = $3::boolean WHERE stream = $1 AND "
-                         "relation_id = $2::oid AND gone <> $3::boolean",
-                         {options_.stream, std::to_string(id), gone}));
-    released_ |= noted.affected() > 0;
+    ASSIGN_OR_RETURN(const bool changed,
+                     job.leaves.contains(id) ? copies.NoteFound(id) : copies.NoteGone(id));
+    released_ |= changed;
   }
   return absl::OkStatus();
 }

@@ -2,11 +2,10 @@
 
 #include <map>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
+#include "common/records/copies.h"
 #include "common/records/requests.h"
 
 namespace switchyard::replayer {
@@ -87,15 +86,11 @@ absl::Status AnswerLoaded(pg::Session& session, const mapping::Plan& plan,
   ASSIGN_OR_RETURN(const auto copied_again, Open(session, plan, stream, RequestKind::kRecopy));
   for (const auto& [index, result] : copied_again) {
     const mapping::SourcePlan& source = plan.sources[index];
-    ASSIGN_OR_RETURN(
-        const pg::Result copied,
-        session.Query("SELECT min(lsn) FROM switchyard.copy WHERE stream = $1 AND NOT gone AND "
-                      "relation_id = ANY($2::oid[])",
-                      {stream, absl::StrCat("{", absl::StrJoin(source.relation_ids, ","), "}")}));
-    if (copied.is_null(0, 0)) continue;
-    ASSIGN_OR_RETURN(const Lsn point, Lsn::Parse(copied.text(0, 0)));
+    ASSIGN_OR_RETURN(const std::optional<Lsn> point,
+                     records::Copies(session, stream).OldestPoint(source.relation_ids));
+    if (!point.has_value()) continue;
     ASSIGN_OR_RETURN(const bool loaded,
-                     Requests(session, stream).AnswerLoaded({source.name, NameOf(source)}, point));
+                     Requests(session, stream).AnswerLoaded({source.name, NameOf(source)}, *point));
     if (loaded) RETURN_IF_ERROR(EndDoubt(session, source, stream).status());
   }
   return absl::OkStatus();

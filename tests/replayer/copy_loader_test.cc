@@ -69,7 +69,8 @@ class CopyLoaderTest : public testing::ReplayFixture {
   // As the replayer does once everything is loaded.
   absl::Status Finish(Run& run) {
     RETURN_IF_ERROR(run.loader->Finish());
-    ASSIGN_OR_RETURN(const CopyPoints points, LoadCopyRange(*new_, "test.forward"));
+    ASSIGN_OR_RETURN(const records::CopyPoints points,
+                     records::Copies(*new_, "test.forward").Range());
     return DeriveCopy(*run.target, plan_, "test.forward", points.last, {});
   }
 
