@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
+#include "common/records/relations.h"
 #include "replayer/target/doubt.h"
 #include "replayer/write/table_writer.h"
 
@@ -55,7 +56,7 @@ absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& st
   reading.batcher.copied_again = std::move(doubts.copied_again);
   reading.batcher.in_doubt = std::move(doubts.in_doubt);
   reading.batcher.hold_lsn = state.hold_lsn;
-  ASSIGN_OR_RETURN(reading.relations, target_.stream().LoadRelations());
+  ASSIGN_OR_RETURN(reading.relations, records::Relations(target_.session(), stream_).All());
   ASSIGN_OR_RETURN(reading.batcher.copy_points,
                    records::Copies(target_.session(), stream_).Points());
   reading.batcher.copied_before =

@@ -1,6 +1,6 @@
-// Where the lanes of an initial copy stand in the copy topic: switchyard.copy_lane. Lane k takes the
-// chunks whose offset modulo the number of lanes is k; those below its place are loaded, or void.
-// There are rows only while such a copy is under way.
+// Where the lanes of an initial copy stand in the copy topic: switchyard.copy_lane. Lane k takes
+// the chunks whose offset modulo the number of lanes is k; those below its place are loaded, or
+// void. There are rows only while such a copy is under way.
 //
 //   ASSIGN_OR_RETURN(const std::vector<int64_t> places, lanes.Begin(2, copy_offset));
 //

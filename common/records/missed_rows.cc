@@ -2,34 +2,34 @@
 
 namespace switchyard::records {
 
-absl::Status AddMissedRows(pg::Session& session, const std::string& stream,
+absl::Status AddMissedRows(const pg::Sql& sql, const std::string& stream,
                            const MissedRows& missed) {
-  return session
-      .Query(
-          "INSERT INTO switchyard.missed_rows AS m "
-          "(stream, source, target, rows, first_lsn, last_lsn) "
-          "VALUES ($1, $2, $3, $4::bigint, $5::pg_lsn, $6::pg_lsn) "
-          "ON CONFLICT (stream, source, target) DO UPDATE SET "
-          "rows = m.rows + excluded.rows, last_lsn = excluded.last_lsn",
-          {stream, missed.source, missed.table, std::to_string(missed.rows),
-           missed.first_lsn.ToString(), missed.last_lsn.ToString()})
-      .status();
+  return sql.Run(
+      "INSERT INTO switchyard.missed_rows AS m "
+      "(stream, source, target, rows, first_lsn, last_lsn) "
+      "VALUES ($1, $2, $3, $4::bigint, $5::pg_lsn, $6::pg_lsn) "
+      "ON CONFLICT (stream, source, target) DO UPDATE SET "
+      "rows = m.rows + excluded.rows, last_lsn = excluded.last_lsn",
+      {stream, missed.source, missed.table, std::to_string(missed.rows),
+       missed.first_lsn.ToString(), missed.last_lsn.ToString()});
 }
 
-absl::Status ForgetMissedRows(pg::Session& session, const std::string& stream,
+absl::Status ForgetMissedRows(const pg::Sql& sql, const std::string& stream,
                               const std::string& source) {
-  return session
-      .Query("DELETE FROM switchyard.missed_rows WHERE stream = $1 AND source = $2",
-             {stream, source})
-      .status();
+  return sql.Run("DELETE FROM switchyard.missed_rows WHERE stream = $1 AND source = $2",
+                 {stream, source});
 }
 
-absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(pg::Session& session,
+absl::Status ForgetAllMissedRows(const pg::Sql& sql, const std::string& stream) {
+  return sql.Run("DELETE FROM switchyard.missed_rows WHERE stream = $1", {stream});
+}
+
+absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(const pg::Sql& sql,
                                                        const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query("SELECT source, target, rows, first_lsn, last_lsn FROM "
-                                 "switchyard.missed_rows WHERE stream = $1 ORDER BY source, target",
-                                 {stream}));
+  ASSIGN_OR_RETURN(const pg::Rows rows,
+                   sql.Ask("SELECT source, target, rows, first_lsn, last_lsn FROM "
+                           "switchyard.missed_rows WHERE stream = $1 ORDER BY source, target",
+                           {stream}));
   std::vector<MissedRows> all;
   for (int i = 0; i < rows.rows(); ++i) {
     MissedRows& missed = all.emplace_back();

@@ -10,7 +10,7 @@
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "common/pg/session.h"
+#include "common/pg/rows.h"
 
 namespace switchyard::records {
 
@@ -22,12 +22,12 @@ struct MissedRows {
 };
 
 // Adds to what is known of the two tables; within the caller's transaction, that of the changes.
-absl::Status AddMissedRows(pg::Session& session, const std::string& stream,
-                           const MissedRows& missed);
+absl::Status AddMissedRows(const pg::Sql& sql, const std::string& stream, const MissedRows& missed);
 // The source's table was copied again; within the transaction of the swap.
-absl::Status ForgetMissedRows(pg::Session& session, const std::string& stream,
+absl::Status ForgetMissedRows(const pg::Sql& sql, const std::string& stream,
                               const std::string& source);
-absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(pg::Session& session,
+absl::Status ForgetAllMissedRows(const pg::Sql& sql, const std::string& stream);
+absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(const pg::Sql& sql,
                                                        const std::string& stream);
 
 }  // namespace switchyard::records

@@ -1,9 +1,7 @@
 #include "common/records/stream_store.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/base/strings.h"
 
 namespace switchyard::records {
 
@@ -11,10 +9,6 @@ namespace {
 
 absl::StatusOr<Lsn> LsnAt(const pg::Result& rows, int column) {
   return rows.is_null(0, column) ? absl::StatusOr<Lsn>(Lsn()) : Lsn::Parse(rows.text(0, column));
-}
-
-std::string HexBytes(const std::string& bytes) {
-  return absl::StrCat("\\x", absl::BytesToHexString(bytes));
 }
 
 }  // namespace
@@ -45,22 +39,6 @@ absl::StatusOr<StreamState> StreamStore::Load() {
     ASSIGN_OR_RETURN(state.hold_lsn, LsnAt(row, 8));
   }
   return state;
-}
-
-absl::StatusOr<std::vector<event::v1::Relation>> StreamStore::LoadRelations() {
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      session_.Query("SELECT encode(definition, 'hex') FROM switchyard.relation WHERE stream = $1",
-                     {stream_}));
-  std::vector<event::v1::Relation> relations;
-  for (int i = 0; i < rows.rows(); ++i) {
-    event::v1::Relation relation;
-    if (!relation.ParseFromString(absl::HexStringToBytes(Sv(rows.text(i, 0))))) {
-      return absl::DataLossError("switchyard.relation holds a definition that can't be read");
-    }
-    relations.push_back(std::move(relation));
-  }
-  return relations;
 }
 
 absl::Status StreamStore::SetState(const std::string& state, const std::string& stop_reason) {
@@ -148,17 +126,6 @@ absl::Status StreamStore::WhyNotAt(const Position& position) {
       "lost its last commits in a crash",
       stream_, state.position.lsn.ToString(), state.position.epoch, position.lsn.ToString(),
       position.epoch));
-}
-
-absl::Status StreamStore::StoreRelation(uint32_t relation_id, const std::string& definition) {
-  return session_
-      .Query(
-          "INSERT INTO switchyard.relation AS r (stream, relation_id, definition) "
-          "VALUES ($1, $2::oid, $3::bytea) ON CONFLICT (stream, relation_id) "
-          "DO UPDATE SET definition = excluded.definition "
-          "WHERE r.definition <> excluded.definition",
-          {stream_, std::to_string(relation_id), HexBytes(definition)})
-      .status();
 }
 
 }  // namespace switchyard::records

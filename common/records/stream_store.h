@@ -1,5 +1,4 @@
-// What the target keeps of a stream: its position and state (switchyard.stream) and its tables
-// (switchyard.relation).
+// What the target keeps of a stream, its position and state: switchyard.stream.
 //
 // Thread-compatible. The session must outlive it.
 #pragma once
@@ -8,13 +7,11 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
 #include "common/records/position.h"
-#include "proto/event.pb.h"
 
 namespace switchyard::records {
 
@@ -55,11 +52,6 @@ class StreamStore {
   absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next);
   // Locks the position until the transaction ends. Aborted: it stands elsewhere.
   absl::Status LockAt(const Position& position);
-
-  // The Relation events kept with the position.
-  absl::StatusOr<std::vector<event::v1::Relation>> LoadRelations();
-  // Keeps a Relation event, serialized; within the caller's transaction.
-  absl::Status StoreRelation(uint32_t relation_id, const std::string& definition);
 
  private:
   absl::Status WhyNotAt(const Position& position);

@@ -2,12 +2,13 @@
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/write_order.h"
 #include "common/records/copies.h"
 #include "common/records/copy_lanes.h"
 #include "common/records/mark.h"
+#include "common/records/missed_rows.h"
+#include "common/records/relations.h"
 #include "common/records/requests.h"
 #include "replayer/copy/held_copy.h"
 
@@ -52,12 +53,10 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
                             const TopicEnds& ends) {
   RETURN_IF_ERROR(records::Copies(session, stream).Forget());
   RETURN_IF_ERROR(records::CopyLanes(session, stream).End());
-  for (const char* table : {"relation", "quarantine", "missed_rows"}) {
-    RETURN_IF_ERROR(
-        session
-            .Query(absl::StrCat("DELETE FROM switchyard.", table, " WHERE stream = $1"), {stream})
-            .status());
-  }
+  RETURN_IF_ERROR(records::Relations(session, stream).Forget());
+  RETURN_IF_ERROR(records::ForgetAllMissedRows(session, stream));
+  RETURN_IF_ERROR(
+      session.Query("DELETE FROM switchyard.quarantine WHERE stream = $1", {stream}).status());
   RETURN_IF_ERROR(records::Requests(session, stream).BeginAnew("everything is copied again"));
   return session
       .Query(

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/changes/relation_map.h"
+#include "common/records/relations.h"
 #include "replayer/copy/derive_copy.h"
 #include "replayer/copy/held_copy.h"
 
@@ -29,7 +30,8 @@ absl::Status CopyLoader::Start() {
                                    .lsn = copy.lsn,
                                    .done = copy.state != records::CopyState::kLoading};
   }
-  ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
+  ASSIGN_OR_RETURN(const auto relations,
+                   records::Relations(target_.session(), options_.stream).All());
   for (const event::v1::Relation& relation : relations) {
     relations_[relation.relation_id()] = relation;
   }
@@ -218,7 +220,7 @@ absl::Status CopyLoader::OnPoint(const event::v1::CopyPoint& point) {
   RETURN_IF_ERROR(copies().Begin(point));
   std::string definition;
   point.relation().SerializeToString(&definition);
-  RETURN_IF_ERROR(target_.stream().StoreRelation(id, definition));
+  RETURN_IF_ERROR(records::Relations(target_.session(), options_.stream).Store(id, definition));
   return DropLeavesLeftOut(point);
 }
 

@@ -17,6 +17,7 @@
 #include "common/records/copies.h"
 #include "common/records/missed_rows.h"
 #include "common/records/reach.h"
+#include "common/records/relations.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/write/savepoint.h"
@@ -461,7 +462,8 @@ absl::Status Recopy::RollForward(Job& job) {
     options.copied_before[0] = std::max(options.copied_before[0], leaf.lsn);
   }
   changes::Batcher batcher(only, position, options);
-  ASSIGN_OR_RETURN(const auto relations, target_.stream().LoadRelations());
+  ASSIGN_OR_RETURN(const auto relations,
+                   records::Relations(target_.session(), options_.stream).All());
   for (const event::v1::Relation& relation : relations) {
     batcher.Restore(relation);
   }

@@ -11,6 +11,7 @@
 #include "common/base/strings.h"
 #include "common/records/missed_rows.h"
 #include "common/records/progress.h"
+#include "common/records/relations.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
 #include "replayer/target/whole_fill.h"
@@ -213,7 +214,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   }
   for (const auto& [id, definition] : batch.relations) {
     RETURN_IF_ERROR(CheckNewColumns(*session_, plan_, definition));
-    RETURN_IF_ERROR(stream_->StoreRelation(id, definition));
+    RETURN_IF_ERROR(records::Relations(*session_, options_.stream).Store(id, definition));
   }
   RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch));
   if (batch.chunk || continues) {
