@@ -14,6 +14,7 @@
 #include "common/records/copies.h"
 #include "common/records/missed_rows.h"
 #include "common/records/progress.h"
+#include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
 #include "operate/connect.h"
 #include "operate/workers.h"
@@ -219,10 +220,7 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
 }
 
 absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT count(*) FROM switchyard.quarantine WHERE stream = $1)",
-                                                       {facts->stream}));
-  facts->quarantined = row.i64(0, 0);
+  ASSIGN_OR_RETURN(facts->quarantined, records::QuarantineEntries(session, facts->stream).Count());
   records::Requests requests(session, facts->stream);
   ASSIGN_OR_RETURN(facts->open_requests, requests.CountOpen());
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kRecopy));

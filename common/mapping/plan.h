@@ -193,7 +193,7 @@ struct MappingPlan {
   std::string why_keyed;                   // one sentence, for plan
 };
 
-// The mapping as switchyard.quarantine.target names it: several may fill one table, each the rows
+// The mapping as an entry of the quarantine names it: several may fill one table, each the rows
 // it owns, under keys that are alike.
 std::string QuarantineTarget(const MappingPlan& mapping);
 

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/changes/relation_map.h"
+#include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "replayer/copy/derive_copy.h"
 #include "replayer/copy/held_copy.h"
@@ -244,11 +245,8 @@ absl::Status CopyLoader::Discard(uint32_t id) {
     if (plan_.mappings[m].source != index) continue;
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
     RETURN_IF_ERROR(ClearHeld(target_.session(), m));
-    RETURN_IF_ERROR(
-        target_.session()
-            .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                   {options_.stream, QuarantineTarget(plan_.mappings[m])})
-            .status());
+    RETURN_IF_ERROR(records::QuarantineEntries(target_.session(), options_.stream)
+                        .ForgetTarget(QuarantineTarget(plan_.mappings[m])));
   }
   for (const uint32_t leaf : LeavesBeside(id)) {
     progress_[leaf].done = false;

@@ -16,6 +16,7 @@
 #include "common/pg/error.h"
 #include "common/records/copies.h"
 #include "common/records/missed_rows.h"
+#include "common/records/quarantine_entries.h"
 #include "common/records/reach.h"
 #include "common/records/relations.h"
 #include "replayer/target/doubt.h"
@@ -398,11 +399,8 @@ absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
     if (job == jobs.end()) continue;
     RETURN_IF_ERROR(SwapTable(**job, mapping.write));
     // What waited there is in the table now, as the copy has it.
-    RETURN_IF_ERROR(target_.session()
-                        .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND "
-                               "target = $2 AND operation <> 'recompute'",
-                               {options_.stream, QuarantineTarget(mapping)})
-                        .status());
+    RETURN_IF_ERROR(records::QuarantineEntries(target_.session(), options_.stream)
+                        .ForgetRowsOf(QuarantineTarget(mapping)));
   }
   return absl::OkStatus();
 }

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_pieces.h"
@@ -44,7 +43,17 @@ absl::Status AsTooLarge(const absl::Status& stored, const MappingPlan& plan,
 
 // What a stage held, and what entries of the quarantine stand in it.
 std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
-std::string Entries(const SourcePlan& source) { return Temp("sy_entry" + source.stage.substr(8)); }
+std::string KeptEntries(const SourcePlan& source) {
+  return Temp("sy_entry" + source.stage.substr(8));
+}
+
+// What an entry keeps of a row in that table.
+records::StagedRowSql RowSql(const SourcePlan& source, std::string table) {
+  return {.table = std::move(table),
+          .old_key = OldKeyJson(source),
+          .new_key = NewKeyJson(source),
+          .image = ImageJson(source)};
+}
 
 }  // namespace
 
@@ -59,13 +68,10 @@ absl::Status Quarantine::Committed() {
 absl::Status Quarantine::Load() {
   active_.clear();
   entries_went_ = entries_came_ = clashed_ = false;
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      stage_.session().Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
-                             {options_.stream}));
-  for (int i = 0; i < rows.rows(); ++i) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> targets, entries().Targets());
+  for (const std::string& target : targets) {
     for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
-      if (QuarantineTarget(stage_.plan().mappings[m]) == rows.text(i, 0)) {
+      if (QuarantineTarget(stage_.plan().mappings[m]) == target) {
         active_.insert(static_cast<int>(m));
       }
     }
@@ -177,9 +183,7 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
   const SourcePlan& source = stage_.plan().sources[table.source];
   if (table.truncated) {
     RETURN_IF_ERROR(writer_.Clear(stage_.plan().mappings[mapping].write));
-    RETURN_IF_ERROR(
-        stage_.Run("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                   {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping])}));
+    RETURN_IF_ERROR(entries().ForgetTarget(TargetOf(mapping)));
   }
   RETURN_IF_ERROR(Keep(table.source, Hold(source)));
   std::vector<int64_t> folded;
@@ -215,77 +219,23 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
-  const std::string sql = absl::StrReplaceAll(R"(
-    INSERT INTO switchyard.quarantine AS q
-      (stream, target, scope, before, operation, image, lsn, sqlstate, error, detail)
-    SELECT $1, $2,
-           CASE WHEN sy__op = 'D' THEN {old_key} ELSE {new_key} END,
-           CASE WHEN sy__op <> 'I' THEN {old_key} END,
-           CASE sy__op WHEN 'I' THEN 'insert' WHEN 'D' THEN 'delete' ELSE 'update' END,
-           CASE WHEN sy__op <> 'D' THEN {image} END,
-           $3::pg_lsn, $4, $5, $6
-    FROM {hold} AS sy_s WHERE sy__ord = $7::int
-    ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
-                 (operation = 'delete')) DO UPDATE SET
-      operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
-      sqlstate = excluded.sqlstate, error = excluded.error, detail = excluded.detail,
-      events = q.events + 1, last_seen = clock_timestamp())",
-                                              {{"{old_key}", OldKeyJson(plan)},
-                                               {"{new_key}", NewKeyJson(plan)},
-                                               {"{image}", ImageJson(plan)},
-                                               {"{hold}", Hold(plan)}});
   const absl::Status stored =
-      stage_.session()
-          .Query(sql, {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]),
-                       lsn.ToString(), fields.sqlstate, fields.primary, fields.detail,
-                       std::to_string(refusal.number)})
-          .status();
+      entries().AddRow(TargetOf(mapping), RowSql(plan, Hold(plan)), refusal.number, lsn, fields);
   return AsTooLarge(stored, stage_.plan().mappings[mapping], refusal.error);
 }
 
 absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
   const SourcePlan& plan = stage_.plan().sources[source];
-  // A row that comes where an entry's row is still to be moved away is another one. Keys may go
-  // round among the entries, so each gets one of its own first. An insert that is deleted again
-  // leaves nothing to do.
-  const std::string fold = absl::StrReplaceAll(R"(
-    WITH folded AS (
-      UPDATE switchyard.quarantine q SET
-        scope = jsonb_build_object('sy__folded', q.id),
-        operation = CASE WHEN sy_s.sy__op = 'D' AND q.before IS NULL THEN 'nothing'
-                         WHEN sy_s.sy__op = 'D' THEN 'delete'
-                         WHEN q.operation = 'delete' THEN 'update'
-                         ELSE q.operation END,
-        image = CASE WHEN sy_s.sy__op <> 'D' THEN coalesce(q.image, '{}') || {image} END,
-        lsn = $3::pg_lsn, events = q.events + 1, last_seen = clock_timestamp()
-      FROM {stage} AS sy_s CROSS JOIN LATERAL (
-        SELECT CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END AS scope OFFSET 0
-      ) AS sy_j
-      WHERE q.stream = $1 AND q.target = $2 AND q.scope = sy_j.scope
-        AND jsonb_hash_extended(q.scope, 0) = jsonb_hash_extended(sy_j.scope, 0)
-        AND (sy_s.sy__op = 'I') = (q.operation = 'delete')
-      RETURNING q.id, q.operation, sy_s.sy__ord,
-                CASE WHEN sy_s.sy__op = 'D' THEN q.before ELSE {new_key} END AS scope),
-    gone AS (DELETE FROM {stage} t USING folded f WHERE t.sy__ord = f.sy__ord)
-    SELECT id, scope, operation = 'nothing' FROM folded ORDER BY id)",
-                                               {{"{old_key}", OldKeyJson(plan)},
-                                                {"{new_key}", NewKeyJson(plan)},
-                                                {"{image}", ImageJson(plan)},
-                                                {"{stage}", Temp(plan.stage)}});
-  const absl::StatusOr<pg::Result> folded = stage_.session().Query(
-      fold, {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]), lsn.ToString()});
+  const auto folded = entries().Fold(TargetOf(mapping), RowSql(plan, Temp(plan.stage)), lsn);
   RETURN_IF_ERROR(AsTooLarge(folded.status(), stage_.plan().mappings[mapping], folded.status()));
   std::vector<int64_t> ids;
-  for (int i = 0; i < folded->rows(); ++i) {
-    if (folded->boolean(i, 2)) {
-      RETURN_IF_ERROR(stage_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                                 {folded->str(i, 0)}));
+  for (const auto& entry : *folded) {
+    if (entry.nothing_left) {
+      RETURN_IF_ERROR(entries().Forget(entry.id));
       continue;
     }
-    RETURN_IF_ERROR(
-        stage_.Run("UPDATE switchyard.quarantine SET scope = $2::jsonb WHERE id = $1::bigint",
-                   {folded->str(i, 0), folded->str(i, 1)}));
-    ids.push_back(folded->i64(i, 0));
+    RETURN_IF_ERROR(entries().MoveTo(entry.id, entry.key));
+    ids.push_back(entry.id);
   }
   return ids;
 }
@@ -307,20 +257,16 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
     }
   }
   return InSavepoint([&] {
-    return stage_.Run(
-        absl::StrCat("INSERT INTO ", Temp(plan.stage),
-                     " SELECT CASE operation WHEN 'insert' THEN 'I' WHEN 'delete' THEN 'D' ELSE "
-                     "CASE WHEN before = scope THEN 'U' ELSE 'K' END END, $2::int, ",
-                     absent, ", ", absl::StrJoin(values, ", "),
-                     " FROM switchyard.quarantine WHERE id = $1::bigint"),
-        {std::to_string(id), std::to_string(number)});
+    return entries().Stage(
+        id, number,
+        {.stage = Temp(plan.stage), .absent = absent, .values = absl::StrJoin(values, ", ")});
   });
 }
 
 absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids, int source,
                                                  int mapping, bool counts, Feed feed) {
   if (ids.empty()) return 0;
-  const std::string entries = Entries(stage_.plan().sources[source]);
+  const std::string kept = KeptEntries(stage_.plan().sources[source]);
   stage_.UseStage(source);
   RETURN_IF_ERROR(
       stage_.session().Execute("DELETE FROM " + Temp(stage_.plan().sources[source].stage)));
@@ -333,25 +279,21 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   ASSIGN_OR_RETURN(const std::vector<Refusal> barred, TakeBarred(source, mapping));
   refusals.insert(refusals.end(), barred.begin(), barred.end());
   ASSIGN_OR_RETURN(const Numbers rows, Staged(source));
-  RETURN_IF_ERROR(Keep(source, entries));
+  RETURN_IF_ERROR(Keep(source, kept));
   RETURN_IF_ERROR(feed(true));
   if (counts) RETURN_IF_ERROR(NoteMissing(mapping));
-  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, entries, rows));
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, kept, rows));
   Numbers written = rows;
   for (const Refusal& refusal : refused) std::erase(written, refusal.number);
   CountMissing(source, mapping, written);
   refusals.insert(refusals.end(), refused.begin(), refused.end());
-  RETURN_IF_ERROR(Restore(source, entries, "true"));
+  RETURN_IF_ERROR(Restore(source, kept, "true"));
   RETURN_IF_ERROR(feed(false));
   std::set<int64_t> left;
   for (const Refusal& refusal : refusals) {
-    const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
     const int64_t id = ids[static_cast<size_t>(refusal.number)];
     left.insert(id);
-    RETURN_IF_ERROR(
-        stage_.Run("UPDATE switchyard.quarantine SET sqlstate = $2, error = $3, detail = $4 "
-                   "WHERE id = $1::bigint",
-                   {std::to_string(id), fields.sqlstate, fields.primary, fields.detail}));
+    RETURN_IF_ERROR(entries().Refuse(id, pg::StatusErrorFields(refusal.error)));
   }
   for (const int64_t id : ids) {
     if (!left.contains(id)) RETURN_IF_ERROR(Forget(id));
@@ -361,8 +303,7 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
 
 absl::Status Quarantine::Forget(int64_t id) {
   entries_went_ = true;
-  return stage_.Run("DELETE FROM switchyard.quarantine WHERE id = $1::bigint",
-                    {std::to_string(id)});
+  return entries().Forget(id);
 }
 
 absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids, int64_t first,
@@ -472,18 +413,12 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
   return refusals;
 }
 
-// Entries of the scopes whose number meets the condition, by the equality of the columns' types:
-// the same scope may come with another text.
-std::string Quarantine::EntriesOfScopes(int mapping, const std::string& condition) const {
+// The mapping's scopes whose number meets the condition.
+records::ScopesSql Quarantine::Scopes(int mapping, const std::string& condition) const {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
-  const std::string slice = Temp(plan.keyed.slice_table);
-  return absl::StrCat(
-      "(SELECT e.sy__id FROM (SELECT q.id AS sy__id, r.* FROM switchyard.quarantine q CROSS JOIN "
-      "LATERAL "
-      "jsonb_populate_record(NULL::",
-      slice, ", q.scope) AS r WHERE q.stream = $1 AND q.target = $2 OFFSET 0) AS e JOIN ", slice,
-      " AS s ON ", mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"), " WHERE ", condition,
-      ")");
+  return {.table = Temp(plan.keyed.slice_table),
+          .equal = mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"),
+          .condition = condition};
 }
 
 // Scopes that went through are no longer in quarantine.
@@ -493,13 +428,11 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
   // Scopes by the million, which no index knows.
   RETURN_IF_ERROR(stage_.session().Execute("SET LOCAL enable_hashjoin = on"));
   ASSIGN_OR_RETURN(
-      const pg::Result gone,
-      stage_.session().Query(
-          absl::StrCat("DELETE FROM switchyard.quarantine WHERE id IN ",
-                       EntriesOfScopes(mapping, absl::StrCat("s.sy__n NOT IN (",
-                                                             absl::StrJoin(failed, ", "), ")"))),
-          {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping])}));
-  entries_went_ |= gone.affected() > 0;
+      const bool went,
+      entries().ForgetScopes(
+          TargetOf(mapping),
+          Scopes(mapping, absl::StrCat("s.sy__n NOT IN (", absl::StrJoin(failed, ", "), ")"))));
+  entries_went_ |= went;
   return stage_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
@@ -510,17 +443,11 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
   active_.insert(mapping);
   entries_came_ = true;
   clashed_ |= IsClash(refusal.error);
-  ASSIGN_OR_RETURN(
-      const pg::Result known,
-      stage_.session().Query(
-          absl::StrCat("UPDATE switchyard.quarantine SET lsn = greatest(lsn, $3::pg_lsn), "
-                       "sqlstate = $4, error = $5, detail = $6, "
-                       "events = events + (lsn < $3::pg_lsn)::int, last_seen = clock_timestamp() "
-                       "WHERE id IN ",
-                       EntriesOfScopes(mapping, absl::StrCat("s.sy__n = ", refusal.number))),
-          {options_.stream, QuarantineTarget(plan), lsn.ToString(), fields.sqlstate, fields.primary,
-           fields.detail}));
-  if (known.affected() > 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool known,
+                   entries().RefuseScopes(
+                       TargetOf(mapping),
+                       Scopes(mapping, absl::StrCat("s.sy__n = ", refusal.number)), lsn, fields));
+  if (known) return absl::OkStatus();
   LogError("replayer", "scope put in quarantine",
            {{"stream", options_.stream},
             {"table", plan.display},
@@ -529,43 +456,26 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
   ASSIGN_OR_RETURN(const pg::Result scope,
                    stage_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
-  return stage_.session()
-      .Query(
-          "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, "
-          "error, detail) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6, $7)",
-          {options_.stream, QuarantineTarget(plan), scope.str(0, 0), lsn.ToString(),
-           fields.sqlstate, fields.primary, fields.detail})
-      .status();
+  return entries().AddScope(TargetOf(mapping), scope.str(0, 0), lsn, fields);
 }
 
 absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
-  std::vector<std::string> values;
+  std::vector<std::string> columns;
   for (const std::string& column : plan.keyed.scope_columns) {
-    // The touched table's own column types take the text back.
-    values.push_back(absl::StrCat("(r).", QuoteIdentifier(column)));
+    columns.push_back(QuoteIdentifier(column));
   }
-  return stage_.session()
-      .Query(absl::StrCat("INSERT INTO ", Temp(plan.keyed.touched_table), " SELECT ",
-                          absl::StrJoin(values, ", "), " FROM (SELECT jsonb_populate_record(NULL::",
-                          Temp(plan.keyed.touched_table),
-                          ", scope) AS r FROM switchyard.quarantine WHERE id = $1::bigint) AS q"),
-             {std::to_string(id)})
-      .status();
+  return entries().Touch(id, Temp(plan.keyed.touched_table), columns);
 }
 
 absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mapping) {
-  ASSIGN_OR_RETURN(
-      const pg::Result rows,
-      stage_.session().Query(
-          "SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND "
-          "($3::bigint = 0 OR id = $3::bigint OR ($3::bigint = -1 AND "
-          "sqlstate IN ('23505', '23P01'))) ORDER BY id LIMIT $4::bigint",
-          {options_.stream, QuarantineTarget(stage_.plan().mappings[mapping]), std::to_string(id),
-           id == kClashes && !clashed_ ? pg::Param(std::to_string(kClashesAtOnce)) : pg::Param()}));
-  std::vector<int64_t> ids;
-  for (int i = 0; i < rows.rows(); ++i) ids.push_back(rows.i64(i, 0));
-  return ids;
+  const std::string target = TargetOf(mapping);
+  if (id == 0) return entries().IdsOf(target);
+  if (id == kClashes) {
+    return entries().ClashesOf(target, clashed_ ? std::nullopt : std::optional(kClashesAtOnce));
+  }
+  ASSIGN_OR_RETURN(const bool there, entries().Has(id, target));
+  return there ? std::vector<int64_t>{id} : std::vector<int64_t>();
 }
 
 absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mapping, Feed feed) {
@@ -593,27 +503,19 @@ absl::Status Quarantine::CheckBound() {
 }
 
 absl::Status Quarantine::CheckCount(int64_t entries_max) {
-  ASSIGN_OR_RETURN(
-      const pg::Result count,
-      stage_.session().Query("SELECT count(*), count(*) FILTER (WHERE sqlstate NOT IN ('23503', "
-                             "'23505', '23P01')) FROM switchyard.quarantine WHERE stream = $1",
-                             {options_.stream}));
-  const bool fits = copying_ ? count.i64(0, 1) <= entries_max &&
-                                   count.i64(0, 0) <= kWaitingMax * options_.entries_max
-                             : count.i64(0, 0) <= entries_max;
+  ASSIGN_OR_RETURN(const auto count, entries().CountByFault());
+  const bool fits =
+      copying_ ? count.own_fault <= entries_max && count.all <= kWaitingMax * options_.entries_max
+               : count.all <= entries_max;
   if (fits) return absl::OkStatus();
   // None of this transaction's stay: what they are has to be said here.
-  ASSIGN_OR_RETURN(
-      const pg::Result most,
-      stage_.session().Query("SELECT target, sqlstate, count(*) FROM switchyard.quarantine "
-                             "WHERE stream = $1 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 1",
-                             {options_.stream}));
+  ASSIGN_OR_RETURN(const auto most, entries().MostFrequent());
   return absl::FailedPreconditionError(absl::StrFormat(
       "%d rows would be in quarantine, the limit is %d (replay.quarantine_max), %d of them refused "
       "by %s with SQLSTATE %s: the mapping is wrong rather than the rows; next: mend the mapping "
       "and run: switchyard resume FILE. To see them first, raise replay.quarantine_max, start "
       "replay again and run: switchyard quarantine FILE list",
-      count.i64(0, 0), options_.entries_max, most.i64(0, 2), most.str(0, 0), most.str(0, 1)));
+      count.all, options_.entries_max, most.entries, most.target, most.sqlstate));
 }
 
 }  // namespace switchyard::replayer

@@ -1,5 +1,5 @@
-// Rows the target refuses: found by bisection, kept in switchyard.quarantine with their newest
-// state, tried again at every later change of the same row and on request.
+// Rows the target refuses: found by bisection, kept with their newest state
+// (records/quarantine_entries.h), tried again at every later change of the same row and on request.
 //
 // All methods run inside the caller's transaction, with everything staged (no direct inserts).
 // Thread-compatible.
@@ -13,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/records/quarantine_entries.h"
 #include "replayer/write/refusals.h"
 #include "replayer/write/table_writer.h"
 
@@ -86,6 +87,11 @@ class Quarantine {
       absl::FunctionRef<absl::Status(int mapping, bool before)> feed);
 
  private:
+  records::QuarantineEntries entries() { return {stage_.session(), options_.stream}; }
+  std::string TargetOf(int mapping) const {
+    return QuarantineTarget(stage_.plan().mappings[mapping]);
+  }
+
   // What `body` gives; whatever it did is undone.
   absl::Status Undone(absl::FunctionRef<absl::Status()> body);
 
@@ -100,7 +106,7 @@ class Quarantine {
                                                  const Numbers& rows);
   absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
   absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(int mapping, TableWriter::Readers readers);
-  std::string EntriesOfScopes(int mapping, const std::string& condition) const;
+  records::ScopesSql Scopes(int mapping, const std::string& condition) const;
   absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
   absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
 

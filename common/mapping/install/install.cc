@@ -12,6 +12,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/mark.h"
+#include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
 #include "common/records/target_sql.h"
 
@@ -147,18 +148,11 @@ absl::Status ForgetRequests(pg::Session& session, const std::string& stream, con
 
 // What a mapping that is no longer there owned waits for nobody: its tables are made again.
 absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, const Plan& plan) {
-  ASSIGN_OR_RETURN(
-      const pg::Result targets,
-      session.Query("SELECT DISTINCT target FROM switchyard.quarantine WHERE stream = $1",
-                    {stream}));
-  for (int i = 0; i < targets.rows(); ++i) {
-    const std::string target = targets.str(i, 0);
+  records::QuarantineEntries entries(session, stream);
+  ASSIGN_OR_RETURN(const std::vector<std::string> targets, entries.Targets());
+  for (const std::string& target : targets) {
     if (std::ranges::count(plan.mappings, target, &QuarantineTarget) > 0) continue;
-    RETURN_IF_ERROR(
-        session
-            .Query("DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2",
-                   {stream, target})
-            .status());
+    RETURN_IF_ERROR(entries.ForgetTarget(target));
   }
   return ForgetRequests(session, stream, plan);
 }

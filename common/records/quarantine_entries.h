@@ -1,0 +1,153 @@
+// Rows and scopes that a target refused, and wait: switchyard.quarantine. One entry for each row
+// (by its key) or scope of what `target` names (mapping::QuarantineTarget), in its newest state.
+//
+//   none --AddRow, AddScope--> waits --Forget, Forget...--> none
+//   waits --AddRow, Fold--> waits, with a newer change of the row   (insert, then delete: none)
+//   waits --Refuse, RefuseScope--> waits, with what refused it this time
+//
+// What an entry keeps of a row is computed where the row stands, in a stage, by SQL of the
+// caller's. Within the caller's transaction, all of it that writes. Thread safety: as the session,
+// which must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/lsn.h"
+#include "common/base/status.h"
+#include "common/pg/error.h"
+#include "common/pg/rows.h"
+
+namespace switchyard::records {
+
+// What is to be done once the target takes it.
+enum class EntryOperation { kInsert, kUpdate, kDelete, kRecompute };
+std::string ToString(EntryOperation operation);
+
+struct QuarantineEntry {
+  int64_t id = 0;
+  std::string target;
+  std::string scope;  // JSON: the row's key, or the scope
+  EntryOperation operation = EntryOperation::kRecompute;
+  std::string lsn;  // of the newest change
+  std::string sqlstate;
+  std::string error;
+  int64_t events = 0;
+  absl::Time first_seen;
+  absl::Time last_seen;
+  std::string image;  // JSON, as are both of these; empty: there is none
+  std::string before;
+  std::string detail;
+};
+
+// Of one row of a stage, known as sy_s.
+struct StagedRowSql {
+  std::string table;    // which holds the row: the stage, or what was kept of it
+  std::string old_key;  // jsonb each
+  std::string new_key;
+  std::string image;
+};
+
+// How an entry of a row gets back to a stage: expressions over the columns of the entry.
+struct EntryRowSql {
+  std::string stage;
+  std::string absent;  // which values were not sent
+  std::string values;
+};
+
+// Numbered scopes, in a table of the columns of a scope and sy__n.
+struct ScopesSql {
+  std::string table;
+  std::string equal;      // of the scopes e and s
+  std::string condition;  // on s: which scopes are meant
+};
+
+class QuarantineEntries {
+ public:
+  QuarantineEntries(pg::Sql sql, std::string stream)
+      : sql_(std::move(sql)), stream_(std::move(stream)) {}
+
+  // --- what there is
+
+  absl::StatusOr<int64_t> Count();
+  struct Counts {
+    int64_t all = 0;
+    int64_t own_fault = 0;  // refused for what they are, not for another row that is there, or not
+  };
+  absl::StatusOr<Counts> CountByFault();
+  struct Frequent {
+    std::string target;
+    std::string sqlstate;
+    int64_t entries = 0;
+  };
+  // What refuses most. There are entries.
+  absl::StatusOr<Frequent> MostFrequent();
+  // Those that have entries.
+  absl::StatusOr<std::vector<std::string>> Targets();
+  absl::StatusOr<std::vector<int64_t>> IdsOf(const std::string& target);
+  // Those that another row stood in the way of, when they were tried last.
+  absl::StatusOr<std::vector<int64_t>> ClashesOf(const std::string& target,
+                                                 std::optional<int64_t> limit);
+  // Whether the entry is there, and of that target.
+  absl::StatusOr<bool> Has(int64_t id);
+  absl::StatusOr<bool> Has(int64_t id, const std::string& target);
+  struct Page {
+    int64_t total = 0;
+    std::vector<QuarantineEntry> entries;  // without image, before and detail
+  };
+  absl::StatusOr<Page> List(int64_t limit);
+  absl::StatusOr<std::optional<QuarantineEntry>> Find(int64_t id);
+
+  // --- rows
+
+  // The row of that number was refused. An entry of its key takes it in.
+  absl::Status AddRow(const std::string& target, const StagedRowSql& row, int64_t number, Lsn lsn,
+                      const pg::ErrorFields& error);
+  struct Folded {
+    int64_t id = 0;
+    std::string key;  // JSON: that of the row now
+    bool nothing_left = false;
+  };
+  // Changes of rows that wait, out of the stage into their entries, which have no key from then on:
+  // keys may go round among them. Each is to get its own (MoveTo), or to be forgotten.
+  absl::StatusOr<std::vector<Folded>> Fold(const std::string& target, const StagedRowSql& row,
+                                           Lsn lsn);
+  absl::Status MoveTo(int64_t id, const std::string& key);
+  // Into the stage, under that number.
+  absl::Status Stage(int64_t id, int64_t number, const EntryRowSql& row);
+  // It was refused again.
+  absl::Status Refuse(int64_t id, const pg::ErrorFields& error);
+
+  // --- scopes
+
+  // `scope` is JSON.
+  absl::Status AddScope(const std::string& target, const std::string& scope, Lsn lsn,
+                        const pg::ErrorFields& error);
+  // Those scopes were refused again; whether any had an entry.
+  absl::StatusOr<bool> RefuseScopes(const std::string& target, const ScopesSql& scopes, Lsn lsn,
+                                    const pg::ErrorFields& error);
+  // Those scopes went through; whether any had an entry.
+  absl::StatusOr<bool> ForgetScopes(const std::string& target, const ScopesSql& scopes);
+  // The scope of an entry, into a table of these columns (quoted).
+  absl::Status Touch(int64_t id, const std::string& table, const std::vector<std::string>& columns);
+
+  // --- no entries any more
+
+  absl::Status Forget(int64_t id);
+  absl::Status ForgetTarget(const std::string& target);
+  // But for scopes.
+  absl::Status ForgetRowsOf(const std::string& target);
+  absl::Status ForgetAll();
+
+ private:
+  std::string EntriesOf(const ScopesSql& scopes) const;
+
+  const pg::Sql sql_;
+  const std::string stream_;
+};
+
+}  // namespace switchyard::records
