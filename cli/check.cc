@@ -8,10 +8,10 @@
 
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
-#include "operate/check_databases.h"
-#include "operate/check_log.h"
+#include "operate/check/databases.h"
+#include "operate/check/log.h"
 #include "operate/report/check_report.h"
-#include "operate/setup_sql.h"
+#include "operate/setup/setup_sql.h"
 
 namespace switchyard::cli {
 namespace {

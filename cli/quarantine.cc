@@ -13,7 +13,7 @@
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
-#include "operate/quarantine.h"
+#include "operate/mend/quarantine.h"
 #include "operate/report/quarantine_report.h"
 
 namespace switchyard::cli {

@@ -19,7 +19,7 @@
 #include "operate/connect.h"
 #include "operate/log_options.h"
 #include "operate/mapping_plan.h"
-#include "operate/recopy_request.h"
+#include "operate/mend/recopy_request.h"
 #include "operate/request.h"
 #include "replayer/copy/begin_anew.h"
 

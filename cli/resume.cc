@@ -17,7 +17,7 @@
 #include "common/mapping/plan_change.h"
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
-#include "operate/recopy_request.h"
+#include "operate/mend/recopy_request.h"
 #include "operate/request.h"
 #include "replayer/target/pg_target.h"
 

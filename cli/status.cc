@@ -13,7 +13,7 @@
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
 #include "operate/report/status.h"
-#include "operate/status_gather.h"
+#include "operate/status/gather.h"
 
 namespace switchyard::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
-#include "operate/teardown.h"
+#include "operate/setup/teardown.h"
 
 namespace switchyard::cli {
 namespace {

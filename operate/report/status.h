@@ -1,5 +1,5 @@
 // What `status` shows, as data: what both databases and the log said, what follows from it, and two
-// ways to show it. Pure; the asking is in cli/status_gather.
+// ways to show it. Pure; the asking is in operate/status.
 //
 //   StreamFacts facts = ...;                          // as read from OLD and NEW
 //   StatusReport report = {.streams = {Assess(facts, previous)}};

@@ -1,4 +1,4 @@
-#include "operate/status_gather.h"
+#include "operate/status/gather.h"
 
 #include <algorithm>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "operate/recopy_request.h"
+#include "operate/mend/recopy_request.h"
 
 #include "capture/capture.h"
 #include "common/base/strings.h"

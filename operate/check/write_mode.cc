@@ -1,4 +1,4 @@
-#include "operate/check_write_mode.h"
+#include "operate/check/write_mode.h"
 
 #include <algorithm>
 #include <string>

@@ -18,9 +18,9 @@
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"
-#include "operate/log_look.h"
 #include "operate/report/status.h"
-#include "operate/suspects.h"
+#include "operate/status/log_look.h"
+#include "operate/status/suspects.h"
 
 namespace switchyard::operate {
 

@@ -1,4 +1,4 @@
-#include "operate/quarantine.h"
+#include "operate/mend/quarantine.h"
 
 #include <memory>
 

@@ -1,4 +1,4 @@
-#include "operate/log_look.h"
+#include "operate/status/log_look.h"
 
 #include <filesystem>
 #include <string>

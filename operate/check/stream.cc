@@ -1,4 +1,4 @@
-#include "operate/check_stream.h"
+#include "operate/check/stream.h"
 
 #include <string>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "operate/teardown.h"
+#include "operate/setup/teardown.h"
 
 #include <algorithm>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "operate/check_databases.h"
+#include "operate/check/databases.h"
 
 #include <algorithm>
 #include <memory>
@@ -17,8 +17,8 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/error.h"
 #include "common/pg/session.h"
-#include "operate/check_stream.h"
-#include "operate/check_write_mode.h"
+#include "operate/check/stream.h"
+#include "operate/check/write_mode.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 

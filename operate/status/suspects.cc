@@ -1,4 +1,4 @@
-#include "operate/suspects.h"
+#include "operate/status/suspects.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "operate/check_log.h"
+#include "operate/check/log.h"
 
 #include <filesystem>
 #include <memory>

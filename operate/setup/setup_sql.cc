@@ -1,4 +1,4 @@
-#include "operate/setup_sql.h"
+#include "operate/setup/setup_sql.h"
 
 #include <memory>
 #include <string>
