@@ -1,32 +1,18 @@
 #include "cli/recopy.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "capture/capture.h"
-#include "capture/log_coverage.h"
-#include "capture/source_setup.h"
-#include "capture/source_state.h"
 #include "common/base/strings.h"
-#include "common/mapping/install/prepare.h"
+#include "common/spec/migration_file.h"
 #include "common/spec/values.h"
-#include "operate/connect.h"
-#include "operate/log_options.h"
-#include "operate/mapping_plan.h"
-#include "operate/mend/recopy_request.h"
-#include "operate/request.h"
-#include "replayer/copy/begin_anew.h"
+#include "operate/mend/recopy.h"
+#include "operate/report/recopy_report.h"
 
 namespace switchyard::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct RecopyOptions {
   std::string path;
@@ -35,211 +21,25 @@ struct RecopyOptions {
   std::string wait;
 };
 
-void Say(const Context& context, const Json& object, const std::string& text) {
-  context.out << (context.json ? object.dump(2) : text) << "\n";
-}
-
-bool IsNamed(const spec::TableName& name, std::string_view schema, std::string_view table) {
-  return name.name == table && (name.schema.empty() || name.schema == schema);
-}
-
-// What somebody may have meant who names no table that is copied: a partition, or a table of NEW.
-std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& catalog,
-                     const spec::TableName& name) {
-  for (const catalog::Table& table : catalog.tables) {
-    const catalog::Table* root = catalog.FindOid(table.root_oid);
-    if (root == nullptr || root == &table || !IsNamed(name, table.schema, table.name)) continue;
-    return absl::StrFormat("%s is a partition of %s; next: switchyard recopy FILE %s",
-                           table.Display(), root->Display(), root->Display());
-  }
-  for (const spec::Mapping& mapping : file.forward.mappings) {
-    if (!IsNamed(name, mapping.target.schema, mapping.target.name)) continue;
-    std::vector<std::string> sources;
-    if (mapping.copy.has_value()) sources.push_back(mapping.copy->ToString());
-    for (const spec::FromRule& rule : mapping.from) {
-      if (rule.table.schema.empty()) sources.push_back(rule.table.ToString());  // else NEW's
-    }
-    if (sources.empty()) continue;
-    return absl::StrFormat(
-        "%s is a table of NEW, made of %s; copy what it is made of, as in: switchyard recopy FILE "
-        "%s",
-        mapping.target.ToString(), absl::StrJoin(sources, ", "), sources[0]);
-  }
-  return "";
-}
-
-absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
-                                                const catalog::Catalog& catalog,
-                                                const std::string& written) {
-  const std::optional<spec::TableName> name = spec::ParseTableName(written);
-  if (!name.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", written, "\" is no table name; it must be like public.users"));
-  }
-  std::vector<std::string> known;
-  const catalog::Table* found = nullptr;
-  for (const catalog::Table& table : catalog.tables) {
-    if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
-    known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
-    known.push_back(spec::TableName{.name = table.name}.ToString());
-    if (!IsNamed(*name, table.schema, table.name)) continue;
-    if (found != nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s may be %s or %s: write it with its schema", written, found->Display(),
-                          table.Display()));
-    }
-    found = &table;
-  }
-  if (found != nullptr) return found;
-  for (const spec::TableName& name : catalog.missing) {
-    if (written != name.ToString() && written != name.name) continue;
-    return absl::FailedPreconditionError(absl::StrCat("OLD has no table ", written, " (any more)"));
-  }
-  if (const std::string other = WhatItIs(file, catalog, *name); !other.empty()) {
-    return absl::InvalidArgumentError(other);
-  }
-  const std::string nearest = NearestWord(written, known);
-  return absl::InvalidArgumentError(
-      absl::StrCat("no mapping reads a table ", written, " of OLD",
-                   nearest.empty() ? "" : "; did you mean " + nearest + "?"));
-}
-
-// A copy of it would wait for ever: the installed mapping reads the table that had its name.
-absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& stream,
-                                const catalog::Table& table) {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      new_session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
-  if (row.rows() == 0 || row.text(0, 0).empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const catalog::Catalog installed, catalog::CatalogFromJson(row.text(0, 0)));
-  for (const catalog::Table& known : installed.tables) {
-    if (known.schema != table.schema || known.name != table.name) continue;
-    if (known.oid == table.oid) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s of OLD is another table than the one that is mapped: it was made again, or took its "
-        "name; next: run, as OLD's owner, what `switchyard check FILE --print-setup` prints, end "
-        "replay and start capture again, run: switchyard resume FILE, then start replay",
-        table.Display()));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ExitCode> RecopyTable(const spec::MigrationFile& file, const RecopyOptions& options,
                                      const Context& context) {
-  std::optional<absl::Duration> wait;
+  operate::RecopyOptions asked = {.table = options.table};
   if (!options.wait.empty()) {
-    wait = spec::ParseDurationText(options.wait);
-    if (!wait.has_value()) {
+    asked.wait = spec::ParseDurationText(options.wait);
+    if (!asked.wait.has_value()) {
       return absl::InvalidArgumentError(
           absl::StrCat("--wait is \"", options.wait, "\"; it must be a time, as in 10m"));
     }
   }
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const std::string& stream = names.stream;
-  ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
-  ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*control, stream));
-  ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *old_session));
-  ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(file, catalog, options.table));
-  RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
-  ASSIGN_OR_RETURN(const int64_t request,
-                   operate::RequestRecopy(*old_session, *new_session, names,
-                                          {.schema = table->schema, .name = table->name}));
-  Json object = {{"stream", stream}, {"request", request}, {"table", table->Display()}};
-  if (!wait.has_value()) {
-    Say(context, object,
-        absl::StrFormat(
-            "%s: a copy of %s is asked for (request %d). The live rows stay until it is "
-            "swapped in; follow it with: switchyard status FILE --watch",
-            stream, table->Display(), request));
-    return ExitCode::kDone;
-  }
-  records::Requests requests(*control, stream);
-  ASSIGN_OR_RETURN(const std::string answer,
-                   operate::AwaitAnswer(requests, request, *wait, context.cancel));
-  object["answer"] = answer;
-  Say(context, object, absl::StrCat(stream, ": ", table->Display(), " ", answer));
+  ASSIGN_OR_RETURN(const operate::RecopyReport report,
+                   operate::Recopy(file, asked, context.cancel));
+  context.out << (context.json ? RecopyJson(report) : RecopyText(report));
   return ExitCode::kDone;
 }
 
-// As when OLD was restored from a backup of before it.
-absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
-  ASSIGN_OR_RETURN(
-      const pg::Result there,
-      old_session.Query("SELECT to_regclass('switchyard.capture_stream') IS NOT NULL"));
-  if (there.boolean(0, 0)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "OLD has no tables of Switchyard; next: run, as OLD's owner, what `switchyard check FILE "
-      "--print-setup` prints, then run this again");
-}
-
-// The slot goes to nobody while what it stands for is being forgotten.
-absl::Status RefuseRunningCapture(pg::Session& old_session, const capture::StreamNames& names) {
-  ASSIGN_OR_RETURN(const pg::Result slot,
-                   old_session.Query("SELECT active_pid FROM pg_replication_slots WHERE slot_name "
-                                     "= $1 AND active",
-                                     {names.slot}));
-  if (slot.rows() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("capture still streams from slot %s (backend %s of OLD): end it first, with "
-                      "every standby, then run this again",
-                      names.slot, slot.text(0, 0)));
-}
-
-absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& topic) {
-  const absl::StatusOr<eventlog::TopicInfo> info = log.Describe(topic);
-  if (absl::IsNotFound(info.status())) return 0;  // it will be made
-  RETURN_IF_ERROR(info.status());
-  return info->next;
-}
-
-// One that nobody has written with: what a capture that was thought dead still writes is older.
-absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
-                                     eventlog::EventLog& log, const capture::StreamNames& names,
-                                     const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, names.stream));
-  ASSIGN_OR_RETURN(
-      const pg::Result applied,
-      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {names.stream}));
-  uint64_t epoch = static_cast<uint64_t>(applied.i64(0, 0));
-  if (begun.has_value()) epoch = std::max(epoch, begun->epoch);
-  const auto coverage = capture::FindLogCoverage(log, capture::ChangeTopic(names), cancel);
-  if (!coverage.ok() && !absl::IsNotFound(coverage.status())) return coverage.status();
-  if (coverage.ok()) epoch = std::max(epoch, coverage->epoch);
-  return epoch + 1;
-}
-
 absl::StatusOr<ExitCode> RecopyAll(const spec::MigrationFile& file, const Context& context) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const mapping::StreamRole role = mapping::ForwardRole(file);
-  ASSIGN_OR_RETURN(const auto old_session, operate::ConnectTo(file.old_db, "old", context.cancel));
-  ASSIGN_OR_RETURN(const auto new_session, operate::ConnectTo(file.new_db, "new", context.cancel));
-  ASSIGN_OR_RETURN(const auto control, operate::ConnectControl(file.new_db, "new", context.cancel));
-  RETURN_IF_ERROR(operate::RequireStream(*control, names.stream));
-  RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
-  RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
-  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
-                   mapping::CompileMapping(file, role, context.cancel));
-  ASSIGN_OR_RETURN(const auto log, operate::OpenLog(file, context.cancel));
-  replayer::TopicEnds ends;
-  ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
-  ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));
-  ASSIGN_OR_RETURN(ends.epoch,
-                   UnusedEpoch(*old_session, *new_session, *log, names, context.cancel));
-  ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
-  const absl::Status emptied = replayer::BeginAnew({.dsn = dsn, .stream = names.stream},
-                                                   compiled.plan, ends, context.cancel);
-  if (absl::IsAlreadyExists(emptied)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
-  }
-  RETURN_IF_ERROR(Annotate(emptied, "new"));
-  RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
-  Say(context, {{"stream", names.stream}, {"tables", compiled.plan.sources.size()}},
-      absl::StrFormat("%s: NEW's mapped tables are emptied and everything is forgotten. The next "
-                      "start makes a new slot and copies %d tables: switchyard run FILE",
-                      names.stream, compiled.plan.sources.size()));
+  ASSIGN_OR_RETURN(const operate::RecopyAllReport report, operate::RecopyAll(file, context.cancel));
+  context.out << (context.json ? RecopyAllJson(report) : RecopyAllText(report));
   return ExitCode::kDone;
 }
 

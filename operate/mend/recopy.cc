@@ -1,0 +1,210 @@
+#include "operate/mend/recopy.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "capture/capture.h"
+#include "capture/log_coverage.h"
+#include "capture/source_setup.h"
+#include "capture/source_state.h"
+#include "common/base/strings.h"
+#include "common/mapping/install/prepare.h"
+#include "common/spec/values.h"
+#include "operate/connect.h"
+#include "operate/log_options.h"
+#include "operate/mapping_plan.h"
+#include "operate/mend/recopy_request.h"
+#include "operate/request.h"
+#include "replayer/copy/begin_anew.h"
+
+namespace switchyard::operate {
+namespace {
+
+bool IsNamed(const spec::TableName& name, std::string_view schema, std::string_view table) {
+  return name.name == table && (name.schema.empty() || name.schema == schema);
+}
+
+// What somebody may have meant who names no table that is copied: a partition, or a table of NEW.
+std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& catalog,
+                     const spec::TableName& name) {
+  for (const catalog::Table& table : catalog.tables) {
+    const catalog::Table* root = catalog.FindOid(table.root_oid);
+    if (root == nullptr || root == &table || !IsNamed(name, table.schema, table.name)) continue;
+    return absl::StrFormat("%s is a partition of %s; next: switchyard recopy FILE %s",
+                           table.Display(), root->Display(), root->Display());
+  }
+  for (const spec::Mapping& mapping : file.forward.mappings) {
+    if (!IsNamed(name, mapping.target.schema, mapping.target.name)) continue;
+    std::vector<std::string> sources;
+    if (mapping.copy.has_value()) sources.push_back(mapping.copy->ToString());
+    for (const spec::FromRule& rule : mapping.from) {
+      if (rule.table.schema.empty()) sources.push_back(rule.table.ToString());  // else NEW's
+    }
+    if (sources.empty()) continue;
+    return absl::StrFormat(
+        "%s is a table of NEW, made of %s; copy what it is made of, as in: switchyard recopy FILE "
+        "%s",
+        mapping.target.ToString(), absl::StrJoin(sources, ", "), sources[0]);
+  }
+  return "";
+}
+
+absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
+                                                const catalog::Catalog& catalog,
+                                                const std::string& written) {
+  const std::optional<spec::TableName> name = spec::ParseTableName(written);
+  if (!name.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", written, "\" is no table name; it must be like public.users"));
+  }
+  std::vector<std::string> known;
+  const catalog::Table* found = nullptr;
+  for (const catalog::Table& table : catalog.tables) {
+    if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
+    known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
+    known.push_back(spec::TableName{.name = table.name}.ToString());
+    if (!IsNamed(*name, table.schema, table.name)) continue;
+    if (found != nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s may be %s or %s: write it with its schema", written, found->Display(),
+                          table.Display()));
+    }
+    found = &table;
+  }
+  if (found != nullptr) return found;
+  for (const spec::TableName& name : catalog.missing) {
+    if (written != name.ToString() && written != name.name) continue;
+    return absl::FailedPreconditionError(absl::StrCat("OLD has no table ", written, " (any more)"));
+  }
+  if (const std::string other = WhatItIs(file, catalog, *name); !other.empty()) {
+    return absl::InvalidArgumentError(other);
+  }
+  const std::string nearest = NearestWord(written, known);
+  return absl::InvalidArgumentError(
+      absl::StrCat("no mapping reads a table ", written, " of OLD",
+                   nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
+// A copy of it would wait for ever: the installed mapping reads the table that had its name.
+absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& stream,
+                                const catalog::Table& table) {
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      new_session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
+  if (row.rows() == 0 || row.text(0, 0).empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const catalog::Catalog installed, catalog::CatalogFromJson(row.text(0, 0)));
+  for (const catalog::Table& known : installed.tables) {
+    if (known.schema != table.schema || known.name != table.name) continue;
+    if (known.oid == table.oid) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s of OLD is another table than the one that is mapped: it was made again, or took its "
+        "name; next: run, as OLD's owner, what `switchyard check FILE --print-setup` prints, end "
+        "replay and start capture again, run: switchyard resume FILE, then start replay",
+        table.Display()));
+  }
+  return absl::OkStatus();
+}
+
+// As when OLD was restored from a backup of before it.
+absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
+  ASSIGN_OR_RETURN(
+      const pg::Result there,
+      old_session.Query("SELECT to_regclass('switchyard.capture_stream') IS NOT NULL"));
+  if (there.boolean(0, 0)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "OLD has no tables of Switchyard; next: run, as OLD's owner, what `switchyard check FILE "
+      "--print-setup` prints, then run this again");
+}
+
+// The slot goes to nobody while what it stands for is being forgotten.
+absl::Status RefuseRunningCapture(pg::Session& old_session, const capture::StreamNames& names) {
+  ASSIGN_OR_RETURN(const pg::Result slot,
+                   old_session.Query("SELECT active_pid FROM pg_replication_slots WHERE slot_name "
+                                     "= $1 AND active",
+                                     {names.slot}));
+  if (slot.rows() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("capture still streams from slot %s (backend %s of OLD): end it first, with "
+                      "every standby, then run this again",
+                      names.slot, slot.text(0, 0)));
+}
+
+absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& topic) {
+  const absl::StatusOr<eventlog::TopicInfo> info = log.Describe(topic);
+  if (absl::IsNotFound(info.status())) return 0;  // it will be made
+  RETURN_IF_ERROR(info.status());
+  return info->next;
+}
+
+// One that nobody has written with: what a capture that was thought dead still writes is older.
+absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
+                                     eventlog::EventLog& log, const capture::StreamNames& names,
+                                     const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, names.stream));
+  ASSIGN_OR_RETURN(
+      const pg::Result applied,
+      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {names.stream}));
+  uint64_t epoch = static_cast<uint64_t>(applied.i64(0, 0));
+  if (begun.has_value()) epoch = std::max(epoch, begun->epoch);
+  const auto coverage = capture::FindLogCoverage(log, capture::ChangeTopic(names), cancel);
+  if (!coverage.ok() && !absl::IsNotFound(coverage.status())) return coverage.status();
+  if (coverage.ok()) epoch = std::max(epoch, coverage->epoch);
+  return epoch + 1;
+}
+
+}  // namespace
+
+absl::StatusOr<RecopyReport> Recopy(const spec::MigrationFile& file, const RecopyOptions& options,
+                                    const Cancel& cancel) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const std::string& stream = names.stream;
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
+  ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
+  RETURN_IF_ERROR(RequireStream(*control, stream));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *old_session));
+  ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(file, catalog, options.table));
+  RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
+  ASSIGN_OR_RETURN(const int64_t request,
+                   RequestRecopy(*old_session, *new_session, names,
+                                 {.schema = table->schema, .name = table->name}));
+  RecopyReport report = {.stream = stream, .table = table->Display(), .request = request};
+  if (!options.wait.has_value()) return report;
+  records::Requests requests(*control, stream);
+  ASSIGN_OR_RETURN(report.answer, AwaitAnswer(requests, request, *options.wait, cancel));
+  return report;
+}
+
+absl::StatusOr<RecopyAllReport> RecopyAll(const spec::MigrationFile& file, const Cancel& cancel) {
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const mapping::StreamRole role = mapping::ForwardRole(file);
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
+  ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
+  RETURN_IF_ERROR(RequireStream(*control, names.stream));
+  RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
+  RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
+  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
+                   mapping::CompileMapping(file, role, cancel));
+  ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
+  replayer::TopicEnds ends;
+  ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
+  ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));
+  ASSIGN_OR_RETURN(ends.epoch, UnusedEpoch(*old_session, *new_session, *log, names, cancel));
+  ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
+  const absl::Status emptied =
+      replayer::BeginAnew({.dsn = dsn, .stream = names.stream}, compiled.plan, ends, cancel);
+  if (absl::IsAlreadyExists(emptied)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
+  }
+  RETURN_IF_ERROR(Annotate(emptied, "new"));
+  RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
+  return RecopyAllReport{.stream = names.stream,
+                         .tables = static_cast<int64_t>(compiled.plan.sources.size())};
+}
+
+}  // namespace switchyard::operate

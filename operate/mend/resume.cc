@@ -1,0 +1,91 @@
+#include "operate/mend/resume.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "capture/capture.h"
+#include "capture/source_setup.h"
+#include "common/base/strings.h"
+#include "common/mapping/install/install.h"
+#include "common/mapping/install/prepare.h"
+#include "common/mapping/plan_change.h"
+#include "operate/connect.h"
+#include "operate/mend/recopy_request.h"
+#include "operate/request.h"
+#include "replayer/target/pg_target.h"
+
+namespace switchyard::operate {
+namespace {
+
+// A table that capture does not follow yet can't be copied while streaming.
+absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& stream,
+                                 const mapping::Plan& plan, const mapping::PlanChange& change) {
+  for (const mapping::SourcePlan& source : plan.sources) {
+    const std::string table = source.schema + "." + source.name;
+    if (std::ranges::count(change.recopy, table) == 0) continue;
+    // Another table may have had the name.
+    ASSIGN_OR_RETURN(const pg::Result known,
+                     old_session.Query("SELECT FROM switchyard.capture_table WHERE stream = $1 AND "
+                                       "schema_name || '.' || table_name = $2 AND "
+                                       "relation_id = $3::oid",
+                                       {stream, table, std::to_string(source.relation_id)}));
+    if (known.rows() > 0) continue;
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "capture does not follow %s yet. Run, as OLD's owner, what `switchyard check FILE "
+        "--print-setup` prints, start capture again with this file, then run: switchyard resume "
+        "FILE",
+        table));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cancel& cancel) {
+  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
+  ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
+  ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
+  RETURN_IF_ERROR(RequireStream(*control, names.stream));
+  ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
+  // Held until the end, so that no replayer starts with half of the change.
+  const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = names.stream}, cancel);
+  if (absl::IsAlreadyExists(lock.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(lock.status().message(),
+                     ": it goes on with the mapping it has. End it, then run this again"));
+  }
+  RETURN_IF_ERROR(Annotate(lock.status(), "new"));
+  ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
+                   mapping::CompileMapping(file, role, cancel));
+  ASSIGN_OR_RETURN(
+      const mapping::PlanChange change,
+      mapping::InstalledChange(*new_session, names.stream, compiled.plan, compiled.source));
+  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, compiled.plan, change));
+  RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, cancel).status());
+  ASSIGN_OR_RETURN(const std::vector<std::string> copied_again,
+                   AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
+  std::vector<uint32_t> mapped;
+  for (const mapping::SourcePlan& source : compiled.plan.sources) {
+    mapped.push_back(source.relation_id);
+  }
+  RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
+  RETURN_IF_ERROR(new_session
+                      ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
+                              "state NOT IN ('stopped', 'streaming') THEN state "
+                              "WHEN copy_lsn = '0/0' THEN 'copying' ELSE 'catching_up' END, "
+                              "updated_at = clock_timestamp() WHERE name = $1",
+                              {names.stream})
+                      .status());
+  return ResumeReport{.stream = names.stream,
+                      .changed = change.changed,
+                      .added = change.added,
+                      .removed = change.removed,
+                      .copied_again = copied_again,
+                      .derived_again = change.recompute};
+}
+
+}  // namespace switchyard::operate
