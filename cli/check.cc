@@ -1,17 +1,14 @@
 #include "cli/check.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "common/base/strings.h"
 #include "common/spec/migration_file.h"
-#include "operate/check/databases.h"
-#include "operate/check/log.h"
+#include "operate/check/check.h"
 #include "operate/report/check_report.h"
-#include "operate/setup/setup_sql.h"
+#include "operate/report/setup_report.h"
+#include "operate/setup/setup.h"
 
 namespace switchyard::cli {
 namespace {
@@ -23,15 +20,6 @@ struct CheckOptions {
   bool print_setup_new = false;
   std::string role;
 };
-
-operate::CheckFault FromFileFault(const spec::Fault& fault) {
-  return {.where = operate::CheckFault::Where::kFile,
-          .file = fault.file,
-          .line = fault.at.line,
-          .column = fault.at.column,
-          .message = fault.message,
-          .kind = operate::CheckFault::Kind::kMistake};
-}
 
 // A mistake goes before a database that can't be asked, and that before what a
 // database still lacks: the first is mended first.
@@ -49,36 +37,18 @@ absl::StatusOr<ExitCode> RunCheck(const CheckOptions& options, const Context& co
     return absl::InvalidArgumentError(
         "--role goes with --print-setup or --print-setup-new; check looks as the roles log in");
   }
-  operate::CheckReport report = {.path = options.path, .offline = options.offline};
-  std::vector<spec::Fault> file_faults;
-  spec::MigrationFile partial;
-  const absl::StatusOr<spec::MigrationFile> file =
-      spec::LoadMigrationFile(options.path, &file_faults, &partial);
-  if (!file.ok() && file_faults.empty()) return file.status();
-  for (const spec::Fault& fault : file_faults) report.faults.push_back(FromFileFault(fault));
-  if (file.ok()) report.migration = file->name;
-  if (!options.offline) {
-    const spec::MigrationFile& read = file.ok() ? *file : partial;
-    RETURN_IF_ERROR(operate::CheckDatabases(read, file.ok(), context.cancel, &report));
-    RETURN_IF_ERROR(operate::CheckLog(read, context.cancel, &report));
-    // The file's own are mended first; what the databases lack may follow from them.
-    std::ranges::stable_sort(report.faults, {}, &operate::CheckFault::where);
-  }
+  ASSIGN_OR_RETURN(const operate::CheckReport report,
+                   operate::Check(options.path, {.offline = options.offline}, context.cancel));
   context.out << (context.json ? CheckReportJson(report) : CheckReportText(report));
   return CodeFor(report);
 }
 
 absl::StatusOr<ExitCode> PrintSetup(const CheckOptions& options, const Context& context) {
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  ASSIGN_OR_RETURN(const std::string sql,
-                   options.print_setup_new
-                       ? operate::NewSetupSql(file, options.role, context.cancel)
-                       : operate::OldSetupSql(file, options.role, context.cancel));
-  if (context.json) {
-    context.out << nlohmann::json{{"migration", file.name}, {"sql", sql}}.dump(2) << "\n";
-  } else {
-    context.out << sql;
-  }
+  ASSIGN_OR_RETURN(const operate::SetupReport setup,
+                   options.print_setup_new ? operate::NewSetup(file, options.role, context.cancel)
+                                           : operate::OldSetup(file, options.role, context.cancel));
+  context.out << (context.json ? SetupJson(setup) : setup.sql);
   return ExitCode::kDone;
 }
 

@@ -2,14 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
@@ -55,16 +52,10 @@ absl::StatusOr<ExitCode> Retry(const spec::MigrationFile& file, const Quarantine
     return absl::InvalidArgumentError(
         absl::StrCat("--wait is \"", wait_text, "\"; it must be a time, as in 30s"));
   }
-  ASSIGN_OR_RETURN(const operate::QuarantineRetry retry,
+  ASSIGN_OR_RETURN(const operate::QuarantineRetryReport report,
                    operate::RetryQuarantine(file, options.id, *wait, context.cancel));
-  if (context.json) {
-    const nlohmann::ordered_json object = {
-        {"stream", retry.stream}, {"request", retry.request}, {"answer", retry.answer}};
-    context.out << object.dump(2) << "\n";
-  } else {
-    context.out << retry.stream << ": " << retry.answer << "\n";
-  }
-  return absl::EndsWith(retry.answer, " 0 left") ? ExitCode::kDone : ExitCode::kNo;
+  context.out << (context.json ? QuarantineRetryJson(report) : QuarantineRetryText(report));
+  return report.nothing_left ? ExitCode::kDone : ExitCode::kNo;
 }
 
 bool IsAction(const std::string& word) {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "cli/terminal.h"
@@ -13,13 +12,11 @@
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
 #include "operate/report/status.h"
-#include "operate/status/gather.h"
+#include "operate/status/status.h"
 
 namespace switchyard::cli {
 namespace {
 
-// Between the two looks that one `status` takes to know the rates.
-constexpr absl::Duration kRateWindow = absl::Seconds(1);
 constexpr char kIntervalDefault[] = "1s";
 // Above the report on a screen, and the row below that stays free.
 constexpr int kHeadLines = 3;
@@ -28,26 +25,6 @@ struct StatusOptions {
   std::string path;
   bool watch = false;
   std::optional<std::string> interval;
-};
-
-// The latest look at every stream, and the one before it.
-class Looks {
- public:
-  explicit Looks(operate::StatusGatherer& gatherer) : gatherer_(gatherer) {}
-
-  operate::StatusReport Next(const std::string& migration) {
-    std::vector<operate::StreamFacts> facts = gatherer_.Gather();
-    operate::StatusReport report = {.migration = migration};
-    for (size_t i = 0; i < facts.size(); ++i) {
-      report.streams.push_back(operate::Assess(facts[i], i < last_.size() ? &last_[i] : nullptr));
-    }
-    last_ = std::move(facts);
-    return report;
-  }
-
- private:
-  operate::StatusGatherer& gatherer_;
-  std::vector<operate::StreamFacts> last_;
 };
 
 // 3: a database or the log did not answer; 1: a person must act; else 0.
@@ -60,11 +37,8 @@ ExitCode CodeFor(const operate::StatusReport& report) {
   return code;
 }
 
-absl::StatusOr<ExitCode> Once(const spec::MigrationFile& file, Looks& looks,
-                              const Context& context) {
-  operate::StatusReport report = looks.Next(file.name);
-  if (!context.cancel.WaitFor(kRateWindow)) return context.cancel.status();
-  report = looks.Next(file.name);
+absl::StatusOr<ExitCode> Once(const spec::MigrationFile& file, const Context& context) {
+  ASSIGN_OR_RETURN(const operate::StatusReport report, operate::Status(file, context.cancel));
   context.out << (context.json ? operate::StatusJson(report, /*compact=*/false)
                                : operate::StatusText(report, {.color = AskTerminal().color}));
   return CodeFor(report);
@@ -88,14 +62,15 @@ void Draw(const operate::StatusReport& report, const Context& context) {
 }
 
 // Ends when the person does, with success.
-absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, Looks& looks,
-                               absl::Duration interval, const Context& context) {
+absl::StatusOr<ExitCode> Watch(const spec::MigrationFile& file, absl::Duration interval,
+                               const Context& context) {
   if (!context.json && AskTerminal().present) {
     context.out << "\x1b[2J";
     SetLogLevel(LogLevel::kWarn);  // "shutting down" would be written over the last screen
   }
+  operate::StatusWatch watch(file, context.cancel);
   do {
-    const operate::StatusReport report = looks.Next(file.name);
+    const operate::StatusReport report = watch.Next();
     if (context.cancel.requested()) break;  // it may know of the end only
     Draw(report, context);
   } while (context.out.good() && context.cancel.WaitFor(interval));
@@ -113,9 +88,7 @@ absl::StatusOr<ExitCode> RunStatus(const StatusOptions& options, const Context& 
         "--interval is \"", interval_text, "\"; it must be a time of 100ms or more, as in 2s"));
   }
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
-  operate::StatusGatherer gatherer(file, context.cancel);
-  Looks looks(gatherer);
-  return options.watch ? Watch(file, looks, *interval, context) : Once(file, looks, context);
+  return options.watch ? Watch(file, *interval, context) : Once(file, context);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "capture/source_setup.h"
 #include "common/base/strings.h"
@@ -70,10 +71,10 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
   return QuarantineReport{.stream = stream, .total = 1, .entries = {ToReport(*entry)}};
 }
 
-absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
+absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile& file,
                                                 std::optional<int64_t> id, absl::Duration wait,
                                                 const Cancel& cancel) {
-  QuarantineRetry retry = {.stream = StreamOf(file)};
+  QuarantineRetryReport retry = {.stream = StreamOf(file)};
   ASSIGN_OR_RETURN(const auto session, ConnectToStream(file, retry.stream, cancel));
   if (id.has_value()) {
     ASSIGN_OR_RETURN(const bool there, records::QuarantineEntries(*session, retry.stream).Has(*id));
@@ -89,6 +90,7 @@ absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
         "running shows switchyard status FILE, then start it again");
   }
   ASSIGN_OR_RETURN(retry.answer, AwaitAnswer(requests, retry.request, wait, cancel));
+  retry.nothing_left = absl::EndsWith(retry.answer, " 0 left");
   return retry;
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
@@ -12,12 +11,6 @@
 #include "operate/report/quarantine_report.h"
 
 namespace switchyard::operate {
-
-struct QuarantineRetry {
-  std::string stream;
-  int64_t request = 0;
-  std::string answer;  // the replayer's: "3 applied, 0 left"
-};
 
 // The first `limit` entries, and how many there are. FailedPrecondition: the stream has not begun.
 absl::StatusOr<QuarantineReport> ListQuarantine(const spec::MigrationFile& file, int64_t limit,
@@ -29,7 +22,7 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
 
 // Has the replayer try entry `id`, or all of them, and waits for its answer. NotFound: no such
 // entry. DeadlineExceeded: no replayer has done it yet, or none runs; it stays asked for.
-absl::StatusOr<QuarantineRetry> RetryQuarantine(const spec::MigrationFile& file,
+absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile& file,
                                                 std::optional<int64_t> id, absl::Duration wait,
                                                 const Cancel& cancel);
 

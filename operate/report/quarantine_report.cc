@@ -89,4 +89,14 @@ std::string QuarantineJson(const QuarantineReport& report) {
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+std::string QuarantineRetryText(const QuarantineRetryReport& report) {
+  return absl::StrCat(report.stream, ": ", report.answer, "\n");
+}
+
+std::string QuarantineRetryJson(const QuarantineRetryReport& report) {
+  const ordered_json object = {
+      {"stream", report.stream}, {"request", report.request}, {"answer", report.answer}};
+  return object.dump(2) + "\n";
+}
+
 }  // namespace switchyard::operate

@@ -1,4 +1,4 @@
-// What `quarantine list` and `show` show. Pure.
+// What `quarantine list`, `show` and `retry` show. Pure.
 //
 // Thread safety: plain values.
 #pragma once
@@ -36,5 +36,16 @@ struct QuarantineReport {
 std::string QuarantineText(const QuarantineReport& report);
 // The words of message Quarantine in proto/control.proto.
 std::string QuarantineJson(const QuarantineReport& report);
+
+struct QuarantineRetryReport {
+  std::string stream;
+  int64_t request = 0;  // its number in NEW
+  std::string answer;   // the replayer's: "3 applied, 0 left"
+  bool nothing_left = false;
+};
+
+std::string QuarantineRetryText(const QuarantineRetryReport& report);
+// The words of message RequestResult in proto/control.proto.
+std::string QuarantineRetryJson(const QuarantineRetryReport& report);
 
 }  // namespace switchyard::operate

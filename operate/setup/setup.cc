@@ -1,4 +1,4 @@
-#include "operate/setup/setup_sql.h"
+#include "operate/setup/setup.h"
 
 #include <memory>
 #include <string>
@@ -31,18 +31,18 @@ absl::StatusOr<std::string> RoleFor(pg::Session& session, const std::string& ask
 
 }  // namespace
 
-absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const std::string& role,
-                                        const Cancel& cancel) {
+absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
   capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
   ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role, catalog));
-  return capture::SourceSetupSql(source, catalog);
+  SetupReport report = {.migration = file.name};
+  ASSIGN_OR_RETURN(report.sql, capture::SourceSetupSql(source, catalog));
+  return report;
 }
 
-absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const std::string& role,
-                                        const Cancel& cancel) {
+absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
   mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};
@@ -54,7 +54,8 @@ absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const s
         absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),
                      "; make NEW's tables first, then run switchyard check FILE"));
   }
-  return mapping::TargetOwnerSql(target, file.forward, catalog);
+  return SetupReport{.migration = file.name,
+                     .sql = mapping::TargetOwnerSql(target, file.forward, catalog)};
 }
 
 }  // namespace switchyard::operate

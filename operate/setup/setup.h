@@ -4,19 +4,19 @@
 #include <string>
 
 #include "common/base/cancel.h"
+#include "common/base/status.h"
 #include "common/spec/migration_file.h"
+#include "operate/report/setup_report.h"
 
 namespace switchyard::operate {
 
 // For OLD. `role` captures; empty: who the connection string logs in as, or switchyard_capture if
 // that is a superuser. FailedPrecondition names the tables that can't be captured. Nothing is
 // changed.
-absl::StatusOr<std::string> OldSetupSql(const spec::MigrationFile& file, const std::string& role,
-                                        const Cancel& cancel);
+absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel);
 
 // For NEW. `role` replays; empty: likewise, or switchyard_replay. FailedPrecondition names the
 // tables that are not there.
-absl::StatusOr<std::string> NewSetupSql(const spec::MigrationFile& file, const std::string& role,
-                                        const Cancel& cancel);
+absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel);
 
 }  // namespace switchyard::operate
