@@ -3,7 +3,7 @@
 
 #include <ostream>
 
-#include "cli/exit_code.h"
+#include "cli/commands/exit_code.h"
 #include "common/base/cancel.h"
 
 namespace switchyard::cli {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 
 namespace switchyard::operate {
 namespace {
@@ -46,6 +47,11 @@ absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::E
   if (session.ok()) return session;
   if (!absl::IsFailedPrecondition(session.status())) return Annotate(session.status(), side);
   return absl::UnavailableError(Annotate(session.status(), side).message());
+}
+
+bool IsLoginRefused(const absl::Status& status) {
+  // FATAL is how a server refuses it.
+  return absl::IsFailedPrecondition(status) && pg::StatusErrorFields(status).severity == "FATAL";
 }
 
 }  // namespace switchyard::operate

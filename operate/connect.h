@@ -29,4 +29,7 @@ absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::E
                                                                    std::string_view side,
                                                                    const Cancel& cancel);
 
+// Whether it is a server's refusal to let the login in.
+bool IsLoginRefused(const absl::Status& status);
+
 }  // namespace switchyard::operate

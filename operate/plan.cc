@@ -56,19 +56,19 @@ absl::StatusOr<std::vector<std::string>> UnreadTables(const spec::MigrationFile&
 }
 
 absl::StatusOr<PlanReport> Describe(const spec::MigrationFile& file,
-                                             const mapping::PreparedMapping& compiled,
-                                             pg::Session& old_session) {
+                                    const mapping::PreparedMapping& compiled,
+                                    pg::Session& old_session) {
   PlanReport report = {.migration = file.name,
-                                .fingerprint = compiled.plan.fingerprint,
-                                .unread_columns = compiled.plan.unread_columns,
-                                .ignored = compiled.plan.ignored};
+                       .fingerprint = compiled.plan.fingerprint,
+                       .unread_columns = compiled.plan.unread_columns,
+                       .ignored = compiled.plan.ignored};
   for (const mapping::MappingPlan& mapping : compiled.plan.mappings) {
     report.tables.push_back(DescribeTable(mapping));
   }
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     if (!source.mirrored) continue;
     PlannedMirror mirror{.table = source.schema + "." + source.name,
-                                  .columns = source.mirror_columns};
+                         .columns = source.mirror_columns};
     for (const auto& [name, ddl] : source.mirror_indexes) mirror.indexes.push_back(ddl);
     report.mirrors.push_back(std::move(mirror));
   }

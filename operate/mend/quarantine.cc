@@ -72,8 +72,8 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
 }
 
 absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile& file,
-                                                std::optional<int64_t> id, absl::Duration wait,
-                                                const Cancel& cancel) {
+                                                      std::optional<int64_t> id,
+                                                      absl::Duration wait, const Cancel& cancel) {
   QuarantineRetryReport retry = {.stream = StreamOf(file)};
   ASSIGN_OR_RETURN(const auto session, ConnectToStream(file, retry.stream, cancel));
   if (id.has_value()) {

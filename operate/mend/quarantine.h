@@ -23,7 +23,7 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
 // Has the replayer try entry `id`, or all of them, and waits for its answer. NotFound: no such
 // entry. DeadlineExceeded: no replayer has done it yet, or none runs; it stays asked for.
 absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile& file,
-                                                std::optional<int64_t> id, absl::Duration wait,
-                                                const Cancel& cancel);
+                                                      std::optional<int64_t> id,
+                                                      absl::Duration wait, const Cancel& cancel);
 
 }  // namespace switchyard::operate

@@ -31,7 +31,8 @@ absl::StatusOr<std::string> RoleFor(pg::Session& session, const std::string& ask
 
 }  // namespace
 
-absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel) {
+absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std::string& role,
+                                     const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
   capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
@@ -42,7 +43,8 @@ absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std:
   return report;
 }
 
-absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std::string& role, const Cancel& cancel) {
+absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std::string& role,
+                                     const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
   mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};

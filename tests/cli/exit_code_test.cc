@@ -1,4 +1,4 @@
-#include "cli/exit_code.h"
+#include "cli/commands/exit_code.h"
 
 #include "common/pg/error.h"
 #include "gtest/gtest.h"

@@ -250,6 +250,46 @@ TEST(TidyTest, TablesWithAnOwnerAreNamedInItsFileAlone) {
   }
 }
 
+// The command line asks `operate`, and prints: what it does itself, no other face of it could.
+TEST(TidyTest, TheCommandLineHoldsNoSqlAndNoProtocol) {
+  const std::regex inner(
+      R"re(^#include "(common/(pg|records|mapping|eventlog)|capture|replayer)/)re");
+  const std::regex sql(
+      R"(\b(Query|Execute|Begin|Commit)\(|\b(SELECT|UPDATE|INSERT|DELETE|CREATE) )");
+  for (const SourceFile& file : Tree()) {
+    if (!absl::StartsWith(file.path, "cli/")) continue;
+    for (const std::string& line : file.lines) {
+      const bool wires = absl::StrContains(file.path, "_role.");
+      EXPECT_TRUE(wires || !std::regex_search(line, inner)) << file.path << ": " << line;
+      EXPECT_FALSE(std::regex_search(line, sql)) << file.path << ": " << line;
+    }
+  }
+}
+
+// Whoever asks prints: a terminal today.
+TEST(TidyTest, WhatMayBeAskedKnowsNoTerminal) {
+  const std::regex face(R"(^#include <(CLI/.*|[io]?stream|iostream|cstdio|unistd\.h)>)");
+  for (const SourceFile& file : Tree()) {
+    if (!absl::StartsWith(file.path, "operate/")) continue;
+    for (const std::string& line : file.lines) {
+      EXPECT_FALSE(std::regex_search(line, face)) << file.path << ": " << line;
+    }
+  }
+}
+
+// Folders are rooms. Where many files lie flat, their names begin with the room.
+TEST(TidyTest, NoFolderIsCrowded) {
+  constexpr int kFolderFilesMax = 25;
+  std::map<std::string, int> folders;
+  for (const SourceFile& file : Tree()) {
+    ++folders[fs::path(file.path).parent_path().string()];
+  }
+  for (const auto& [folder, files] : folders) {
+    if (!absl::StartsWith(folder, "operate") && !absl::StartsWith(folder, "cli")) continue;
+    EXPECT_LE(files, kFolderFilesMax) << folder;
+  }
+}
+
 TEST(TidyTest, EveryHeaderIsIncluded) {
   std::set<std::string> included;
   for (const SourceFile& file : Tree()) {

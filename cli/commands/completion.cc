@@ -1,4 +1,4 @@
-#include "cli/completion.h"
+#include "cli/commands/completion.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

@@ -3,7 +3,7 @@
 
 #include <CLI/App.hpp>
 
-#include "cli/command.h"
+#include "cli/commands/command.h"
 
 namespace switchyard::cli {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/command.h"
+#include "cli/commands/command.h"
 
 namespace switchyard::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/resume.h"
+#include "cli/commands/resume.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>

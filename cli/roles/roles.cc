@@ -1,12 +1,12 @@
-#include "cli/roles.h"
+#include "cli/roles/roles.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
-#include "cli/capture_role.h"
-#include "cli/replay_role.h"
-#include "cli/role_threads.h"
+#include "cli/roles/capture_role.h"
+#include "cli/roles/replay_role.h"
+#include "cli/roles/role_threads.h"
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"

@@ -1,4 +1,4 @@
-#include "cli/plan.h"
+#include "cli/commands/plan.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>

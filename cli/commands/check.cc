@@ -1,4 +1,4 @@
-#include "cli/check.h"
+#include "cli/commands/check.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>

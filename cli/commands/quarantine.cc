@@ -1,4 +1,4 @@
-#include "cli/quarantine.h"
+#include "cli/commands/quarantine.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "cli/teardown.h"
+#include "cli/commands/teardown.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "cli/recopy.h"
+#include "cli/commands/recopy.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>

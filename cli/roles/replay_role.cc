@@ -1,11 +1,11 @@
-#include "cli/replay_role.h"
+#include "cli/roles/replay_role.h"
 
 #include <unistd.h>
 
 #include <string>
 #include <utility>
 
-#include "cli/patience.h"
+#include "cli/roles/patience.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"

@@ -1,4 +1,4 @@
-#include "cli/status.h"
+#include "cli/commands/status.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
-#include "cli/terminal.h"
+#include "cli/commands/terminal.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"

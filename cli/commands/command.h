@@ -9,7 +9,7 @@
 #include <functional>
 #include <ostream>
 
-#include "cli/exit_code.h"
+#include "cli/commands/exit_code.h"
 #include "common/base/cancel.h"
 #include "common/base/status.h"
 

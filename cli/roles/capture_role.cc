@@ -1,4 +1,4 @@
-#include "cli/capture_role.h"
+#include "cli/roles/capture_role.h"
 
 #include <memory>
 #include <string>
@@ -7,7 +7,7 @@
 #include "capture/capture.h"
 #include "capture/source_setup.h"
 #include "capture/source_state.h"
-#include "cli/patience.h"
+#include "cli/roles/patience.h"
 #include "common/catalog/catalog.h"
 #include "common/spec/left_out.h"
 #include "operate/connect.h"

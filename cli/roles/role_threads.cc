@@ -1,4 +1,4 @@
-#include "cli/role_threads.h"
+#include "cli/roles/role_threads.h"
 
 #include <pthread.h>
 

@@ -1,14 +1,11 @@
-#include "cli/exit_code.h"
+#include "cli/commands/exit_code.h"
 
-#include "common/pg/error.h"
+#include "operate/connect.h"
 
 namespace switchyard::cli {
 
 ExitCode ExitCodeFor(const absl::Status& status) {
-  // FATAL is how a server refuses a login.
-  if (absl::IsFailedPrecondition(status) && pg::StatusErrorFields(status).severity == "FATAL") {
-    return ExitCode::kUnavailable;
-  }
+  if (operate::IsLoginRefused(status)) return ExitCode::kUnavailable;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ExitCode::kDone;
