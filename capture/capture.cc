@@ -24,8 +24,8 @@ bool MayPass(const absl::Status& status) {
 }
 
 // For errors that come from below without one.
-std::string NextAfter(const absl::Status& ended, const StreamNames& names) {
-  if (absl::IsDataLoss(ended)) return HowToBeginAnew(names);
+std::string NextAfter(const absl::Status& ended, const records::Stream& stream) {
+  if (absl::IsDataLoss(ended)) return HowToBeginAnew(stream);
   if (!absl::IsFailedPrecondition(ended)) {
     return "mend what it names and start again, nothing was skipped";
   }
@@ -35,15 +35,12 @@ std::string NextAfter(const absl::Status& ended, const StreamNames& names) {
 
 }  // namespace
 
-std::string HowToBeginAnew(const StreamNames& names) {
+std::string HowToBeginAnew(const records::Stream& stream) {
   return absl::StrFormat(
       "begin stream %s anew, with a new slot and a copy of every table: switchyard recopy FILE "
       "--all",
-      names.stream);
+      stream.name);
 }
-
-std::string ChangeTopic(const StreamNames& names) { return names.stream + ".changes"; }
-std::string CopyTopic(const StreamNames& names) { return names.stream + ".copy"; }
 
 Capture::Capture(const CaptureConfig& config, eventlog::EventLog& log, const Cancel& cancel)
     : config_(config), log_(log), cancel_(cancel) {}
@@ -56,13 +53,13 @@ absl::Status Capture::Run() {
     stats_.state = static_cast<int>(CaptureStats::State::kConnecting);
     if (cancel_.requested() || absl::IsCancelled(ended)) return absl::CancelledError("shut down");
     if (!MayPass(ended)) {
-      const absl::Status refusal = WithNextStep(ended, NextAfter(ended, config_.names));
+      const absl::Status refusal = WithNextStep(ended, NextAfter(ended, config_.stream));
       NoteRefusal(refusal);
-      return Annotate(refusal, absl::StrCat("stream ", config_.names.stream));
+      return Annotate(refusal, absl::StrCat("stream ", config_.stream.name));
     }
     if (absl::Now() - begun > kStableRun) backoff.Reset();
     LogWarn("capture", "stream interrupted, will be tried again",
-            {{"stream", config_.names.stream}, {"error", std::string(ended.message())}});
+            {{"stream", config_.stream.name}, {"error", std::string(ended.message())}});
     if (!cancel_.WaitFor(backoff.Next())) return absl::CancelledError("shut down");
   }
 }
@@ -75,30 +72,31 @@ void Capture::NoteRefusal(const absl::Status& refusal) {
   if (!session.ok()) return;
   // Best effort: the caller reports the refusal in any case.
   const absl::Status noted =
-      RecordRefusal(**session, config_.names.stream, std::string(refusal.message()));
+      RecordRefusal(**session, config_.stream.name, std::string(refusal.message()));
   if (!noted.ok()) {
     LogDebug("capture", "the refusal could not be recorded",
              {{"error", std::string(noted.message())}});
   }
 }
 
-absl::Status Capture::Recopy(pg::Session& session, const StreamNames& names,
+absl::Status Capture::Recopy(pg::Session& session, const records::Stream& stream,
                              const spec::TableName& table) {
   ASSIGN_OR_RETURN(const pg::Result asked, session.Query(R"(
     INSERT INTO switchyard.capture_request (stream, kind, relation_id)
     SELECT $1, 'recopy', relation_id FROM switchyard.capture_table
     WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
-                                                         {names.stream, table.schema, table.name}));
+                                                         {stream.name, table.schema, table.name}));
   if (asked.affected() == 0) {
     return absl::NotFoundError(absl::StrFormat(
         "stream %s captures no table %s%s%s yet; next: add it to the publication (switchyard check "
         "--print-setup FILE prints how), and start capture again",
-        names.stream, table.schema, table.schema.empty() ? "" : ".", table.name));
+        stream.name, table.schema, table.schema.empty() ? "" : ".", table.name));
   }
   return absl::OkStatus();
 }
 
-absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names, uint64_t epoch) {
+absl::Status Capture::BeginAnew(pg::Session& session, const records::Stream& stream,
+                                uint64_t epoch) {
   // Every table is copied again, so none is suspect any more. The next start fills in the rest.
   return session
       .Query(R"(
@@ -109,17 +107,17 @@ absl::Status Capture::BeginAnew(pg::Session& session, const StreamNames& names, 
     VALUES ($1, $2, $3, 'creating', $4::bigint, '0', 0)
     ON CONFLICT (stream) DO UPDATE SET state = 'creating', refusal = NULL, updated_at = now(),
       epoch = greatest(s.epoch, excluded.epoch))",
-             {names.stream, names.slot, names.publication, std::to_string(epoch)})
+             {stream.name, stream.slot, stream.publication, std::to_string(epoch)})
       .status();
 }
 
-absl::Status Capture::ForgetSuspects(pg::Session& session, const StreamNames& names,
+absl::Status Capture::ForgetSuspects(pg::Session& session, const records::Stream& stream,
                                      const std::vector<uint32_t>& kept) {
   return session
       .Query(
           "UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = $1 AND "
           "cleared_at IS NULL AND relation_id <> ALL($2::oid[])",
-          {names.stream, absl::StrCat("{", absl::StrJoin(kept, ","), "}")})
+          {stream.name, absl::StrCat("{", absl::StrJoin(kept, ","), "}")})
       .status();
 }
 

@@ -25,12 +25,13 @@
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/eventlog/event_log.h"
+#include "common/records/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::capture {
 
 struct CaptureConfig {
-  StreamNames names;
+  records::Stream stream;
   pg::ConnectionString dsn;  // of the source
   std::string application_name = "switchyard capture";
   std::vector<spec::TableName> tables;  // catalog::SourceTables of the direction
@@ -47,11 +48,7 @@ struct CaptureConfig {
 };
 
 // What to do about a loss: the next step of every refusal that costs changes.
-std::string HowToBeginAnew(const StreamNames& names);
-
-// "<stream>.changes" and "<stream>.copy".
-std::string ChangeTopic(const StreamNames& names);
-std::string CopyTopic(const StreamNames& names);
+std::string HowToBeginAnew(const records::Stream& stream);
 
 // What a running capture did since it was made. Plain numbers for metrics and status.
 struct CaptureStats {
@@ -85,16 +82,17 @@ class Capture {
 
   // Asks for a copy of one more generation of a table (all leaves, if partitioned) while streaming.
   // NotFound when the stream does not capture it. Any process may ask, on its own connection.
-  static absl::Status Recopy(pg::Session& session, const StreamNames& names,
+  static absl::Status Recopy(pg::Session& session, const records::Stream& stream,
                              const spec::TableName& table);
 
   // Lets the next start make a new slot and copy every table, after a refusal that cost changes;
   // also on a source that never heard of the stream, as after a restore. The capture must have
   // ended. The next epoch is above `epoch`, the highest that the log may hold.
-  static absl::Status BeginAnew(pg::Session& session, const StreamNames& names, uint64_t epoch = 0);
+  static absl::Status BeginAnew(pg::Session& session, const records::Stream& stream,
+                                uint64_t epoch = 0);
   // Tables other than these (by relation, a partitioned one by its root) are mapped no more, so
   // they are not suspect: of two that had one name, the one before.
-  static absl::Status ForgetSuspects(pg::Session& session, const StreamNames& names,
+  static absl::Status ForgetSuspects(pg::Session& session, const records::Stream& stream,
                                      const std::vector<uint32_t>& kept);
 
   CaptureStats stats() const;

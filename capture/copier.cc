@@ -144,7 +144,7 @@ void Copier::Run() {
     if (absl::Now() - begun > kStable) backoff.Reset();
     const NextStep step = SplitNextStep(StdSv(AsForPeople(ended).message()), "wait");
     LogWarn("capture", "copy interrupted, will be tried again",
-            {{"stream", options_.names.stream}, {"error", step.what}, {"next", step.next}});
+            {{"stream", options_.stream.name}, {"error", step.what}, {"next", step.next}});
     cancel_.WaitFor(backoff.Next());
   }
 }
@@ -164,18 +164,18 @@ absl::Status Copier::RunConnected() {
 
 absl::Status Copier::TakeRequested(pg::Session& session) {
   return session.InTransaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const auto requested, TakeRequests(session, options_.names.stream));
+    ASSIGN_OR_RETURN(const auto requested, TakeRequests(session, options_.stream.name));
     for (const uint32_t relation_id : requested) {
       not_before_.erase(relation_id);
       ASSIGN_OR_RETURN(const auto tables,
-                       TablesOfRequest(session, options_.names.stream, relation_id));
+                       TablesOfRequest(session, options_.stream.name, relation_id));
       std::vector<const catalog::Table*> pointers;
       pointers.reserve(tables.size());
       for (const catalog::Table& table : tables) pointers.push_back(&table);
-      RETURN_IF_ERROR(RequestCopies(session, options_.names.stream, pointers, true));
+      RETURN_IF_ERROR(RequestCopies(session, options_.stream.name, pointers, true));
       LogInfo("capture",
               tables.empty() ? "copy requested of a table that is not captured" : "copy requested",
-              {{"stream", options_.names.stream}, {"relation", absl::StrCat(relation_id)}});
+              {{"stream", options_.stream.name}, {"relation", absl::StrCat(relation_id)}});
     }
     return absl::OkStatus();
   });
@@ -183,9 +183,9 @@ absl::Status Copier::TakeRequested(pg::Session& session) {
 
 absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
   ASSIGN_OR_RETURN(std::vector<CopyRecord> records,
-                   LoadUnfinishedCopies(session, options_.names.stream));
+                   LoadUnfinishedCopies(session, options_.stream.name));
   if (records.empty()) {
-    RETURN_IF_ERROR(RecordStreaming(session, options_.names.stream));
+    RETURN_IF_ERROR(RecordStreaming(session, options_.stream.name));
     return false;
   }
   std::erase_if(records, [&](const CopyRecord& record) {
@@ -199,13 +199,13 @@ absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
     if (options_.look) RETURN_IF_ERROR(options_.look(session));
     auto taken = Snapshot::Take({.dsn = options_.round.dsn,
                                  .application_name = options_.round.application_name,
-                                 .slot = options_.names.slot + "_cp",
+                                 .slot = options_.stream.copy_slot,
                                  .temporary = true,
                                  .timeout = options_.slot_timeout},
                                 cancel_);
     for (const CopyRecord& record : records) {
       if (taken.ok() || cancel_.requested()) break;
-      RETURN_IF_ERROR(RecordCopyError(session, options_.names.stream, record.relation_id,
+      RETURN_IF_ERROR(RecordCopyError(session, options_.stream.name, record.relation_id,
                                       std::string(AsForPeople(taken.status()).message())));
     }
     ASSIGN_OR_RETURN(snapshot, std::move(taken));
@@ -236,7 +236,7 @@ absl::Status Copier::TakeLeavesOf(pg::Session& session, Snapshot& snapshot,
     if (gone) left.push_back(record.relation_id);
     return gone;
   });
-  RETURN_IF_ERROR(ForgetCopies(session, options_.names.stream, left));
+  RETURN_IF_ERROR(ForgetCopies(session, options_.stream.name, left));
   for (const Leaf& leaf : leaves) {
     const auto like = whole.find(leaf.root_id);
     if (like == whole.end() ||
@@ -244,7 +244,7 @@ absl::Status Copier::TakeLeavesOf(pg::Session& session, Snapshot& snapshot,
       continue;
     }
     RETURN_IF_ERROR(
-        RequestCopies(session, options_.names.stream, {&leaf.table}, like->second.recopy));
+        RequestCopies(session, options_.stream.name, {&leaf.table}, like->second.recopy));
     records->push_back({.relation_id = leaf.table.oid,
                         .schema = leaf.table.schema,
                         .name = leaf.table.name,
@@ -264,7 +264,7 @@ absl::Status Copier::CopyAsOf(pg::Session& session, Snapshot& snapshot,
   ASSIGN_OR_RETURN(const std::vector<CopyTable> tables, DescribeTables(snapshot, oids));
   std::vector<CopyRecord> present = RecordsOf(tables, records);
   const absl::Time begun = absl::Now();
-  RETURN_IF_ERROR(BeginCopies(session, options_.names.stream, snapshot.lsn(), &present));
+  RETURN_IF_ERROR(BeginCopies(session, options_.stream.name, snapshot.lsn(), &present));
   SY_FAULT_POINT("capture.copy_begun");
   CopyRound round(options_.round, snapshot, writer_.get(), present, tables);
   RETURN_IF_ERROR(round.Start());
@@ -285,7 +285,7 @@ void Copier::PutOffGone(const std::vector<CopyRecord>& records,
   for (const CopyRecord& record : records) {
     if (std::ranges::count(present, record.relation_id, &CopyRecord::relation_id) > 0) continue;
     LogWarn("capture", "a table to copy is gone",
-            {{"stream", options_.names.stream},
+            {{"stream", options_.stream.name},
              {"table", record.schema + "." + record.name},
              {"next", "switchyard status FILE says what to do with tables that are suspect"}});
     PutOff(record, pause);
@@ -297,7 +297,7 @@ void Copier::PutOffFailed(const CopyRecord& record, const absl::Status& failure,
   const absl::Duration wait = IsRetryable(failure) ? kRetryPause : pause;
   const NextStep step = SplitNextStep(StdSv(AsForPeople(failure).message()), "wait");
   LogWarn("capture", "a table could not be copied, it will be tried again",
-          {{"stream", options_.names.stream},
+          {{"stream", options_.stream.name},
            {"table", record.schema + "." + record.name},
            {"error", step.what},
            {"next", step.next},
@@ -311,7 +311,7 @@ void Copier::PutOff(const CopyRecord& record, absl::Duration pause) {
 }
 
 absl::Status Copier::Follow(pg::Session& session, CopyRound& round) {
-  const std::string& stream = options_.names.stream;
+  const std::string& stream = options_.stream.name;
   while (!round.WaitFor(kProgressInterval)) {
     RETURN_IF_ERROR(cancel_.status());
     RETURN_IF_ERROR(RecordProgress(session, stream, round.Progress()));
@@ -337,7 +337,7 @@ absl::Status Copier::Flush(pg::Session& session, CopyRound& round) {
     absl::Status flushed = writer_->Flush(kProgressInterval);
     if (!absl::IsDeadlineExceeded(flushed)) return flushed;
     RETURN_IF_ERROR(cancel_.status());
-    RETURN_IF_ERROR(RecordProgress(session, options_.names.stream, round.Progress()));
+    RETURN_IF_ERROR(RecordProgress(session, options_.stream.name, round.Progress()));
   }
 }
 

@@ -29,11 +29,12 @@
 #include "common/base/cancel.h"
 #include "common/base/mutex.h"
 #include "common/base/retry.h"
+#include "common/records/stream.h"
 
 namespace switchyard::capture {
 
 struct CopierOptions {
-  StreamNames names;
+  records::Stream stream;
   CopyRoundOptions round;                             // also the connection
   absl::Duration retry_interval = absl::Seconds(10);  // see CaptureConfig
   absl::Duration request_interval = absl::Seconds(1);

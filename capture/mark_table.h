@@ -1,7 +1,7 @@
 // Which transactions of a source Switchyard itself has written: they begin with a row of
 // switchyard.mark (common/records/mark.h) that has their own id.
 //
-//   MarkTable marks(names.stream);                         // by who reads the stream
+//   MarkTable marks(stream.name);                         // by who reads the stream
 //   if (marks.Take(relation)) return;                      // nobody behind hears of the table
 //   if (marks.Owns(row.relation_id)) writer = marks.WriterOf(row, begin.xid);
 //

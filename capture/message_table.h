@@ -2,9 +2,9 @@
 // pg_logical_emit_message is a write to the stream's row of switchyard.capture_message, which is in
 // the publication there.
 //
-//   RETURN_IF_ERROR(EmitMessage(*session, names.stream, kHeartbeatPrefix, ""));
+//   RETURN_IF_ERROR(EmitMessage(*session, stream.name, kHeartbeatPrefix, ""));
 //   ...
-//   MessageTable messages(names.stream);                   // by who reads the stream
+//   MessageTable messages(stream.name);                   // by who reads the stream
 //   if (messages.Take(relation)) return;                   // nobody behind hears of the table
 //   if (messages.Owns(row.relation_id)) message = messages.Read(row);
 //

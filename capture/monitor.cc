@@ -22,28 +22,28 @@ absl::Status NoteChecked(pg::Session& session, const std::string& stream) {
 
 }  // namespace
 
-absl::Status CheckDrift(pg::Session& session, const StreamNames& names, const LeftOut& left_out,
-                        TableShapes* shapes) {
-  ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, names.publication, *shapes));
+absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
+                        const LeftOut& left_out, TableShapes* shapes) {
+  ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, stream.publication, *shapes));
   const std::vector<Drift> drifts = CompareShapes(*shapes, now, left_out);
   TableShapes next = NextBaseline(*shapes, now);
   const bool changed = next != *shapes;
   if (changed) {
     RETURN_IF_ERROR(
-        session.InTransaction([&] { return RecordShapes(session, names.stream, next, drifts); }));
+        session.InTransaction([&] { return RecordShapes(session, stream.name, next, drifts); }));
   } else {
-    RETURN_IF_ERROR(RecordSuspects(session, names.stream, drifts));
+    RETURN_IF_ERROR(RecordSuspects(session, stream.name, drifts));
   }
   *shapes = std::move(next);
   for (const Drift& drift : drifts) {
     if (!changed) break;  // told before
     LogWarn("capture", "table is suspect",
-            {{"stream", names.stream},
+            {{"stream", stream.name},
              {"table", drift.schema + "." + drift.name},
              {"reason", drift.reason},
              {"next", drift.next_step}});
   }
-  return NoteChecked(session, names.stream);
+  return NoteChecked(session, stream.name);
 }
 
 Monitor::Monitor(const MonitorOptions& options, TableShapes shapes)
@@ -62,16 +62,16 @@ void Monitor::Stop() {
 
 absl::Status Monitor::Look(pg::Session& session) {
   MutexLock lock(&mu_);
-  RETURN_IF_ERROR(CheckDrift(session, options_.names, options_.left_out, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(session, options_.stream, options_.left_out, &shapes_));
   if (session.server_version() >= pg::kNoticesPartitions) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Lsn changed, LastPartitionChange(session, options_.names.stream));
+  ASSIGN_OR_RETURN(const Lsn changed, LastPartitionChange(session, options_.stream.name));
   partition_change_ = changed.value();
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Monitor::LookFor(pg::Session& session, uint32_t relation_id) {
   MutexLock lock(&mu_);
-  RETURN_IF_ERROR(CheckDrift(session, options_.names, options_.left_out, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(session, options_.stream, options_.left_out, &shapes_));
   return shapes_.contains(relation_id);
 }
 
@@ -82,7 +82,7 @@ void Monitor::Run() {
     if (cancel_.requested()) return;
     LogWarn(
         "capture", "the source could not be checked, will be tried again",
-        {{"stream", options_.names.stream},
+        {{"stream", options_.stream.name},
          {"error", std::string(ended.message())},
          {"next", IsRetryable(ended) ? "wait" : "switchyard check FILE names what is missing"}});
     cancel_.WaitFor(backoff.Next());
@@ -108,7 +108,7 @@ absl::Status Monitor::RunConnected() {
         absl::FromUnixNanos(last_activity_ns_.load()) + options_.heartbeat_interval;
     next_heartbeat = std::max(next_heartbeat, idle_at);
     if (now >= next_heartbeat) {
-      RETURN_IF_ERROR(EmitMessage(*session, options_.names.stream, kHeartbeatPrefix, ""));
+      RETURN_IF_ERROR(EmitMessage(*session, options_.stream.name, kHeartbeatPrefix, ""));
       next_heartbeat = now + options_.heartbeat_interval;
     }
     if (!cancel_.WaitFor(std::min(next_check, next_heartbeat) - now)) return cancel_.status();

@@ -24,11 +24,12 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 
 namespace switchyard::capture {
 
 struct MonitorOptions {
-  StreamNames names;
+  records::Stream stream;
   pg::ConnectionString dsn;
   std::string application_name;
   absl::Duration heartbeat_interval = absl::Seconds(10);
@@ -38,8 +39,8 @@ struct MonitorOptions {
 
 // Compares `shapes` with the source as it is now, records the suspects and the new shapes, and
 // logs a line for each. One step of the monitor; also what capture does first.
-absl::Status CheckDrift(pg::Session& session, const StreamNames& names, const LeftOut& left_out,
-                        TableShapes* shapes);
+absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
+                        const LeftOut& left_out, TableShapes* shapes);
 
 class Monitor {
  public:

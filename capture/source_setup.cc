@@ -237,7 +237,7 @@ absl::Status Verifier::CheckOwnTables() {
 }
 
 absl::Status Verifier::CheckPublication() {
-  const std::string name = QuoteIdentifier(options_.names.publication);
+  const std::string name = QuoteIdentifier(options_.stream.publication);
   const int version = session_.server_version();
   ASSIGN_OR_RETURN(
       const pg::Result row,
@@ -246,7 +246,7 @@ absl::Status Verifier::CheckPublication() {
     FROM pg_publication WHERE pubname = $1)",
                                      version >= pg::kPublishesRoots ? "pubviaroot" : "false",
                                      version >= 180000 ? "pubgencols <> 'n'" : "false"),
-                     {options_.names.publication}));
+                     {options_.stream.publication}));
   if (row.rows() == 0) {
     Add(absl::StrFormat("there is no publication %s", name),
         options_.whole && !RowTables(catalog_).empty()
@@ -277,7 +277,7 @@ absl::Status Verifier::CheckPublication() {
 }
 
 absl::Status Verifier::CheckPublishedTables() {
-  const std::string name = QuoteIdentifier(options_.names.publication);
+  const std::string name = QuoteIdentifier(options_.stream.publication);
   const std::string narrowed =
       session_.server_version() >= 150000
           ? "EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "
@@ -289,7 +289,7 @@ absl::Status Verifier::CheckPublishedTables() {
       const pg::Result rows,
       session_.Query(
           absl::StrFormat("SELECT t.relid::oid, %s FROM pg_get_publication_tables($1) t", narrowed),
-          {options_.names.publication}));
+          {options_.stream.publication}));
   std::set<int64_t> published;
   std::set<int64_t> filtered;
   for (int i = 0; i < rows.rows(); ++i) {
@@ -323,7 +323,7 @@ absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
     WHERE s.nspname || '.' || c.relname = $1)",
                                                         {kMessageTable}));
   if (row.rows() == 0 || published.contains(row.i64(0, 0))) return absl::OkStatus();
-  const std::string name = QuoteIdentifier(options_.names.publication);
+  const std::string name = QuoteIdentifier(options_.stream.publication);
   Add(absl::StrFormat("publication %s lacks table %s, by which a stream of an idle database goes "
                       "on before Postgres 14",
                       name, kMessageTable),
@@ -339,7 +339,7 @@ absl::Status Verifier::CheckMark(const std::set<int64_t>& published,
                                   "s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relname = $2 "
                                   "AND c.relkind = 'r' AND c.relpersistence = 'p'",
                                   {records::kMarkSchema, records::kMarkTable}));
-  const std::string name = QuoteIdentifier(options_.names.publication);
+  const std::string name = QuoteIdentifier(options_.stream.publication);
   if (mark.rows() == 0) {
     Add(absl::StrFormat("the source has no %s (logged)", MarkName()),
         "run, as its owner, what `switchyard check --print-setup FILE` prints");
@@ -476,12 +476,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
 }
 
 std::string PublicationSql(const SourceOptions& options, const catalog::Catalog& catalog) {
-  const std::string name = QuoteIdentifier(options.names.publication);
+  const std::string name = QuoteIdentifier(options.stream.publication);
   const std::string create = absl::StrFormat(
       "BEGIN\n  IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %s) THEN\n"
       "    CREATE PUBLICATION %s WITH (publish = 'insert, update, delete, truncate'%s);\n"
       "  END IF;\nEND",
-      QuoteLiteral(options.names.publication), name,
+      QuoteLiteral(options.stream.publication), name,
       catalog.server_version >= pg::kPublishesRoots ? ",\n      publish_via_partition_root = false"
                                                     : "");
   return absl::StrFormat(R"(
@@ -494,12 +494,6 @@ ALTER PUBLICATION %2$s SET TABLE
 }
 
 }  // namespace
-
-StreamNames NamesOf(std::string_view migration, std::string_view direction) {
-  const std::string slot = absl::StrCat("switchyard_", Sv(migration), "_", Sv(direction));
-  return {
-      .stream = absl::StrCat(Sv(migration), ".", Sv(direction)), .slot = slot, .publication = slot};
-}
 
 std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
   std::vector<SourceFault> faults;
@@ -564,7 +558,7 @@ SET LOCAL lock_timeout = '10s';
 %s%s%s%s
 COMMIT;
 )",
-      options.names.stream, catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
+      options.stream.name, catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
       HasMessageTable(catalog.server_version) ? absl::StrCat("\n", kSourceBefore14Sql) : "",
       PublicationSql(options, catalog), GrantsSql(options, catalog));
 }
@@ -577,7 +571,7 @@ absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
   Verifier verifier(session, options, catalog, &faults);
   RETURN_IF_ERROR(verifier.CheckServer(slot_exists));
   RETURN_IF_ERROR(verifier.CheckOwnTables());
-  if (!options.names.publication.empty()) RETURN_IF_ERROR(verifier.CheckPublication());
+  if (!options.stream.publication.empty()) RETURN_IF_ERROR(verifier.CheckPublication());
   RETURN_IF_ERROR(verifier.CheckTableRights());
   if (options.rows) RETURN_IF_ERROR(verifier.CheckLargeObjects());
   return faults;

@@ -17,20 +17,12 @@
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 
 namespace switchyard::capture {
 
-// The names of one direction of a migration; everything of it on the source is found by them.
-struct StreamNames {
-  std::string stream;       // "shop.forward"; its topics are <stream>.changes and <stream>.copy
-  std::string slot;         // "switchyard_shop_forward"
-  std::string publication;  // as the slot
-};
-// `direction` is "forward" or "reverse".
-StreamNames NamesOf(std::string_view migration, std::string_view direction);
-
 struct SourceOptions {
-  StreamNames names;
+  records::Stream stream;
   std::string role = "switchyard_capture";  // who captures
   // False: the catalogue may lack tables of the migration, and the names may be empty.
   bool whole = true;

@@ -69,7 +69,7 @@ absl::StatusOr<std::optional<StreamRecord>> LoadStream(pg::Session& session,
   return record;
 }
 
-absl::Status RecordCreating(pg::Session& session, const StreamNames& names,
+absl::Status RecordCreating(pg::Session& session, const records::Stream& stream,
                             uint64_t system_identifier, uint32_t timeline) {
   return Run(session, R"(
     INSERT INTO switchyard.capture_stream
@@ -78,7 +78,7 @@ absl::Status RecordCreating(pg::Session& session, const StreamNames& names,
     ON CONFLICT (stream) DO UPDATE SET state = 'creating', slot = excluded.slot,
       publication = excluded.publication, system_identifier = excluded.system_identifier,
       timeline = excluded.timeline, slot_lsn = NULL, refusal = NULL, updated_at = now())",
-             {names.stream, names.slot, names.publication, std::to_string(system_identifier),
+             {stream.name, stream.slot, stream.publication, std::to_string(system_identifier),
               std::to_string(timeline)});
 }
 
@@ -108,27 +108,27 @@ absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
              {stream, refusal});
 }
 
-absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& names,
+absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& stream,
                                    int walsender_pid) {
   uint64_t epoch = 0;
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(Run(session,
                         "SELECT FROM switchyard.capture_stream WHERE stream = $1 FOR UPDATE",
-                        {names.stream}));
+                        {stream.name}));
     ASSIGN_OR_RETURN(const pg::Result holder,
                      session.Query("SELECT coalesce(active_pid, 0) FROM pg_replication_slots "
                                    "WHERE slot_name = $1",
-                                   {names.slot}));
+                                   {stream.slot}));
     if (holder.rows() == 0 || holder.i64(0, 0) != walsender_pid) {
-      return absl::AbortedError(absl::StrFormat("slot %s is not held any more", names.slot));
+      return absl::AbortedError(absl::StrFormat("slot %s is not held any more", stream.slot));
     }
     ASSIGN_OR_RETURN(const pg::Result taken, session.Query(R"(
       UPDATE switchyard.capture_stream SET epoch = epoch + 1, refusal = NULL, updated_at = now()
       WHERE stream = $1 RETURNING epoch)",
-                                                           {names.stream}));
+                                                           {stream.name}));
     if (taken.rows() == 0) {
       return absl::FailedPreconditionError(absl::StrFormat(
-          "the record of stream %s was deleted from switchyard.capture_stream", names.stream));
+          "the record of stream %s was deleted from switchyard.capture_stream", stream.name));
     }
     epoch = Unsigned(taken.text(0, 0));
     return absl::OkStatus();

@@ -14,6 +14,7 @@
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 #include "proto/event.pb.h"
 
 namespace switchyard::capture {
@@ -33,7 +34,7 @@ absl::StatusOr<std::optional<StreamRecord>> LoadStream(pg::Session& session,
                                                        const std::string& stream);
 
 // From here on a slot of that name is the stream's own, whether its creation succeeds or not.
-absl::Status RecordCreating(pg::Session& session, const StreamNames& names,
+absl::Status RecordCreating(pg::Session& session, const records::Stream& stream,
                             uint64_t system_identifier, uint32_t timeline);
 
 // The slot exists; to be called in the transaction that also records the tables to copy.
@@ -51,7 +52,7 @@ absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
 // hold the slot any more. Among all who ever held the slot, the later one has the higher epoch:
 // the row is locked before the slot's holder is looked at, so a capture that took over in between
 // takes its epoch after this one.
-absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const StreamNames& names,
+absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& stream,
                                    int walsender_pid);
 
 // True when this session now is the one that may create or resume the stream; until it ends.

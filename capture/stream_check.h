@@ -9,14 +9,15 @@
 #include "capture/source_state.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
+#include "common/records/stream.h"
 
 namespace switchyard::capture {
 
 // The source is the cluster, and on the timeline, that the stream was begun on.
-absl::Status CheckHistory(const StreamNames& names, const StreamRecord& record,
+absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& record,
                           const catalog::Catalog& catalog);
 // The slot is there, the stream's own, and still has the WAL it needs.
-absl::Status CheckSlot(const StreamNames& names, const std::optional<SlotState>& slot,
+absl::Status CheckSlot(const records::Stream& stream, const std::optional<SlotState>& slot,
                        const catalog::Catalog& catalog);
 
 }  // namespace switchyard::capture

@@ -46,8 +46,8 @@ constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since
 constexpr char kLimitExceeded[] = "54000";
 constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
-absl::Status Lost(const StreamNames& names, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(names)));
+absl::Status Lost(const records::Stream& stream, std::string_view what) {
+  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(stream)));
 }
 
 // A copy topic that is gone is made anew by the next epoch, whose Hello says what was on it.
@@ -114,7 +114,7 @@ absl::Status StreamRun::Explain(const absl::Status& ended) const {
     return absl::DataLossError(absl::StrFormat(
         "the source can't send a change after %s: %s; next: make that row smaller (all its columns "
         "together less than 1 GB), or take its table out of the publication, then %s",
-        read.ToString(), StdSv(ended.message()), HowToBeginAnew(config_.names)));
+        read.ToString(), StdSv(ended.message()), HowToBeginAnew(config_.stream)));
   }
   const bool skipped = fields.sqlstate == kPublicationSkipped && fields.severity == "WARNING";
   if (fields.sqlstate != kNoSuchPublication && !skipped) return ended;
@@ -122,7 +122,7 @@ absl::Status StreamRun::Explain(const absl::Status& ended) const {
       "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
       "made again since): what was changed meanwhile can't be read from the slot; next: run, as "
       "OLD's owner, what `switchyard check --print-setup FILE` prints, then %s",
-      config_.names.publication, read.ToString(), HowToBeginAnew(config_.names)));
+      config_.stream.publication, read.ToString(), HowToBeginAnew(config_.stream)));
 }
 
 // The server let go of the slot by itself: its last word says why.
@@ -138,35 +138,35 @@ absl::Status StreamRun::WhySlotWasLost(const absl::Status& lost) {
 // Another capture is how things should be; anybody else keeps the stream from its changes.
 absl::Status StreamRun::NoteHolder(int* told_pid) {
   ASSIGN_OR_RETURN(const auto holder,
-                   LoadSlotHolder(*session_, config_.names.slot, config_.application_name));
+                   LoadSlotHolder(*session_, config_.stream.slot, config_.application_name));
   if (!holder.has_value() || holder->pid == *told_pid) return absl::OkStatus();
   *told_pid = holder->pid;
   const std::string who = absl::StrFormat("pid %d, role %s, application \"%s\"", holder->pid,
                                           holder->role, holder->application_name);
   if (holder->is_capture) {
     LogInfo("capture", "standing by: another capture has the slot",
-            {{"stream", config_.names.stream}, {"holder", who}});
+            {{"stream", config_.stream.name}, {"holder", who}});
     return absl::OkStatus();
   }
   const NextStep step = {
       absl::StrFormat("replication slot %s is in use by somebody who is no capture of this "
                       "stream (%s)",
-                      config_.names.slot, who),
+                      config_.stream.slot, who),
       absl::StrFormat(
           "end that session: SELECT pg_terminate_backend(%d); capture goes on by itself",
           holder->pid)};
   LogWarn("capture", "standing by",
-          {{"stream", config_.names.stream}, {"error", step.what}, {"next", step.next}});
-  return RecordRefusal(*session_, config_.names.stream, step.what + "; next: " + step.next);
+          {{"stream", config_.stream.name}, {"error", step.what}, {"next", step.next}});
+  return RecordRefusal(*session_, config_.stream.name, step.what + "; next: " + step.next);
 }
 
 absl::Status StreamRun::AwaitTurn() {
   bool said = false;
   while (true) {
-    ASSIGN_OR_RETURN(const bool locked, TryLockStream(*session_, config_.names.stream));
+    ASSIGN_OR_RETURN(const bool locked, TryLockStream(*session_, config_.stream.name));
     if (locked) return absl::OkStatus();
     stats_.state = static_cast<int>(State::kStandby);
-    if (!said) LogInfo("capture", "standing by", {{"stream", config_.names.stream}});
+    if (!said) LogInfo("capture", "standing by", {{"stream", config_.stream.name}});
     said = true;
     if (!cancel_.WaitFor(config_.standby_interval)) return cancel_.status();
   }
@@ -175,26 +175,26 @@ absl::Status StreamRun::AwaitTurn() {
 absl::Status StreamRun::Prepare() {
   ASSIGN_OR_RETURN(catalog_,
                    catalog::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
-  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.names.slot));
+  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.stream.slot));
   ASSIGN_OR_RETURN(const auto faults,
-                   VerifySource(*session_, {.names = config_.names, .rows = !slot.has_value()},
+                   VerifySource(*session_, {.stream = config_.stream, .rows = !slot.has_value()},
                                 catalog_, slot.has_value()));
   std::vector<SourceFault> fatal;
   for (const SourceFault& fault : faults) {
     if (!fault.of_table) fatal.push_back(fault);
   }
   RETURN_IF_ERROR(FaultsToStatus(fatal));
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.names.stream));
+  ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.stream.name));
   if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
     RETURN_IF_ERROR(CheckSlotIsOurs(slot));
     return FaultsToStatus(faults);
   }
   // A stream under way goes on for its other tables; what is wrong with one makes it suspect.
   for (const SourceFault& fault : faults) {
-    LogWarn("capture", fault.problem, {{"stream", config_.names.stream}, {"next", fault.remedy}});
+    LogWarn("capture", fault.problem, {{"stream", config_.stream.name}, {"next", fault.remedy}});
   }
-  RETURN_IF_ERROR(CheckHistory(config_.names, *record_, catalog_));
-  return CheckSlot(config_.names, slot, catalog_);
+  RETURN_IF_ERROR(CheckHistory(config_.stream, *record_, catalog_));
+  return CheckSlot(config_.stream, slot, catalog_);
 }
 
 // Slots are the server's, not the database's: what stands under the name is dropped when the stream
@@ -204,12 +204,12 @@ absl::Status StreamRun::CheckSlotIsOurs(const std::optional<SlotState>& slot) co
   return absl::FailedPreconditionError(absl::StrFormat(
       "replication slot %s is database %s's, of another stream of this name; next: give this "
       "migration another name (its key migration), or drop that slot when nobody uses it",
-      config_.names.slot, slot->database.empty() ? "no" : slot->database));
+      config_.stream.slot, slot->database.empty() ? "no" : slot->database));
 }
 
 absl::Status StreamRun::CheckNewLog() {
   ASSIGN_OR_RETURN(const LogCoverage coverage,
-                   FindLogCoverage(log_, ChangeTopic(config_.names), cancel_));
+                   FindLogCoverage(log_, config_.stream.change_topic, cancel_));
   const uint64_t epoch = record_.has_value() ? record_->epoch : 0;
   if (!coverage.empty && coverage.epoch > epoch) {
     return absl::FailedPreconditionError(absl::StrFormat(
@@ -217,70 +217,70 @@ absl::Status StreamRun::CheckNewLog() {
         "of another source, or the record of the stream was deleted, as by a restore; next: give "
         "the migration a log of its own, or, when it was this stream's, end replay and run: "
         "switchyard recopy FILE --all",
-        ChangeTopic(config_.names), coverage.epoch));
+        config_.stream.change_topic, coverage.epoch));
   }
   if (coverage.empty && coverage.trimmed && epoch == 0) {
     return absl::FailedPreconditionError(
         absl::StrFormat("topic %s held events that were trimmed, but the source knows of no such "
                         "stream; next: give the migration a log of its own, or delete the topic",
-                        ChangeTopic(config_.names)));
+                        config_.stream.change_topic));
   }
   return absl::OkStatus();
 }
 
 absl::Status StreamRun::DropUnfinishedSlot() {
-  const absl::Status dropped = pg::DropSlot(*session_, config_.names.slot);
+  const absl::Status dropped = pg::DropSlot(*session_, config_.stream.slot);
   // The connection that was making it is not quite gone.
   if (pg::StatusSqlState(dropped) == kSlotInUse) return absl::UnavailableError(dropped.message());
   return Annotate(dropped, "dropping an unfinished slot");
 }
 
 absl::Status StreamRun::Create() {
-  const StreamNames& names = config_.names;
-  RETURN_IF_ERROR(log_.CreateTopic(ChangeTopic(names)));
+  const records::Stream& stream = config_.stream;
+  RETURN_IF_ERROR(log_.CreateTopic(stream.change_topic));
   RETURN_IF_ERROR(CheckNewLog());
-  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(ChangeTopic(names)));
-  RETURN_IF_ERROR(RecordCreating(*session_, names, catalog_.system_identifier, catalog_.timeline));
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(stream.change_topic));
+  RETURN_IF_ERROR(RecordCreating(*session_, stream, catalog_.system_identifier, catalog_.timeline));
   SY_FAULT_POINT("capture.creating_recorded");
   RETURN_IF_ERROR(DropUnfinishedSlot());
   ASSIGN_OR_RETURN(initial_, Snapshot::Take({.dsn = config_.dsn,
                                              .application_name = config_.application_name,
-                                             .slot = names.slot,
+                                             .slot = stream.slot,
                                              .timeout = config_.slot_timeout},
                                             cancel_));
   SY_FAULT_POINT("capture.slot_created");
   // As of the snapshot: a rewrite between it and now is noticed by the first check.
-  ASSIGN_OR_RETURN(shapes_, LoadFirstShapes(initial_->session(), names.publication, catalog_));
+  ASSIGN_OR_RETURN(shapes_, LoadFirstShapes(initial_->session(), stream.publication, catalog_));
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(RecordCreated(*session_, names.stream, initial_->lsn(), topic.id));
-    RETURN_IF_ERROR(RecordShapes(*session_, names.stream, shapes_, {}));
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, names.stream, shapes_));
-    return RequestCopies(*session_, names.stream, RowTables(catalog_), false);
+    RETURN_IF_ERROR(RecordCreated(*session_, stream.name, initial_->lsn(), topic.id));
+    RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
+    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
+    return RequestCopies(*session_, stream.name, RowTables(catalog_), false);
   }));
   SY_FAULT_POINT("capture.stream_created");
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, names.stream));
+  ASSIGN_OR_RETURN(record_, LoadStream(*session_, stream.name));
   LogInfo("capture", "stream begun",
-          {{"stream", names.stream},
-           {"slot", names.slot},
+          {{"stream", stream.name},
+           {"slot", stream.slot},
            {"lsn", initial_->lsn().ToString()},
            {"tables", absl::StrCat(RowTables(catalog_).size())}});
   return absl::OkStatus();
 }
 
 absl::Status StreamRun::Resume() {
-  const StreamNames& names = config_.names;
-  ASSIGN_OR_RETURN(shapes_, LoadRecordedShapes(*session_, names.stream));
+  const records::Stream& stream = config_.stream;
+  ASSIGN_OR_RETURN(shapes_, LoadRecordedShapes(*session_, stream.name));
   // With a name that leads nowhere (a table renamed, perhaps) nothing is taken for unmapped.
   if (catalog_.missing.empty()) {
     std::erase_if(shapes_, [&](const auto& item) {
       return catalog_.FindOid(item.first) == nullptr &&
              catalog_.FindOid(item.second.root_id) == nullptr;
     });
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, names.stream, shapes_));
+    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
   }
-  RETURN_IF_ERROR(CheckDrift(*session_, names, config_.left_out, &shapes_));
+  RETURN_IF_ERROR(CheckDrift(*session_, stream, config_.left_out, &shapes_));
 
-  ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, names.publication, catalog_));
+  ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, stream.publication, catalog_));
   std::vector<const catalog::Table*> added;
   for (const auto& [oid, shape] : all) {
     if (!shapes_.emplace(oid, shape).second) continue;
@@ -288,42 +288,42 @@ absl::Status StreamRun::Resume() {
     if (table == nullptr || table->kind != 'r') continue;
     added.push_back(table);
     LogInfo("capture", "table added to the stream",
-            {{"stream", names.stream}, {"table", table->Display()}});
+            {{"stream", stream.name}, {"table", table->Display()}});
   }
   return session_->InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(RecordShapes(*session_, names.stream, shapes_, {}));
-    return RequestCopies(*session_, names.stream, added, true);
+    RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
+    return RequestCopies(*session_, stream.name, added, true);
   });
 }
 
 absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
-  const StreamNames& names = config_.names;
-  auto stream = pg::ReplicationStream::Start({.dsn = config_.dsn,
-                                              .application_name = config_.application_name,
-                                              .slot = names.slot,
-                                              .publication = names.publication},
-                                             cancel_);
-  const std::string code = pg::StatusSqlState(stream.status());
+  const records::Stream& stream = config_.stream;
+  auto changes = pg::ReplicationStream::Start({.dsn = config_.dsn,
+                                               .application_name = config_.application_name,
+                                               .slot = stream.slot,
+                                               .publication = stream.publication},
+                                              cancel_);
+  const std::string code = pg::StatusSqlState(changes.status());
   if (code == kSlotInUse) return false;
   if (code == kNoSuchSlot || code == kSlotUnusable) {
-    return Lost(names, absl::StrFormat("replication slot %s can't be read: %s", names.slot,
-                                       StdSv(stream.status().message())));
+    return Lost(stream, absl::StrFormat("replication slot %s can't be read: %s", stream.slot,
+                                        StdSv(changes.status().message())));
   }
-  RETURN_IF_ERROR(stream.status());
-  stream_ = *std::move(stream);
+  RETURN_IF_ERROR(changes.status());
+  stream_ = *std::move(changes);
   // Only the holder moves a slot, so from here on what is read of it stays true.
-  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, names.slot));
-  RETURN_IF_ERROR(CheckSlot(names, slot, catalog_));
+  ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, stream.slot));
+  RETURN_IF_ERROR(CheckSlot(stream, slot, catalog_));
   RETURN_IF_ERROR(CheckLog(slot->confirmed_flush));
   start_ = slot->confirmed_flush;
   return true;
 }
 
 absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
-  const std::string topic = ChangeTopic(config_.names);
+  const std::string topic = config_.stream.change_topic;
   const auto found = FindLogCoverage(log_, topic, cancel_);
   if (absl::IsNotFound(found.status())) {
-    return Lost(config_.names,
+    return Lost(config_.stream,
                 absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
                                 confirmed_flush.ToString()));
   }
@@ -331,7 +331,7 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   const LogCoverage& coverage = *found;
   if (!record_->log_topic.empty() && !coverage.topic_id.empty() &&
       record_->log_topic != coverage.topic_id) {
-    return Lost(config_.names,
+    return Lost(config_.stream,
                 absl::StrFormat("topic %s was deleted and made again, or is another log: the "
                                 "changes before %s are not on it",
                                 topic, confirmed_flush.ToString()));
@@ -342,41 +342,41 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   if (coverage.trimmed && !coverage.covered.valid()) return absl::OkStatus();
   const Lsn covered = std::max(coverage.covered, record_->slot_lsn);
   if (covered < confirmed_flush) {
-    return Lost(
-        config_.names,
-        absl::StrFormat("topic %s ends at %s, but slot %s was moved to %s: the log lost its "
-                        "end, or the slot was advanced by hand, and the changes in between "
-                        "are nowhere",
-                        topic, covered.ToString(), config_.names.slot, confirmed_flush.ToString()));
+    return Lost(config_.stream,
+                absl::StrFormat(
+                    "topic %s ends at %s, but slot %s was moved to %s: the log lost its "
+                    "end, or the slot was advanced by hand, and the changes in between "
+                    "are nowhere",
+                    topic, covered.ToString(), config_.stream.slot, confirmed_flush.ToString()));
   }
   return absl::OkStatus();
 }
 
 absl::Status StreamRun::BeginEpoch() {
-  const StreamNames& names = config_.names;
-  ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, names, stream_->backend_pid()));
+  const records::Stream& stream = config_.stream;
+  ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, stream, stream_->backend_pid()));
   SY_FAULT_POINT("capture.epoch_taken");
   RETURN_IF_ERROR(MendedByNextEpoch(Annotate(BeginCopyTopic(epoch), "copy topic")));
-  ASSIGN_OR_RETURN(writer_, log_.OpenWriter(ChangeTopic(names)));
+  ASSIGN_OR_RETURN(writer_, log_.OpenWriter(stream.change_topic));
   publisher_ = std::make_unique<Publisher>(
-      Publisher::Options{.stream = names.stream, .epoch = epoch, .start = start_}, *writer_,
+      Publisher::Options{.stream = stream.name, .epoch = epoch, .start = start_}, *writer_,
       [this](const RelationMessage& relation) { return FindTable(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
   StartHelpers();
   stats_.epoch = epoch;
   stats_.state = static_cast<int>(State::kStreaming);
   LogInfo("capture", "streaming",
-          {{"stream", names.stream}, {"epoch", absl::StrCat(epoch)}, {"lsn", start_.ToString()}});
+          {{"stream", stream.name}, {"epoch", absl::StrCat(epoch)}, {"lsn", start_.ToString()}});
   return absl::OkStatus();
 }
 
 event::v1::Hello StreamRun::NewHello() const {
   event::v1::Hello hello;
-  hello.set_stream(config_.names.stream);
+  hello.set_stream(config_.stream.name);
   hello.set_system_identifier(catalog_.system_identifier);
   hello.set_timeline(catalog_.timeline);
   hello.set_database(catalog_.database);
-  hello.set_slot(config_.names.slot);
+  hello.set_slot(config_.stream.slot);
   hello.set_start_lsn(start_.value());
   hello.set_server_version(static_cast<uint32_t>(catalog_.server_version));
   hello.set_time_us(absl::ToUnixMicros(absl::Now()));
@@ -386,12 +386,12 @@ event::v1::Hello StreamRun::NewHello() const {
 // Durable before the first record of the change topic: a reader that finds records there and none
 // here knows that they are lost. Whether it needs them is for the reader to say.
 absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
-  RETURN_IF_ERROR(log_.CreateTopic(CopyTopic(config_.names)));
-  ASSIGN_OR_RETURN(auto writer, log_.OpenWriter(CopyTopic(config_.names)));
+  RETURN_IF_ERROR(log_.CreateTopic(config_.stream.copy_topic));
+  ASSIGN_OR_RETURN(auto writer, log_.OpenWriter(config_.stream.copy_topic));
   copy_writer_ = std::make_unique<CopyWriter>(std::move(writer), epoch);
   event::v1::Event event;
   *event.mutable_hello() = NewHello();
-  ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.names.stream));
+  ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.stream.name));
   event.mutable_hello()->mutable_finished_copies()->Add(finished.begin(), finished.end());
   RETURN_IF_ERROR(copy_writer_->Append(&event).status());
   absl::Status flushed = absl::DeadlineExceededError("");
@@ -404,7 +404,7 @@ absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
 
 void StreamRun::StartHelpers() {
   monitor_ =
-      std::make_unique<Monitor>(MonitorOptions{.names = config_.names,
+      std::make_unique<Monitor>(MonitorOptions{.stream = config_.stream,
                                                .dsn = config_.dsn,
                                                .application_name = config_.application_name,
                                                .heartbeat_interval = config_.heartbeat_interval,
@@ -413,7 +413,7 @@ void StreamRun::StartHelpers() {
                                 shapes_);
   monitor_->Start();
   copier_ = std::make_unique<Copier>(
-      CopierOptions{.names = config_.names,
+      CopierOptions{.stream = config_.stream,
                     .round = {.dsn = config_.dsn,
                               .application_name = config_.application_name,
                               .workers = config_.copy_workers,
@@ -467,7 +467,7 @@ absl::Status StreamRun::NoteLeaf(const RelationMessage& relation, const RootTabl
   if (there) return absl::OkStatus();
   const std::string table = root.schema + "." + root.name;
   return RecordSuspects(
-      *session_, config_.names.stream,
+      *session_, config_.stream.name,
       {{.relation_id = root.relation_id,
         .schema = root.schema,
         .name = root.name,
@@ -508,7 +508,7 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
                          relation.schema, relation.name),
          absl::StrFormat("copy it again: switchyard recopy FILE %s", candidate.Display())});
   }
-  RETURN_IF_ERROR(RecordSuspects(*session_, config_.names.stream, drifts));
+  RETURN_IF_ERROR(RecordSuspects(*session_, config_.stream.name, drifts));
   return RootTable{};
 }
 

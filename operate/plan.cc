@@ -9,6 +9,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_sql.h"
+#include "common/records/stream.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 
@@ -87,7 +88,7 @@ absl::StatusOr<Compiled> CompileOnBoth(const spec::MigrationFile& file, const Ca
   // Asked for its error alone: this one says which side refuses the login.
   RETURN_IF_ERROR(ConnectTo(file.new_db, "new", cancel).status());
   ASSIGN_OR_RETURN(compiled.mapping,
-                   mapping::CompileMapping(file, mapping::ForwardRole(file), cancel));
+                   mapping::CompileMapping(file, records::ForwardOf(file), cancel));
   return compiled;
 }
 

@@ -9,6 +9,7 @@
 #include "capture/source_state.h"
 #include "cli/roles/patience.h"
 #include "common/catalog/catalog.h"
+#include "common/records/stream.h"
 #include "common/spec/left_out.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
@@ -19,14 +20,14 @@ namespace {
 using Faults = std::vector<capture::SourceFault>;
 
 absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const Cancel& cancel) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    operate::OpenSession(file.old_db, "old", cancel));
   // Fails where Switchyard's tables are not there yet.
-  const auto begun = capture::LoadStream(*session, names.stream);
+  const auto begun = capture::LoadStream(*session, stream.name);
   if (begun.ok() && begun->has_value()) return Faults();
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *session));
-  ASSIGN_OR_RETURN(Faults faults, capture::VerifySource(*session, {.names = names}, catalog,
+  ASSIGN_OR_RETURN(Faults faults, capture::VerifySource(*session, {.stream = stream}, catalog,
                                                         /*slot_exists=*/false));
   if (catalog.missing.empty()) return faults;
   // The file names a table that is not there.
@@ -44,13 +45,14 @@ absl::Status PrepareCapture(const spec::MigrationFile& file, const Cancel& cance
 
 absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog& log,
                             const Cancel& cancel) {
-  capture::Capture capture({.names = capture::NamesOf(file.name, "forward"),
-                            .dsn = file.old_db.Connection(),
-                            .tables = catalog::SourceTables(file.forward),
+  const records::Stream stream = records::ForwardOf(file);
+  capture::Capture capture({.stream = stream,
+                            .dsn = stream.source.Connection(),
+                            .tables = catalog::SourceTables(*stream.mapping),
                             .schemas = file.schemas,
                             .left_out =
-                                [&file](const spec::TableName& table, const std::string& column) {
-                                  return spec::LeavesOut(file.forward, table, column);
+                                [&stream](const spec::TableName& table, const std::string& column) {
+                                  return spec::LeavesOut(*stream.mapping, table, column);
                                 },
                             .copy_workers = file.capture.copy_workers,
                             .copy_range_bytes = file.capture.copy_range_bytes,

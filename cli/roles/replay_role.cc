@@ -9,6 +9,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/stream.h"
 #include "common/records/stream_store.h"
 #include "replayer/replayer.h"
 #include "replayer/target/target_session.h"
@@ -19,7 +20,7 @@ absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& ref
                         const Cancel& cancel) {
   const absl::StatusOr<std::string> dsn = file.new_db.Dsn();
   if (refusal.ok() || absl::IsCancelled(refusal) || !dsn.ok()) return refusal;
-  const std::string stream = mapping::ForwardRole(file).stream;
+  const std::string stream = records::ForwardOf(file).name;
   // Locked, so that a second replayer that is refused does not stop the first.
   const auto session = replayer::OpenExclusively({.dsn = *dsn, .stream = stream}, cancel);
   if (!session.ok()) return refusal;
@@ -37,7 +38,7 @@ absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& ref
 
 absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel) {
   absl::StatusOr<mapping::PreparedMapping> prepared = Patiently("start of replay", cancel, [&] {
-    return mapping::PrepareMapping(file, mapping::ForwardRole(file), {}, cancel);
+    return mapping::PrepareMapping(file, records::ForwardOf(file), {}, cancel);
   });
   RETURN_IF_ERROR(NotedInNew(file, prepared.status(), cancel));
   return std::move(prepared->plan);
@@ -45,20 +46,20 @@ absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, con
 
 absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
                     eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain) {
-  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const records::Stream stream = records::ForwardOf(file);
   std::vector<std::pair<std::string, std::string>> after_copy;
   for (const spec::SchemaStep& step : file.after_copy) after_copy.emplace_back(step.path, step.sql);
   replayer::Replayer replayer(
-      {.target = {.dsn = role.target.Connection(),
-                  .stream = role.stream,
+      {.target = {.dsn = stream.target.Connection(),
+                  .stream = stream.name,
                   .quarantine_max = file.replay.quarantine_max},
-       .change_topic = role.change_topic,
-       .copy_topic = role.copy_topic,
+       .change_topic = stream.change_topic,
+       .copy_topic = stream.copy_topic,
        .after_copy = std::move(after_copy),
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
        .copy_workers = file.replay.copy_workers,
-       .learn_values = [&] { return mapping::LearnValues(file, role, cancel); },
+       .learn_values = [&] { return mapping::LearnValues(file, stream, cancel); },
        .seed = static_cast<uint64_t>(getpid()),
        .drain = drain},
       plan, log, cancel);

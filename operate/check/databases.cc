@@ -17,6 +17,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/error.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 #include "operate/check/stream.h"
 #include "operate/check/write_mode.h"
 #include "operate/connect.h"
@@ -86,10 +87,10 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
                          operate::CheckReport* report) {
   if (old_side.session == nullptr) return absl::OkStatus();
   capture::SourceOptions options = {.whole = whole};
-  if (!file.name.empty()) options.names = capture::NamesOf(file.name, "forward");
+  if (!file.name.empty()) options.stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const pg::Result slot,
                    old_side.session->Query("SELECT FROM pg_replication_slots WHERE slot_name = $1",
-                                           {options.names.slot}));
+                                           {options.stream.slot}));
   // Missing tables are reported already, with the names they may have meant.
   catalog::Catalog there = old_side.catalog;
   there.missing.clear();
@@ -103,7 +104,7 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
     report->facts.push_back("OLD: " + note);
   }
   if (file.name.empty()) return absl::OkStatus();
-  return CheckStream(*old_side.session, options.names, old_side.catalog, report);
+  return CheckStream(*old_side.session, options.stream, old_side.catalog, report);
 }
 
 // Fine to check before `resume`, which a running stream needs.
@@ -123,7 +124,7 @@ absl::Status WarnOfAnotherMapping(const std::string& stream, const mapping::Plan
 // Before the first start the tables a mapping fills must be its own.
 absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::Plan& plan,
                                pg::Session& session, operate::CheckReport* report) {
-  const std::string stream = capture::NamesOf(file.name, "forward").stream;
+  const std::string stream = records::ForwardOf(file).name;
   ASSIGN_OR_RETURN(const bool begun, IsInstalled(session, stream));
   if (begun) return WarnOfAnotherMapping(stream, plan, session, report);
   if (const absl::Status alone = mapping::RefuseSecondStream(session, stream); !alone.ok()) {
@@ -192,9 +193,9 @@ absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
   if (new_side.session == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::vector<mapping::TargetFault> faults,
                    mapping::VerifyTarget(*new_side.session, file.forward, new_side.catalog));
-  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> more,
-                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy,
-                                            capture::NamesOf(file.name, "forward").stream));
+  ASSIGN_OR_RETURN(
+      const std::vector<mapping::TargetFault> more,
+      mapping::VerifyAfterCopy(*new_side.session, file.after_copy, records::ForwardOf(file).name));
   faults.insert(faults.end(), more.begin(), more.end());
   for (const mapping::TargetFault& fault : faults) {
     report->faults.push_back(

@@ -11,7 +11,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
-#include "common/mapping/install/prepare.h"
+#include "common/records/stream.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
 #include "operate/request.h"
@@ -39,18 +39,18 @@ struct Place {
 };
 
 // Empty: nothing was begun, or NEW can't be asked, which is told elsewhere.
-std::vector<Place> PlacesOfNew(const spec::MigrationFile& file, const mapping::StreamRole& role,
+std::vector<Place> PlacesOfNew(const spec::MigrationFile& file, const records::Stream& stream,
                                const Cancel& cancel) {
   const auto session = ConnectControl(file.new_db, "new", cancel);
-  if (!session.ok() || !RequireStream(**session, role.stream).ok()) return {};
+  if (!session.ok() || !RequireStream(**session, stream.name).ok()) return {};
   const auto row = (*session)->Query(
       "SELECT log_offset, copy_offset, state FROM switchyard.stream WHERE name = $1 AND "
       "fingerprint <> ''",
-      {role.stream});
+      {stream.name});
   if (!row.ok() || row->rows() == 0) return {};
-  std::vector<Place> places = {{.topic = role.change_topic, .offset = row->i64(0, 0)}};
+  std::vector<Place> places = {{.topic = stream.change_topic, .offset = row->i64(0, 0)}};
   if (row->str(0, 2) == "copying") {
-    places.push_back({.topic = role.copy_topic, .offset = row->i64(0, 1)});
+    places.push_back({.topic = stream.copy_topic, .offset = row->i64(0, 1)});
   }
   return places;
 }
@@ -72,9 +72,9 @@ absl::Status CheckPlace(eventlog::EventLog& log, const Place& place) {
       place.offset, place.topic, info->first, info->next, kAnew));
 }
 
-absl::Status CheckReach(const spec::MigrationFile& file, const mapping::StreamRole& role,
+absl::Status CheckReach(const spec::MigrationFile& file, const records::Stream& stream,
                         const Cancel& cancel) {
-  const std::vector<Place> places = PlacesOfNew(file, role, cancel);
+  const std::vector<Place> places = PlacesOfNew(file, stream, cancel);
   if (places.empty()) return absl::OkStatus();
   const std::string& path = file.log.sqlite_path;
   if (!path.empty() && !std::filesystem::exists(path)) {
@@ -100,13 +100,13 @@ absl::Status CheckLog(const spec::MigrationFile& file, const Cancel& cancel, Che
     AddFault(options.status(), is_kafka, report);
     return absl::OkStatus();
   }
-  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const records::Stream stream = records::ForwardOf(file);
   const std::vector<absl::Status> faults =
-      eventlog::CheckEventLog(*options, {role.change_topic, role.copy_topic}, cancel);
+      eventlog::CheckEventLog(*options, {stream.change_topic, stream.copy_topic}, cancel);
   RETURN_IF_ERROR(cancel.status());
   for (const absl::Status& fault : faults) AddFault(fault, is_kafka, report);
   if (!faults.empty()) return absl::OkStatus();
-  const absl::Status reach = CheckReach(file, role, cancel);
+  const absl::Status reach = CheckReach(file, stream, cancel);
   RETURN_IF_ERROR(cancel.status());
   if (!reach.ok()) AddFault(reach, is_kafka, report);
   return absl::OkStatus();

@@ -77,20 +77,20 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
 
 }  // namespace
 
-absl::Status CheckStream(pg::Session& old_session, const capture::StreamNames& names,
+absl::Status CheckStream(pg::Session& old_session, const records::Stream& stream,
                          const catalog::Catalog& catalog, CheckReport* report) {
-  RETURN_IF_ERROR(WarnOfShortKeeping(old_session, names.slot, report));
+  RETURN_IF_ERROR(WarnOfShortKeeping(old_session, stream.slot, report));
   ASSIGN_OR_RETURN(const bool readable, MayReadRecord(old_session));
   if (!readable) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto record, capture::LoadStream(old_session, names.stream));
+  ASSIGN_OR_RETURN(const auto record, capture::LoadStream(old_session, stream.name));
   if (!record.has_value() || record->state == capture::StreamRecord::State::kCreating) {
     return absl::OkStatus();
   }
-  const absl::Status history = capture::CheckHistory(names, *record, catalog);
+  const absl::Status history = capture::CheckHistory(stream, *record, catalog);
   AddLoss(history, report);
   if (!history.ok()) return absl::OkStatus();  // the slot went with it
-  ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, names.slot));
-  AddLoss(capture::CheckSlot(names, slot, catalog), report);
+  ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, stream.slot));
+  AddLoss(capture::CheckSlot(stream, slot, catalog), report);
   return absl::OkStatus();
 }
 

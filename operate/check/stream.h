@@ -2,16 +2,16 @@
 // it stands, and how long OLD would keep what it still needs.
 #pragma once
 
-#include "capture/source_setup.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 #include "operate/report/check_report.h"
 
 namespace switchyard::operate {
 
 // Nothing is added for a stream that was never begun, but for what would end it in a night.
-absl::Status CheckStream(pg::Session& old_session, const capture::StreamNames& names,
+absl::Status CheckStream(pg::Session& old_session, const records::Stream& stream,
                          const catalog::Catalog& catalog, CheckReport* report);
 
 }  // namespace switchyard::operate

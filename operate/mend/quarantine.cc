@@ -4,9 +4,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
-#include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/records/quarantine_entries.h"
+#include "common/records/stream.h"
 #include "operate/connect.h"
 #include "operate/request.h"
 #include "operate/workers.h"
@@ -46,9 +46,7 @@ absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectToStream(const spec::
   return session;
 }
 
-std::string StreamOf(const spec::MigrationFile& file) {
-  return capture::NamesOf(file.name, "forward").stream;
-}
+std::string StreamOf(const spec::MigrationFile& file) { return records::ForwardOf(file).name; }
 
 }  // namespace
 

@@ -8,10 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/log_coverage.h"
-#include "capture/source_setup.h"
 #include "capture/source_state.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/stream.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
@@ -120,16 +120,16 @@ absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
 }
 
 // The slot goes to nobody while what it stands for is being forgotten.
-absl::Status RefuseRunningCapture(pg::Session& old_session, const capture::StreamNames& names) {
+absl::Status RefuseRunningCapture(pg::Session& old_session, const records::Stream& stream) {
   ASSIGN_OR_RETURN(const pg::Result slot,
                    old_session.Query("SELECT active_pid FROM pg_replication_slots WHERE slot_name "
                                      "= $1 AND active",
-                                     {names.slot}));
+                                     {stream.slot}));
   if (slot.rows() == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrFormat("capture still streams from slot %s (backend %s of OLD): end it first, with "
                       "every standby, then run this again",
-                      names.slot, slot.text(0, 0)));
+                      stream.slot, slot.text(0, 0)));
 }
 
 absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& topic) {
@@ -141,15 +141,15 @@ absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& t
 
 // One that nobody has written with: what a capture that was thought dead still writes is older.
 absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
-                                     eventlog::EventLog& log, const capture::StreamNames& names,
+                                     eventlog::EventLog& log, const records::Stream& stream,
                                      const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, names.stream));
+  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, stream.name));
   ASSIGN_OR_RETURN(
       const pg::Result applied,
-      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {names.stream}));
+      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {stream.name}));
   uint64_t epoch = static_cast<uint64_t>(applied.i64(0, 0));
   if (begun.has_value()) epoch = std::max(epoch, begun->epoch);
-  const auto coverage = capture::FindLogCoverage(log, capture::ChangeTopic(names), cancel);
+  const auto coverage = capture::FindLogCoverage(log, stream.change_topic, cancel);
   if (!coverage.ok() && !absl::IsNotFound(coverage.status())) return coverage.status();
   if (coverage.ok()) epoch = std::max(epoch, coverage->epoch);
   return epoch + 1;
@@ -159,51 +159,49 @@ absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_
 
 absl::StatusOr<RecopyReport> Recopy(const spec::MigrationFile& file, const RecopyOptions& options,
                                     const Cancel& cancel) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const std::string& stream = names.stream;
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
   ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
   ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
-  RETURN_IF_ERROR(RequireStream(*control, stream));
+  RETURN_IF_ERROR(RequireStream(*control, stream.name));
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *old_session));
   ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(file, catalog, options.table));
-  RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream, *table));
+  RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream.name, *table));
   ASSIGN_OR_RETURN(const int64_t request,
-                   RequestRecopy(*old_session, *new_session, names,
+                   RequestRecopy(*old_session, *new_session, stream,
                                  {.schema = table->schema, .name = table->name}));
-  RecopyReport report = {.stream = stream, .table = table->Display(), .request = request};
+  RecopyReport report = {.stream = stream.name, .table = table->Display(), .request = request};
   if (!options.wait.has_value()) return report;
-  records::Requests requests(*control, stream);
+  records::Requests requests(*control, stream.name);
   ASSIGN_OR_RETURN(report.answer, AwaitAnswer(requests, request, *options.wait, cancel));
   return report;
 }
 
 absl::StatusOr<RecopyAllReport> RecopyAll(const spec::MigrationFile& file, const Cancel& cancel) {
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
-  const mapping::StreamRole role = mapping::ForwardRole(file);
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
   ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
   ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
-  RETURN_IF_ERROR(RequireStream(*control, names.stream));
+  RETURN_IF_ERROR(RequireStream(*control, stream.name));
   RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
-  RETURN_IF_ERROR(RefuseRunningCapture(*old_session, names));
+  RETURN_IF_ERROR(RefuseRunningCapture(*old_session, stream));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
-                   mapping::CompileMapping(file, role, cancel));
+                   mapping::CompileMapping(file, stream, cancel));
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
   replayer::TopicEnds ends;
-  ASSIGN_OR_RETURN(ends.change, NextOffset(*log, role.change_topic));
-  ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, role.copy_topic));
-  ASSIGN_OR_RETURN(ends.epoch, UnusedEpoch(*old_session, *new_session, *log, names, cancel));
+  ASSIGN_OR_RETURN(ends.change, NextOffset(*log, stream.change_topic));
+  ASSIGN_OR_RETURN(ends.copy, NextOffset(*log, stream.copy_topic));
+  ASSIGN_OR_RETURN(ends.epoch, UnusedEpoch(*old_session, *new_session, *log, stream, cancel));
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   const absl::Status emptied =
-      replayer::BeginAnew({.dsn = dsn, .stream = names.stream}, compiled.plan, ends, cancel);
+      replayer::BeginAnew({.dsn = dsn, .stream = stream.name}, compiled.plan, ends, cancel);
   if (absl::IsAlreadyExists(emptied)) {
     return absl::FailedPreconditionError(
         absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
   }
   RETURN_IF_ERROR(Annotate(emptied, "new"));
-  RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, names, ends.epoch), "old"));
-  return RecopyAllReport{.stream = names.stream,
+  RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, stream, ends.epoch), "old"));
+  return RecopyAllReport{.stream = stream.name,
                          .tables = static_cast<int64_t>(compiled.plan.sources.size())};
 }
 

@@ -6,24 +6,23 @@
 #include <string>
 #include <vector>
 
-#include "capture/source_setup.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::operate {
 
 // Asks both sides for a copy of `table`, unless one is asked for already. The request's number.
 absl::StatusOr<int64_t> RequestRecopy(pg::Session& old_session, pg::Session& new_session,
-                                      const capture::StreamNames& names,
-                                      const spec::TableName& table);
+                                      const records::Stream& stream, const spec::TableName& table);
 
 // Asks OLD for the copies that NEW waits for and that OLD was not asked for yet: those of a resume.
 // The tables that NEW waits for, schema.name.
 absl::StatusOr<std::vector<std::string>> AskForOpenCopies(pg::Session& old_session,
                                                           pg::Session& new_session,
-                                                          const capture::StreamNames& names,
+                                                          const records::Stream& stream,
                                                           const mapping::Plan& plan);
 
 }  // namespace switchyard::operate

@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
-#include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
+#include "common/records/stream.h"
 #include "operate/connect.h"
 #include "operate/mend/recopy_request.h"
 #include "operate/request.h"
@@ -44,15 +44,14 @@ absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& st
 }  // namespace
 
 absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cancel& cancel) {
-  const mapping::StreamRole role = mapping::ForwardRole(file);
-  const capture::StreamNames names = capture::NamesOf(file.name, "forward");
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const auto old_session, ConnectTo(file.old_db, "old", cancel));
   ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
   ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
-  RETURN_IF_ERROR(RequireStream(*control, names.stream));
+  RETURN_IF_ERROR(RequireStream(*control, stream.name));
   ASSIGN_OR_RETURN(const std::string dsn, file.new_db.Dsn());
   // Held until the end, so that no replayer starts with half of the change.
-  const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = names.stream}, cancel);
+  const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = stream.name}, cancel);
   if (absl::IsAlreadyExists(lock.status())) {
     return absl::FailedPreconditionError(
         absl::StrCat(lock.status().message(),
@@ -60,27 +59,27 @@ absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cance
   }
   RETURN_IF_ERROR(Annotate(lock.status(), "new"));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,
-                   mapping::CompileMapping(file, role, cancel));
+                   mapping::CompileMapping(file, stream, cancel));
   ASSIGN_OR_RETURN(
       const mapping::PlanChange change,
-      mapping::InstalledChange(*new_session, names.stream, compiled.plan, compiled.source));
-  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, names.stream, compiled.plan, change));
-  RETURN_IF_ERROR(mapping::PrepareMapping(file, role, {.refresh = true}, cancel).status());
+      mapping::InstalledChange(*new_session, stream.name, compiled.plan, compiled.source));
+  RETURN_IF_ERROR(RefuseUnknownTables(*old_session, stream.name, compiled.plan, change));
+  RETURN_IF_ERROR(mapping::PrepareMapping(file, stream, {.refresh = true}, cancel).status());
   ASSIGN_OR_RETURN(const std::vector<std::string> copied_again,
-                   AskForOpenCopies(*old_session, *new_session, names, compiled.plan));
+                   AskForOpenCopies(*old_session, *new_session, stream, compiled.plan));
   std::vector<uint32_t> mapped;
   for (const mapping::SourcePlan& source : compiled.plan.sources) {
     mapped.push_back(source.relation_id);
   }
-  RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, names, mapped));
+  RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, stream, mapped));
   RETURN_IF_ERROR(new_session
                       ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
                               "state NOT IN ('stopped', 'streaming') THEN state "
                               "WHEN copy_lsn = '0/0' THEN 'copying' ELSE 'catching_up' END, "
                               "updated_at = clock_timestamp() WHERE name = $1",
-                              {names.stream})
+                              {stream.name})
                       .status());
-  return ResumeReport{.stream = names.stream,
+  return ResumeReport{.stream = stream.name,
                       .changed = change.changed,
                       .added = change.added,
                       .removed = change.removed,

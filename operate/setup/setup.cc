@@ -8,6 +8,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/records/stream.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 
@@ -35,7 +36,7 @@ absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std:
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
-  capture::SourceOptions source = {.names = capture::NamesOf(file.name, "forward")};
+  capture::SourceOptions source = {.stream = records::ForwardOf(file)};
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
   ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role, catalog));
   SetupReport report = {.migration = file.name};
@@ -47,7 +48,7 @@ absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std:
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
-  mapping::TargetOptions target = {.stream = capture::NamesOf(file.name, "forward").stream};
+  mapping::TargetOptions target = {.stream = records::ForwardOf(file).name};
   ASSIGN_OR_RETURN(const catalog::Catalog catalog,
                    catalog::LoadCatalog(*session, TablesOfNew(file.forward), {}));
   ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role, catalog));

@@ -10,12 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
-#include "capture/source_setup.h"
 #include "capture/source_state.h"
 #include "common/base/strings.h"
 #include "common/eventlog/remove_log.h"
 #include "common/mapping/plan.h"
 #include "common/pg/control_session.h"
+#include "common/records/stream.h"
 #include "deploy/sql/source.sql.h"
 #include "deploy/sql/source_before_14.sql.h"
 #include "deploy/sql/target.sql.h"
@@ -236,7 +236,7 @@ absl::Status DatabasePlan::AddSchemaItself(const std::string& schema) {
 class Site {
  public:
   Site(const spec::MigrationFile& file, const Cancel& cancel)
-      : file_(file), cancel_(cancel), names_(capture::NamesOf(file.name, "forward")) {}
+      : file_(file), cancel_(cancel), stream_(records::ForwardOf(file)) {}
 
   absl::Status Connect();
   absl::StatusOr<TeardownReport> Plan();
@@ -251,7 +251,7 @@ class Site {
 
   const spec::MigrationFile& file_;
   const Cancel& cancel_;
-  const capture::StreamNames names_;
+  const records::Stream stream_;
   std::unique_ptr<pg::ControlSession> old_;
   std::unique_ptr<pg::ControlSession> new_;
   eventlog::LogOptions log_;
@@ -268,13 +268,13 @@ absl::Status Site::Connect() {
 absl::StatusOr<TeardownReport> Site::Plan() {
   TeardownReport report = {.migration = file_.name};
   // A table of older versions may have outlived the upgrade of its server.
-  DatabasePlan source(*old_, Side::kOld, names_.stream,
-                      absl::StrCat(kSourceSql, kSourceBefore14Sql), &report);
-  RETURN_IF_ERROR(Annotate(source.AddSlot(names_.slot), "old"));
-  RETURN_IF_ERROR(Annotate(source.AddPublication(names_.publication), "old"));
+  DatabasePlan source(*old_, Side::kOld, stream_.name, absl::StrCat(kSourceSql, kSourceBefore14Sql),
+                      &report);
+  RETURN_IF_ERROR(Annotate(source.AddSlot(stream_.slot), "old"));
+  RETURN_IF_ERROR(Annotate(source.AddPublication(stream_.publication), "old"));
   RETURN_IF_ERROR(Annotate(source.AddRows(), "old"));
   RETURN_IF_ERROR(Annotate(source.AddSchema(), "old"));
-  DatabasePlan target(*new_, Side::kNew, names_.stream, kTargetSql, &report);
+  DatabasePlan target(*new_, Side::kNew, stream_.name, kTargetSql, &report);
   RETURN_IF_ERROR(Annotate(target.AddRows(), "new"));
   RETURN_IF_ERROR(Annotate(target.AddMirror(), "new"));
   RETURN_IF_ERROR(Annotate(target.AddSchema(), "new"));
@@ -283,8 +283,8 @@ absl::StatusOr<TeardownReport> Site::Plan() {
 }
 
 absl::Status Site::PlanLog(TeardownReport* report) {
-  const absl::StatusOr<std::vector<eventlog::LogPart>> parts = eventlog::FindLogParts(
-      log_, {capture::ChangeTopic(names_), capture::CopyTopic(names_)}, cancel_);
+  const absl::StatusOr<std::vector<eventlog::LogPart>> parts =
+      eventlog::FindLogParts(log_, {stream_.change_topic, stream_.copy_topic}, cancel_);
   if (absl::IsFailedPrecondition(parts.status()) || absl::IsDataLoss(parts.status())) {
     report->notes.push_back(absl::StrCat("the log stays: ", parts.status().message()));
     return absl::OkStatus();
@@ -303,8 +303,8 @@ absl::Status Site::PlanLog(TeardownReport* report) {
 }
 
 absl::Status Site::NoteWorkers(TeardownReport* report) {
-  ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*old_, names_.stream));
-  ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*new_, names_.stream));
+  ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*old_, stream_.name));
+  ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*new_, stream_.name));
   if (capture) report->workers.push_back("capture runs: OLD's backend " + capture->ToString());
   if (replay) report->workers.push_back("replay runs: NEW's backend " + replay->ToString());
   return absl::OkStatus();
@@ -313,24 +313,24 @@ absl::Status Site::NoteWorkers(TeardownReport* report) {
 absl::Status Site::Lock() {
   ASSIGN_OR_RETURN(const pg::Rows capture,
                    old_->Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
-                               {capture::kStreamLockSpace, names_.stream}));
+                               {capture::kStreamLockSpace, stream_.name}));
   ASSIGN_OR_RETURN(const pg::Rows replay,
                    new_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
-                               {replayer::ReplayLockName(names_.stream)}));
+                               {replayer::ReplayLockName(stream_.name)}));
   if (capture.boolean(0, 0) && replay.boolean(0, 0)) return absl::OkStatus();
   TeardownReport report;
   if (!capture.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*old_, names_.stream));
+    ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*old_, stream_.name));
     report.workers.push_back("capture still runs" +
                              (worker ? " (OLD's backend " + worker->ToString() + ")" : ""));
   }
   if (!replay.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*new_, names_.stream));
+    ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*new_, stream_.name));
     report.workers.push_back("replay still runs" +
                              (worker ? " (NEW's backend " + worker->ToString() + ")" : ""));
   }
   return absl::FailedPreconditionError(
-      absl::StrCat(names_.stream, ": ", absl::StrJoin(report.workers, ", "),
+      absl::StrCat(stream_.name, ": ", absl::StrJoin(report.workers, ", "),
                    "; next: end every role, with every standby, then run this again"));
 }
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "capture/source_setup.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/server_version.h"
@@ -16,6 +15,7 @@
 #include "common/records/progress.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
+#include "common/records/stream.h"
 #include "operate/connect.h"
 #include "operate/workers.h"
 
@@ -247,7 +247,7 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   if (facts->capture_state.has_value()) {
     ASSIGN_OR_RETURN(suspects_, LoadSuspects(*source_, facts->stream));
   }
-  RETURN_IF_ERROR(AskSlot(*source_, capture::NamesOf(file_.name, "forward").slot, facts));
+  RETURN_IF_ERROR(AskSlot(*source_, records::ForwardOf(file_).slot, facts));
   if (facts->capture_state.has_value()) {
     RETURN_IF_ERROR(AskLastLook(*source_, file_.capture, facts));
   }
@@ -376,7 +376,7 @@ absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
 
 std::vector<StreamFacts> StatusGatherer::Gather() {
   StreamFacts facts;
-  facts.stream = capture::NamesOf(file_.name, "forward").stream;
+  facts.stream = records::ForwardOf(file_).name;
   CopyIndex index;
   const auto error = [](const absl::Status& status, std::string_view side) {
     std::string text(StdSv(status.message()));

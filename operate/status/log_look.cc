@@ -8,7 +8,7 @@
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_reserve.h"
-#include "common/mapping/install/prepare.h"
+#include "common/records/stream.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {
@@ -36,7 +36,7 @@ absl::StatusOr<int64_t> LogLook::NextOffset() {
     ASSIGN_OR_RETURN(kafka_, eventlog::KafkaLog::Open(options, cancel_, absl::ZeroDuration()));
   }
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic,
-                   kafka_->Describe(mapping::ForwardRole(file_).change_topic));
+                   kafka_->Describe(records::ForwardOf(file_).change_topic));
   return topic.next;
 }
 

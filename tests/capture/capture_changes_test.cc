@@ -53,7 +53,7 @@ TEST_F(CaptureChangesTest, CopiesAndStreamsATable) {
   EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("shut down")));
   const std::vector<Event> changes = Changes();
   ASSERT_TRUE(changes[0].has_hello());
-  EXPECT_EQ(changes[0].hello().slot(), options().names.slot);
+  EXPECT_EQ(changes[0].hello().slot(), options().stream.slot);
   EXPECT_EQ(changes[0].hello().database(), database_);
   EXPECT_EQ(changes[0].hello().server_version(), static_cast<uint32_t>(owner_->server_version()));
   EXPECT_EQ(absl::StrCat(changes[0].hello().system_identifier()),
@@ -94,17 +94,19 @@ TEST_F(CaptureChangesTest, TellsWhatSwitchyardWroteItself) {
       return owner_->Execute(after);
     }));
   };
-  write("shop.reverse", "", "SAVEPOINT s; INSERT INTO t VALUES (1); RELEASE s");
-  write("shop.reverse", "INSERT INTO t VALUES (2)", "");
+  const std::string back =
+      records::StreamNamed("shop_" + database_, records::Direction::kReverse).name;
+  write(back, "", "SAVEPOINT s; INSERT INTO t VALUES (1); RELEASE s");
+  write(back, "INSERT INTO t VALUES (2)", "");
   write("other.reverse", "", "INSERT INTO t VALUES (3)");
-  write("shop.reverse", "", "");
+  write(back, "", "");
   Run("BEGIN; UPDATE switchyard.mark SET xid = xid; INSERT INTO t VALUES (4); COMMIT");
   Run("CREATE TABLE kept AS SELECT * FROM switchyard.mark; DELETE FROM switchyard.mark");
   Run("BEGIN; INSERT INTO switchyard.mark SELECT * FROM kept; INSERT INTO t VALUES (5); COMMIT");
   Run("INSERT INTO t VALUES (6)");
   std::string writer;
   std::vector<std::string> marked_by;  // the transactions of the rows
-  testing::LogFollower follower(*log_, ChangeTopic(options().names));
+  testing::LogFollower follower(*log_, options().stream.change_topic);
   ASSERT_TRUE(follower.ReadUntil([&](const Event& event) {
     if (event.has_begin()) writer = event.begin().marked_by();
     if (event.has_row()) marked_by.push_back(writer);
@@ -306,7 +308,7 @@ TEST_F(CaptureChangesTest, AcknowledgesNothingThatTheLogMayStillLose) {
   memory_->HoldDurability();
   const std::string slot =
       "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" +
-      options().names.slot + "'";
+      options().stream.slot + "'";
   const std::string before = Scalar("SELECT pg_current_wal_lsn()");
   Run("INSERT INTO t SELECT generate_series(1, 100)");
   const std::string after = Scalar("SELECT pg_current_wal_lsn()");
@@ -324,7 +326,7 @@ TEST_F(CaptureChangesTest, AcknowledgesNothingThatTheLogMayStillLose) {
   ASSERT_TRUE(
       running_->Await([&](const CaptureStats& stats) { return stats.confirmed >= target; }));
   AwaitScalar("SELECT confirmed_flush_lsn >= '" + after +
-                  "' FROM pg_replication_slots WHERE slot_name = '" + options().names.slot + "'",
+                  "' FROM pg_replication_slots WHERE slot_name = '" + options().stream.slot + "'",
               "t");
 }
 
@@ -335,9 +337,9 @@ TEST_F(CaptureChangesTest, AnIdleDatabaseAdvancesItsSlot) {
   Run("CREATE TABLE elsewhere AS SELECT generate_series(1, 10000) AS i");
   const std::string goal = Scalar("SELECT pg_current_wal_lsn()");
   AwaitScalar("SELECT confirmed_flush_lsn >= '" + goal +
-                  "' FROM pg_replication_slots WHERE slot_name = '" + options().names.slot + "'",
+                  "' FROM pg_replication_slots WHERE slot_name = '" + options().stream.slot + "'",
               "t");
-  testing::LogFollower follower(*log_, ChangeTopic(options().names));
+  testing::LogFollower follower(*log_, options().stream.change_topic);
   EXPECT_TRUE(follower.ReadUntil([](const Event& event) { return event.has_heartbeat(); }));
 }
 

@@ -35,7 +35,7 @@ class CaptureCopyTest : public testing::CaptureTest {
  protected:
   absl::Status Recopy(const std::string& table) {
     const auto session = ConnectAsCapture();
-    return Capture::Recopy(*session, options().names, {"", table});
+    return Capture::Recopy(*session, options().stream, {"", table});
   }
   std::string Generation(const std::string& table) {
     return Scalar("SELECT generation FROM switchyard.capture_copy WHERE table_name = '" + table +
@@ -109,7 +109,7 @@ TEST_F(CaptureCopyTest, TheSnapshotHoldsExactlyTheCommitsBelowItsPoint) {
   ASSERT_OK(open_before->Execute("BEGIN; INSERT INTO t VALUES (1)"));
   Start();
   AwaitScalar(
-      "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + options().names.slot + "'",
+      "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + options().stream.slot + "'",
       "1");
   ASSERT_OK(open_during->Execute("BEGIN; INSERT INTO t VALUES (2)"));
   ASSERT_OK(quick->Execute("INSERT INTO t VALUES (3)"));
@@ -178,7 +178,7 @@ TEST_F(CaptureCopyTest, ADeletedCopyTopicIsMadeAnew) {
       "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
       "CREATE TABLE u (id int PRIMARY KEY)");
   AwaitCopied();
-  const std::string topic = CopyTopic(options().names);
+  const std::string topic = options().stream.copy_topic;
   memory_->DeleteTopic(topic);
   ASSERT_OK(Recopy("t"));
   ASSERT_TRUE(running_->AwaitStreaming(2));
@@ -200,7 +200,7 @@ TEST_F(CaptureCopyTest, ACopyTopicThatGoesWhileAnEpochBeginsIsMadeAnew) {
   AwaitCopied();
   for (const Log::Moment moment : {Log::Moment::kMade, Log::Moment::kOpenedForWriting}) {
     ASSERT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
-    vanishing.VanishOnce(CopyTopic(options().names), moment);
+    vanishing.VanishOnce(options().stream.copy_topic, moment);
     Start();
     ASSERT_OK(Recopy("t"));
     AwaitScalar("SELECT count(*) FROM switchyard.capture_request WHERE taken_at IS NULL", "0");
@@ -250,11 +250,11 @@ TEST_F(CaptureCopyTest, WhoLocksATableIsToldUntilItDoesNoMore) {
   const std::string error = "SELECT coalesce(error, '') FROM switchyard.capture_copy";
   for (const std::string& waits : {progress.waits, std::string()}) {
     progress.waits = waits;
-    ASSERT_OK(RecordProgress(*session, options().names.stream, {progress}));
+    ASSERT_OK(RecordProgress(*session, options().stream.name, {progress}));
     EXPECT_EQ(Scalar(error), waits);
   }
-  ASSERT_OK(RecordCopyError(*session, options().names.stream, progress.relation_id, "why"));
-  ASSERT_OK(RecordProgress(*session, options().names.stream, {progress}));
+  ASSERT_OK(RecordCopyError(*session, options().stream.name, progress.relation_id, "why"));
+  ASSERT_OK(RecordProgress(*session, options().stream.name, {progress}));
   EXPECT_EQ(Scalar(error), "why");
 }
 

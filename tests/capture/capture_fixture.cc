@@ -16,7 +16,7 @@ void CaptureTest::AwaitCaughtUp() {
   // A message of the test's own, behind everything committed so far.
   const std::string text = absl::StrCat("caught up ", Scalar("SELECT pg_current_wal_lsn()"));
   Run(absl::StrCat("SELECT pg_logical_emit_message(true, 'test', '", text, "')"));
-  LogFollower follower(*log_, ChangeTopic(options().names));
+  LogFollower follower(*log_, options().stream.change_topic);
   ASSERT_TRUE(follower.ReadUntil([&](const event::v1::Event& event) {
     return event.has_message() && event.message().content() == text;
   })) << "the capture did not catch up";
@@ -34,11 +34,11 @@ void CaptureTest::AwaitCopied() {
 }
 
 std::vector<event::v1::Event> CaptureTest::Changes() {
-  return LogFollower(*log_, ChangeTopic(options().names)).ReadAll();
+  return LogFollower(*log_, options().stream.change_topic).ReadAll();
 }
 
 std::vector<event::v1::Event> CaptureTest::Copies() {
-  return LogFollower(*log_, CopyTopic(options().names)).ReadAll();
+  return LogFollower(*log_, options().stream.copy_topic).ReadAll();
 }
 
 void CaptureTest::ExpectReplicaEqualsSource() {

@@ -75,7 +75,7 @@ class CaptureTest : public SourceTest {
     SourceTest::TearDown();
   }
   CaptureConfig Config() const {
-    return {.names = options().names,
+    return {.stream = options().stream,
             .dsn = capture_dsn(),
             .tables = tables_,
             .heartbeat_interval = absl::Milliseconds(200),

@@ -41,7 +41,7 @@ class CaptureKillTest : public testing::CaptureTest {
 
   void SpawnCapture(const std::string& fault) {
     switchyard::testing::Command command{
-        .argv = {CAPTURE_PROCESS, capture_dsn(), folder_ + "/log.sqlite", "shop", database_, "t",
+        .argv = {CAPTURE_PROCESS, capture_dsn(), folder_ + "/log.sqlite", "shop_" + database_, "t",
                  "u"},
         .output_path = folder_ + "/output"};
     if (!fault.empty()) command.environment = {{"SWITCHYARD_FAULT", fault}};

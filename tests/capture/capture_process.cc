@@ -1,6 +1,6 @@
 // A capture as a process of its own, so that a test can kill it: on an SQLite log, until SIGTERM.
 //
-//   capture_process DSN LOG_FILE MIGRATION DIRECTION TABLE...
+//   capture_process DSN LOG_FILE MIGRATION TABLE...
 #include <sys/prctl.h>
 
 #include <csignal>
@@ -14,7 +14,7 @@
 
 int main(int argc, char** argv) {
   using namespace switchyard;  // NOLINT(google-build-using-namespace)
-  if (argc < 6) return 2;
+  if (argc < 5) return 2;
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlives its test
   sigset_t signals;
   sigemptyset(&signals);
@@ -25,12 +25,13 @@ int main(int argc, char** argv) {
   Cancel cancel;
   auto log = eventlog::OpenEventLog({.sqlite_path = argv[2]}, cancel);
   if (!log.ok()) return 3;
-  capture::CaptureConfig config{.names = capture::NamesOf(argv[3], argv[4]), .dsn = argv[1]};
+  capture::CaptureConfig config{
+      .stream = records::StreamNamed(argv[3], records::Direction::kForward), .dsn = argv[1]};
   config.copy_range_bytes = 64 * 1024;
   config.heartbeat_interval = absl::Milliseconds(200);
   config.drift_check_interval = absl::Milliseconds(100);
   config.standby_interval = absl::Milliseconds(20);
-  for (int i = 5; i < argc; ++i) config.tables.push_back({"", argv[i]});
+  for (int i = 4; i < argc; ++i) config.tables.push_back({"", argv[i]});
   std::thread waiter([&] {
     int signal = 0;
     sigwait(&signals, &signal);

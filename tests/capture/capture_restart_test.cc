@@ -38,8 +38,8 @@ class CaptureRestartTest : public testing::CaptureTest {
         "SELECT count(*) FROM pg_replication_slots WHERE active AND slot_name = '" + slot() + "'",
         "0");
   }
-  std::string slot() const { return options().names.slot; }
-  std::string stream() const { return options().names.stream; }
+  std::string slot() const { return options().stream.slot; }
+  std::string stream() const { return options().stream.name; }
   absl::Status StartAndAwaitEnd() {
     Start();
     return running_->AwaitEnd();
@@ -53,7 +53,7 @@ class CaptureRestartTest : public testing::CaptureTest {
   // What every loss ends with: a new slot, and everything copied again.
   void BeginAnewAndExpectEquality() {
     const auto session = ConnectAsCapture();
-    ASSERT_OK(Capture::BeginAnew(*session, options().names));
+    ASSERT_OK(Capture::BeginAnew(*session, options().stream));
     const uint64_t epoch = std::stoull(Scalar("SELECT epoch FROM switchyard.capture_stream"));
     Start();
     ASSERT_TRUE(running_->AwaitStreaming(epoch + 1));
@@ -145,7 +145,7 @@ TEST_F(CaptureRestartTest, StandsByWhileAnotherSessionHasTheSlot) {
                        pg::ReplicationStream::Start({.dsn = capture_dsn(),
                                                      .application_name = "somebody else",
                                                      .slot = slot(),
-                                                     .publication = options().names.publication},
+                                                     .publication = options().stream.publication},
                                                     cancel));
   Start();
   ASSERT_TRUE(running_->Await(
@@ -170,7 +170,7 @@ TEST_F(CaptureRestartTest, StandsByWhileAnotherSessionHasTheSlot) {
 TEST_F(CaptureRestartTest, AnEpochIsOnlyForTheHolderOfTheSlot) {
   BeginTable();
   const auto session = ConnectAsCapture();
-  EXPECT_THAT(TakeEpoch(*session, options().names, session->backend_pid()),
+  EXPECT_THAT(TakeEpoch(*session, options().stream, session->backend_pid()),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("not held")));
   EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "1");
 }
@@ -180,7 +180,8 @@ TEST_F(CaptureRestartTest, AnUnfinishedCreationIsBegunAgain) {
   SetUpSource();
   const auto session = ConnectAsCapture();
   const catalog::Catalog catalog = LoadTables();
-  ASSERT_OK(RecordCreating(*session, options().names, catalog.system_identifier, catalog.timeline));
+  ASSERT_OK(
+      RecordCreating(*session, options().stream, catalog.system_identifier, catalog.timeline));
   Run("SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')");
   Run("INSERT INTO t VALUES (2, 'b')");
   Start();
@@ -332,9 +333,9 @@ TEST_F(CaptureRestartTest, RefusesALogThatLostItsTopicOrItsEnd) {
   BeginTable();
   AwaitConfirmed();
   StopAndAwaitFreeSlot();
-  memory_->DeleteTopic(ChangeTopic(options().names));
+  memory_->DeleteTopic(options().stream.change_topic);
   ExpectRefusal(absl::StatusCode::kDataLoss, "is gone, and with it the changes");
-  ASSERT_OK(memory_->CreateTopic(ChangeTopic(options().names)));
+  ASSERT_OK(memory_->CreateTopic(options().stream.change_topic));
   ExpectRefusal(absl::StatusCode::kDataLoss, "was deleted and made again");
   // A log that can't tell its topics apart: what stands on it tells.
   Run("UPDATE switchyard.capture_stream SET log_topic = ''");
@@ -346,8 +347,8 @@ TEST_F(CaptureRestartTest, AcceptsALogTrimmedBehindItsReader) {
   BeginTable();
   AwaitConfirmed();
   EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
-  ASSERT_OK_AND_ASSIGN(const auto topic, memory_->Describe(ChangeTopic(options().names)));
-  ASSERT_OK(memory_->Trim(ChangeTopic(options().names), topic.next));
+  ASSERT_OK_AND_ASSIGN(const auto topic, memory_->Describe(options().stream.change_topic));
+  ASSERT_OK(memory_->Trim(options().stream.change_topic, topic.next));
   Start();
   EXPECT_TRUE(running_->AwaitStreaming(2));
 }
@@ -366,7 +367,7 @@ TEST_F(CaptureRestartTest, RefusesTheLogOfAnotherStream) {
 // What was changed meanwhile can't be decoded, also when the publication is there again.
 TEST_F(CaptureRestartTest, RefusesWhenThePublicationWasDroppedForAWhile) {
   BeginTable();
-  Run("DROP PUBLICATION " + options().names.publication);
+  Run("DROP PUBLICATION " + options().stream.publication);
   Run("INSERT INTO t VALUES (2, 'unpublished')");
   const auto refused =
       StatusIs(absl::StatusCode::kDataLoss,
@@ -397,7 +398,7 @@ TEST_F(CaptureRestartTest, WhatIsWrongWithOneTableDoesNotStopTheOthers) {
   tables_ = {{"", "t"}, {"", "u"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
   AwaitCopied();
-  Run("ALTER PUBLICATION " + options().names.publication + " DROP TABLE u");
+  Run("ALTER PUBLICATION " + options().stream.publication + " DROP TABLE u");
   AwaitScalar(
       "SELECT count(*) FROM switchyard.capture_suspect WHERE table_name = 'u' AND reason "
       "LIKE 'not in the publication%' AND next_step <> '' AND cleared_at IS NULL",

@@ -23,13 +23,13 @@ class DriftTest : public testing::SourceTest {
     SetUpSource();
     session_ = ConnectAsCapture();
     ASSERT_NE(session_, nullptr);
-    auto shapes = LoadFirstShapes(*session_, options().names.publication, LoadTables());
+    auto shapes = LoadFirstShapes(*session_, options().stream.publication, LoadTables());
     ASSERT_OK(shapes);
     before_ = *std::move(shapes);
   }
   // What changed since the last time.
   std::vector<Drift> Look() {
-    auto after = LoadShapes(*session_, options().names.publication, before_);
+    auto after = LoadShapes(*session_, options().stream.publication, before_);
     EXPECT_OK(after);
     if (!after.ok()) return {};
     std::vector<Drift> drifts = CompareShapes(before_, *after);
@@ -80,7 +80,7 @@ TEST_F(DriftTest, SeesARewriteAndUnlogged) {
                              "column a changed its type from integer to bigint")));
   EXPECT_THAT(Look(), IsEmpty());
   // Postgres refuses this of a published table, so it takes two steps.
-  EXPECT_THAT(After("ALTER PUBLICATION " + options().names.publication +
+  EXPECT_THAT(After("ALTER PUBLICATION " + options().stream.publication +
                     " DROP TABLE t; ALTER TABLE t SET UNLOGGED"),
               Contains(Is("t", "unlogged: its changes are not captured")));
   EXPECT_THAT(After("ALTER TABLE t SET LOGGED"), Contains(Is("t", "made logged")));
@@ -153,7 +153,7 @@ TEST_F(DriftTest, WhatNobodyReadsMayChange) {
       "INSERT INTO t VALUES (1, 1, 'x', 1)");
   const auto after = [&](std::string_view sql) {
     Run(sql);
-    auto now = LoadShapes(*session_, options().names.publication, before_);
+    auto now = LoadShapes(*session_, options().stream.publication, before_);
     EXPECT_OK(now);
     const auto drifts =
         CompareShapes(before_, *now, [](const spec::TableName& table, const std::string& column) {
@@ -267,10 +267,10 @@ TEST_F(DriftTest, SeesWhatChangedWhileNobodyLooked) {
   Begin(R"(
     CREATE TYPE mood AS ENUM ('sad', 'it''s ok');
     CREATE TABLE t (id int PRIMARY KEY, m mood, "a ""b" text DEFAULT 'q'))");
-  ASSERT_OK(RecordCreating(*session_, options().names, 1, 1));
-  ASSERT_OK(RecordShapes(*session_, options().names.stream, before_, {}));
+  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
+  ASSERT_OK(RecordShapes(*session_, options().stream.name, before_, {}));
   Run(R"(ALTER TYPE mood RENAME VALUE 'it''s ok' TO 'fine'; ALTER TABLE t RENAME "a ""b" TO c)");
-  ASSERT_OK_AND_ASSIGN(before_, LoadRecordedShapes(*session_, options().names.stream));
+  ASSERT_OK_AND_ASSIGN(before_, LoadRecordedShapes(*session_, options().stream.name));
   EXPECT_THAT(Look(), ElementsAre(Is("t",
                                      "column a \"b was renamed to c; type public.mood: value "
                                      "it's ok was renamed to fine")));
@@ -280,7 +280,7 @@ TEST_F(DriftTest, APublicationOfASchemaIsOneToo) {
   if (owner_->server_version() < 150000) GTEST_SKIP() << "since Postgres 15";
   tables_ = {{"", "t"}, {"", "m"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY);" + std::string(kParts));
-  const std::string name = options().names.publication;
+  const std::string name = options().stream.publication;
   EXPECT_THAT(After("ALTER PUBLICATION " + name + " SET TABLES IN SCHEMA public"),
               Contains(Is("t", "its publication was altered")));
   EXPECT_THAT(Look(), IsEmpty());
@@ -291,7 +291,7 @@ TEST_F(DriftTest, APublicationOfASchemaIsOneToo) {
 TEST_F(DriftTest, SeesAPublicationAlteredAndPutBack) {
   tables_ = {{"", "t"}, {"", "m"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY);" + std::string(kParts));
-  const std::string name = options().names.publication;
+  const std::string name = options().stream.publication;
   EXPECT_THAT(After("ALTER PUBLICATION " + name + " DROP TABLE t; ALTER PUBLICATION " + name +
                     " ADD TABLE t"),
               ElementsAre(Is("t", "altered or made again")));
@@ -309,7 +309,7 @@ TEST_F(DriftTest, SeesAPublicationAlteredAndPutBack) {
 // A copy made meanwhile does not mend it.
 TEST_F(DriftTest, WhatIsNotCapturedIsSuspectForAsLong) {
   Begin("CREATE TABLE t (id int PRIMARY KEY)");
-  const std::string name = options().names.publication;
+  const std::string name = options().stream.publication;
   EXPECT_THAT(After("ALTER PUBLICATION " + name + " DROP TABLE t; ALTER TABLE t SET UNLOGGED"),
               SizeIs(2));
   for (int look = 0; look < 2; ++look) {
@@ -322,7 +322,7 @@ TEST_F(DriftTest, WhatIsNotCapturedIsSuspectForAsLong) {
 
 TEST_F(DriftTest, APublicationThatLeavesSomethingOutIsSuspectForAsLong) {
   Begin("CREATE TABLE t (id int PRIMARY KEY, a int)");
-  const std::string name = "ALTER PUBLICATION " + options().names.publication;
+  const std::string name = "ALTER PUBLICATION " + options().stream.publication;
   const auto stays = [&](const std::string& sql) {
     Run(sql);
     for (int look = 0; look < 2; ++look) {
@@ -378,8 +378,8 @@ TEST_F(DriftTest, TellsHowATableThatTookAnothersNameIsTakenUp) {
 TEST_F(DriftTest, ATableRenamedBackIsSuspectNoMore) {
   tables_ = {{"", "t"}, {"", "m"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY);" + std::string(kParts));
-  const std::string stream = options().names.stream;
-  ASSERT_OK(RecordCreating(*session_, options().names, 1, 1));
+  const std::string stream = options().stream.name;
+  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
   const auto record = [&](const std::vector<Drift>& drifts) {
     EXPECT_OK(RecordShapes(*session_, stream, before_, drifts));
   };
@@ -475,12 +475,12 @@ TEST_F(DriftTest, ADetachThatWasCutOffIsOne) {
 TEST_F(DriftTest, SuspectsAreKeptOnce) {
   tables_ = {{"", "m"}};
   Begin(kParts);
-  const std::string stream = options().names.stream;
-  ASSERT_OK(RecordCreating(*session_, options().names, 1, 1));
+  const std::string stream = options().stream.name;
+  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, stream, before_, {}));
   ASSERT_OK_AND_ASSIGN(const TableShapes recorded, LoadRecordedShapes(*session_, stream));
   ASSERT_OK_AND_ASSIGN(const ShapeSnapshot now,
-                       LoadShapes(*session_, options().names.publication, recorded));
+                       LoadShapes(*session_, options().stream.publication, recorded));
   EXPECT_THAT(CompareShapes(recorded, now), IsEmpty());
 
   const std::vector<Drift> drifts = After("ALTER TABLE m ALTER COLUMN x TYPE varchar(9)");

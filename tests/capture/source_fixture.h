@@ -34,11 +34,15 @@ class SourceTest : public ::testing::Test {
   // As the capture role.
   std::unique_ptr<pg::Session> ConnectAsCapture();
   std::string capture_dsn() const { return server_->dsn(database_) + " user=" + kRole; }
-  SourceOptions options() const { return {.names = NamesOf("shop", database_), .role = kRole}; }
+  SourceOptions options() const {
+    return {.stream = records::StreamNamed("shop_" + database_, records::Direction::kForward),
+            .role = kRole};
+  }
 
   static std::unique_ptr<switchyard::testing::MiniPostgres> server_;
   Cancel cancel_;
-  std::string database_;  // lower case; also the direction, so that slots have names of their own
+  std::string
+      database_;  // lower case; also in the stream's name, so that slots have names of their own
   std::unique_ptr<pg::Session> owner_;
   std::vector<spec::TableName> tables_ = {{"", "t"}};
 };

@@ -81,7 +81,7 @@ TEST_F(SourceSetupTest, NamesEverythingMissingAtOnceAndTheRemediesMendIt) {
   // What is missing of switchyard itself is whole files of SQL; the rest is mended line by line.
   Run("ALTER TABLE logged_not SET LOGGED; ALTER TABLE logged_not REPLICA IDENTITY FULL");
   SetUpSource();
-  Run("DROP PUBLICATION " + options().names.publication);
+  Run("DROP PUBLICATION " + options().stream.publication);
   for (int round = 0; round < 3 && !(faults = Verify(*session)).empty(); ++round) {
     for (const SourceFault& fault : faults) Run(fault.remedy);
   }
@@ -217,12 +217,12 @@ TEST_F(SourceSetupTest, OffersToPublishOnlyWhatCanBePublished) {
     for (const SourceFault& fault : *faults) all += fault.problem + ": " + fault.remedy + "\n";
     return all;
   };
-  EXPECT_THAT(remedies(), HasSubstr("there is no publication \"" + options().names.publication +
+  EXPECT_THAT(remedies(), HasSubstr("there is no publication \"" + options().stream.publication +
                                     "\": run, as its owner"));
   EXPECT_THAT(remedies(), HasSubstr("public.v is a view"));
   EXPECT_THAT(remedies(), HasSubstr("public.m is a materialized view"));
   EXPECT_THAT(remedies(), HasSubstr("pg_catalog.pg_class is a system table"));
-  Run("CREATE PUBLICATION " + options().names.publication + " FOR TABLE t");
+  Run("CREATE PUBLICATION " + options().stream.publication + " FOR TABLE t");
   EXPECT_THAT(remedies(), Not(HasSubstr("ADD TABLE")));
 }
 
@@ -243,7 +243,7 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
     CREATE TABLE parts (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (10))");
   SetUpSource();
-  const std::string name = options().names.publication;
+  const std::string name = options().stream.publication;
   Run("ALTER PUBLICATION " + name + " SET (publish = 'insert')");
   Run("ALTER PUBLICATION " + name + " SET TABLE t, u");
   EXPECT_THAT(Verify(),
@@ -312,13 +312,6 @@ TEST_F(SourceSetupTest, CountsTheSlotsItNeeds) {
   EXPECT_THAT(Verify(*session, true), IsEmpty());
   Run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
       "WHERE slot_name LIKE 'taken_%'");
-}
-
-TEST(SourceNamesTest, NamesFitAndTellDirectionsApart) {
-  const StreamNames names = NamesOf(std::string(40, 'm'), "forward");
-  EXPECT_EQ(names.stream, std::string(40, 'm') + ".forward");
-  EXPECT_LE(names.slot.size(), 63u);
-  EXPECT_NE(names.slot, NamesOf(std::string(40, 'm'), "reverse").slot);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
        {"common/base", "common/pg", "common/catalog", "common/records", "common/spec", "proto"}},
       {"common/changes",
        {"common/base", "common/catalog", "common/mapping", "common/records", "proto"}},
-      {"common/records", {"common/base", "common/pg", "deploy", "proto"}},
+      {"common/records", {"common/base", "common/pg", "common/spec", "deploy", "proto"}},
       {"capture",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
         "common/mapping", "common/changes", "common/records", "deploy", "proto"}},

@@ -38,10 +38,10 @@ absl::StatusOr<std::optional<catalog::Catalog>> StoredCatalog(pg::Session& targe
   return catalog;
 }
 
-absl::StatusOr<catalog::Catalog> ReadSource(const spec::MigrationFile& file, const StreamRole& role,
-                                            const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto session, Connect(role.source, "source", cancel));
-  return catalog::LoadCatalog(*session, catalog::SourceTables(*role.direction),
+absl::StatusOr<catalog::Catalog> ReadSource(const spec::MigrationFile& file,
+                                            const records::Stream& stream, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto session, Connect(stream.source, "source", cancel));
+  return catalog::LoadCatalog(*session, catalog::SourceTables(*stream.mapping),
                               {.schemas = file.schemas});
 }
 
@@ -57,23 +57,23 @@ absl::Status RefuseSameDatabase(const catalog::Catalog& source, pg::Session& ses
 
 // As `check` would say it.
 absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile& file,
-                                 const StreamRole& role) {
-  std::vector<spec::TableName> names = catalog::TargetTables(*role.direction);
-  for (spec::TableName& name : LookupTables(*role.direction)) names.push_back(std::move(name));
+                                 const records::Stream& stream) {
+  std::vector<spec::TableName> names = catalog::TargetTables(*stream.mapping);
+  for (spec::TableName& name : LookupTables(*stream.mapping)) names.push_back(std::move(name));
   ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
-  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *role.direction, target));
+  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *stream.mapping, target));
   ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
-                   VerifyAfterCopy(session, file.after_copy, role.stream));
+                   VerifyAfterCopy(session, file.after_copy, stream.name));
   faults.insert(faults.end(), more.begin(), more.end());
   return FaultsToStatus(faults);
 }
 
-absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRole& role,
+absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const records::Stream& stream,
                                 const catalog::Catalog& source, pg::Session& target) {
   ASSIGN_OR_RETURN(const catalog::Catalog target_catalog,
-                   catalog::LoadCatalog(target, catalog::TargetTables(*role.direction), {}));
+                   catalog::LoadCatalog(target, catalog::TargetTables(*stream.mapping), {}));
   std::vector<CompileFault> faults;
-  absl::StatusOr<Plan> plan = Compile({.direction = role.direction,
+  absl::StatusOr<Plan> plan = Compile({.direction = stream.mapping,
                                        .source = &source,
                                        .target = &target_catalog,
                                        .schemas = file.schemas},
@@ -90,58 +90,49 @@ absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const StreamRol
 
 }  // namespace
 
-StreamRole ForwardRole(const spec::MigrationFile& file) {
-  const std::string stream = file.name + ".forward";
-  return {.stream = stream,
-          .direction = &file.forward,
-          .source = file.old_db,
-          .target = file.new_db,
-          .change_topic = stream + ".changes",
-          .copy_topic = stream + ".copy"};
-}
-
 absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
-                                               const StreamRole& role,
+                                               const records::Stream& stream,
                                                const PrepareOptions& options,
                                                const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
+  ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
   std::optional<catalog::Catalog> source;
   if (!options.refresh) {
-    ASSIGN_OR_RETURN(source, StoredCatalog(*target, role.stream));
+    ASSIGN_OR_RETURN(source, StoredCatalog(*target, stream.name));
   }
   const bool stored = source.has_value();
   if (!source) {
-    ASSIGN_OR_RETURN(source, ReadSource(file, role, cancel));
+    ASSIGN_OR_RETURN(source, ReadSource(file, stream, cancel));
   }
   RETURN_IF_ERROR(RefuseSameDatabase(*source, *target));
-  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, role));
-  absl::StatusOr<Plan> compiled = CompileFor(file, role, *source, *target);
+  RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, stream));
+  absl::StatusOr<Plan> compiled = CompileFor(file, stream, *source, *target);
   if (stored && absl::IsInvalidArgument(compiled.status())) {
     return absl::InvalidArgumentError(absl::StrCat(
         compiled.status().message(), "\nthis is with the source's tables as they were when stream ",
-        role.stream,
+        stream.name,
         " was installed; next: if they or the file were changed on purpose, run: switchyard resume "
         "FILE"));
   }
   ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
   RETURN_IF_ERROR(
-      InstallTarget(*target, plan, *source, {.stream = role.stream, .replace = options.refresh}));
+      InstallTarget(*target, plan, *source, {.stream = stream.name, .replace = options.refresh}));
   return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};
 }
 
-absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const StreamRole& role,
+absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const records::Stream& stream,
                                  const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
-  ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(file, role, cancel));
+  ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
+  ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(file, stream, cancel));
   return AddValues(*target, source);
 }
 
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
-                                               const StreamRole& role, const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto target, Connect(role.target, "target", cancel));
-  ASSIGN_OR_RETURN(catalog::Catalog source, ReadSource(file, role, cancel));
+                                               const records::Stream& stream,
+                                               const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
+  ASSIGN_OR_RETURN(catalog::Catalog source, ReadSource(file, stream, cancel));
   RETURN_IF_ERROR(RefuseSameDatabase(source, *target));
-  ASSIGN_OR_RETURN(Plan plan, CompileFor(file, role, source, *target));
+  ASSIGN_OR_RETURN(Plan plan, CompileFor(file, stream, source, *target));
   return PreparedMapping{.source = std::move(source), .plan = std::move(plan)};
 }
 

@@ -13,20 +13,10 @@
 #include "common/base/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
+#include "common/records/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {
-
-// One direction of a migration, as data: the reverse one differs by these values only.
-struct StreamRole {
-  std::string stream;                // "shop.forward"
-  const spec::Direction* direction;  // of the file, which must outlive it
-  spec::Endpoint source;
-  spec::Endpoint target;
-  std::string change_topic;
-  std::string copy_topic;
-};
-StreamRole ForwardRole(const spec::MigrationFile& file);
 
 struct PreparedMapping {
   catalog::Catalog source;
@@ -41,16 +31,16 @@ struct PrepareOptions {
 // InvalidArgument: faults in the mapping, one a line. FailedPrecondition: see VerifyTarget,
 // VerifyAfterCopy and InstallTarget.
 absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
-                                               const StreamRole& role,
+                                               const records::Stream& stream,
                                                const PrepareOptions& options, const Cancel& cancel);
 
 // Compiles without installing: for check and plan. Needs both databases.
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
-                                               const StreamRole& role, const Cancel& cancel);
+                                               const records::Stream& stream, const Cancel& cancel);
 
 // Enums of the mirror learn the values that the source's gained since: true when one did. Needs
 // both databases.
-absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const StreamRole& role,
+absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const records::Stream& stream,
                                  const Cancel& cancel);
 
 }  // namespace switchyard::mapping
