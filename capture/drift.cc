@@ -136,6 +136,10 @@ constexpr char kShapesSql[] = R"(
            FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
          coalesce(k.shapes, ''),
+         CASE WHEN c.relispartition THEN coalesce((
+           SELECT string_agg(i.inhrelid || ':' || i.xmin, ' ' ORDER BY i.inhrelid)
+           FROM pg_partition_ancestors(c.oid) above
+           JOIN pg_inherits i ON i.inhrelid = above.relid), '') ELSE '' END,
          EXISTS (SELECT FROM tree t WHERE t.oid = c.oid),
          c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
@@ -161,8 +165,9 @@ constexpr char kTakeItUp[] =
 
 constexpr char kRenamedTo[] = "renamed to ";
 constexpr char kWasAttached[] = " was attached: rows it had before were not captured";
-// Ends every reason that says so of a partition.
+// What a reason ends with that says so of a partition.
 constexpr char kRowsLeft[] = "its rows left without a DELETE";
+constexpr char kWasAway[] = "detached and attached again: what changed meanwhile was not captured";
 constexpr char kUnpublished[] = "not in the publication: its changes are not captured";
 // Before Postgres 13 each new partition needs it.
 constexpr char kPublishIt[] =
@@ -186,6 +191,7 @@ TableShape ShapeOf(const pg::Result& rows, int row) {
   shape.born_partition = rows.boolean(row, 9);
   shape.columns = rows.str(row, 10);
   shape.types = rows.str(row, 11);
+  shape.links = rows.str(row, 12);
   return shape;
 }
 
@@ -323,6 +329,8 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
         Recopy(mapped));
     // What else is new of a partition that left concerns nobody here.
     if (before_.contains(before.root_id)) return;
+  } else if (!before.links.empty() && before.links != now.links) {
+    Add(mapped, where + kWasAway, Recopy(mapped));
   }
   // What is not captured is suspect for as long as it is not, whatever was copied meanwhile.
   if (before.persistence != now.persistence || now.persistence == 'u') {
@@ -446,8 +454,8 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   ShapeSnapshot snapshot;
   for (int i = 0; i < rows.rows(); ++i) {
     TableShape shape = ShapeOf(rows, i);
-    shape.has_children = rows.boolean(i, 13);
-    if (!rows.boolean(i, 12)) {
+    shape.has_children = rows.boolean(i, 14);
+    if (!rows.boolean(i, 13)) {
       snapshot.namesakes[shape.Display()] = shape.relation_id;
     } else if (!IsMiddle(shape)) {
       snapshot.tables.emplace(shape.relation_id, std::move(shape));
@@ -483,11 +491,11 @@ absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
         session
             .QueryPrepared(
                 "INSERT INTO switchyard.capture_table VALUES ($1, $2, $3, $4, $5, $6, "
-                "$7, $8, $9, $10, $11, $12)",
+                "$7, $8, $9, $10, $11, $12, $13)",
                 {stream, std::to_string(oid), shape.schema, shape.name, std::string(1, shape.kind),
                  std::to_string(shape.root_id), std::to_string(shape.file_node),
                  std::string(1, shape.persistence), shape.replica_identity, shape.publication_row,
-                 shape.columns, shape.types})
+                 shape.columns, shape.types, shape.links})
             .status());
   }
   return absl::OkStatus();
@@ -545,7 +553,7 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) 
 absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream) {
   ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
     SELECT relation_id, schema_name, table_name, kind, root_id, file_node, persistence,
-           replica_identity, publication_row, false, columns, types
+           replica_identity, publication_row, false, columns, types, links
     FROM switchyard.capture_table WHERE stream = $1)",
                                                         {stream}));
   TableShapes shapes;
@@ -576,11 +584,13 @@ absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
 }
 
 absl::StatusOr<Lsn> LastPartitionChange(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   session.Query(R"(
     SELECT seen_lsn FROM switchyard.capture_suspect
-    WHERE stream = $1 AND (right(reason, length($2)) = $2 OR right(reason, length($3)) = $3)
+    WHERE stream = $1 AND EXISTS (SELECT FROM unnest($2::text[]) AS ending
+                                  WHERE right(reason, length(ending)) = ending)
     ORDER BY seen_lsn DESC LIMIT 1)",
-                                                        {stream, kWasAttached, kRowsLeft}));
+                                 {stream, ArrayLiteral({kWasAttached, kRowsLeft, kWasAway})}));
   return rows.rows() == 0 ? Lsn() : Lsn::Parse(rows.text(0, 0));
 }
 

@@ -38,6 +38,9 @@ struct TableShape {
   std::string publication_row;
   static constexpr char kNarrow = '!';
   std::string columns, types;  // see column_drift.h
+  // Of a partition: oid and xmin of each link up to the root, which ATTACH makes anew. "" of a
+  // shape that was recorded without.
+  std::string links;
   // A partition that was one from its birth on: no row can have come in unseen. Not recorded.
   bool born_partition = false;
   bool has_children = false;  // by INHERITS: their rows show as its own. Not recorded

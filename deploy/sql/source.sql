@@ -46,9 +46,11 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_table (
   publication_row   text NOT NULL,          -- oid and xmin of what publishes it; '' if nothing does
   columns           text NOT NULL DEFAULT '',  -- JSON: numbers, names, types, hashes; no values
   types             text NOT NULL DEFAULT '',  -- JSON: user types they lead to, with their parts
+  links             text NOT NULL DEFAULT '',  -- oid and xmin of a partition's links up to its root
   PRIMARY KEY (stream, relation_id));
 ALTER TABLE switchyard.capture_table ADD COLUMN IF NOT EXISTS columns text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.capture_table ADD COLUMN IF NOT EXISTS types text NOT NULL DEFAULT '';
+ALTER TABLE switchyard.capture_table ADD COLUMN IF NOT EXISTS links text NOT NULL DEFAULT '';
 
 -- Progress of the copy of each table.
 CREATE TABLE IF NOT EXISTS switchyard.capture_copy (

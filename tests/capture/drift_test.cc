@@ -458,6 +458,27 @@ TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
               ElementsAre(Is("keyless", "keyless_2 has no usable replica identity")));
 }
 
+// What was changed in it meanwhile was published by nobody.
+TEST_F(DriftTest, SeesAPartitionThatWasAwayBetweenTwoLooks) {
+  tables_ = {{"", "m"}};
+  Begin(kParts);
+  EXPECT_THAT(After(R"(
+    BEGIN;
+    ALTER TABLE m DETACH PARTITION m_1;
+    INSERT INTO m_1 VALUES (1, 'unseen');
+    ALTER TABLE m ATTACH PARTITION m_1 FOR VALUES FROM (1) TO (2);
+    COMMIT)"),
+              ElementsAre(Is("m", "partition public.m_1: detached and attached again")));
+  // With all that is below it.
+  EXPECT_THAT(After(R"(
+    ALTER TABLE m DETACH PARTITION m_2;
+    ALTER TABLE m ATTACH PARTITION m_2 FOR VALUES FROM (2) TO (3))"),
+              ElementsAre(Is("m", "partition public.m_2a: detached and attached again")));
+  Run("VACUUM FREEZE");
+  Run("ALTER TABLE m_1 RENAME TO m_one");
+  EXPECT_THAT(Look(), IsEmpty());
+}
+
 // Nobody sees its rows in the table any more.
 TEST_F(DriftTest, ADetachThatWasCutOffIsOne) {
   if (owner_->server_version() < 140000) GTEST_SKIP() << "since Postgres 14";
