@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::operate {
 
@@ -22,13 +23,9 @@ std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction) {
 }
 
 absl::StatusOr<bool> IsInstalled(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const bool readable, mapping::MayReadStreams(session));
+  ASSIGN_OR_RETURN(const bool readable, records::MayReadStreams(session));
   if (!readable) return false;
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
-                    {stream}));
-  return row.rows() > 0;
+  return records::StreamStore(session, stream).IsInstalled();
 }
 
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {

@@ -3,6 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/strings.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::operate {
 namespace {
@@ -33,13 +34,10 @@ absl::StatusOr<std::string> AwaitAnswer(records::Requests& requests, int64_t id,
 }
 
 absl::Status RequireStream(pg::ControlSession& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Rows there, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'))"));
-  if (there.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const pg::Rows row,
-                     session.Query("SELECT FROM switchyard.stream WHERE name = $1", {stream}));
-    if (row.rows() > 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool there, records::HasStreams(session));
+  if (there) {
+    ASSIGN_OR_RETURN(const auto state, records::StreamStore(session, stream).Find());
+    if (state.has_value()) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
       absl::StrCat("stream ", stream, " has not begun in NEW; start it with: switchyard run FILE"));

@@ -44,10 +44,10 @@ PgTargetPort::PgTargetPort(std::string stream, PgTarget& target, const mapping::
 
 // The connection may be what failed. Inside a transaction that goes with it, as the copy has one
 // open, nobody would ever read it.
-void PgTargetPort::SetStopped(const std::string& reason) {
+void PgTargetPort::Stop(const std::string& reason) {
   if (!target_.connected()) return;
   target_.session().Rollback();
-  [[maybe_unused]] const absl::Status stored = target_.stream().SetState("stopped", reason);
+  [[maybe_unused]] const absl::Status stored = target_.stream().Stop(reason);
 }
 
 absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& state) {

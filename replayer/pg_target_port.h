@@ -25,10 +25,9 @@ class PgTargetPort : public Target {
   bool connected() const override { return target_.connected(); }
 
   absl::StatusOr<records::StreamState> Load() override { return target_.stream().Load(); }
-  absl::Status SetState(const std::string& state) override {
-    return target_.stream().SetState(state);
-  }
-  void SetStopped(const std::string& reason) override;
+  absl::Status CatchUp() override { return target_.stream().CatchUp(); }
+  absl::Status BeginStreaming() override { return target_.stream().BeginStreaming(); }
+  void Stop(const std::string& reason) override;
   absl::StatusOr<Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status& failed) override;
 

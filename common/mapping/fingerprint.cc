@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<PlanPart>> PartsFromText(std::string_view text) {
     const auto kind = KindFrom(words[0]);
     if (words.size() != 3 || !kind) {
       return absl::DataLossError(absl::StrFormat(
-          "switchyard.stream.parts holds \"%s\", which is no part of a plan", line));
+          "the parts of the installed mapping hold \"%s\", which is no part of a plan", line));
     }
     parts.push_back({.kind = *kind,
                      .name = absl::StrReplaceAll(words[2], {{"\\\\", "\\"}, {"\\n", "\n"}}),

@@ -1,4 +1,4 @@
-// Fingerprints of a plan's parts, and how they are kept in switchyard.stream.parts.
+// Fingerprints of a plan's parts, and how the stream keeps them (records/stream_store.h).
 //
 // A part covers what was declared and the shape of what it is declared over, never the SQL made
 // from it: another version of this program that words its statements differently has the same

@@ -2,7 +2,9 @@
 
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::records {
 namespace {
@@ -118,17 +120,18 @@ absl::StatusOr<std::vector<std::string>> Requests::FailOpen(RequestKind kind,
 }
 
 absl::StatusOr<Requests::Recopy> Requests::AskRecopy(const std::string& table) {
-  ASSIGN_OR_RETURN(const pg::Rows request, sql_.Ask(R"(
+  ASSIGN_OR_RETURN(const pg::Rows request, sql_.Ask(absl::StrCat(R"(
     WITH asked AS (
       INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset)
-      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM switchyard.stream
+      SELECT name, 'recopy', $2, epoch, lsn, log_offset FROM ()",
+                                                                 StreamPositionsSql(), R"() s
       WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
                                       AND kind = 'recopy' AND argument = $2 AND state = 'open')
       RETURNING id)
     SELECT id, false, pg_notify('switchyard_request', $1) FROM asked
     UNION ALL
     (SELECT id, result = $3, NULL FROM switchyard.request
-     WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))",
+     WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))"),
                                                     {stream_, table, kAsked}));
   return Recopy{.id = request.i64(0, 0), .source_asked = request.boolean(0, 1)};
 }
@@ -160,12 +163,15 @@ absl::Status Requests::NoteSourceAsked(int64_t id) {
 
 absl::Status Requests::AskForDoubted() {
   return sql_.Run(
-      "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
-      "SELECT s.name, 'recopy', d.argument, s.epoch, s.lsn, s.log_offset "
-      "FROM switchyard.stream s JOIN switchyard.request d ON d.stream = s.name "
-      "WHERE s.name = $1 AND d.kind = 'in_doubt' AND d.state = 'open' AND NOT EXISTS "
-      "(SELECT FROM switchyard.request r WHERE r.stream = s.name AND r.kind = 'recopy' AND "
-      " r.argument = d.argument AND r.state = 'open')",
+      absl::StrCat(
+          "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
+          "SELECT s.name, 'recopy', d.argument, s.epoch, s.lsn, s.log_offset "
+          "FROM (",
+          StreamPositionsSql(),
+          ") s JOIN switchyard.request d ON d.stream = s.name "
+          "WHERE s.name = $1 AND d.kind = 'in_doubt' AND d.state = 'open' AND NOT EXISTS "
+          "(SELECT FROM switchyard.request r WHERE r.stream = s.name AND r.kind = 'recopy' AND "
+          " r.argument = d.argument AND r.state = 'open')"),
       {stream_});
 }
 

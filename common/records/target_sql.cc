@@ -6,4 +6,23 @@ namespace switchyard::records {
 
 std::string TargetSetupSql() { return kTargetSql; }
 
+absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql) {
+  // The newest of each kind stand for all of them.
+  ASSIGN_OR_RETURN(const pg::Rows there,
+                   sql.Ask("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
+                           "to_regclass('switchyard.mark') IS NOT NULL AND "
+                           "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
+                           "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
+                           "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
+                           "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
+                           "(to_regclass('switchyard.stream'), 'after_copy'), "
+                           "(to_regclass('switchyard.stream'), 'held_at'), "
+                           "(to_regclass('switchyard.stream'), 'doing'), "
+                           "(to_regclass('switchyard.request'), 'source_lsn'), "
+                           "(to_regclass('switchyard.request'), 'copied_lsn'), "
+                           "(to_regclass('switchyard.quarantine'), 'detail'), "
+                           "(to_regclass('switchyard.copy'), 'copied_at'))) = 8"));
+  return there.boolean(0, 0);
+}
+
 }  // namespace switchyard::records

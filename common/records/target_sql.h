@@ -3,9 +3,15 @@
 
 #include <string>
 
+#include "common/base/status.h"
+#include "common/pg/rows.h"
+
 namespace switchyard::records {
 
 // Idempotent; whoever owns schema switchyard may run it.
 std::string TargetSetupSql();
+
+// Whether they are all there, as this program needs them.
+absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql);
 
 }  // namespace switchyard::records

@@ -18,6 +18,7 @@
 #include "common/pg/error.h"
 #include "common/pg/session.h"
 #include "common/records/stream.h"
+#include "common/records/stream_store.h"
 #include "operate/check/stream.h"
 #include "operate/check/write_mode.h"
 #include "operate/connect.h"
@@ -110,14 +111,13 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
 // Fine to check before `resume`, which a running stream needs.
 absl::Status WarnOfAnotherMapping(const std::string& stream, const mapping::Plan& plan,
                                   pg::Session& session, operate::CheckReport* report) {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1", {stream}));
-  if (row.rows() == 0 || row.str(0, 0) == plan.fingerprint) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const records::InstalledMapping known,
+                   records::StreamStore(session, stream).Mapping());
+  if (known.fingerprint.empty() || known.fingerprint == plan.fingerprint) return absl::OkStatus();
   report->warnings.push_back(absl::StrFormat(
       "stream %s works with another mapping (fingerprint %s, now %s); if the change is meant, end "
       "replay and run: switchyard resume FILE",
-      stream, row.text(0, 0), plan.fingerprint));
+      stream, known.fingerprint, plan.fingerprint));
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
 #include "common/records/stream.h"
+#include "common/records/stream_store.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
 #include "operate/request.h"
@@ -43,14 +44,14 @@ std::vector<Place> PlacesOfNew(const spec::MigrationFile& file, const records::S
                                const Cancel& cancel) {
   const auto session = ConnectControl(file.new_db, "new", cancel);
   if (!session.ok() || !RequireStream(**session, stream.name).ok()) return {};
-  const auto row = (*session)->Query(
-      "SELECT log_offset, copy_offset, state FROM switchyard.stream WHERE name = $1 AND "
-      "fingerprint <> ''",
-      {stream.name});
-  if (!row.ok() || row->rows() == 0) return {};
-  std::vector<Place> places = {{.topic = stream.change_topic, .offset = row->i64(0, 0)}};
-  if (row->str(0, 2) == "copying") {
-    places.push_back({.topic = stream.copy_topic, .offset = row->i64(0, 1)});
+  records::StreamStore store(**session, stream.name);
+  const absl::StatusOr<bool> installed = store.IsInstalled();
+  const auto state = store.Find();
+  if (!installed.ok() || !*installed || !state.ok() || !state->has_value()) return {};
+  std::vector<Place> places = {
+      {.topic = stream.change_topic, .offset = (*state)->position.next_offset}};
+  if ((*state)->phase == records::Phase::kCopying) {
+    places.push_back({.topic = stream.copy_topic, .offset = (*state)->copy_offset});
   }
   return places;
 }

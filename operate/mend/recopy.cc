@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/records/stream.h"
+#include "common/records/stream_store.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"
@@ -91,11 +92,10 @@ absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
 // A copy of it would wait for ever: the installed mapping reads the table that had its name.
 absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& stream,
                                 const catalog::Table& table) {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      new_session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
-  if (row.rows() == 0 || row.text(0, 0).empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const catalog::Catalog installed, catalog::CatalogFromJson(row.text(0, 0)));
+  ASSIGN_OR_RETURN(const records::InstalledMapping mapping,
+                   records::StreamStore(new_session, stream).Mapping());
+  if (mapping.catalog.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const catalog::Catalog installed, catalog::CatalogFromJson(mapping.catalog));
   for (const catalog::Table& known : installed.tables) {
     if (known.schema != table.schema || known.name != table.name) continue;
     if (known.oid == table.oid) return absl::OkStatus();
@@ -144,10 +144,9 @@ absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_
                                      eventlog::EventLog& log, const records::Stream& stream,
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, stream.name));
-  ASSIGN_OR_RETURN(
-      const pg::Result applied,
-      new_session.Query("SELECT epoch FROM switchyard.stream WHERE name = $1", {stream.name}));
-  uint64_t epoch = static_cast<uint64_t>(applied.i64(0, 0));
+  ASSIGN_OR_RETURN(const records::StreamState applied,
+                   records::StreamStore(new_session, stream.name).Load());
+  uint64_t epoch = applied.position.epoch;
   if (begun.has_value()) epoch = std::max(epoch, begun->epoch);
   const auto coverage = capture::FindLogCoverage(log, stream.change_topic, cancel);
   if (!coverage.ok() && !absl::IsNotFound(coverage.status())) return coverage.status();

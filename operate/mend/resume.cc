@@ -11,6 +11,7 @@
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/stream.h"
+#include "common/records/stream_store.h"
 #include "operate/connect.h"
 #include "operate/mend/recopy_request.h"
 #include "operate/request.h"
@@ -72,13 +73,7 @@ absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cance
     mapped.push_back(source.relation_id);
   }
   RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, stream, mapped));
-  RETURN_IF_ERROR(new_session
-                      ->Query("UPDATE switchyard.stream SET stop_reason = NULL, state = CASE WHEN "
-                              "state NOT IN ('stopped', 'streaming') THEN state "
-                              "WHEN copy_lsn = '0/0' THEN 'copying' ELSE 'catching_up' END, "
-                              "updated_at = clock_timestamp() WHERE name = $1",
-                              {stream.name})
-                      .status());
+  RETURN_IF_ERROR(records::StreamStore(*new_session, stream.name).Resume());
   return ResumeReport{.stream = stream.name,
                       .changed = change.changed,
                       .added = change.added,

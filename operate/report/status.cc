@@ -28,11 +28,13 @@ std::string RefusalOf(const StreamFacts& facts) {
 std::string StateOf(const StreamFacts& facts) {
   if (!facts.target_error.empty()) return "unknown";
   if (!RefusalOf(facts).empty()) return "stopped";
-  const std::string state = facts.replay_state.value_or("new");
+  const records::Phase phase = facts.replay_phase.value_or(records::Phase::kNew);
   // A capture that has begun is copying, even before the replayer has seen any of it.
-  if (state == "new" && facts.capture_state.has_value()) return "copying";
-  if (state == "streaming" && facts.hold.has_value()) return "held";
-  return state;
+  if (phase == records::Phase::kNew && facts.capture_state.has_value()) {
+    return ToString(records::Phase::kCopying);
+  }
+  if (phase == records::Phase::kStreaming && facts.hold.has_value()) return "held";
+  return ToString(phase);
 }
 
 std::string ReasonOf(const StreamFacts& facts) {

@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/lsn.h"
+#include "common/records/phase.h"
 
 namespace switchyard::operate {
 
@@ -84,8 +85,8 @@ struct StreamFacts {
   // From the target.
   std::string target_error;
   std::optional<absl::Time> target_now;
-  std::optional<bool> replay_active;        // a replayer holds the stream
-  std::optional<std::string> replay_state;  // absent: nothing has been applied yet
+  std::optional<bool> replay_active;           // a replayer holds the stream
+  std::optional<records::Phase> replay_phase;  // absent: nothing has been applied yet
   std::string stop_reason;
   std::string doing;  // long work that the replayer is at
   // Of that: where in it a long transaction is, and since when that runs.

@@ -16,6 +16,7 @@
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
 #include "common/records/stream.h"
+#include "common/records/stream_store.h"
 #include "operate/connect.h"
 #include "operate/workers.h"
 
@@ -168,25 +169,19 @@ absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
 }
 
 absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT state, coalesce(stop_reason, ''), epoch, greatest(lsn, covered_lsn),
-           (extract(epoch FROM commit_time) * 1000000)::bigint, hold_lsn, transactions, rows,
-           log_offset, doing
-    FROM switchyard.stream WHERE name = $1)",
-                                                       {facts->stream}));
-  if (row.rows() == 0) return absl::OkStatus();
-  facts->replay_state = row.str(0, 0);
-  facts->stop_reason = row.str(0, 1);
-  facts->replay_epoch = row.i64(0, 2);
-  ASSIGN_OR_RETURN(facts->applied, LsnOf(row, 0, 3));
-  facts->applied_time = OptionalTime(row, 0, 4);
-  if (!row.is_null(0, 5)) {
-    ASSIGN_OR_RETURN(facts->hold, LsnOf(row, 0, 5));
-  }
-  facts->transactions = row.i64(0, 6);
-  facts->rows = row.i64(0, 7);
-  facts->applied_offset = row.i64(0, 8);
-  facts->doing = row.str(0, 9);
+  records::StreamStore store(session, facts->stream);
+  ASSIGN_OR_RETURN(const std::optional<records::StreamState> state, store.Find());
+  if (!state.has_value()) return absl::OkStatus();
+  facts->replay_phase = state->phase;
+  facts->stop_reason = state->stop_reason;
+  facts->replay_epoch = static_cast<int64_t>(state->position.epoch);
+  facts->applied = std::max(state->position.lsn, state->position.covered_lsn);
+  facts->applied_time = state->commit_time;
+  facts->hold = state->hold_lsn;
+  facts->transactions = state->transactions;
+  facts->rows = state->rows;
+  facts->applied_offset = state->position.next_offset;
+  ASSIGN_OR_RETURN(facts->doing, store.Doing());
   return absl::OkStatus();
 }
 
@@ -274,7 +269,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     facts->step_work = step->work;
     facts->step_transaction = replay->transaction_began;
   }
-  ASSIGN_OR_RETURN(const bool there, TableExists(*target_, "stream"));
+  ASSIGN_OR_RETURN(const bool there, records::HasStreams(*target_));
   if (there) {
     RETURN_IF_ERROR(AskStreamRow(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
@@ -289,18 +284,13 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
 
 // Kept from one look to the next: it may be large.
 absl::Status StatusGatherer::LoadCompiled(const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   target_->Query("SELECT md5(catalog), CASE WHEN md5(catalog) <> $2 THEN catalog "
-                                  "END FROM switchyard.stream WHERE name = $1 AND catalog <> ''",
-                                  {stream, compiled_digest_}));
-  if (row.rows() == 0) {
-    compiled_.tables.clear();
-    compiled_digest_.clear();
-    return absl::OkStatus();
+  ASSIGN_OR_RETURN(const records::StreamStore::Catalog kept,
+                   records::StreamStore(*target_, stream).CatalogUnless(compiled_digest_));
+  if (kept.digest.empty()) compiled_.tables.clear();
+  if (kept.json.has_value()) {
+    ASSIGN_OR_RETURN(compiled_, catalog::CatalogFromJson(*kept.json));
   }
-  if (row.is_null(0, 1)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(compiled_, catalog::CatalogFromJson(row.text(0, 1)));
-  compiled_digest_ = row.str(0, 0);
+  compiled_digest_ = kept.digest;
   return absl::OkStatus();
 }
 
@@ -335,7 +325,7 @@ absl::StatusOr<bool> StatusGatherer::IsMissed(const catalog::Table& table,
 }
 
 absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
-  if (!facts->replay_state.has_value()) return absl::OkStatus();
+  if (!facts->replay_phase.has_value()) return absl::OkStatus();
   RETURN_IF_ERROR(LoadCompiled(facts->stream));
   std::vector<std::string> oids;
   std::vector<std::string> last_numbers;

@@ -11,6 +11,7 @@
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "common/records/requests.h"
+#include "common/records/stream_store.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {
@@ -58,17 +59,8 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
   RETURN_IF_ERROR(records::ForgetAllMissedRows(session, stream));
   RETURN_IF_ERROR(records::QuarantineEntries(session, stream).ForgetAll());
   RETURN_IF_ERROR(records::Requests(session, stream).BeginAnew("everything is copied again"));
-  return session
-      .Query(
-          "UPDATE switchyard.stream SET state = 'new', stop_reason = NULL, "
-          "epoch = greatest(epoch, $4::bigint), lsn = '0/0', "
-          "covered_lsn = '0/0', copy_lsn = '0/0', log_offset = $2::bigint, "
-          "copy_offset = $3::bigint, commit_time = NULL, transactions = 0, rows = 0, "
-          "fingerprint = '', parts = '', catalog = '', updated_at = clock_timestamp() "
-          "WHERE name = $1",
-          {stream, std::to_string(ends.change), std::to_string(ends.copy),
-           std::to_string(ends.epoch)})
-      .status();
+  return records::StreamStore(session, stream)
+      .BeginAnew({.epoch = ends.epoch, .next_offset = ends.change}, ends.copy);
 }
 
 }  // namespace

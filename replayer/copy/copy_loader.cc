@@ -36,7 +36,7 @@ absl::Status CopyLoader::Start() {
   for (const event::v1::Relation& relation : relations) {
     relations_[relation.relation_id()] = relation;
   }
-  if (state.state != "copying") RETURN_IF_ERROR(target_.stream().SetState("copying"));
+  if (state.phase != records::Phase::kCopying) RETURN_IF_ERROR(target_.stream().BeginCopy());
   return StartLanes(state.copy_offset);
 }
 
@@ -115,15 +115,8 @@ absl::Status CopyLoader::BeginIfNeeded() {
   in_transaction_ = true;
   RETURN_IF_ERROR(target_.gate().Pass(records::kCopies));
   // As with the stream's position: whoever else loaded since loses or wins here, never both.
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      target_.session().QueryPrepared(
-          "SELECT 1 FROM switchyard.stream WHERE name = $1 AND copy_offset = $2::bigint FOR UPDATE",
-          {options_.stream, std::to_string(committed_offset_)}));
-  if (row.rows() == 1) return CheckLanes();
-  return absl::AbortedError(
-      "the copy position moved: another replayer, or the target lost its "
-      "last commits in a crash");
+  RETURN_IF_ERROR(target_.stream().LockCopyAt(committed_offset_));
+  return CheckLanes();
 }
 
 // Waits for what a lane of a killed replayer may still be committing.
@@ -172,12 +165,7 @@ absl::Status CopyLoader::Control(const Event& event, int64_t offset) {
 
 absl::Status CopyLoader::Commit() {
   if (!in_transaction_) return absl::OkStatus();
-  RETURN_IF_ERROR(target_.session()
-                      .QueryPrepared("UPDATE switchyard.stream SET copy_offset = $2::bigint, "
-                                     "updated_at = clock_timestamp() "
-                                     "WHERE name = $1",
-                                     {options_.stream, std::to_string(next_offset_)})
-                      .status());
+  RETURN_IF_ERROR(target_.stream().MoveCopy(next_offset_));
   // What stands before this place is loaded or void, also for a replayer that was given up.
   RETURN_IF_ERROR(lane_places().MoveAll(next_offset_));
   SY_FAULT_POINT("replayer.before_copy_commit");
@@ -325,16 +313,7 @@ absl::Status CopyLoader::Finish() {
     RETURN_IF_ERROR(CheckLanes());
     RETURN_IF_ERROR(lane_places().End());
     ASSIGN_OR_RETURN(const std::optional<absl::Time> clock, copies().ClockAt(points.first));
-    const pg::Param clock_us =
-        clock ? pg::Param(std::to_string(absl::ToUnixMicros(*clock))) : pg::Param();
-    // Position p: every commit <= p is applied. A copy at L holds the commits below L.
-    return session
-        .Query(
-            "UPDATE switchyard.stream SET lsn = $2::pg_lsn - 1, covered_lsn = $2::pg_lsn, "
-            "commit_time = timestamptz 'epoch' + $3::bigint * interval '1 microsecond', "
-            "updated_at = clock_timestamp() WHERE name = $1",
-            {options_.stream, points.first.ToString(), clock_us})
-        .status();
+    return target_.stream().PlaceAfterCopy(points.first, clock);
   }));
   SY_FAULT_POINT("replayer.copy_loaded");
   LogInfo("replayer", "copy loaded",

@@ -2,8 +2,8 @@
 // refuses are put in quarantine.
 //
 // Chunks are dealt out to lanes, which load side by side (copy_lane.h). All else is done here, in
-// the order of the topic and with the lanes drained: switchyard.stream.copy_offset is this part's
-// place in the topic, and each lane has its own.
+// the order of the topic and with the lanes drained: the stream's copy_offset is this part's place
+// in the topic, and each lane has its own.
 //
 //   CopyLoader loader(target, plan, options);
 //   while (!loader.complete()) { ... RETURN_IF_ERROR(loader.Add(event, next_offset)); }

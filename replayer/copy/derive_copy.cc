@@ -24,15 +24,6 @@ absl::Status AsStop(const absl::Status& step) {
       "holds by then. Rows in quarantine are missing, too: switchyard quarantine FILE list");
 }
 
-absl::Status SetStreaming(pg::Session& session, const std::string& stream, Lsn last) {
-  return session
-      .Query(
-          "UPDATE switchyard.stream SET state = 'streaming', stop_reason = NULL, "
-          "copy_lsn = $2::pg_lsn, updated_at = clock_timestamp() WHERE name = $1",
-          {stream, last.ToString()})
-      .status();
-}
-
 }  // namespace
 
 absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan) {
@@ -64,7 +55,7 @@ absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::
   RETURN_IF_ERROR(target.FillAll(held, filled, [&]() -> absl::Status {
     RETURN_IF_ERROR(DropHeld(session, plan));
     RETURN_IF_ERROR(AsStop(RunSchemaSteps(session, plan, stream, after_copy)));
-    RETURN_IF_ERROR(SetStreaming(session, stream, last));
+    RETURN_IF_ERROR(target.stream().EndCopy(last));
     SY_FAULT_POINT("replayer.before_copy_end");
     return absl::OkStatus();
   }));

@@ -154,7 +154,7 @@ absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
   for (const auto& [source, job] : jobs_) RETURN_IF_ERROR(DropTables(job));
   jobs_.clear();
   reader_.reset();
-  RETURN_IF_ERROR(SetCopyOffset(topic.first));
+  RETURN_IF_ERROR(target_.stream().MoveCopy(topic.first));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 
@@ -562,7 +562,7 @@ absl::Status Recopy::Answer(const Job& job, RequestState outcome, const std::str
 
 absl::Status Recopy::Drop(const Job& job) {
   // The copies of other tables would have to be read again from before this one.
-  if (jobs_.size() == 1) RETURN_IF_ERROR(SetCopyOffset(next_offset_));
+  if (jobs_.size() == 1) RETURN_IF_ERROR(target_.stream().MoveCopy(next_offset_));
   RETURN_IF_ERROR(DropTables(job));
   jobs_.erase(job.source);
   return absl::OkStatus();
@@ -579,13 +579,6 @@ absl::Status Recopy::DropLoadTables(const Job& job) {
     RETURN_IF_ERROR(target_.session().Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));
   }
   return absl::OkStatus();
-}
-
-absl::Status Recopy::SetCopyOffset(int64_t offset) {
-  return target_.session()
-      .Query("UPDATE switchyard.stream SET copy_offset = $2::bigint WHERE name = $1",
-             {options_.stream, std::to_string(offset)})
-      .status();
 }
 
 }  // namespace switchyard::replayer

@@ -116,7 +116,6 @@ class Recopy {
   absl::Status Drop(const Job& job);
   absl::Status DropTables(const Job& job);
   absl::Status DropLoadTables(const Job& job);
-  absl::Status SetCopyOffset(int64_t offset);
 
   PgTarget& target_;
   const mapping::Plan& plan_;

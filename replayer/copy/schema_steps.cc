@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -18,11 +19,9 @@ namespace {
 using StepsRun = std::map<std::string, std::string>;
 
 absl::StatusOr<StepsRun> LoadStepsRun(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT after_copy FROM switchyard.stream WHERE name = $1", {stream}));
+  ASSIGN_OR_RETURN(const std::string lines, records::StreamStore(session, stream).StepsRun());
   StepsRun run;
-  for (const auto line : absl::StrSplit(Sv(row.text(0, 0)), '\n', absl::SkipEmpty())) {
+  for (const auto line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
     run.insert(std::pair<std::string, std::string>(absl::StrSplit(line, absl::MaxSplits(' ', 1))));
   }
   return run;
@@ -74,10 +73,7 @@ absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
     run[step] = tables;
   }
   const auto line = absl::PairFormatter(" ");
-  return session
-      .Query("UPDATE switchyard.stream SET after_copy = $2 WHERE name = $1",
-             {stream, absl::StrJoin(run, "\n", line)})
-      .status();
+  return records::StreamStore(session, stream).SetStepsRun(absl::StrJoin(run, "\n", line));
 }
 
 }  // namespace switchyard::replayer

@@ -47,9 +47,12 @@ class Target {
   virtual bool connected() const = 0;
 
   virtual absl::StatusOr<records::StreamState> Load() = 0;
-  virtual absl::Status SetState(const std::string& state) = 0;
+  // What the target shows is not, or no longer, of one point; or it is. Aborted: it has no position
+  // yet, or nothing is derived.
+  virtual absl::Status CatchUp() = 0;
+  virtual absl::Status BeginStreaming() = 0;
   // Best effort, whatever is under way: a person reads the reason.
-  virtual void SetStopped(const std::string& reason) = 0;
+  virtual void Stop(const std::string& reason) = 0;
   // What was kept of the tables read so far; FailedPrecondition when one of them is in doubt and no
   // copy is asked for.
   virtual absl::StatusOr<Reading> LoadReading(const records::StreamState& state) = 0;

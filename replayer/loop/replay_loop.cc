@@ -86,7 +86,7 @@ absl::Status ReplayLoop::Stop(const absl::Status& cause) {
       SplitNextStep(text, "mend the cause and start the replayer again; nothing was skipped");
   LogError("replayer", "stream stopped",
            {{"stream", options_.stream}, {"error", step.what}, {"next", step.next}});
-  ports_.target.SetStopped(text);
+  ports_.target.Stop(text);
   ports_.target.Close();
   return reason;
 }
@@ -105,7 +105,7 @@ absl::Status ReplayLoop::RunOnce() {
 // After a stop what was mended in OLD since then is to be there, too: it is on the log.
 absl::Status ReplayLoop::FinishCopy(const records::StreamState& state) {
   int64_t until = 0;
-  if (state.state == "stopped") {
+  if (state.phase == records::Phase::kStopped) {
     ASSIGN_OR_RETURN(const eventlog::TopicInfo changes, ports_.log.Describe(options_.change_topic));
     until = changes.next;
   }
@@ -126,7 +126,7 @@ absl::Status ReplayLoop::RollForward(Lsn last, int64_t until) {
           {{"stream", options_.stream},
            {"lsn", target.position().lsn.ToString()},
            {"to", last.ToString()}});
-  RETURN_IF_ERROR(target.SetState("catching_up"));
+  RETURN_IF_ERROR(target.CatchUp());
   RETURN_IF_ERROR(ports_.copy.BeginRollForward());
   while (!there()) {
     ASSIGN_OR_RETURN(const records::StreamState state, target.Load());
@@ -165,7 +165,7 @@ absl::Status ReplayLoop::Stream() {
 absl::Status ReplayLoop::StreamFrom(const records::StreamState& state) {
   RETURN_IF_ERROR(ports_.chores.Prepare());
   ASSIGN_OR_RETURN(const auto batches, ReadFrom(state));
-  RETURN_IF_ERROR(ports_.target.SetState(consistent() ? "streaming" : "catching_up"));
+  RETURN_IF_ERROR(consistent() ? ports_.target.BeginStreaming() : ports_.target.CatchUp());
   RETURN_IF_ERROR(ports_.chores.Begin());
   LogInfo("replayer", "streaming",
           {{"stream", options_.stream},
@@ -184,7 +184,7 @@ absl::Status ReplayLoop::NoteConsistency() {
   if (!consistent()) return absl::OkStatus();
   LogInfo("replayer", "consistent from here on",
           {{"stream", options_.stream}, {"lsn", ports_.target.position().lsn.ToString()}});
-  return ports_.target.SetState("streaming");
+  return ports_.target.BeginStreaming();
 }
 
 absl::Status ReplayLoop::Chore() {

@@ -7,6 +7,7 @@
 #include "common/base/strings.h"
 #include "common/records/copies.h"
 #include "common/records/requests.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::replayer {
 
@@ -71,9 +72,7 @@ absl::Status StoreDoubts(pg::Session& session, const mapping::Plan& plan, const 
                                           "asked for; next: switchyard recopy FILE %1$s",
                                           table)));
   }
-  return session
-      .Query("UPDATE switchyard.stream SET state = 'catching_up' WHERE name = $1", {stream})
-      .status();
+  return records::StreamStore(session, stream).CatchUp();
 }
 
 absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& source,

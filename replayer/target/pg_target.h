@@ -1,7 +1,7 @@
 // The target database: applies batches through a compiled mapping, exactly once.
 //
 // Every transaction passes the gate (common/records/mark.h), then moves or locks the stream's row
-// in switchyard.stream at the position this object knows. When the gate is closed or the stream
+// in the stream's row at the position this object knows. When the gate is closed or the stream
 // stands elsewhere (another replayer, a server that crashed and lost its last asynchronous commits,
 // or ownership moved) nothing is applied and Aborted comes back: Close, Open, and read the log from
 // the position found.

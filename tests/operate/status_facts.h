@@ -1,6 +1,7 @@
 // Streams to show, for the tests of status.
 #pragma once
 
+#include "common/records/phase.h"
 #include "operate/report/status.h"
 
 namespace switchyard::operate {
@@ -22,7 +23,7 @@ inline StreamFacts StreamingFacts() {
                          .confirmed_flush = Lsn(0x5A3F1220),
                          .bytes_to_limit = int64_t{1} << 30};
   facts.target_now = Noon();
-  facts.replay_state = "streaming";
+  facts.replay_phase = records::Phase::kStreaming;
   facts.replay_epoch = 3;
   facts.applied = Lsn(0x5A3F0000);
   facts.applied_time = Noon() - absl::Milliseconds(250);
@@ -39,7 +40,7 @@ inline StreamFacts StreamingFacts() {
 inline StreamFacts CopyingFacts() {
   StreamFacts facts = StreamingFacts();
   facts.capture_state = "copying";
-  facts.replay_state = "copying";
+  facts.replay_phase = records::Phase::kCopying;
   facts.applied = Lsn();
   facts.applied_time.reset();
   facts.copy = {{.table = "public.bookings",

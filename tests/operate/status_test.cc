@@ -1,5 +1,6 @@
 #include "operate/report/status.h"
 
+#include "common/records/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/control.pb.h"
@@ -78,7 +79,7 @@ TEST(StatusTest, WhateverBlocksNeedsAPerson) {
   };
   EXPECT_FALSE(needs([](StreamFacts&) {}));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.stop_reason = facts.refusal = "gone"; }));
-  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_state = "stopped"; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_phase = records::Phase::kStopped; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.suspects = {{.table = "public.users"}}; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.quarantined = 1; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.capture_active = false; }));
@@ -102,7 +103,7 @@ TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
   EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
   EXPECT_EQ(Assess(facts, nullptr).reason, "capture: the slot is gone");
   facts.refusal.clear();
-  facts.replay_state = "stopped";
+  facts.replay_phase = records::Phase::kStopped;
   facts.stop_reason = "column gone";
   EXPECT_EQ(Assess(facts, nullptr).reason, "column gone");
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/records/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/operate/status_facts.h"
@@ -92,7 +93,7 @@ TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
   EXPECT_THAT(Text(facts), HasSubstr("  no role runs: nothing is captured, nothing is applied\n"
                                      "    next: switchyard run FILE\n"));
   facts.stop_reason = "a column is gone; next: resume";
-  facts.replay_state = "stopped";
+  facts.replay_phase = records::Phase::kStopped;
   EXPECT_THAT(Text(facts), HasSubstr("    next: resume\n  no role runs: nothing is captured, "
                                      "nothing is applied\n  source"));
 }
@@ -138,7 +139,7 @@ TEST(StatusTextTest, ShowsTheLog) {
 
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
   StreamFacts facts = StreamingFacts();
-  facts.replay_state = "stopped";
+  facts.replay_phase = records::Phase::kStopped;
   facts.stop_reason = "table bookings lost column note; next: mend the file, switchyard resume";
   facts.quarantined = 12;
   facts.open_requests = 1;
@@ -180,7 +181,7 @@ TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
 
 TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
   StreamFacts facts = StreamingFacts();
-  facts.replay_state = "stopped";
+  facts.replay_phase = records::Phase::kStopped;
   facts.stop_reason = "the log has a gap; next: copy again";
   facts.refusal = "the slot is gone; next: begin anew";
   facts.source_error = "down; next: start it";

@@ -72,19 +72,28 @@ void SimTarget::CrashServer() {
 
 absl::StatusOr<records::StreamState> SimTarget::Load() {
   RETURN_IF_ERROR(Call("target.load"));
-  return records::StreamState{.state = kept_.state,
+  return records::StreamState{.phase = kept_.phase,
                               .position = kept_.position,
                               .copy_lsn = kept_.copy_lsn,
                               .hold_lsn = kept_.hold};
 }
 
-absl::Status SimTarget::SetState(const std::string& state) {
+absl::Status SimTarget::CatchUp() {
+  return Enter(records::Phase::kCatchingUp, kept_.position.lsn.valid());
+}
+
+absl::Status SimTarget::BeginStreaming() {
+  return Enter(records::Phase::kStreaming, kept_.copy_lsn.valid());
+}
+
+absl::Status SimTarget::Enter(records::Phase phase, bool may) {
   RETURN_IF_ERROR(Call("target.set_state"));
-  kept_.state = state;
+  world_.Check(may, [&] { return absl::StrCat("too early to be ", ToString(phase)); });
+  kept_.phase = phase;
   return absl::OkStatus();
 }
 
-void SimTarget::SetStopped(const std::string& reason) { kept_.state = "stopped: " + reason; }
+void SimTarget::Stop(const std::string& /*reason*/) { kept_.phase = records::Phase::kStopped; }
 
 absl::StatusOr<replayer::Reading> SimTarget::LoadReading(const records::StreamState& state) {
   RETURN_IF_ERROR(Call("target.load_reading"));
@@ -302,7 +311,7 @@ absl::Status SimTarget::Load(const records::StreamState&, replayer::Drain&,
   const Lsn first = *std::min_element(points_.begin(), points_.end());
   state.position.lsn = Lsn(first.value() - 1);
   state.position.covered_lsn = first;
-  state.state = "copying";
+  state.phase = records::Phase::kCopying;
   counted_from_ = source_.PublishedBelow(first);
   return Commit(std::move(state));
 }
@@ -326,7 +335,7 @@ absl::Status SimTarget::Derive(Lsn last) {
   const Lock lock(&locked_);
   State state = kept_;
   state.copy_lsn = last;
-  state.state = "streaming";
+  state.phase = records::Phase::kStreaming;
   return Commit(std::move(state));
 }
 

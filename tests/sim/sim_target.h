@@ -30,8 +30,9 @@ class SimTarget : public replayer::Target,
   void Close() override;
   bool connected() const override { return connected_; }
   absl::StatusOr<records::StreamState> Load() override;
-  absl::Status SetState(const std::string& state) override;
-  void SetStopped(const std::string& reason) override;
+  absl::Status CatchUp() override;
+  absl::Status BeginStreaming() override;
+  void Stop(const std::string& reason) override;
   absl::StatusOr<replayer::Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status&) override { return false; }
   absl::Status Apply(const changes::Batch& batch, bool careful) override;
@@ -88,7 +89,7 @@ class SimTarget : public replayer::Target,
     std::array<SimTable, kMapped> rows;
     std::array<SimTable, kMapped> quarantine;
     records::Position position;
-    std::string state = "new";
+    records::Phase phase = records::Phase::kNew;
     Lsn copy_lsn;
     std::optional<Lsn> hold, held_at;
     std::map<uint32_t, std::string> relations;
@@ -97,6 +98,7 @@ class SimTarget : public replayer::Target,
   };
 
   absl::Status Call(std::string_view point);
+  absl::Status Enter(records::Phase phase, bool may);
   absl::Status CheckPosition(const changes::Batch& batch, const State& state, bool moves);
   absl::Status Write(const changes::TableChanges& table, bool careful, State* state);
   absl::Status Put(int table, const std::string& key, const SimRow& row, bool careful,

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -212,13 +213,10 @@ class StepCheck {
 };
 
 absl::StatusOr<bool> CopyIsLoaded(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(session));
+  ASSIGN_OR_RETURN(const bool readable, records::MayReadStreams(session));
   if (!readable) return false;
-  ASSIGN_OR_RETURN(
-      const pg::Result row,
-      session.Query("SELECT FROM switchyard.stream WHERE name = $1 AND copy_lsn > '0/0'",
-                    {stream}));
-  return row.rows() > 0;
+  ASSIGN_OR_RETURN(const auto state, records::StreamStore(session, stream).Find());
+  return state.has_value() && state->copy_lsn.valid();
 }
 
 }  // namespace

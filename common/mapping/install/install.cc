@@ -14,6 +14,7 @@
 #include "common/records/mark.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
+#include "common/records/stream_store.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
@@ -22,23 +23,8 @@ namespace {
 constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
 
 absl::Status EnsureOwnTables(pg::Session& session) {
-  // The newest of each kind stand for all of them.
-  ASSIGN_OR_RETURN(
-      const pg::Result there,
-      session.Query("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
-                    "to_regclass('switchyard.mark') IS NOT NULL AND "
-                    "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
-                    "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
-                    "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
-                    "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
-                    "(to_regclass('switchyard.stream'), 'after_copy'), "
-                    "(to_regclass('switchyard.stream'), 'held_at'), "
-                    "(to_regclass('switchyard.stream'), 'doing'), "
-                    "(to_regclass('switchyard.request'), 'source_lsn'), "
-                    "(to_regclass('switchyard.request'), 'copied_lsn'), "
-                    "(to_regclass('switchyard.quarantine'), 'detail'), "
-                    "(to_regclass('switchyard.copy'), 'copied_at'))) = 8"));
-  if (there.boolean(0, 0)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool there, records::HasOwnTables(session));
+  if (there) return absl::OkStatus();
   const absl::Status made = session.Execute(records::TargetSetupSql());
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
   return absl::FailedPreconditionError(
@@ -103,12 +89,10 @@ absl::Status RequestResume(pg::Session& session, const std::string& stream,
 
 // The catalogue that the installed mapping was compiled from; nothing is in it where none is.
 absl::StatusOr<catalog::Catalog> CatalogBefore(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(
-      const pg::Result known,
-      session.Query("SELECT catalog FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''",
-                    {stream}));
-  if (known.rows() == 0) return catalog::Catalog();
-  return catalog::CatalogFromJson(known.text(0, 0));
+  ASSIGN_OR_RETURN(const records::InstalledMapping known,
+                   records::StreamStore(session, stream).Mapping());
+  if (known.fingerprint.empty()) return catalog::Catalog();
+  return catalog::CatalogFromJson(known.catalog);
 }
 
 // What the installed mapping left that the new one can't go on with.
@@ -157,38 +141,26 @@ absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, cons
   return ForgetRequests(session, stream, plan);
 }
 
-// The tables may have other leaves, and types other oids, than when it was kept.
-absl::Status StoreCatalog(pg::Session& session, const std::string& stream,
-                          const catalog::Catalog& source) {
-  return session
-      .Query(
-          "UPDATE switchyard.stream SET catalog = $2, updated_at = clock_timestamp() "
-          "WHERE name = $1",
-          {stream, catalog::CatalogToJson(source)})
-      .status();
-}
-
 absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& plan,
                          const catalog::Catalog& source, const InstallOptions& options) {
   RETURN_IF_ERROR(gate.Pass(records::kResumes));
-  ASSIGN_OR_RETURN(const pg::Result known,
-                   session.Query("SELECT fingerprint FROM switchyard.stream WHERE name = $1 "
-                                 "FOR UPDATE",
-                                 {options.stream}));
-  const bool installed = known.rows() > 0 && !known.text(0, 0).empty();
-  const bool same = installed && known.text(0, 0) == plan.fingerprint;
+  records::StreamStore stream(session, options.stream);
+  ASSIGN_OR_RETURN(const std::string known, stream.LockFingerprint());
+  const bool installed = !known.empty();
+  const bool same = installed && known == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
   if (installed && !options.replace) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "the mapping or a table of the source changed since stream %s was installed (fingerprint "
         "%s, now %s); next: if that is meant, run: switchyard resume FILE",
-        options.stream, known.text(0, 0), plan.fingerprint));
+        options.stream, known, plan.fingerprint));
   }
   PlanChange change;
   if (installed) {
     ASSIGN_OR_RETURN(change, InstalledChange(session, options.stream, plan, source));
     if (same && change.empty() && change.types.empty()) {
-      RETURN_IF_ERROR(StoreCatalog(session, options.stream, source));
+      // The tables may have other leaves, and types other oids, than when it was kept.
+      RETURN_IF_ERROR(stream.SetCatalog(catalog::CatalogToJson(source)));
       return records::Requests(session, options.stream).AskForDoubted();
     }
     RETURN_IF_ERROR(MakeRoomForChange(session, plan, source, change));
@@ -207,15 +179,8 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   }
   RETURN_IF_ERROR(MakeViews(session, plan));
   RETURN_IF_ERROR(
-      session
-          .Query(
-              "INSERT INTO switchyard.stream (name, fingerprint, parts, catalog) "
-              "VALUES ($1, $2, $3, $4) "
-              "ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, "
-              "parts = excluded.parts, catalog = excluded.catalog, updated_at = clock_timestamp()",
-              {options.stream, plan.fingerprint, PartsToText(plan.parts),
-               catalog::CatalogToJson(source)})
-          .status());
+      stream.Install({.fingerprint = plan.fingerprint, .catalog = catalog::CatalogToJson(source)},
+                     PartsToText(plan.parts)));
   if (!installed) return absl::OkStatus();
   return change.empty() ? records::Requests(session, options.stream).AskForDoubted()
                         : RequestResume(session, options.stream, change);
@@ -242,10 +207,8 @@ absl::StatusOr<bool> MakeIndexes(pg::Session& session, const SourcePlan& source)
 
 absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::string& stream,
                                            const Plan& plan, const catalog::Catalog& source) {
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query("SELECT parts FROM switchyard.stream WHERE name = $1", {stream}));
-  ASSIGN_OR_RETURN(const std::vector<PlanPart> parts,
-                   PartsFromText(row.rows() == 0 ? "" : row.text(0, 0)));
+  ASSIGN_OR_RETURN(const std::string known, records::StreamStore(session, stream).Parts());
+  ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known));
   PlanChange change = ComparePlans(parts, plan);
   ASSIGN_OR_RETURN(const catalog::Catalog before, CatalogBefore(session, stream));
   ASSIGN_OR_RETURN(change.types, ChangedTypes(session, before, source));

@@ -10,6 +10,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/records/stream_store.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -29,12 +30,12 @@ absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpo
 // The catalogue kept when the stream was installed; nullopt when it never was.
 absl::StatusOr<std::optional<catalog::Catalog>> StoredCatalog(pg::Session& target,
                                                               const std::string& stream) {
-  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(target));
+  ASSIGN_OR_RETURN(const bool readable, records::MayReadStreams(target));
   if (!readable) return std::nullopt;
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   target.Query("SELECT catalog FROM switchyard.stream WHERE name = $1", {stream}));
-  if (row.rows() == 0 || row.text(0, 0).empty()) return std::nullopt;
-  ASSIGN_OR_RETURN(catalog::Catalog catalog, catalog::CatalogFromJson(row.text(0, 0)));
+  ASSIGN_OR_RETURN(const records::InstalledMapping known,
+                   records::StreamStore(target, stream).Mapping());
+  if (known.catalog.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(catalog::Catalog catalog, catalog::CatalogFromJson(known.catalog));
   return catalog;
 }
 

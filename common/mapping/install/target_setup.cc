@@ -10,6 +10,7 @@
 #include "common/catalog/role_sql.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/plan.h"
+#include "common/records/stream_store.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
@@ -299,27 +300,16 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
   return sql + "\nCOMMIT;\n";
 }
 
-absl::StatusOr<bool> MayReadStreams(pg::Session& session) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'stream'
-                     AND has_table_privilege(c.oid, 'SELECT')
-                     AND has_schema_privilege(s.oid, 'USAGE')))"));
-  return row.boolean(0, 0);
-}
-
 absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const bool readable, MayReadStreams(session));
+  ASSIGN_OR_RETURN(const bool readable, records::MayReadStreams(session));
   if (!readable) return absl::OkStatus();
-  ASSIGN_OR_RETURN(
-      const pg::Result other,
-      session.Query("SELECT name FROM switchyard.stream WHERE name <> $1 AND fingerprint <> ''",
-                    {stream}));
-  if (other.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<std::string> others,
+                   records::StreamStore(session, stream).Others());
+  if (others.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrFormat(
       "stream %1$s is applied to this database already, and its mirror and views have the names "
       "that %2$s needs; next: apply %2$s to another database, or end the migration of %1$s first",
-      other.str(0, 0), stream));
+      others[0], stream));
 }
 
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,

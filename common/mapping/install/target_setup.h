@@ -32,11 +32,6 @@ std::vector<spec::TableName> LookupTables(const spec::Direction& direction);
 // and foreign keys silent. Without it they hold: see write_order.h.
 absl::StatusOr<bool> MaySilence(pg::Session& session);
 
-// Whether switchyard.stream is there and the session's role may read it. Where it may not,
-// VerifyTarget says what is missing; asking the table itself would end in a bare "permission
-// denied".
-absl::StatusOr<bool> MayReadStreams(pg::Session& session);
-
 // FailedPrecondition where another stream is applied to this database: mirrors and views would have
 // the same names.
 absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream);
