@@ -17,17 +17,18 @@ namespace {
 
 // As of when each table was copied: a partition without a point of its own went before that. One
 // that joined the others later has a later point.
-std::map<int, Lsn> CopiedBefore(const mapping::Plan& plan, const std::map<uint32_t, Lsn>& points,
-                                const std::vector<event::v1::Relation>& relations) {
+std::map<mapping::SourceIndex, Lsn> CopiedBefore(
+    const mapping::Plan& plan, const std::map<uint32_t, Lsn>& points,
+    const std::vector<event::v1::Relation>& relations) {
   std::map<uint32_t, uint32_t> roots;
   for (const event::v1::Relation& relation : relations) {
     roots[relation.relation_id()] = relation.root_relation_id();
   }
-  std::map<int, Lsn> before;
+  std::map<mapping::SourceIndex, Lsn> before;
   for (const auto& [id, lsn] : points) {
     const mapping::SourcePlan* source = plan.FindRelation(id, roots[id]);
     if (source == nullptr) continue;
-    const auto [at, is_new] = before.emplace(source - plan.sources.data(), lsn);
+    const auto [at, is_new] = before.emplace(plan.IndexOf(*source), lsn);
     if (!is_new) at->second = std::min(at->second, lsn);
   }
   return before;

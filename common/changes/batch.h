@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/base/lsn.h"
+#include "common/mapping/plan_index.h"
 #include "common/records/position.h"
 
 namespace switchyard::changes {
@@ -73,7 +74,7 @@ struct Change {
 };
 
 struct TableChanges {
-  int source = 0;          // index into Plan::sources
+  mapping::SourceIndex source;
   bool truncated = false;  // everything there before went first
   std::vector<Change> changes;
   int64_t counts[5] = {0, 0, 0, 0, 0};  // by op: insert, update, move, delete, passed
@@ -116,11 +117,11 @@ struct Batch {
   // Relation events seen, serialized, by relation id: kept in the target.
   std::vector<std::pair<uint32_t, std::string>> relations;
 
-  // Sources of which a partition was emptied, by index: see BatcherOptions::copied_again.
-  std::vector<int> in_doubt;
+  // Sources of which a partition was emptied: see BatcherOptions::copied_again.
+  std::vector<mapping::SourceIndex> in_doubt;
   // The first row after this batch is one of this source that can't be read: the stream ends here.
   struct Unreadable {
-    int source = 0;
+    mapping::SourceIndex source;
     std::string why;
   };
   std::optional<Unreadable> unreadable;

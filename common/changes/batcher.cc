@@ -11,7 +11,7 @@ namespace switchyard::changes {
 using event::v1::Event;
 
 struct Batcher::RawChange {
-  int source = 0;
+  mapping::SourceIndex source;
   enum class Kind : char { kInsert, kUpdate, kDelete, kTruncate } kind = Kind::kInsert;
   const Value* row = nullptr;
   const Value* old_key = nullptr;  // update: only when the key changed
@@ -174,7 +174,7 @@ absl::Status Batcher::OnRow(const RowView& row) {
         absl::StrFormat("a row of relation %d, which no event describes", row.relation_id));
   }
   const RelationMap::Relation& relation = *known;
-  if (relation.source < 0) return absl::OkStatus();
+  if (!relation.source.valid()) return absl::OkStatus();
   if (InCopy(row.relation_id, relation.source) || options_.in_doubt.contains(relation.source)) {
     return absl::OkStatus();
   }
@@ -237,13 +237,13 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
   const std::set<uint32_t> ids(truncate.relation_ids().begin(), truncate.relation_ids().end());
-  std::set<int> emptied;
+  std::set<mapping::SourceIndex> emptied;
   for (const uint32_t id : ids) {
     const RelationMap::Relation* relation = relations_.Find(id);
-    if (relation == nullptr || relation->source < 0 || InCopy(id, relation->source)) {
+    if (relation == nullptr || !relation->source.valid() || InCopy(id, relation->source)) {
       continue;
     }
-    const int source = relation->source;
+    const mapping::SourceIndex source = relation->source;
     if (!ids.contains(plan_.sources[source].relation_id)) {
       RETURN_IF_ERROR(OnPartitionEmptied(source));
       continue;
@@ -255,14 +255,14 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
 }
 
 // Whether the copy of the table holds the transaction being read.
-bool Batcher::InCopy(uint32_t relation_id, int source) const {
+bool Batcher::InCopy(uint32_t relation_id, mapping::SourceIndex source) const {
   const auto point = options_.copy_points.find(relation_id);
   if (point != options_.copy_points.end()) return open_lsn_ < point->second;
   const auto whole = options_.copied_before.find(source);
   return whole != options_.copied_before.end() && open_lsn_ < whole->second;
 }
 
-absl::Status Batcher::OnPartitionEmptied(int source) {
+absl::Status Batcher::OnPartitionEmptied(mapping::SourceIndex source) {
   if (options_.copied_again.contains(source)) {
     options_.in_doubt.insert(source);
     new_doubts_.insert(source);  // told again should this transaction come again
@@ -277,7 +277,7 @@ absl::Status Batcher::OnPartitionEmptied(int source) {
           table.schema, table.name)));
 }
 
-absl::Status Batcher::OnUnreadable(int source, const absl::Status& why) {
+absl::Status Batcher::OnUnreadable(mapping::SourceIndex source, const absl::Status& why) {
   unreadable_ = {.source = source, .why = std::string(why.message())};
   abort_pending_ |= std::exchange(chunked_, false);
   progressed_ = true;  // a batch is to tell of it

@@ -43,13 +43,13 @@ struct BatcherOptions {
   // Row events of a table below its copy point are in the copy already.
   std::map<uint32_t, Lsn> copy_points;
   // The same by source, for tables without a point of their own: partitions that went before it.
-  std::map<int, Lsn> copied_before;
-  // Sources, by index, that are being copied again. The TRUNCATE of one of their partitions, whose
+  std::map<mapping::SourceIndex, Lsn> copied_before;
+  // Sources that are being copied again. The TRUNCATE of one of their partitions, whose
   // rows the log can't tell, puts them in doubt; without a copy under way it ends the stream.
-  std::set<int> copied_again;
+  std::set<mapping::SourceIndex> copied_again;
   // Sources in doubt: their changes are left out, whatever shape they have, for the copy will
   // bring them.
-  std::set<int> in_doubt;
+  std::set<mapping::SourceIndex> in_doubt;
   // A batch with a transaction below this has none at or past it.
   std::optional<Lsn> hold_lsn;
   // Transactions up to here are batches by themselves.
@@ -90,9 +90,9 @@ class Batcher {
   absl::StatusOr<bool> CheckHead(uint32_t format, uint64_t epoch, int64_t next_offset) const;
   absl::Status OnRow(const RowView& row);
   absl::Status OnTruncate(const event::v1::Truncate& truncate);
-  absl::Status OnPartitionEmptied(int source);
-  absl::Status OnUnreadable(int source, const absl::Status& why);
-  bool InCopy(uint32_t relation_id, int source) const;
+  absl::Status OnPartitionEmptied(mapping::SourceIndex source);
+  absl::Status OnUnreadable(mapping::SourceIndex source, const absl::Status& why);
+  bool InCopy(uint32_t relation_id, mapping::SourceIndex source) const;
   absl::Status OnCommit(const event::v1::Commit& commit);
   void Merge(const RawChange& change);
   void MergeOpen();
@@ -112,7 +112,7 @@ class Batcher {
   size_t relations_before_open_ = 0;  // those of new_relations_ that the open transaction met
 
   std::optional<Batch::Unreadable> unreadable_;
-  std::set<int> new_doubts_;  // not yet told with a batch
+  std::set<mapping::SourceIndex> new_doubts_;  // not yet told with a batch
 
   // The transaction being read.
   bool open_ = false;

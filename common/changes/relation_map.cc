@@ -97,20 +97,20 @@ absl::Status Identifies(const mapping::SourcePlan& source, const event::v1::Rela
 }
 
 // A partition born since the plan was made is known by its root.
-int RelationMap::SourceOf(const event::v1::Relation& relation) const {
-  for (size_t s = 0; s < plan_.sources.size(); ++s) {
+mapping::SourceIndex RelationMap::SourceOf(const event::v1::Relation& relation) const {
+  for (const mapping::SourceIndex s : plan_.source_indices()) {
     const mapping::SourcePlan& source = plan_.sources[s];
     if (std::ranges::count(source.relation_ids, relation.relation_id()) > 0 ||
         (relation.root_relation_id() != 0 && relation.root_relation_id() == source.relation_id)) {
-      return static_cast<int>(s);
+      return s;
     }
   }
-  return -1;
+  return {};
 }
 
 void RelationMap::Learn(const event::v1::Relation& relation) {
   Relation known{.source = SourceOf(relation), .tuple_size = relation.columns_size()};
-  if (known.source >= 0) {
+  if (known.source.valid()) {
     for (const mapping::StageColumn& column : plan_.sources[known.source].columns) {
       known.tuple_index.push_back(IndexOf(relation, column.name));
     }

@@ -28,7 +28,7 @@ class RelationMap {
  public:
   // Which columns of a table of the log feed which of the plan's.
   struct Relation {
-    int source = -1;               // index into Plan::sources; -1: not mapped
+    mapping::SourceIndex source;   // none: not mapped
     std::vector<int> tuple_index;  // per SourcePlan column: place in the tuple
     int tuple_size = 0;
     absl::Status fit;  // why its rows can't be read any more
@@ -47,7 +47,7 @@ class RelationMap {
                                    int64_t* bytes);
 
  private:
-  int SourceOf(const event::v1::Relation& relation) const;
+  mapping::SourceIndex SourceOf(const event::v1::Relation& relation) const;
 
   const mapping::Plan& plan_;
   std::map<uint32_t, Relation> relations_;

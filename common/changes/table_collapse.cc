@@ -4,7 +4,7 @@
 
 namespace switchyard::changes {
 
-TableCollapse::TableCollapse(const mapping::SourcePlan& source, int source_index)
+TableCollapse::TableCollapse(const mapping::SourcePlan& source, mapping::SourceIndex source_index)
     : source_(source_index),
       key_(source.key),
       id_columns_(source.id_columns),

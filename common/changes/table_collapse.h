@@ -17,7 +17,7 @@ namespace switchyard::changes {
 
 class TableCollapse {
  public:
-  TableCollapse(const mapping::SourcePlan& source, int source_index);
+  TableCollapse(const mapping::SourcePlan& source, mapping::SourceIndex source_index);
 
   // `row` has a value per SourcePlan::columns, `key_before` one per SourcePlan::key; null where an
   // update left the key as it was. `arena` is for what has to be made anew.
@@ -65,7 +65,7 @@ class TableCollapse {
   void KeepPassed(const Entry& entry, const Value* next);
   const Value* CarriedForward(const Value* row, const Value* before, Arena* arena) const;
 
-  const int source_;
+  const mapping::SourceIndex source_;
   const std::vector<int>& key_;
   const std::vector<int>& id_columns_;
   const size_t columns_;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/catalog/catalog.h"
+#include "common/mapping/plan_index.h"
 
 namespace switchyard::mapping {
 
@@ -103,8 +104,8 @@ struct SourcePlan {
 
 // One `from` rule compiled. Statements add to the mapping's touched table.
 struct TouchRule {
-  int source = -1;     // index into Plan::sources, or
-  int upstream = -1;   // index into Plan::mappings
+  SourceIndex source;  // or
+  MappingIndex upstream;
   std::string before;  // from rows as they were / upstream rows that were there
   std::string after;   // from rows as they are / upstream rows that are there
   std::string all;     // every scope of the source, or of the upstream table, as it is
@@ -180,9 +181,9 @@ struct MappingPlan {
   std::string display;  // NEW's table, schema.name
   std::string target;   // quoted
   bool row_local = false;
-  int source = -1;   // row_local: index into Plan::sources
-  TableWrite write;  // row_local
-  KeyedPlan keyed;   // otherwise
+  SourceIndex source;  // row_local
+  TableWrite write;    // row_local
+  KeyedPlan keyed;     // otherwise
   OrderedSql ordered;
   std::vector<std::string> key;      // of NEW's table
   std::vector<std::string> columns;  // of NEW, filled by it
@@ -210,7 +211,7 @@ struct PlanPart {
 // Pairs of switchyard.id_map for the rows of one source that have none yet, from its mirror.
 struct IdAllotment {
   std::string kind;
-  int source = -1;      // index into Plan::sources
+  SourceIndex source;
   std::string passed;   // for op P in the stage, before the mirror takes the batch
   std::string changed;  // for the other rows in the stage, after the mirror took them
   std::string all;      // for every row, after a copy
@@ -228,6 +229,15 @@ struct Plan {
   std::vector<PlanPart> parts;
   // Of the parts: changes when anything that decides NEW's rows changes.
   std::string fingerprint;
+
+  PlanIndices<SourcePlan> source_indices() const { return PlanIndices<SourcePlan>(sources.size()); }
+  PlanIndices<MappingPlan> mapping_indices() const {
+    return PlanIndices<MappingPlan>(mappings.size());
+  }
+  // Of one of `sources`.
+  SourceIndex IndexOf(const SourcePlan& source) const {
+    return SourceIndex(&source - sources.data());
+  }
 
   const SourcePlan* FindRelation(uint32_t relation_id) const;
   // The same, or that of its root (0: none): a partition born since the plan was made.

@@ -23,10 +23,10 @@ bool HasName(const std::vector<PlanPart>& parts, const PlanPart& wanted) {
 
 PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan) {
   PlanChange change;
-  std::set<int> sources;
+  std::set<SourceIndex> sources;
   std::set<std::string> recopy;
   std::set<std::string> recompute;
-  const auto display = [&](int source) {
+  const auto display = [&](SourceIndex source) {
     return plan.sources[source].schema + "." + plan.sources[source].name;
   };
   for (size_t i = 0; i < plan.parts.size(); ++i) {
@@ -35,12 +35,12 @@ PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan
     const bool known = HasName(installed, part);
     (known ? change.changed : change.added).push_back(Label(part));
     if (part.kind == PlanPart::Kind::kSource) {
-      sources.insert(static_cast<int>(i));
-      recopy.insert(display(static_cast<int>(i)));
+      sources.insert(SourceIndex(i));
+      recopy.insert(display(SourceIndex(i)));
       continue;
     }
-    const size_t m = i - plan.sources.size();
-    if (!known) change.new_mappings.push_back(static_cast<int>(m));
+    const MappingIndex m(i - plan.sources.size());
+    if (!known) change.new_mappings.push_back(m);
     if (plan.mappings[m].row_local) {
       recopy.insert(display(plan.mappings[m].source));
     } else {
@@ -50,7 +50,7 @@ PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan
   // A mirror that begins empty misses deletions until it is whole again.
   for (const MappingPlan& mapping : plan.mappings) {
     for (const TouchRule& rule : mapping.keyed.touches) {
-      if (rule.source >= 0 && sources.contains(rule.source)) recompute.insert(mapping.display);
+      if (rule.source.valid() && sources.contains(rule.source)) recompute.insert(mapping.display);
     }
   }
   for (const PlanPart& part : installed) {
@@ -62,7 +62,7 @@ PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan
   return change;
 }
 
-void AddRetyped(const Plan& plan, const std::map<int, std::vector<std::string>>& retyped,
+void AddRetyped(const Plan& plan, const std::map<SourceIndex, std::vector<std::string>>& retyped,
                 PlanChange* change) {
   const auto add = [](const auto& value, auto* to) {
     if (std::ranges::count(*to, value) == 0) to->push_back(value);

@@ -16,11 +16,11 @@ struct PlanChange {
   std::vector<std::string> changed;  // "source public.customers", "mapping public.users"
   std::vector<std::string> added;
   std::vector<std::string> removed;    // their rows stay where they are
-  std::vector<int> sources;            // new or of another shape: indices into Plan::sources
+  std::vector<SourceIndex> sources;    // new or of another shape
   std::vector<std::string> recopy;     // tables of the source, schema.name
   std::vector<std::string> recompute;  // tables of the target filled by keyed mappings
-  std::vector<int> new_mappings;       // indices into Plan::mappings
-  std::vector<size_t> types;           // made anew: indices into the source's Catalog::types
+  std::vector<MappingIndex> new_mappings;
+  std::vector<size_t> types;  // made anew: indices into the source's Catalog::types
 
   bool empty() const { return changed.empty() && added.empty() && removed.empty(); }
 };
@@ -29,7 +29,7 @@ struct PlanChange {
 PlanChange ComparePlans(const std::vector<PlanPart>& installed, const Plan& plan);
 
 // The tables whose types changed in place, by source with the types' names, are copied again too.
-void AddRetyped(const Plan& plan, const std::map<int, std::vector<std::string>>& retyped,
+void AddRetyped(const Plan& plan, const std::map<SourceIndex, std::vector<std::string>>& retyped,
                 PlanChange* change);
 
 // The argument of a request of kind resume.

@@ -105,9 +105,8 @@ class Writer {
     Add(of, "keyed.view_ddl", keyed.view_ddl);
     Add(of, "keyed.temp_ddl", keyed.temp_ddl);
     for (const TouchRule& rule : keyed.touches) {
-      const string from = rule.source >= 0
-                              ? plan.sources[static_cast<size_t>(rule.source)].name
-                              : plan.mappings[static_cast<size_t>(rule.upstream)].display;
+      const string from = rule.source.valid() ? plan.sources[rule.source].name
+                                              : plan.mappings[rule.upstream].display;
       Add(of, absl::StrCat("touches of ", from, ": before"), rule.before);
       Add(of, absl::StrCat("touches of ", from, ": after"), rule.after);
       Add(of, absl::StrCat("touches of ", from, ": all"), rule.all);

@@ -44,7 +44,8 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
                  operate::CheckReport* report) {
   const mapping::WriteOrder order = mapping::OrderWrites(plan, rules);
   std::vector<std::string> tables;
-  for (const int mapping : order.order) tables.push_back(plan.mappings[mapping].display);
+  for (const mapping::MappingIndex mapping : order.order)
+    tables.push_back(plan.mappings[mapping].display);
   report->facts.push_back(absl::StrCat(
       "NEW: written in the order of its foreign keys, since this role may not set "
       "session_replication_role: ",

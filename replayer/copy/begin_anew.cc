@@ -36,7 +36,8 @@ constexpr char kDropMirrorTypes[] = R"(
 absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
   ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
   RETURN_IF_ERROR(session.Execute("SET CONSTRAINTS ALL DEFERRED"));
-  for (const int m : mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
+  for (const mapping::MappingIndex m :
+       mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
     const mapping::MappingPlan& mapping = plan.mappings[m];
     const std::string owned = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
     RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping.target + owned),

@@ -19,6 +19,7 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::SourcePlan;
 using mapping::TableWrite;
 
@@ -190,14 +191,14 @@ absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
   const SourcePlan& source = plan_.sources[piece.source];
   const uint32_t id = piece.relation->relation_id();
   Route route{.source = piece.source, .generation = piece.generation, .lsn = piece.lsn};
-  std::vector<std::pair<TableWrite, int>> writes;
-  if (source.mirrored) writes.emplace_back(source.mirror, -1);
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  std::vector<std::pair<TableWrite, MappingIndex>> writes;
+  if (source.mirrored) writes.emplace_back(source.mirror, MappingIndex());
+  for (const MappingIndex m : plan_.mapping_indices()) {
     if (plan_.mappings[m].source != piece.source) continue;
     if (options_.held[m]) {
-      writes.emplace_back(HeldWrite(plan_, m), -1);
+      writes.emplace_back(HeldWrite(plan_, m), MappingIndex());
     } else {
-      writes.emplace_back(plan_.mappings[m].write, static_cast<int>(m));
+      writes.emplace_back(plan_.mappings[m].write, m);
     }
   }
   if (writes.size() == 1 && !refused_.contains(id)) {
@@ -248,7 +249,7 @@ absl::Status CopyLane::InsertLoaded() {
 absl::Status CopyLane::InsertFrom(const Route& route, const Take& take) {
   if (take.sql.empty()) return absl::OkStatus();
   const auto insert = [&] { return session_->QueryPrepared(take.sql).status(); };
-  if (take.mapping < 0) return AsTypeChange(insert(), plan_.sources[route.source]);
+  if (!take.mapping.valid()) return AsTypeChange(insert(), plan_.sources[route.source]);
   const absl::Status inserted = InSavepoint(*session_, "sy_insert", insert);
   if (!IsRefusedRow(inserted)) return inserted;
   return WriteRowsCarefully(writer_, quarantine_, take.mapping, route.load_table, route.lsn);

@@ -47,7 +47,7 @@ struct CopyLaneOptions {
 };
 
 struct CopyPiece {
-  int source = 0;  // of the plan
+  mapping::SourceIndex source;  // of the plan
   uint64_t generation = 0;
   Lsn lsn;                                        // what the table is copied as of
   const event::v1::Relation* relation = nullptr;  // stays as it is until the lane is flushed
@@ -74,12 +74,12 @@ class CopyLane {
 
  private:
   struct Take {
-    std::string sql;   // INSERT of the load table's rows
-    int mapping = -1;  // whose table may refuse them; -1: a mirror or held table
+    std::string sql;                // INSERT of the load table's rows
+    mapping::MappingIndex mapping;  // whose table may refuse them; none: a mirror or held table
   };
   // How the chunks of one relation reach their tables.
   struct Route {
-    int source = 0;
+    mapping::SourceIndex source;
     uint64_t generation = 0;
     Lsn lsn;
     std::string direct;       // COPY straight into the only table that takes the rows

@@ -17,6 +17,8 @@
 namespace switchyard::replayer {
 
 using event::v1::Event;
+using mapping::MappingIndex;
+using mapping::SourceIndex;
 using mapping::SourcePlan;
 
 CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOptions options)
@@ -46,9 +48,9 @@ absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
   CopyLaneOptions lane{.stream = options_.stream,
                        .quarantine = target_.quarantine_options(),
                        .transaction_bytes_max = options_.transaction_bytes_max};
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  for (const MappingIndex m : plan_.mapping_indices()) {
     lane.held.push_back(target_.ordered() != nullptr && plan_.mappings[m].row_local &&
-                        target_.ordered()->refers(static_cast<int>(m)));
+                        target_.ordered()->refers(m));
     if (lane.held.back()) RETURN_IF_ERROR(MakeHeldTable(target_.session(), plan_, m));
   }
   const int count = static_cast<int>(places.size());
@@ -95,8 +97,8 @@ std::vector<changes::Batch::Unreadable> CopyLoader::unreadable() const {
   std::vector<changes::Batch::Unreadable> tables;
   for (const auto& [id, table] : progress_) {
     if (SourceOf(id) == nullptr || table.fit.ok()) continue;
-    tables.push_back({.source = static_cast<int>(SourceOf(id) - plan_.sources.data()),
-                      .why = std::string(StdSv(table.fit.message()))});
+    tables.push_back(
+        {.source = plan_.IndexOf(*SourceOf(id)), .why = std::string(StdSv(table.fit.message()))});
   }
   return tables;
 }
@@ -225,11 +227,11 @@ std::vector<uint32_t> CopyLoader::LeavesBeside(uint32_t id) const {
 // table again, with their points before the first chunk.
 absl::Status CopyLoader::Discard(uint32_t id) {
   const SourcePlan& source = *SourceOf(id);
-  const int index = static_cast<int>(&source - plan_.sources.data());
+  const SourceIndex index = plan_.IndexOf(source);
   LogWarn("replayer", "copy of a table starts again",
           {{"stream", options_.stream}, {"table", source.name}});
   if (source.mirrored) RETURN_IF_ERROR(target_.session().Execute(source.mirror.clear));
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  for (const MappingIndex m : plan_.mapping_indices()) {
     if (plan_.mappings[m].source != index) continue;
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
     RETURN_IF_ERROR(ClearHeld(target_.session(), m));
@@ -280,7 +282,7 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
     return absl::DataLossError(
         absl::StrFormat("a copy chunk of relation %d without its point", id));
   }
-  return lane.Push({.source = static_cast<int>(source - plan_.sources.data()),
+  return lane.Push({.source = plan_.IndexOf(*source),
                     .generation = chunk.generation(),
                     .lsn = table->second.lsn,
                     .relation = &relation->second,

@@ -46,7 +46,7 @@ class CopyLoader {
   int64_t committed_offset() const { return committed_offset_; }
   // Every table of the plan is loaded.
   bool complete() const;
-  // Tables whose copy is of a shape that the mapping can't read: index into Plan::sources, and why.
+  // Tables whose copy is of a shape that the mapping can't read, and why.
   std::vector<changes::Batch::Unreadable> unreadable() const;
 
   // Loads one event, the one at `offset`; takes its data. DataLoss: rows are missing on the log.

@@ -28,11 +28,10 @@ absl::Status AsStop(const absl::Status& step) {
 
 absl::Status BeginRollForward(PgTarget& target, const mapping::Plan& plan) {
   ASSIGN_OR_RETURN(const auto tables, HeldTables(target.session(), plan));
-  std::map<int, mapping::TableWrite> held;
+  std::map<mapping::MappingIndex, mapping::TableWrite> held;
   for (const auto& [m, table] : tables) {
-    const auto index = static_cast<size_t>(m);
-    RETURN_IF_ERROR(IndexHeld(target.session(), plan, index));
-    held[m] = HeldWrite(plan, index);
+    RETURN_IF_ERROR(IndexHeld(target.session(), plan, m));
+    held[m] = HeldWrite(plan, m);
   }
   return target.BeginRollForward(std::move(held));
 }
@@ -48,7 +47,7 @@ absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::
   std::vector<std::string> tables;
   for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
   ASSIGN_OR_RETURN(mapping::Analyzer analyzer, mapping::Analyzer::Make(session, tables));
-  const auto filled = [&](int mapping) -> absl::Status {
+  const auto filled = [&](mapping::MappingIndex mapping) -> absl::Status {
     SY_FAULT_POINT("replayer.deriving");
     return analyzer.Analyze(plan.mappings[mapping].target);
   };

@@ -9,12 +9,15 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::SourcePlan;
 
 namespace {
 
-std::string Name(size_t index) { return absl::StrCat("sy_held_", index); }
-std::string HeldTable(size_t index) { return QuoteQualified(mapping::kMirrorSchema, Name(index)); }
+std::string Name(MappingIndex index) { return absl::StrCat("sy_held_", index.value()); }
+std::string HeldTable(MappingIndex index) {
+  return QuoteQualified(mapping::kMirrorSchema, Name(index));
+}
 
 absl::StatusOr<bool> IsThere(pg::Session& session, const std::string& table) {
   ASSIGN_OR_RETURN(const pg::Result there,
@@ -22,13 +25,13 @@ absl::StatusOr<bool> IsThere(pg::Session& session, const std::string& table) {
   return there.boolean(0, 0);
 }
 
-const SourcePlan& SourceOf(const mapping::Plan& plan, size_t index) {
+const SourcePlan& SourceOf(const mapping::Plan& plan, MappingIndex index) {
   return plan.sources[plan.mappings[index].source];
 }
 
 }  // namespace
 
-absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, size_t index) {
+absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, MappingIndex index) {
   std::vector<std::string> columns;
   for (const mapping::StageColumn& column : SourceOf(plan, index).columns) {
     columns.push_back(QuoteIdentifier(column.name) + " " + column.type);
@@ -37,23 +40,23 @@ absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, size
                                       absl::StrJoin(columns, ", "), ")"));
 }
 
-mapping::TableWrite HeldWrite(const mapping::Plan& plan, size_t index) {
+mapping::TableWrite HeldWrite(const mapping::Plan& plan, MappingIndex index) {
   return mapping::BuildSourceRows(SourceOf(plan, index), HeldTable(index),
                                   "copy of " + SourceOf(plan, index).name, Name(index));
 }
 
-absl::StatusOr<std::map<int, std::string>> HeldTables(pg::Session& session,
-                                                      const mapping::Plan& plan) {
-  std::map<int, std::string> held;
-  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+absl::StatusOr<std::map<MappingIndex, std::string>> HeldTables(pg::Session& session,
+                                                               const mapping::Plan& plan) {
+  std::map<MappingIndex, std::string> held;
+  for (const MappingIndex m : plan.mapping_indices()) {
     if (!plan.mappings[m].row_local) continue;
     ASSIGN_OR_RETURN(const bool there, IsThere(session, HeldTable(m)));
-    if (there) held[static_cast<int>(m)] = HeldTable(m);
+    if (there) held[m] = HeldTable(m);
   }
   return held;
 }
 
-absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, size_t index) {
+absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, MappingIndex index) {
   const SourcePlan& source = SourceOf(plan, index);
   std::vector<std::string> key;
   for (const int column : source.key) key.push_back(source.columns[column].name);
@@ -62,14 +65,14 @@ absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, size_t i
                                       HeldTable(index), " (", mapping::JoinQuoted(key), ")"));
 }
 
-absl::Status ClearHeld(pg::Session& session, size_t index) {
+absl::Status ClearHeld(pg::Session& session, MappingIndex index) {
   const std::string held = HeldTable(index);
   ASSIGN_OR_RETURN(const bool there, IsThere(session, held));
   return there ? session.Execute("TRUNCATE " + held) : absl::OkStatus();
 }
 
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan) {
-  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+  for (const MappingIndex m : plan.mapping_indices()) {
     if (!plan.mappings[m].row_local) continue;
     RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS " + HeldTable(m)));
   }

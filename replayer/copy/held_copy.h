@@ -17,16 +17,18 @@
 namespace switchyard::replayer {
 
 // One for row-local mapping `index` of the plan, unless it is there already.
-absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, size_t index);
+absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan,
+                           mapping::MappingIndex index);
 // Writes it from the stage of the mapping's source.
-mapping::TableWrite HeldWrite(const mapping::Plan& plan, size_t index);
+mapping::TableWrite HeldWrite(const mapping::Plan& plan, mapping::MappingIndex index);
 // Those that are there, quoted, by mapping.
-absl::StatusOr<std::map<int, std::string>> HeldTables(pg::Session& session,
-                                                      const mapping::Plan& plan);
+absl::StatusOr<std::map<mapping::MappingIndex, std::string>> HeldTables(pg::Session& session,
+                                                                        const mapping::Plan& plan);
 // Their rows can be found by key, for changes of the log.
-absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, size_t index);
+absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan,
+                       mapping::MappingIndex index);
 // Empties it, when it is there.
-absl::Status ClearHeld(pg::Session& session, size_t index);
+absl::Status ClearHeld(pg::Session& session, mapping::MappingIndex index);
 // Drops those of all mappings.
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan);
 

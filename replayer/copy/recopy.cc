@@ -26,6 +26,8 @@
 namespace switchyard::replayer {
 
 using event::v1::Event;
+using mapping::MappingIndex;
+using mapping::SourceIndex;
 using mapping::SourcePlan;
 using records::RequestState;
 
@@ -46,7 +48,7 @@ std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", 
 // it, or is taken back with it.
 class SideWriter {
  public:
-  SideWriter(PgTarget& target, int source, mapping::TableWrite write)
+  SideWriter(PgTarget& target, SourceIndex source, mapping::TableWrite write)
       : session_(target.session()),
         writer_(target.writer()),
         source_(source),
@@ -79,7 +81,7 @@ class SideWriter {
 
   pg::Session& session_;
   TableWriter& writer_;
-  const int source_;
+  const SourceIndex source_;
   const mapping::TableWrite write_;
   bool open_ = false;
 };
@@ -185,12 +187,12 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
   // A partition that joined others: they are copied together when somebody asks for the table.
   const bool alone = point.relation().root_relation_id() != 0 && point.partitions() == 0;
   if (alone) return absl::OkStatus();
-  const int index = static_cast<int>(source - plan_.sources.data());
+  const SourceIndex index = plan_.IndexOf(*source);
   pg::Session& session = target_.session();
   Job& job = jobs_[index];
   if (job.side.empty()) {
     job.source = index;
-    job.side = absl::StrCat("sy_side_", index);
+    job.side = absl::StrCat("sy_side_", index.value());
     std::vector<std::string> columns;
     std::vector<std::string> key;
     for (const mapping::StageColumn& column : source->columns) {
@@ -339,7 +341,7 @@ absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
 // Whether nothing else is to be copied again.
 absl::StatusOr<bool> Recopy::AllReady(const std::vector<Job*>& ready) {
   ASSIGN_OR_RETURN(const Doubts open, LoadDoubts(target_.session(), plan_, options_.stream));
-  return std::ranges::all_of(open.copied_again, [&](int source) {
+  return std::ranges::all_of(open.copied_again, [&](SourceIndex source) {
     return std::ranges::count(ready, source, &Job::source) > 0;
   });
 }
@@ -368,7 +370,7 @@ absl::Status Recopy::Swap(const std::vector<Job*>& jobs, const std::vector<std::
 }
 
 absl::Status Recopy::TrySwap(const std::vector<Job*>& jobs, const std::vector<std::string>& also) {
-  std::vector<int> sources;
+  std::vector<SourceIndex> sources;
   const std::string names = NamesOf(jobs);
   RETURN_IF_ERROR(target_.stream().SetDoing(
       absl::StrCat("reads what has changed since the copy of ", names, " was asked for")));
@@ -393,7 +395,7 @@ absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
     // One of another shape began without, and is about to be read.
     RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), source));
   }
-  for (const int m : target_.order()) {
+  for (const MappingIndex m : target_.order()) {
     const mapping::MappingPlan& mapping = plan_.mappings[m];
     const auto job = std::ranges::find(jobs, mapping.source, &Job::source);
     if (job == jobs.end()) continue;
@@ -413,13 +415,14 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   RETURN_IF_ERROR(
       session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"));
   // Where foreign keys hold, rows may have to wait until nothing refers to them.
-  const int late = target_.ordered() == nullptr ? -1 : target_.ordered()->LateMapping(write);
-  if (late >= 0) RETURN_IF_ERROR(target_.ordered()->NoteSwap(late, side));
+  const MappingIndex late =
+      target_.ordered() == nullptr ? MappingIndex() : target_.ordered()->LateMapping(write);
+  if (late.valid()) RETURN_IF_ERROR(target_.ordered()->NoteSwap(late, side));
   const auto run = [&](const std::string& sql) {
     part.load = sql;
     return Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display);
   };
-  if (late < 0 && !write.swap_remove.empty()) RETURN_IF_ERROR(run(write.swap_remove));
+  if (!late.valid() && !write.swap_remove.empty()) RETURN_IF_ERROR(run(write.swap_remove));
   const std::string* upsert = &write.swap_upsert;
   const auto swap = [&] { return InSavepoint(session, "sy_swap", [&] { return run(*upsert); }); };
   absl::Status swapped = swap();
@@ -429,7 +432,7 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   }
   const std::string sqlstate = pg::StatusSqlState(swapped);
   const bool taken = sqlstate == "23505" || sqlstate == "23P01";
-  if (!taken || late >= 0 || write.swap_exchange.empty()) {
+  if (!taken || late.valid() || write.swap_exchange.empty()) {
     RETURN_IF_ERROR(swapped);
   } else {
     // A unique value that another row still has, until it gets its own.
@@ -438,8 +441,8 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
       return run(*upsert);
     };
     OrderedWriter* const ordered = target_.ordered();
-    const int mapping = ordered == nullptr ? -1 : ordered->MappingOf(write);
-    RETURN_IF_ERROR(mapping < 0 ? exchange() : ordered->TakeOut(mapping, exchange));
+    const MappingIndex mapping = ordered == nullptr ? MappingIndex() : ordered->MappingOf(write);
+    RETURN_IF_ERROR(!mapping.valid() ? exchange() : ordered->TakeOut(mapping, exchange));
   }
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
@@ -457,7 +460,8 @@ absl::Status Recopy::RollForward(Job& job) {
   changes::BatcherOptions options;
   for (const auto& [id, leaf] : job.leaves) {
     options.copy_points[id] = leaf.lsn;
-    options.copied_before[0] = std::max(options.copied_before[0], leaf.lsn);
+    Lsn& before = options.copied_before[SourceIndex(0)];
+    before = std::max(before, leaf.lsn);
   }
   changes::Batcher batcher(only, position, options);
   ASSIGN_OR_RETURN(const auto relations,

@@ -75,7 +75,7 @@ class Recopy {
     bool done = false;
   };
   struct Job {
-    int source = 0;
+    mapping::SourceIndex source;
     std::map<uint32_t, Leaf> leaves;
     uint32_t partitions = 0;  // that belong to the copy; 0: not partitioned
     std::string side;         // temporary table, shaped like the source's stage
@@ -123,8 +123,8 @@ class Recopy {
   const RecopyOptions options_;
   std::unique_ptr<eventlog::LogReader> reader_;
   int64_t next_offset_ = 0;
-  bool at_end_ = false;      // of the copy topic, at the last read
-  std::map<int, Job> jobs_;  // by source
+  bool at_end_ = false;  // of the copy topic, at the last read
+  std::map<mapping::SourceIndex, Job> jobs_;
   bool released_ = false;
   bool swapped_ = false;
   bool derived_ = false;

@@ -23,8 +23,8 @@ absl::Status MakeIfMissing(pg::Session& session, const std::string& table, const
 
 }  // namespace
 
-absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine, int mapping,
-                                const std::string& table, Lsn lsn) {
+absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine,
+                                mapping::MappingIndex mapping, const std::string& table, Lsn lsn) {
   pg::Session& session = writer.stage().session();
   const mapping::MappingPlan& plan = writer.stage().plan().mappings[mapping];
   const mapping::SourcePlan& source = writer.stage().plan().sources[plan.source];

@@ -14,7 +14,7 @@ namespace switchyard::replayer {
 // Writes the rows of `table` (quoted, with the columns of the mapping's source), piece by piece;
 // those that NEW refuses become entries as of `lsn`. Within the caller's transaction; nothing may
 // be staged. FailedPrecondition: there would be too many. Makes the temporary tables it needs.
-absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine, int mapping,
-                                const std::string& table, Lsn lsn);
+absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine,
+                                mapping::MappingIndex mapping, const std::string& table, Lsn lsn);
 
 }  // namespace switchyard::replayer

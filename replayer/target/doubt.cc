@@ -11,6 +11,7 @@
 
 namespace switchyard::replayer {
 
+using mapping::SourceIndex;
 using records::RequestKind;
 using records::Requests;
 
@@ -19,22 +20,24 @@ namespace {
 std::string NameOf(const mapping::SourcePlan& source) { return source.schema + "." + source.name; }
 
 // By source: what the newest open request of the kind has as its result.
-absl::StatusOr<std::map<int, std::string>> Open(pg::Session& session, const mapping::Plan& plan,
-                                                const std::string& stream, RequestKind kind) {
+absl::StatusOr<std::map<SourceIndex, std::string>> Open(pg::Session& session,
+                                                        const mapping::Plan& plan,
+                                                        const std::string& stream,
+                                                        RequestKind kind) {
   ASSIGN_OR_RETURN(const auto requests, Requests(session, stream).Open(kind));
-  std::map<int, std::string> sources;
+  std::map<SourceIndex, std::string> sources;
   for (const records::Request& request : requests) {
-    for (size_t s = 0; s < plan.sources.size(); ++s) {
+    for (const SourceIndex s : plan.source_indices()) {
       const mapping::SourcePlan& source = plan.sources[s];
       if (request.argument != source.name && request.argument != NameOf(source)) continue;
-      sources[static_cast<int>(s)] = request.result;
+      sources[s] = request.result;
     }
   }
   return sources;
 }
 
-std::set<int> Sources(const std::map<int, std::string>& open) {
-  std::set<int> sources;
+std::set<SourceIndex> Sources(const std::map<SourceIndex, std::string>& open) {
+  std::set<SourceIndex> sources;
   for (const auto& [source, result] : open) sources.insert(source);
   return sources;
 }
@@ -60,7 +63,7 @@ absl::Status StoreDoubts(pg::Session& session, const mapping::Plan& plan, const 
   }
   if (batch.in_doubt.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto copied_again, Open(session, plan, stream, RequestKind::kRecopy));
-  for (const int source : batch.in_doubt) {
+  for (const SourceIndex source : batch.in_doubt) {
     if (!copied_again.contains(source)) {
       return absl::AbortedError(
           absl::StrFormat("the re-copy of %s has ended meanwhile", NameOf(plan.sources[source])));

@@ -21,8 +21,8 @@
 namespace switchyard::replayer {
 
 struct Doubts {
-  std::set<int> in_doubt;      // indices into Plan::sources
-  std::set<int> copied_again;  // a re-copy is asked for
+  std::set<mapping::SourceIndex> in_doubt;
+  std::set<mapping::SourceIndex> copied_again;  // a re-copy is asked for
 };
 
 // FailedPrecondition: a table is in doubt and no copy of it is asked for.

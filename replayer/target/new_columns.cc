@@ -9,6 +9,7 @@ namespace switchyard::replayer {
 namespace {
 
 using mapping::MappingPlan;
+using mapping::SourceIndex;
 using mapping::SourcePlan;
 
 bool Known(const SourcePlan& source, const std::string& column) {
@@ -16,7 +17,7 @@ bool Known(const SourcePlan& source, const std::string& column) {
          std::ranges::count(source.other_columns, column) > 0;
 }
 
-bool Reads(const MappingPlan& mapping, int source) {
+bool Reads(const MappingPlan& mapping, SourceIndex source) {
   return mapping.source == source ||
          std::ranges::count(mapping.keyed.touches, source, &mapping::TouchRule::source) > 0;
 }
@@ -39,7 +40,7 @@ absl::Status CheckNewColumns(pg::Session& session, const mapping::Plan& plan,
   if (!relation.ParseFromString(definition)) return absl::DataLossError("no Relation event");
   const SourcePlan* source = plan.FindRelation(relation.relation_id(), relation.root_relation_id());
   if (source == nullptr) return absl::OkStatus();
-  const int index = static_cast<int>(source - plan.sources.data());
+  const SourceIndex index = plan.IndexOf(*source);
   for (const event::v1::Column& column : relation.columns()) {
     if (Known(*source, column.name())) continue;
     for (const MappingPlan& mapping : plan.mappings) {

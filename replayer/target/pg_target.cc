@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +17,9 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::MappingPlan;
+using mapping::SourceIndex;
 
 namespace {
 
@@ -75,8 +76,8 @@ absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
 }
 
 absl::Status PgTarget::LoadOrder() {
-  order_.resize(plan_.mappings.size());
-  std::iota(order_.begin(), order_.end(), 0);
+  order_.clear();
+  for (const MappingIndex mapping : plan_.mapping_indices()) order_.push_back(mapping);
   if (silent_) return absl::OkStatus();
   ASSIGN_OR_RETURN(ordered_, OrderedWriter::Make(*stage_, barred_));
   order_ = ordered_->order();
@@ -90,7 +91,7 @@ absl::Status PgTarget::BeginWrites(bool careful) {
 
 absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
   if (ordered_ == nullptr) return absl::OkStatus();
-  for (const int mapping : mapping::Backwards(order_)) {
+  for (const MappingIndex mapping : mapping::Backwards(order_)) {
     if (ordered_->late_refusals().bars(mapping) || held_.contains(mapping)) continue;
     const bool row_local = plan_.mappings[mapping].row_local;
     // Chunks, and more scopes than one recompute takes, do without.
@@ -117,7 +118,7 @@ absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
 }
 
 absl::Status PgTarget::NoteMissing(const changes::Batch& batch, bool careful) {
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     if (!careful && !quarantine_->active(mapping)) continue;
     for (const changes::TableChanges& table : batch.tables) {
       if (table.source != plan_.mappings[mapping].source || held_.contains(mapping)) continue;
@@ -205,7 +206,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   RETURN_IF_ERROR(NoteMissing(batch, careful));
   RETURN_IF_ERROR(RemoveFirst(batch, careful));
   RETURN_IF_ERROR(careful ? MakeRoomCarefully(batch) : MakeRoom(batch));
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     if (plan_.mappings[mapping].row_local) {
       RETURN_IF_ERROR(WriteRowLocal(batch, mapping, careful));
     } else if (!batch.chunk && touched_->contains(mapping)) {
@@ -291,9 +292,8 @@ absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
 
 bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
   if (careful || !stage_->inserts_go_direct(table.source)) return false;
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    const int mapping = static_cast<int>(m);
-    if (plan_.mappings[m].source != table.source) continue;
+  for (const MappingIndex mapping : plan_.mapping_indices()) {
+    if (plan_.mappings[mapping].source != table.source) continue;
     if (quarantine_->active(mapping) || held_.contains(mapping)) return false;
     if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return false;
   }
@@ -307,7 +307,8 @@ absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed
   return stage_->PlanForManyRows();
 }
 
-absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, int mapping, bool careful) {
+absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, MappingIndex mapping,
+                                     bool careful) {
   const MappingPlan& plan = plan_.mappings[mapping];
   for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source || held_.contains(mapping)) continue;
@@ -334,7 +335,7 @@ absl::Status PgTarget::WriteHeld(const changes::Batch& batch) {
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::BeginRollForward(std::map<int, mapping::TableWrite> held) {
+absl::Status PgTarget::BeginRollForward(std::map<MappingIndex, mapping::TableWrite> held) {
   for (const auto& [mapping, write] : held) {
     RETURN_IF_ERROR(session_->Execute(write.gone_table_ddl));
   }
@@ -352,7 +353,8 @@ void PgTarget::EndRollForward() {
   if (quarantine_ != nullptr) quarantine_->set_copying(false);
 }
 
-absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping, bool careful) {
+absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, MappingIndex mapping,
+                                        bool careful) {
   RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
   const auto readers = [&](bool before) { return touched_->ByUpstream(mapping, before, false); };
   if (careful || quarantine_->active(mapping)) {
@@ -371,7 +373,7 @@ absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, int mapping
   return writer_->Recompute(mapping, false, readers);
 }
 
-absl::Status PgTarget::InSlices(int mapping, absl::FunctionRef<absl::Status()> body) {
+absl::Status PgTarget::InSlices(MappingIndex mapping, absl::FunctionRef<absl::Status()> body) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const std::string slice = "pg_temp." + QuoteIdentifier(keyed.slice_table);
   RETURN_IF_ERROR(session_->Execute("DELETE FROM " + slice));
@@ -387,7 +389,8 @@ absl::Status PgTarget::InSlices(int mapping, absl::FunctionRef<absl::Status()> b
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::RecomputeInSlices(int mapping, Lsn lsn, TableWriter::Readers readers) {
+absl::Status PgTarget::RecomputeInSlices(MappingIndex mapping, Lsn lsn,
+                                         TableWriter::Readers readers) {
   const auto recompute = [&] {
     return InSlices(mapping, [&] { return writer_->Recompute(mapping, false, readers); });
   };
@@ -399,7 +402,7 @@ absl::Status PgTarget::RecomputeInSlices(int mapping, Lsn lsn, TableWriter::Read
   return quarantine_->RecomputeCarefully(mapping, lsn, readers);
 }
 
-bool PgTarget::Shared(int mapping) const {
+bool PgTarget::Shared(MappingIndex mapping) const {
   return std::ranges::count(plan_.mappings, plan_.mappings[mapping].display,
                             &MappingPlan::display) > 1;
 }
@@ -409,7 +412,7 @@ bool PgTarget::Shared(int mapping) const {
 // first, and takes the careful way.
 absl::Status PgTarget::MakeRoom(const changes::Batch& batch) {
   if (ordered_ != nullptr) return absl::OkStatus();
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     const MappingPlan& plan = plan_.mappings[mapping];
     if (!plan.row_local || !Shared(mapping) || quarantine_->active(mapping)) continue;
     for (const changes::TableChanges& table : batch.tables) {
@@ -424,14 +427,14 @@ absl::Status PgTarget::MakeRoom(const changes::Batch& batch) {
 // Rows by the thousand may pass to another mapping: those would be refused one by one.
 absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
   if (ordered_ != nullptr) return absl::OkStatus();
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     const MappingPlan& plan = plan_.mappings[mapping];
     if (!Shared(mapping) || quarantine_->active(mapping)) continue;
     const auto reads_source = [&](const changes::TableChanges& table) {
       return table.source == plan.source;
     };
     const bool upstream = std::ranges::any_of(
-        plan.keyed.touches, [](const mapping::TouchRule& rule) { return rule.upstream >= 0; });
+        plan.keyed.touches, [](const mapping::TouchRule& rule) { return rule.upstream.valid(); });
     absl::Status removed;
     if (plan.row_local && std::ranges::any_of(batch.tables, reads_source)) {
       RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
@@ -446,7 +449,7 @@ absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::RemoveVanished(int mapping) {
+absl::Status PgTarget::RemoveVanished(MappingIndex mapping) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   RETURN_IF_ERROR(InSlices(mapping, [&] {
     return writer_->RemoveVanished(
@@ -459,10 +462,10 @@ absl::Status PgTarget::RemoveVanished(int mapping) {
 // What other rows stood in the way of, in tables that this batch has written: some may be gone.
 absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
   std::set<std::string> tables;
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  for (const MappingIndex m : plan_.mapping_indices()) {
     const MappingPlan& plan = plan_.mappings[m];
     const bool written =
-        touched_->contains(static_cast<int>(m)) ||
+        touched_->contains(m) ||
         std::ranges::any_of(batch.tables, [&](const changes::TableChanges& table) {
           return table.source == plan.source &&
                  (table.truncated ||
@@ -470,7 +473,7 @@ absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
         });
     if (written) tables.insert(plan.display);
   }
-  const bool any = std::ranges::any_of(order_, [&](int mapping) {
+  const bool any = std::ranges::any_of(order_, [&](MappingIndex mapping) {
     return quarantine_->active(mapping) && tables.contains(plan_.mappings[mapping].display);
   });
   if (!any) return absl::OkStatus();
@@ -482,14 +485,14 @@ absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn lsn) {
   const changes::Batch here{.lsn = lsn};
   Quarantine::RetryResult result;
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     if (touched_->contains(mapping)) RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
   }
   touched_->Clear();
   if (id <= 0) {
     ASSIGN_OR_RETURN(result.applied, RetryTogether());
   }
-  for (const int mapping : order_) {
+  for (const MappingIndex mapping : order_) {
     if (touched_->contains(mapping)) {
       RETURN_IF_ERROR(RecomputeMapping(here, mapping, /*careful=*/true));
     }
@@ -506,8 +509,8 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
 
 // Where foreign keys hold, not what others refer to: rows are taken out and put back.
 absl::StatusOr<int64_t> PgTarget::RetryTogether() {
-  std::map<std::string, std::vector<int>> tables;
-  for (const int mapping : order_) {
+  std::map<std::string, std::vector<MappingIndex>> tables;
+  for (const MappingIndex mapping : order_) {
     const bool stays =
         ordered_ != nullptr && (ordered_->late(mapping) || ordered_->acted_on(mapping));
     if (!plan_.mappings[mapping].row_local || !quarantine_->active(mapping) || stays) continue;
@@ -517,7 +520,7 @@ absl::StatusOr<int64_t> PgTarget::RetryTogether() {
   for (const auto& [table, mappings] : tables) {
     if (mappings.size() < 2) continue;
     ASSIGN_OR_RETURN(const int64_t some,
-                     quarantine_->RetryTogether(mappings, [&](int mapping, bool before) {
+                     quarantine_->RetryTogether(mappings, [&](MappingIndex mapping, bool before) {
                        return touched_->ByUpstream(mapping, before, false);
                      }));
     went += some;
@@ -534,8 +537,8 @@ absl::Status PgTarget::RetryUntilNoneGoes() {
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
-                               absl::FunctionRef<absl::Status(int mapping)> filled,
+absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
+                               absl::FunctionRef<absl::Status(MappingIndex mapping)> filled,
                                absl::FunctionRef<absl::Status()> finish) {
   bool careful = false;
   const auto fill = [&]() -> absl::Status {
@@ -548,7 +551,7 @@ absl::Status PgTarget::FillAll(const std::map<int, std::string>& held,
     RETURN_IF_ERROR(whole.Ids());
     RETURN_IF_ERROR(RetryUntilNoneGoes());
     records::Step step = {.steps = static_cast<int>(order_.size())};
-    for (const int mapping : order_) {
+    for (const MappingIndex mapping : order_) {
       ++step.step;
       step.work = "fills " + plan_.mappings[mapping].display;
       RETURN_IF_ERROR(records::ShowStep(*session_, step));
@@ -620,7 +623,7 @@ absl::Status PgTarget::Rederive(const char* writer, bool careful,
     quarantine_->set_stores(true);
     RETURN_IF_ERROR(change());
     records::Step step = {.steps = static_cast<int>(order_.size())};
-    for (const int mapping : order_) {
+    for (const MappingIndex mapping : order_) {
       ++step.step;
       if (!touched_->contains(mapping)) continue;
       step.work = "derives " + plan_.mappings[mapping].display;
@@ -641,11 +644,11 @@ absl::Status PgTarget::Rederive(const char* writer, bool careful,
   return status;
 }
 
-absl::Status PgTarget::ReplaceSources(const std::vector<int>& sources,
+absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
                                       const std::vector<std::string>& also,
                                       absl::FunctionRef<absl::Status()> swap) {
   const auto touch = [&]() -> absl::Status {
-    for (const int source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
+    for (const SourceIndex source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
     return touched_->WholeOf(also);
   };
   return Rederive(records::kRecopies, /*careful=*/false, [&]() -> absl::Status {

@@ -57,7 +57,8 @@ class PgTarget {
   // Replaces the rows of some sources by `swap`, which writes their mirrors and row-local targets,
   // and recomputes everything derived from them, and the tables `also` (schema.name): one
   // transaction, at the position the stream has.
-  absl::Status ReplaceSources(const std::vector<int>& sources, const std::vector<std::string>& also,
+  absl::Status ReplaceSources(const std::vector<mapping::SourceIndex>& sources,
+                              const std::vector<std::string>& also,
                               absl::FunctionRef<absl::Status()> swap);
   // Derives these tables of the target (schema.name) anew, with what is derived from them. Scopes
   // that the target refuses go into quarantine.
@@ -65,21 +66,21 @@ class PgTarget {
 
   // From here to EndRollForward Apply derives nothing, and writes what it has for these row-local
   // mappings by the TableWrite given. Ends with the session.
-  absl::Status BeginRollForward(std::map<int, mapping::TableWrite> held);
+  absl::Status BeginRollForward(std::map<mapping::MappingIndex, mapping::TableWrite> held);
   void EndRollForward();
   // The end of the initial copy, in one transaction at the stream's position: tries the quarantine
   // again, fills each row-local mapping in `held` from the table given there (quoted, with rows of
   // its source), derives the others whole, and ends with `finish`. `filled` follows each mapping.
   // What the target refuses goes into quarantine.
-  absl::Status FillAll(const std::map<int, std::string>& held,
-                       absl::FunctionRef<absl::Status(int mapping)> filled,
+  absl::Status FillAll(const std::map<mapping::MappingIndex, std::string>& held,
+                       absl::FunctionRef<absl::Status(mapping::MappingIndex mapping)> filled,
                        absl::FunctionRef<absl::Status()> finish);
 
   // Around the writes of every transaction: what NEW looks at, and when.
   absl::Status BeginWrites(bool careful);
   absl::Status FinishWrites();
   // In which order mappings are written; with an OrderedWriter where foreign keys hold.
-  const std::vector<int>& order() const { return order_; }
+  const std::vector<mapping::MappingIndex>& order() const { return order_; }
   OrderedWriter* ordered() { return ordered_.get(); }
 
   // Whether everything applied so far has been flushed by the server: then the log before the
@@ -104,15 +105,18 @@ class PgTarget {
   absl::Status StoreMissed(const changes::Batch& batch);
   absl::Status StageAll(const changes::Batch& batch, bool direct_allowed);
   absl::Status Rederive(const char* writer, bool careful, absl::FunctionRef<absl::Status()> change);
-  absl::Status WriteRowLocal(const changes::Batch& batch, int mapping, bool careful);
-  absl::Status RecomputeMapping(const changes::Batch& batch, int mapping, bool careful);
+  absl::Status WriteRowLocal(const changes::Batch& batch, mapping::MappingIndex mapping,
+                             bool careful);
+  absl::Status RecomputeMapping(const changes::Batch& batch, mapping::MappingIndex mapping,
+                                bool careful);
   // The touched scopes piece by piece, each in the touched table while `body` runs.
-  absl::Status InSlices(int mapping, absl::FunctionRef<absl::Status()> body);
-  absl::Status RecomputeInSlices(int mapping, Lsn lsn, TableWriter::Readers readers);
-  bool Shared(int mapping) const;  // its table with other mappings
+  absl::Status InSlices(mapping::MappingIndex mapping, absl::FunctionRef<absl::Status()> body);
+  absl::Status RecomputeInSlices(mapping::MappingIndex mapping, Lsn lsn,
+                                 TableWriter::Readers readers);
+  bool Shared(mapping::MappingIndex mapping) const;  // its table with other mappings
   absl::Status MakeRoom(const changes::Batch& batch);
   absl::Status MakeRoomCarefully(const changes::Batch& batch);
-  absl::Status RemoveVanished(int mapping);
+  absl::Status RemoveVanished(mapping::MappingIndex mapping);
   absl::Status RetryClashes(const changes::Batch& batch);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::StatusOr<int64_t> RetryTogether();
@@ -135,14 +139,14 @@ class PgTarget {
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
   bool silent_ = false;
-  std::vector<int> order_;  // of the mappings
+  std::vector<mapping::MappingIndex> order_;
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed
   bool rolls_forward_ = false;
-  std::map<int, mapping::TableWrite> held_;  // while it does, by mapping
-  bool in_transaction_ = false;              // chunks of a large transaction are in
-  std::vector<BarredRow> barred_;            // in the transaction that is tried (late_refusals.h)
-  Lsn barred_at_;                            // the position that transaction is tried from
+  std::map<mapping::MappingIndex, mapping::TableWrite> held_;  // while it does
+  bool in_transaction_ = false;    // chunks of a large transaction are in
+  std::vector<BarredRow> barred_;  // in the transaction that is tried (late_refusals.h)
+  Lsn barred_at_;                  // the position that transaction is tried from
 };
 
 }  // namespace switchyard::replayer

@@ -16,7 +16,9 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::MappingPlan;
+using mapping::SourceIndex;
 using mapping::SourcePlan;
 
 namespace {
@@ -70,9 +72,9 @@ absl::Status Quarantine::Load() {
   entries_went_ = entries_came_ = clashed_ = false;
   ASSIGN_OR_RETURN(const std::vector<std::string> targets, entries().Targets());
   for (const std::string& target : targets) {
-    for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+    for (const MappingIndex m : stage_.plan().mapping_indices()) {
       if (QuarantineTarget(stage_.plan().mappings[m]) == target) {
-        active_.insert(static_cast<int>(m));
+        active_.insert(m);
       }
     }
   }
@@ -92,7 +94,7 @@ absl::Status Quarantine::Undone(absl::FunctionRef<absl::Status()> body) {
   return status;
 }
 
-absl::Status Quarantine::Keep(int source, const std::string& kept) {
+absl::Status Quarantine::Keep(SourceIndex source, const std::string& kept) {
   const std::string stage = Temp(stage_.plan().sources[source].stage);
   return stage_.session().Execute(absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", kept.substr(8),
                                                " (LIKE ", stage,
@@ -100,7 +102,7 @@ absl::Status Quarantine::Keep(int source, const std::string& kept) {
                                                "; INSERT INTO ", kept, " SELECT * FROM ", stage));
 }
 
-absl::Status Quarantine::Restore(int source, const std::string& kept,
+absl::Status Quarantine::Restore(SourceIndex source, const std::string& kept,
                                  const std::string& condition) {
   const std::string stage = Temp(stage_.plan().sources[source].stage);
   return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
@@ -113,7 +115,7 @@ absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
   return InSavepoint([&] { return writer_.Exchange(write); });
 }
 
-absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mapping,
+absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(SourceIndex source, MappingIndex mapping,
                                                            const std::string& kept,
                                                            const Numbers& rows) {
   const mapping::TableWrite& write = stage_.plan().mappings[mapping].write;
@@ -137,7 +139,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(int source, int mappi
   return WriteWhatFits(rows, {write_them, fits});
 }
 
-absl::StatusOr<Numbers> Quarantine::Staged(int source) {
+absl::StatusOr<Numbers> Quarantine::Staged(SourceIndex source) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       stage_.session().Query(absl::StrCat(
@@ -148,7 +150,8 @@ absl::StatusOr<Numbers> Quarantine::Staged(int source) {
 }
 
 // Out of the stage: what an earlier attempt found at fault only at its end.
-absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapping) {
+absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(SourceIndex source,
+                                                            MappingIndex mapping) {
   std::vector<Refusal> taken;
   if (writer_.ordered() == nullptr) return taken;
   ASSIGN_OR_RETURN(const auto barred, writer_.ordered()->late_refusals().Barred(mapping));
@@ -160,7 +163,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::TakeBarred(int source, int mapp
   return taken;
 }
 
-absl::Status Quarantine::NoteMissing(int mapping) {
+absl::Status Quarantine::NoteMissing(MappingIndex mapping) {
   const mapping::TableWrite& write = stage_.plan().mappings[mapping].write;
   ASSIGN_OR_RETURN(const pg::Result rows, stage_.session().QueryPrepared(write.missing_rows));
   std::set<int64_t>& missing = missing_[mapping];
@@ -170,7 +173,7 @@ absl::Status Quarantine::NoteMissing(int mapping) {
 }
 
 // Of `rows`: those that wait in quarantine are not expected in the table.
-void Quarantine::CountMissing(int source, int mapping, const Numbers& rows) {
+void Quarantine::CountMissing(SourceIndex source, MappingIndex mapping, const Numbers& rows) {
   const std::set<int64_t> missing = std::exchange(missing_[mapping], {});
   if (missing.empty()) return;
   const int64_t count =
@@ -178,8 +181,8 @@ void Quarantine::CountMissing(int source, int mapping, const Numbers& rows) {
   stage_.AddMissing(count, source, stage_.plan().mappings[mapping].write);
 }
 
-absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn,
-                                        Feed feed) {
+absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, MappingIndex mapping,
+                                        Lsn lsn, Feed feed) {
   const SourcePlan& source = stage_.plan().sources[table.source];
   if (table.truncated) {
     RETURN_IF_ERROR(writer_.Clear(stage_.plan().mappings[mapping].write));
@@ -206,7 +209,8 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, int 
   return Restore(table.source, Hold(source), "true");
 }
 
-absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal) {
+absl::Status Quarantine::StoreRow(SourceIndex source, MappingIndex mapping, Lsn lsn,
+                                  const Refusal& refusal) {
   if (!stores_) return refusal.error;
   const SourcePlan& plan = stage_.plan().sources[source];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
@@ -224,7 +228,8 @@ absl::Status Quarantine::StoreRow(int source, int mapping, Lsn lsn, const Refusa
   return AsTooLarge(stored, stage_.plan().mappings[mapping], refusal.error);
 }
 
-absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mapping, Lsn lsn) {
+absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(SourceIndex source, MappingIndex mapping,
+                                                           Lsn lsn) {
   const SourcePlan& plan = stage_.plan().sources[source];
   const auto folded = entries().Fold(TargetOf(mapping), RowSql(plan, Temp(plan.stage)), lsn);
   RETURN_IF_ERROR(AsTooLarge(folded.status(), stage_.plan().mappings[mapping], folded.status()));
@@ -240,7 +245,7 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::FoldKnown(int source, int mappi
   return ids;
 }
 
-absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
+absl::Status Quarantine::StageEntry(int64_t id, int64_t number, SourceIndex source) {
   const SourcePlan& plan = stage_.plan().sources[source];
   std::vector<std::string> values;
   std::string absent = "''";
@@ -263,8 +268,9 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, int source) {
   });
 }
 
-absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids, int source,
-                                                 int mapping, bool counts, Feed feed) {
+absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids,
+                                                 SourceIndex source, MappingIndex mapping,
+                                                 bool counts, Feed feed) {
   if (ids.empty()) return 0;
   const std::string kept = KeptEntries(stage_.plan().sources[source]);
   stage_.UseStage(source);
@@ -307,7 +313,7 @@ absl::Status Quarantine::Forget(int64_t id) {
 }
 
 absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids, int64_t first,
-                                                 int source) {
+                                                 SourceIndex source) {
   stage_.UseStage(source);
   RETURN_IF_ERROR(stage_.ClearStage(source));
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -318,14 +324,14 @@ absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids
 }
 
 absl::StatusOr<int64_t> Quarantine::RetryTogether(
-    const std::vector<int>& mappings,
-    absl::FunctionRef<absl::Status(int mapping, bool before)> feed) {
+    const std::vector<MappingIndex>& mappings,
+    absl::FunctionRef<absl::Status(MappingIndex mapping, bool before)> feed) {
   std::vector<TogetherPart> parts;
   std::vector<int64_t> ids;  // by number
-  for (const int mapping : mappings) {
+  for (const MappingIndex mapping : mappings) {
     ASSIGN_OR_RETURN(const std::vector<int64_t> own, EntriesOf(kClashes, mapping));
     if (own.empty()) continue;
-    const int source = stage_.plan().mappings[mapping].source;
+    const SourceIndex source = stage_.plan().mappings[mapping].source;
     const auto first = static_cast<int64_t>(ids.size());
     ids.insert(ids.end(), own.begin(), own.end());
     ASSIGN_OR_RETURN(Numbers rows, StageEntries(own, first, source));
@@ -339,7 +345,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
   ASSIGN_OR_RETURN(const std::vector<Refusal> refusals, WriteTogether(writer_, parts));
   int64_t went = 0;
   for (const TogetherPart& part : parts) {
-    const int source = stage_.plan().mappings[part.mapping].source;
+    const SourceIndex source = stage_.plan().mappings[part.mapping].source;
     RETURN_IF_ERROR(Restore(source, part.kept, "true"));
     RETURN_IF_ERROR(feed(part.mapping, false));
     RETURN_IF_ERROR(stage_.ClearStage(source));
@@ -354,7 +360,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
   return went;
 }
 
-absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
+absl::Status Quarantine::TouchScopes(MappingIndex mapping, const Numbers& scopes) {
   RETURN_IF_ERROR(stage_.CleanRecompute(mapping));
   for (const auto& [from, to] : Runs(scopes)) {
     RETURN_IF_ERROR(stage_.Run(stage_.plan().mappings[mapping].keyed.slice_take,
@@ -363,7 +369,8 @@ absl::Status Quarantine::TouchScopes(int mapping, const Numbers& scopes) {
   return absl::OkStatus();
 }
 
-absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn, TableWriter::Readers readers) {
+absl::Status Quarantine::RecomputeCarefully(MappingIndex mapping, Lsn lsn,
+                                            TableWriter::Readers readers) {
   const std::string slice = Temp(stage_.plan().mappings[mapping].keyed.slice_table);
   RETURN_IF_ERROR(stage_.session().Execute("DELETE FROM " + slice));
   RETURN_IF_ERROR(stage_.Run(stage_.plan().mappings[mapping].keyed.slice_fill));
@@ -374,7 +381,7 @@ absl::Status Quarantine::RecomputeCarefully(int mapping, Lsn lsn, TableWriter::R
   return CheckCount(kPassingFactor * options_.entries_max);
 }
 
-absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
+absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex mapping,
                                                                    TableWriter::Readers readers) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   const std::string slice = Temp(plan.keyed.slice_table);
@@ -414,7 +421,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(int mapping,
 }
 
 // The mapping's scopes whose number meets the condition.
-records::ScopesSql Quarantine::Scopes(int mapping, const std::string& condition) const {
+records::ScopesSql Quarantine::Scopes(MappingIndex mapping, const std::string& condition) const {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   return {.table = Temp(plan.keyed.slice_table),
           .equal = mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"),
@@ -422,7 +429,7 @@ records::ScopesSql Quarantine::Scopes(int mapping, const std::string& condition)
 }
 
 // Scopes that went through are no longer in quarantine.
-absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& refusals) {
+absl::Status Quarantine::ForgetScopes(MappingIndex mapping, const std::vector<Refusal>& refusals) {
   std::vector<std::string> failed = {"0"};
   for (const Refusal& refusal : refusals) failed.push_back(std::to_string(refusal.number));
   // Scopes by the million, which no index knows.
@@ -436,7 +443,7 @@ absl::Status Quarantine::ForgetScopes(int mapping, const std::vector<Refusal>& r
   return stage_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
-absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal) {
+absl::Status Quarantine::StoreScope(MappingIndex mapping, Lsn lsn, const Refusal& refusal) {
   if (!stores_) return refusal.error;
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
@@ -459,7 +466,7 @@ absl::Status Quarantine::StoreScope(int mapping, Lsn lsn, const Refusal& refusal
   return entries().AddScope(TargetOf(mapping), scope.str(0, 0), lsn, fields);
 }
 
-absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
+absl::Status Quarantine::TouchEntry(int64_t id, MappingIndex mapping) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   std::vector<std::string> columns;
   for (const std::string& column : plan.keyed.scope_columns) {
@@ -468,7 +475,7 @@ absl::Status Quarantine::TouchEntry(int64_t id, int mapping) {
   return entries().Touch(id, Temp(plan.keyed.touched_table), columns);
 }
 
-absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mapping) {
+absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, MappingIndex mapping) {
   const std::string target = TargetOf(mapping);
   if (id == 0) return entries().IdsOf(target);
   if (id == kClashes) {
@@ -478,7 +485,8 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, int mappi
   return there ? std::vector<int64_t>{id} : std::vector<int64_t>();
 }
 
-absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, int mapping, Feed feed) {
+absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, MappingIndex mapping,
+                                                          Feed feed) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   ASSIGN_OR_RETURN(const std::vector<int64_t> ids, EntriesOf(id, mapping));
   const int64_t all = static_cast<int64_t>(ids.size());

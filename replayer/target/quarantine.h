@@ -32,7 +32,7 @@ class Quarantine {
   // Reads which mappings have entries; after Open and after every rollback.
   absl::Status Load();
   // Whether the mapping has entries, so that its rows must go the careful way.
-  bool active(int mapping) const { return active_.contains(mapping); }
+  bool active(mapping::MappingIndex mapping) const { return active_.contains(mapping); }
   bool empty() const { return active_.empty(); }
   // After a commit: mappings whose last entry went in it are no longer active.
   absl::Status Committed();
@@ -59,14 +59,16 @@ class Quarantine {
   using Feed = absl::FunctionRef<absl::Status(bool before)>;
 
   // Before any row of the batch goes: which staged rows WriteCarefully will not find in the table.
-  absl::Status NoteMissing(int mapping);
+  absl::Status NoteMissing(mapping::MappingIndex mapping);
 
   // The stage of a row-local mapping into its table. What the table refuses becomes an entry, the
   // rest is written.
-  absl::Status WriteCarefully(const changes::TableChanges& table, int mapping, Lsn lsn, Feed feed);
+  absl::Status WriteCarefully(const changes::TableChanges& table, mapping::MappingIndex mapping,
+                              Lsn lsn, Feed feed);
 
   // The touched scopes of a keyed mapping, likewise; not more than scopes_per_recompute at once.
-  absl::Status RecomputeCarefully(int mapping, Lsn lsn, TableWriter::Readers readers);
+  absl::Status RecomputeCarefully(mapping::MappingIndex mapping, Lsn lsn,
+                                  TableWriter::Readers readers);
 
   // Undoes what `body` did when it fails, and returns its status.
   absl::Status InSavepoint(absl::FunctionRef<absl::Status()> body);
@@ -79,16 +81,16 @@ class Quarantine {
   // (kClashes) of those that another row stood in the way of. Leaves nothing in the mapping's own
   // temporary tables.
   static constexpr int64_t kClashes = -1;
-  absl::StatusOr<RetryResult> Retry(int64_t id, int mapping, Feed feed);
+  absl::StatusOr<RetryResult> Retry(int64_t id, mapping::MappingIndex mapping, Feed feed);
   // The clashes of several row-local mappings of one table, all at once: they may be each other's.
   // How many went through.
   absl::StatusOr<int64_t> RetryTogether(
-      const std::vector<int>& mappings,
-      absl::FunctionRef<absl::Status(int mapping, bool before)> feed);
+      const std::vector<mapping::MappingIndex>& mappings,
+      absl::FunctionRef<absl::Status(mapping::MappingIndex mapping, bool before)> feed);
 
  private:
   records::QuarantineEntries entries() { return {stage_.session(), options_.stream}; }
-  std::string TargetOf(int mapping) const {
+  std::string TargetOf(mapping::MappingIndex mapping) const {
     return QuarantineTarget(stage_.plan().mappings[mapping]);
   }
 
@@ -96,46 +98,54 @@ class Quarantine {
   absl::Status Undone(absl::FunctionRef<absl::Status()> body);
 
   // The stage of a source to and from a temporary table.
-  absl::Status Keep(int source, const std::string& kept);
-  absl::Status Restore(int source, const std::string& kept, const std::string& condition);
-  absl::StatusOr<Numbers> Staged(int source);
+  absl::Status Keep(mapping::SourceIndex source, const std::string& kept);
+  absl::Status Restore(mapping::SourceIndex source, const std::string& kept,
+                       const std::string& condition);
+  absl::StatusOr<Numbers> Staged(mapping::SourceIndex source);
 
   absl::Status WriteOrExchange(const mapping::TableWrite& write);
   // Rows of what was kept into the mapping's table; those it refuses.
-  absl::StatusOr<std::vector<Refusal>> WriteRows(int source, int mapping, const std::string& kept,
-                                                 const Numbers& rows);
-  absl::StatusOr<std::vector<Refusal>> TakeBarred(int source, int mapping);
-  absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(int mapping, TableWriter::Readers readers);
-  records::ScopesSql Scopes(int mapping, const std::string& condition) const;
-  absl::Status ForgetScopes(int mapping, const std::vector<Refusal>& refusals);
-  absl::Status StoreRow(int source, int mapping, Lsn lsn, const Refusal& refusal);
+  absl::StatusOr<std::vector<Refusal>> WriteRows(mapping::SourceIndex source,
+                                                 mapping::MappingIndex mapping,
+                                                 const std::string& kept, const Numbers& rows);
+  absl::StatusOr<std::vector<Refusal>> TakeBarred(mapping::SourceIndex source,
+                                                  mapping::MappingIndex mapping);
+  absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(mapping::MappingIndex mapping,
+                                                         TableWriter::Readers readers);
+  records::ScopesSql Scopes(mapping::MappingIndex mapping, const std::string& condition) const;
+  absl::Status ForgetScopes(mapping::MappingIndex mapping, const std::vector<Refusal>& refusals);
+  absl::Status StoreRow(mapping::SourceIndex source, mapping::MappingIndex mapping, Lsn lsn,
+                        const Refusal& refusal);
 
-  void CountMissing(int source, int mapping, const Numbers& rows);
+  void CountMissing(mapping::SourceIndex source, mapping::MappingIndex mapping,
+                    const Numbers& rows);
   // Changes of rows that have entries, out of the stage into those; their ids.
-  absl::StatusOr<std::vector<int64_t>> FoldKnown(int source, int mapping, Lsn lsn);
-  absl::Status StageEntry(int64_t id, int64_t number, int source);
+  absl::StatusOr<std::vector<int64_t>> FoldKnown(mapping::SourceIndex source,
+                                                 mapping::MappingIndex mapping, Lsn lsn);
+  absl::Status StageEntry(int64_t id, int64_t number, mapping::SourceIndex source);
   // Applies entries; those that the table takes are gone. How many are left.
   // `counts`: none of their rows may be missing.
-  absl::StatusOr<int64_t> WriteEntries(const std::vector<int64_t>& ids, int source, int mapping,
-                                       bool counts, Feed feed);
+  absl::StatusOr<int64_t> WriteEntries(const std::vector<int64_t>& ids, mapping::SourceIndex source,
+                                       mapping::MappingIndex mapping, bool counts, Feed feed);
 
   // Scopes of the mapping's slice table, by number, or that of an entry, to be recomputed.
-  absl::Status TouchScopes(int mapping, const Numbers& scopes);
-  absl::Status TouchEntry(int64_t id, int mapping);
-  absl::Status StoreScope(int mapping, Lsn lsn, const Refusal& refusal);
-  absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, int mapping);
+  absl::Status TouchScopes(mapping::MappingIndex mapping, const Numbers& scopes);
+  absl::Status TouchEntry(int64_t id, mapping::MappingIndex mapping);
+  absl::Status StoreScope(mapping::MappingIndex mapping, Lsn lsn, const Refusal& refusal);
+  absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, mapping::MappingIndex mapping);
   // Stages the entries, under these numbers and up; those that can be staged.
-  absl::StatusOr<Numbers> StageEntries(const std::vector<int64_t>& ids, int64_t first, int source);
+  absl::StatusOr<Numbers> StageEntries(const std::vector<int64_t>& ids, int64_t first,
+                                       mapping::SourceIndex source);
   absl::Status Forget(int64_t id);
   absl::Status CheckCount(int64_t entries_max);
 
   TableWriter& writer_;
   Stage& stage_;
   const QuarantineOptions options_;
-  std::set<int> active_;
-  std::map<int, std::set<int64_t>> missing_;  // by mapping
-  bool entries_went_ = false;                 // since the last Load
-  bool entries_came_ = false;                 // likewise
+  std::set<mapping::MappingIndex> active_;
+  std::map<mapping::MappingIndex, std::set<int64_t>> missing_;
+  bool entries_went_ = false;  // since the last Load
+  bool entries_came_ = false;  // likewise
   bool clashed_ = false;
   bool stores_ = true;
   bool copying_ = false;

@@ -42,7 +42,7 @@ class Together {
   absl::Status StageRows(const TogetherPart& part, const Numbers& rows) {
     Numbers own;
     std::ranges::set_intersection(rows, part.rows, std::back_inserter(own));
-    const int source = stage_.plan().mappings[part.mapping].source;
+    const mapping::SourceIndex source = stage_.plan().mappings[part.mapping].source;
     const std::string stage = "pg_temp." + QuoteIdentifier(stage_.plan().sources[source].stage);
     stage_.UseStage(source);
     return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,

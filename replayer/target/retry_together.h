@@ -16,7 +16,7 @@ namespace switchyard::replayer {
 
 // What one mapping brings: in its stage, numbered by sy__ord.
 struct TogetherPart {
-  int mapping = 0;
+  mapping::MappingIndex mapping;
   std::string kept;  // temporary table, quoted: what its stage holds
   Numbers rows;      // numbers of its own
 };

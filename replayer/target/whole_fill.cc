@@ -13,6 +13,9 @@
 #include "replayer/write/savepoint.h"
 
 namespace switchyard::replayer {
+
+using mapping::MappingIndex;
+
 namespace {
 
 // Whole tables are read, which a session that looks up single rows plans badly.
@@ -51,7 +54,7 @@ absl::Status WholeFill::Ids() {
   return absl::OkStatus();
 }
 
-absl::Status WholeFill::RowLocal(int mapping, const std::string& rows) {
+absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (!careful_) {
     const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
@@ -62,7 +65,7 @@ absl::Status WholeFill::RowLocal(int mapping, const std::string& rows) {
   return WriteRowsCarefully(writer_, quarantine_, mapping, rows, lsn_);
 }
 
-absl::Status WholeFill::Derived(int mapping) {
+absl::Status WholeFill::Derived(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (!careful_) {
     const absl::Status status = AtOnce(plan.keyed.populate);
@@ -78,7 +81,7 @@ absl::Status WholeFill::Derived(int mapping) {
 }
 
 // They would be left out without a word, as nothing recomputes them.
-absl::Status WholeFill::RefuseNoScope(int mapping) {
+absl::Status WholeFill::RefuseNoScope(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   const auto is_null = [](std::string* out, const std::string& column) {
     *out += QuoteIdentifier(column) + " IS NULL";

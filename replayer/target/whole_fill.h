@@ -23,14 +23,14 @@ class WholeFill {
 
   absl::Status Ids();
   // A row-local mapping, from a table (quoted) with the rows of its source.
-  absl::Status RowLocal(int mapping, const std::string& rows);
+  absl::Status RowLocal(mapping::MappingIndex mapping, const std::string& rows);
   // FailedPrecondition: its select gives rows that are of no scope.
-  absl::Status Derived(int mapping);
+  absl::Status Derived(mapping::MappingIndex mapping);
 
  private:
   // IsRefusedRow, with nothing done: the careful way is to be gone.
   absl::Status AtOnce(const std::string& sql);
-  absl::Status RefuseNoScope(int mapping);
+  absl::Status RefuseNoScope(mapping::MappingIndex mapping);
 
   TableWriter& writer_;
   Stage& stage_;

@@ -14,6 +14,7 @@ namespace switchyard::replayer {
 
 using mapping::Each;
 using mapping::KeyEqual;
+using mapping::MappingIndex;
 using mapping::MappingPlan;
 using mapping::Reference;
 using mapping::Temp;
@@ -63,22 +64,22 @@ LateRefusals::LateRefusals(Stage& stage, const mapping::TargetRules& rules,
                            const mapping::WriteOrder& order, std::vector<BarredRow>& barred)
     : stage_(stage), plan_(stage.plan()), rules_(rules), order_(order), barred_(barred) {}
 
-const std::vector<std::string>& LateRefusals::Identity(int mapping) const {
+const std::vector<std::string>& LateRefusals::Identity(MappingIndex mapping) const {
   const MappingPlan& plan = plan_.mappings[mapping];
   return plan.row_local ? plan.key : plan.keyed.scope_columns;
 }
 
-std::string LateRefusals::IdentityText(int mapping, const std::string& row) const {
+std::string LateRefusals::IdentityText(MappingIndex mapping, const std::string& row) const {
   const std::vector<std::string>& columns = Identity(mapping);
   return Each(columns.size(), ", ", [&](size_t i) {
     return absl::StrCat(row, ".", QuoteIdentifier(columns[i]), "::text");
   });
 }
 
-std::vector<int> LateRefusals::MappingsOf(const std::string& table) const {
-  std::vector<int> mappings;
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    if (plan_.mappings[m].display == table) mappings.push_back(static_cast<int>(m));
+std::vector<MappingIndex> LateRefusals::MappingsOf(const std::string& table) const {
+  std::vector<MappingIndex> mappings;
+  for (const MappingIndex m : plan_.mapping_indices()) {
+    if (plan_.mappings[m].display == table) mappings.push_back(m);
   }
   return mappings;
 }
@@ -101,7 +102,7 @@ absl::Status LateRefusals::Begin() {
   found_.clear();
   dangling_.clear();
   pg::Session& session = stage_.session();
-  std::set<int> made;
+  std::set<MappingIndex> made;
   for (size_t n = 0; n < barred_.size(); ++n) {
     const BarredRow& row = barred_[n];
     const mapping::OrderedSql& sql = plan_.mappings[row.mapping].ordered;
@@ -119,11 +120,11 @@ absl::Status LateRefusals::Begin() {
   return absl::OkStatus();
 }
 
-bool LateRefusals::bars(int mapping) const {
+bool LateRefusals::bars(MappingIndex mapping) const {
   return std::ranges::count(barred_, mapping, &BarredRow::mapping) > 0;
 }
 
-absl::StatusOr<std::vector<LateRefusals::Match>> LateRefusals::Barred(int mapping) {
+absl::StatusOr<std::vector<LateRefusals::Match>> LateRefusals::Barred(MappingIndex mapping) {
   std::vector<Match> matches;
   if (!bars(mapping)) return matches;
   ASSIGN_OR_RETURN(const pg::Result rows,
@@ -136,18 +137,18 @@ absl::StatusOr<std::vector<LateRefusals::Match>> LateRefusals::Barred(int mappin
   return matches;
 }
 
-absl::Status LateRefusals::Finish(const std::set<int>& pending, bool careful) {
+absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, bool careful) {
   // All of them before any goes: an action may reach, by way of a row that goes, one that stays.
   if (careful) {
     RETURN_IF_ERROR(FindStaying(pending));
   } else {
-    for (const int m : pending) {
+    for (const MappingIndex m : pending) {
       for (const int k : order_.targets[m].references) {
         if (Key(k).Acts()) RETURN_IF_ERROR(CountStaying(m, k));
       }
     }
   }
-  for (const int m : mapping::Backwards(order_.order)) {
+  for (const MappingIndex m : mapping::Backwards(order_.order)) {
     if (!pending.contains(m)) continue;
     RETURN_IF_ERROR(
         Annotate(careful ? RemoveOrFind(m) : stage_.Run(Remove(m)), plan_.mappings[m].display));
@@ -157,18 +158,18 @@ absl::Status LateRefusals::Finish(const std::set<int>& pending, bool careful) {
   return stage_.session().Execute("SET CONSTRAINTS ALL IMMEDIATE");
 }
 
-std::string LateRefusals::Remove(int mapping) const {
+std::string LateRefusals::Remove(MappingIndex mapping) const {
   const MappingPlan& plan = plan_.mappings[mapping];
   return absl::StrCat("DELETE FROM ", plan.target, " AS sy_t USING ", Temp(plan.ordered.gone_table),
                       " AS sy_l WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"));
 }
 
 // FROM: rows sy_c of the child that stay, and refer to the row sy_t.
-std::string LateRefusals::Staying(int mapping, int reference) const {
+std::string LateRefusals::Staying(MappingIndex mapping, int reference) const {
   const Reference& key = Key(reference);
   std::string sql =
       absl::StrCat(key.child_quoted, " AS sy_c WHERE ", RefersTo(key, "sy_c", "sy_t"));
-  for (const int m : MappingsOf(key.child)) {
+  for (const MappingIndex m : MappingsOf(key.child)) {
     if (!order_.targets[m].late) continue;
     const MappingPlan& child = plan_.mappings[m];
     absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.gone_table),
@@ -181,7 +182,7 @@ std::string LateRefusals::Staying(int mapping, int reference) const {
 }
 
 // An action would change rows of which the mapping says that they stay as they are.
-absl::Status LateRefusals::CountStaying(int mapping, int reference) {
+absl::Status LateRefusals::CountStaying(MappingIndex mapping, int reference) {
   const MappingPlan& plan = plan_.mappings[mapping];
   ASSIGN_OR_RETURN(
       const pg::Result staying,
@@ -193,7 +194,7 @@ absl::Status LateRefusals::CountStaying(int mapping, int reference) {
 }
 
 // Rows noted that can't go are no longer noted, so that those they refer to are found as well.
-absl::StatusOr<bool> LateRefusals::TakeStaying(int mapping, int reference) {
+absl::StatusOr<bool> LateRefusals::TakeStaying(MappingIndex mapping, int reference) {
   const MappingPlan& plan = plan_.mappings[mapping];
   const size_t width = Identity(mapping).size();
   ASSIGN_OR_RETURN(
@@ -209,11 +210,11 @@ absl::StatusOr<bool> LateRefusals::TakeStaying(int mapping, int reference) {
   return rows.rows() > 0;
 }
 
-absl::Status LateRefusals::FindStaying(const std::set<int>& pending) {
+absl::Status LateRefusals::FindStaying(const std::set<MappingIndex>& pending) {
   bool more = true;
   while (more) {
     more = false;
-    for (const int m : pending) {
+    for (const MappingIndex m : pending) {
       for (const int k : order_.targets[m].references) {
         ASSIGN_OR_RETURN(const bool some, TakeStaying(m, k));
         more |= some;
@@ -223,7 +224,7 @@ absl::Status LateRefusals::FindStaying(const std::set<int>& pending) {
   return found_.empty() ? absl::OkStatus() : found_.front().error;
 }
 
-absl::Status LateRefusals::RemoveOrFind(int mapping) {
+absl::Status LateRefusals::RemoveOrFind(MappingIndex mapping) {
   const absl::Status removed =
       InSavepoint(stage_.session(), "sy_late", [&] { return stage_.Run(Remove(mapping)); });
   if (!IsRefusedRow(removed)) return removed;
@@ -232,7 +233,7 @@ absl::Status LateRefusals::RemoveOrFind(int mapping) {
 }
 
 // By halves: tables of NEW's own may refer to them, which this role need not be able to read.
-absl::Status LateRefusals::FindRefused(int mapping) {
+absl::Status LateRefusals::FindRefused(MappingIndex mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
   pg::Session& session = stage_.session();
   ASSIGN_OR_RETURN(
@@ -290,7 +291,7 @@ absl::Status LateRefusals::FindDangling(int reference) {
   const std::string refers = key.full ? absl::StrCat("NOT (", each(" AND ", " IS NULL"), ")")
                                       : each(" AND ", " IS NOT NULL");
   RETURN_IF_ERROR(stage_.session().Execute("SET LOCAL enable_hashjoin = on"));
-  for (const int m : MappingsOf(key.child)) {
+  for (const MappingIndex m : MappingsOf(key.child)) {
     ASSIGN_OR_RETURN(
         const pg::Result rows,
         stage_.session().Query(absl::StrCat(
@@ -334,7 +335,7 @@ absl::StatusOr<bool> LateRefusals::SettleDangling(const Dangling& dangling) {
   };
   pg::Session& session = stage_.session();
   bool parent = false;
-  for (const int m : MappingsOf(key.parent)) {
+  for (const MappingIndex m : MappingsOf(key.parent)) {
     const MappingPlan& plan = plan_.mappings[m];
     ASSIGN_OR_RETURN(
         const pg::Result rows,

@@ -25,7 +25,7 @@
 namespace switchyard::replayer {
 
 struct BarredRow {
-  int mapping = 0;
+  mapping::MappingIndex mapping;
   std::vector<std::string> identity;  // its key's text, or of its scope
   absl::Status error;                 // one for which IsRefusedRow holds
 };
@@ -38,40 +38,40 @@ class LateRefusals {
 
   // In a careful transaction, first: tells the session what is barred.
   absl::Status Begin();
-  bool bars(int mapping) const;
+  bool bars(mapping::MappingIndex mapping) const;
   struct Match {
     int64_t number = 0;  // sy__ord of the stage, or the number of the scope
     absl::Status error;
   };
   // Of what is staged, or of the numbered scopes.
-  absl::StatusOr<std::vector<Match>> Barred(int mapping);
+  absl::StatusOr<std::vector<Match>> Barred(mapping::MappingIndex mapping);
 
   // Removes the rows noted for the mappings `pending`, has the database look at what it put off.
   // A status for which IsRefusedRow holds: a row that stays refers to one that goes, or to none.
-  absl::Status Finish(const std::set<int>& pending, bool careful);
+  absl::Status Finish(const std::set<mapping::MappingIndex>& pending, bool careful);
   // After the rollback of a careful transaction that was refused: whether more is barred now.
   absl::StatusOr<bool> Settle();
 
  private:
-  // A row of `child` (a mapping) whose parent is missing.
+  // A row of `child` whose parent is missing.
   struct Dangling {
     int reference = 0;
-    int child = 0;
+    mapping::MappingIndex child;
     std::vector<std::string> identity;
     std::vector<pg::Param> columns;
   };
 
   const mapping::Reference& Key(int index) const { return rules_.references[index]; }
-  const std::vector<std::string>& Identity(int mapping) const;
-  std::string IdentityText(int mapping, const std::string& row) const;
-  std::vector<int> MappingsOf(const std::string& table) const;
-  std::string Remove(int mapping) const;
-  std::string Staying(int mapping, int reference) const;
-  absl::Status CountStaying(int mapping, int reference);
-  absl::StatusOr<bool> TakeStaying(int mapping, int reference);
-  absl::Status FindStaying(const std::set<int>& pending);
-  absl::Status RemoveOrFind(int mapping);
-  absl::Status FindRefused(int mapping);
+  const std::vector<std::string>& Identity(mapping::MappingIndex mapping) const;
+  std::string IdentityText(mapping::MappingIndex mapping, const std::string& row) const;
+  std::vector<mapping::MappingIndex> MappingsOf(const std::string& table) const;
+  std::string Remove(mapping::MappingIndex mapping) const;
+  std::string Staying(mapping::MappingIndex mapping, int reference) const;
+  absl::Status CountStaying(mapping::MappingIndex mapping, int reference);
+  absl::StatusOr<bool> TakeStaying(mapping::MappingIndex mapping, int reference);
+  absl::Status FindStaying(const std::set<mapping::MappingIndex>& pending);
+  absl::Status RemoveOrFind(mapping::MappingIndex mapping);
+  absl::Status FindRefused(mapping::MappingIndex mapping);
   absl::Status LookAtPutOff();
   absl::Status FindDangling(int reference);
   absl::StatusOr<bool> SettleDangling(const Dangling& dangling);

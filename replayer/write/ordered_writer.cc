@@ -12,6 +12,7 @@
 namespace switchyard::replayer {
 
 using mapping::KeyEqual;
+using mapping::MappingIndex;
 using mapping::MappingPlan;
 using mapping::OrderedSql;
 using mapping::Reference;
@@ -56,7 +57,7 @@ OrderedWriter::OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::
       order_(std::move(order)),
       late_refusals_(stage, rules_, order_, barred),
       remove_unreferenced_(plan_.mappings.size()) {
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  for (const MappingIndex m : plan_.mapping_indices()) {
     const MappingPlan& plan = plan_.mappings[m];
     remove_unreferenced_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
                               Temp(plan.ordered.gone_table) + " AS sy_l WHERE " +
@@ -113,19 +114,19 @@ absl::Status OrderedWriter::Begin(bool careful) {
   return late_refusals_.Begin();
 }
 
-int OrderedWriter::MappingOf(const mapping::TableWrite& write) const {
-  for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-    if (&plan_.mappings[m].write == &write) return static_cast<int>(m);
+MappingIndex OrderedWriter::MappingOf(const mapping::TableWrite& write) const {
+  for (const MappingIndex m : plan_.mapping_indices()) {
+    if (&plan_.mappings[m].write == &write) return m;
   }
-  return -1;
+  return {};
 }
 
-int OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
-  const int mapping = MappingOf(write);
-  return mapping >= 0 && late(mapping) ? mapping : -1;
+MappingIndex OrderedWriter::LateMapping(const mapping::TableWrite& write) const {
+  const MappingIndex mapping = MappingOf(write);
+  return mapping.valid() && late(mapping) ? mapping : MappingIndex();
 }
 
-absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(int mapping) {
+absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(MappingIndex mapping) {
   std::vector<int64_t> counts;
   for (const int k : order_.targets[mapping].acting) {
     ASSIGN_OR_RETURN(const pg::Result count,
@@ -135,7 +136,7 @@ absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(int mapping) {
   return counts;
 }
 
-absl::Status OrderedWriter::TakeOut(int mapping, absl::FunctionRef<absl::Status()> body) {
+absl::Status OrderedWriter::TakeOut(MappingIndex mapping, absl::FunctionRef<absl::Status()> body) {
   ASSIGN_OR_RETURN(const std::vector<int64_t> before, CountActedOn(mapping));
   RETURN_IF_ERROR(body());
   ASSIGN_OR_RETURN(const std::vector<int64_t> after, CountActedOn(mapping));
@@ -150,7 +151,7 @@ absl::Status OrderedWriter::TakeOut(int mapping, absl::FunctionRef<absl::Status(
   return absl::OkStatus();
 }
 
-bool OrderedWriter::MayMeetOld(int mapping, const changes::TableChanges& table) const {
+bool OrderedWriter::MayMeetOld(MappingIndex mapping, const changes::TableChanges& table) const {
   // What is deleted and what is inserted may have equal keys of different texts (batcher.h).
   const bool replaces =
       table.count(changes::Op::kDelete) > 0 && table.count(changes::Op::kInsert) > 0;
@@ -159,7 +160,7 @@ bool OrderedWriter::MayMeetOld(int mapping, const changes::TableChanges& table) 
           carried_.contains(mapping));
 }
 
-absl::Status OrderedWriter::RunAll(int mapping,
+absl::Status OrderedWriter::RunAll(MappingIndex mapping,
                                    std::initializer_list<const std::string*> statements) {
   for (const std::string* sql : statements) {
     RETURN_IF_ERROR(Annotate(stage_.Run(*sql), plan_.mappings[mapping].display));
@@ -167,14 +168,14 @@ absl::Status OrderedWriter::RunAll(int mapping,
   return absl::OkStatus();
 }
 
-absl::Status OrderedWriter::Note(int mapping, const std::string& sql) {
+absl::Status OrderedWriter::Note(MappingIndex mapping, const std::string& sql) {
   stage_.UseTable(plan_.mappings[mapping].ordered.gone_table);
   pending_.insert(mapping);
   return RunAll(mapping, {&sql});
 }
 
 // Of a tree of rows the outermost go first, until none is left that nothing refers to.
-absl::Status OrderedWriter::RemoveUnreferenced(int mapping) {
+absl::Status OrderedWriter::RemoveUnreferenced(MappingIndex mapping) {
   if (!pending_.contains(mapping)) return absl::OkStatus();
   int64_t removed = 0;
   do {
@@ -185,13 +186,14 @@ absl::Status OrderedWriter::RemoveUnreferenced(int mapping) {
   return absl::OkStatus();
 }
 
-bool OrderedWriter::Read(int mapping) const {
+bool OrderedWriter::Read(MappingIndex mapping) const {
   return std::ranges::any_of(plan_.mappings, [&](const MappingPlan& other) {
     return std::ranges::count(other.keyed.touches, mapping, &mapping::TouchRule::upstream) > 0;
   });
 }
 
-absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch, bool counted) {
+absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping, const changes::Batch& batch,
+                                        bool counted) {
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   noted_.erase(&plan.write);
@@ -213,20 +215,20 @@ absl::Status OrderedWriter::RemoveFirst(int mapping, const changes::Batch& batch
   return absl::OkStatus();
 }
 
-absl::Status OrderedWriter::CountRemoved(int mapping, const changes::TableChanges& table) {
+absl::Status OrderedWriter::CountRemoved(MappingIndex mapping, const changes::TableChanges& table) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   return stage_.CountMissing(write.missing_removed, table.source, write);
 }
 
-bool OrderedWriter::RemovesFirst(int mapping) const {
+bool OrderedWriter::RemovesFirst(MappingIndex mapping) const {
   const mapping::WriteOrder::Target& target = order_.targets[mapping];
   return target.blocks && !plan_.mappings[mapping].row_local && !Read(mapping) &&
          (target.late || !target.referenced) &&
          std::ranges::all_of(plan_.mappings[mapping].keyed.touches,
-                             [](const mapping::TouchRule& rule) { return rule.upstream < 0; });
+                             [](const mapping::TouchRule& rule) { return !rule.upstream.valid(); });
 }
 
-absl::Status OrderedWriter::RemoveFirst(int mapping) {
+absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
   RETURN_IF_ERROR(stage_.Compute(mapping));
   if (late(mapping)) {
@@ -240,7 +242,8 @@ absl::Status OrderedWriter::RemoveFirst(int mapping) {
   return RunAll(mapping, {&empty});
 }
 
-absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& table, bool direct) {
+absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChanges& table,
+                                  bool direct) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   const Staged staged{.fresh = table.count(changes::Op::kInsert) > 0,
@@ -274,7 +277,7 @@ absl::Status OrderedWriter::Write(int mapping, const changes::TableChanges& tabl
   return staged.moved ? RunAll(mapping, {&empty}) : absl::OkStatus();
 }
 
-absl::Status OrderedWriter::Insert(int mapping, const Staged& staged,
+absl::Status OrderedWriter::Insert(MappingIndex mapping, const Staged& staged,
                                    const changes::TableChanges* direct) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
@@ -285,7 +288,7 @@ absl::Status OrderedWriter::Insert(int mapping, const Staged& staged,
   return RunAll(mapping, {&write.insert});
 }
 
-absl::Status OrderedWriter::WriteStaged(int mapping) {
+absl::Status OrderedWriter::WriteStaged(MappingIndex mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
@@ -302,7 +305,7 @@ absl::Status OrderedWriter::WriteStaged(int mapping) {
                           &sql.moved_insert, &sql.fresh_insert, &sql.keep, &empty});
 }
 
-absl::Status OrderedWriter::Exchange(int mapping) {
+absl::Status OrderedWriter::Exchange(MappingIndex mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
@@ -315,14 +318,14 @@ absl::Status OrderedWriter::Exchange(int mapping) {
   return RunAll(mapping, {&sql.keep, &empty});
 }
 
-absl::Status OrderedWriter::RunExchange(int mapping) {
+absl::Status OrderedWriter::RunExchange(MappingIndex mapping) {
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   const bool all = order_.targets[mapping].exchange_all;
   return TakeOut(mapping,
                  [&] { return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange}); });
 }
 
-absl::Status OrderedWriter::Recompute(int mapping, bool exchange) {
+absl::Status OrderedWriter::Recompute(MappingIndex mapping, bool exchange) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   const mapping::WriteOrder::Target& target = order_.targets[mapping];
@@ -334,11 +337,11 @@ absl::Status OrderedWriter::Recompute(int mapping, bool exchange) {
   return RunAll(mapping, {&keyed.update, &keyed.insert});
 }
 
-absl::Status OrderedWriter::NoteAll(int mapping) {
+absl::Status OrderedWriter::NoteAll(MappingIndex mapping) {
   return Note(mapping, plan_.mappings[mapping].ordered.note_all);
 }
 
-absl::Status OrderedWriter::NoteSwap(int mapping, const std::string& load) {
+absl::Status OrderedWriter::NoteSwap(MappingIndex mapping, const std::string& load) {
   RETURN_IF_ERROR(
       Note(mapping, ReplaceInSql(plan_.mappings[mapping].ordered.note_swap, "{load}", load)));
   return RemoveUnreferenced(mapping);

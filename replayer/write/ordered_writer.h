@@ -5,7 +5,7 @@
 //
 //   ordered->Begin(careful);              // in every transaction of the target, first
 //   ordered->RemoveFirst(batch);          // what nothing refers to any more
-//   for (int mapping : ordered->order()) ...
+//   for (MappingIndex mapping : ordered->order()) ...
 //   ordered->Finish();                    // what had to wait, and what the database put off
 //
 // Thread-compatible; the stage must outlive it.
@@ -33,50 +33,54 @@ class OrderedWriter {
   static absl::StatusOr<std::unique_ptr<OrderedWriter>> Make(Stage& stage,
                                                              std::vector<BarredRow>& barred);
 
-  const std::vector<int>& order() const { return order_.order; }
+  const std::vector<mapping::MappingIndex>& order() const { return order_.order; }
 
   // `careful`: what can be looked at at once is, so that a refused row is met where it is written.
   absl::Status Begin(bool careful);
   // Before anything is written, children first: deletes the rows of this batch that go and to which
   // none refers, because their unique values may be taken over in it. A row-local mapping that is
   // read by no other (`counted`: none of its rows may be missing) ...
-  absl::Status RemoveFirst(int mapping, const changes::Batch& batch, bool counted);
+  absl::Status RemoveFirst(mapping::MappingIndex mapping, const changes::Batch& batch,
+                           bool counted);
   // ... or a keyed one, with the touched scopes complete.
-  absl::Status RemoveFirst(int mapping);
+  absl::Status RemoveFirst(mapping::MappingIndex mapping);
   // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose
   // unique values may pass on, and it reads no other mapping's table.
-  bool RemovesFirst(int mapping) const;
+  bool RemovesFirst(mapping::MappingIndex mapping) const;
   // Between the chunks of a transaction.
   void EndChunk() { carried_ = pending_; }
   // As LateRefusals::Finish.
   absl::Status Finish();
   LateRefusals& late_refusals() { return late_refusals_; }
 
-  // The mapping whose table `write` is, or -1; the second one only where its rows go late.
-  int MappingOf(const mapping::TableWrite& write) const;
-  int LateMapping(const mapping::TableWrite& write) const;
+  // The mapping whose table `write` is, or none; the second one only where its rows go late.
+  mapping::MappingIndex MappingOf(const mapping::TableWrite& write) const;
+  mapping::MappingIndex LateMapping(const mapping::TableWrite& write) const;
   // Its rows refer to rows of a table that is mapped.
-  bool refers(int mapping) const { return order_.targets[mapping].refers; }
-  bool late(int mapping) const { return order_.targets[mapping].late; }
+  bool refers(mapping::MappingIndex mapping) const { return order_.targets[mapping].refers; }
+  bool late(mapping::MappingIndex mapping) const { return order_.targets[mapping].late; }
   // Foreign keys of other tables, mapped or not, do something to their rows when its own go.
-  bool acted_on(int mapping) const { return !order_.targets[mapping].acting.empty(); }
+  bool acted_on(mapping::MappingIndex mapping) const {
+    return !order_.targets[mapping].acting.empty();
+  }
   // RemoveFirst deleted the rows that the stage says.
   bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
   // An insert may meet a row that is still to go: it must be staged.
-  bool MayMeetOld(int mapping, const changes::TableChanges& table) const;
+  bool MayMeetOld(mapping::MappingIndex mapping, const changes::TableChanges& table) const;
 
   // Runs `body`, which takes rows of the mapping out for a while. IsRefusedRow when an action
   // reached rows that refer to them, which nothing would put back: to be undone.
-  absl::Status TakeOut(int mapping, absl::FunctionRef<absl::Status()> body);
+  absl::Status TakeOut(mapping::MappingIndex mapping, absl::FunctionRef<absl::Status()> body);
 
   // As TableWriter's, for late mappings.
-  absl::Status Write(int mapping, const changes::TableChanges& table, bool direct);
-  absl::Status WriteStaged(int mapping);
-  absl::Status Exchange(int mapping);
-  absl::Status Recompute(int mapping, bool exchange);
-  absl::Status NoteAll(int mapping);
+  absl::Status Write(mapping::MappingIndex mapping, const changes::TableChanges& table,
+                     bool direct);
+  absl::Status WriteStaged(mapping::MappingIndex mapping);
+  absl::Status Exchange(mapping::MappingIndex mapping);
+  absl::Status Recompute(mapping::MappingIndex mapping, bool exchange);
+  absl::Status NoteAll(mapping::MappingIndex mapping);
   // The rows of a late mapping that the table `load` does not hold go: now, or when they can.
-  absl::Status NoteSwap(int mapping, const std::string& load);
+  absl::Status NoteSwap(mapping::MappingIndex mapping, const std::string& load);
 
  private:
   OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::WriteOrder order,
@@ -87,15 +91,17 @@ class OrderedWriter {
     bool moved = true;    // there may be changed keys
     bool overlap = true;  // new rows may meet rows still to go
   };
-  bool Read(int mapping) const;  // by another mapping
-  absl::StatusOr<std::vector<int64_t>> CountActedOn(int mapping);
-  absl::Status Note(int mapping, const std::string& sql);
-  absl::Status RemoveUnreferenced(int mapping);
+  bool Read(mapping::MappingIndex mapping) const;  // by another mapping
+  absl::StatusOr<std::vector<int64_t>> CountActedOn(mapping::MappingIndex mapping);
+  absl::Status Note(mapping::MappingIndex mapping, const std::string& sql);
+  absl::Status RemoveUnreferenced(mapping::MappingIndex mapping);
   // Before its rows go: how many of those that are to go are not there.
-  absl::Status CountRemoved(int mapping, const changes::TableChanges& table);
-  absl::Status RunExchange(int mapping);
-  absl::Status Insert(int mapping, const Staged& staged, const changes::TableChanges* direct);
-  absl::Status RunAll(int mapping, std::initializer_list<const std::string*> statements);
+  absl::Status CountRemoved(mapping::MappingIndex mapping, const changes::TableChanges& table);
+  absl::Status RunExchange(mapping::MappingIndex mapping);
+  absl::Status Insert(mapping::MappingIndex mapping, const Staged& staged,
+                      const changes::TableChanges* direct);
+  absl::Status RunAll(mapping::MappingIndex mapping,
+                      std::initializer_list<const std::string*> statements);
 
   Stage& stage_;
   const mapping::Plan& plan_;
@@ -104,8 +110,8 @@ class OrderedWriter {
   LateRefusals late_refusals_;
   std::vector<std::string> remove_unreferenced_;  // by mapping
   bool careful_ = false;
-  std::set<int> pending_;  // rows are noted, in this transaction
-  std::set<int> carried_;  // likewise, from chunks before this batch
+  std::set<mapping::MappingIndex> pending_;  // rows are noted, in this transaction
+  std::set<mapping::MappingIndex> carried_;  // likewise, from chunks before this batch
   std::set<const mapping::TableWrite*> removed_;
   std::set<const mapping::TableWrite*> noted_;  // those that RemoveFirst noted, and counted
 };

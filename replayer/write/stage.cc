@@ -12,7 +12,9 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::MappingPlan;
+using mapping::SourceIndex;
 using mapping::SourcePlan;
 using mapping::TableWrite;
 
@@ -32,14 +34,14 @@ constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mer
 
 // Inserts need no stage when every table they reach takes the source's text as it is, and nothing
 // else looks at the staged rows.
-bool InsertsGoDirect(const mapping::Plan& plan, int source) {
+bool InsertsGoDirect(const mapping::Plan& plan, SourceIndex source) {
   if (plan.sources[source].mirrored) return false;
   bool any = false;
-  for (size_t m = 0; m < plan.mappings.size(); ++m) {
+  for (const MappingIndex m : plan.mapping_indices()) {
     const MappingPlan& mapping = plan.mappings[m];
     for (const mapping::TouchRule& touch : mapping.keyed.touches) {
       if (touch.source == source) return false;
-      if (touch.upstream >= 0 && plan.mappings[touch.upstream].source == source) return false;
+      if (touch.upstream.valid() && plan.mappings[touch.upstream].source == source) return false;
     }
     if (mapping.source != source) continue;
     if (mapping.write.copy_in.empty()) return false;
@@ -71,8 +73,8 @@ absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) 
 bool IsTypeChange(const absl::Status& status) { return status.GetPayload(kTypeChange).has_value(); }
 
 Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session), plan_(plan) {
-  for (size_t s = 0; s < plan.sources.size(); ++s) {
-    direct_.push_back(InsertsGoDirect(plan, static_cast<int>(s)));
+  for (const SourceIndex s : plan.source_indices()) {
+    direct_.push_back(InsertsGoDirect(plan, s));
   }
 }
 
@@ -160,7 +162,7 @@ absl::Status Stage::PlanAnew() {
   return session_.Execute("DISCARD PLANS");
 }
 
-absl::Status Stage::ClearStage(int source) {
+absl::Status Stage::ClearStage(SourceIndex source) {
   return session_.Execute("TRUNCATE pg_temp." + QuoteIdentifier(plan_.sources[source].stage));
 }
 
@@ -183,7 +185,7 @@ absl::Status Stage::CopyInserts(const changes::TableChanges& table, const TableW
   return session_.EndCopyIn().status();
 }
 
-absl::Status Stage::RunCounted(const std::string& sql, int64_t expected, int source,
+absl::Status Stage::RunCounted(const std::string& sql, int64_t expected, SourceIndex source,
                                const TableWrite& write) {
   if (sql.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));
@@ -191,13 +193,14 @@ absl::Status Stage::RunCounted(const std::string& sql, int64_t expected, int sou
   return absl::OkStatus();
 }
 
-absl::Status Stage::CountMissing(const std::string& query, int source, const TableWrite& write) {
+absl::Status Stage::CountMissing(const std::string& query, SourceIndex source,
+                                 const TableWrite& write) {
   ASSIGN_OR_RETURN(const pg::Result missing, session_.QueryPrepared(query));
   AddMissing(missing.i64(0, 0), source, write);
   return absl::OkStatus();
 }
 
-void Stage::AddMissing(int64_t rows, int source, const TableWrite& write) {
+void Stage::AddMissing(int64_t rows, SourceIndex source, const TableWrite& write) {
   if (rows > 0) missed_[{source, write.display}] += rows;
 }
 
@@ -233,7 +236,7 @@ absl::Status Stage::Update(const changes::TableChanges& table, const TableWrite&
   return Annotate(update(), write.display);
 }
 
-absl::Status Stage::Compute(int mapping) {
+absl::Status Stage::Compute(MappingIndex mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
   RETURN_IF_ERROR(PreferHashJoins());
   const absl::StatusOr<pg::Result> twice = session_.QueryPrepared(plan.keyed.compute);
@@ -244,9 +247,9 @@ absl::Status Stage::Compute(int mapping) {
   return PreferIndexes();
 }
 
-void Stage::UseStage(int source) { used_.insert(plan_.sources[source].stage); }
+void Stage::UseStage(SourceIndex source) { used_.insert(plan_.sources[source].stage); }
 
-void Stage::UseMapping(int mapping) {
+void Stage::UseMapping(MappingIndex mapping) {
   const std::vector<std::string>& tables = plan_.mappings[mapping].keyed.temp_tables;
   used_.insert(tables.begin(), tables.end());
 }
@@ -276,7 +279,7 @@ absl::Status Stage::ChangeTaken(const TableWrite& write) {
   return PreferIndexes();
 }
 
-absl::Status Stage::NextSlice(int mapping) {
+absl::Status Stage::NextSlice(MappingIndex mapping) {
   UseMapping(mapping);
   std::vector<std::string> full;
   for (const std::string& table : plan_.mappings[mapping].keyed.temp_tables) {
@@ -287,7 +290,7 @@ absl::Status Stage::NextSlice(int mapping) {
   return PlanAnew();
 }
 
-absl::Status Stage::CleanRecompute(int mapping) {
+absl::Status Stage::CleanRecompute(MappingIndex mapping) {
   UseMapping(mapping);
   for (const std::string& sql : plan_.mappings[mapping].keyed.clean) RETURN_IF_ERROR(Run(sql));
   return absl::OkStatus();

@@ -32,7 +32,7 @@ bool IsTypeChange(const absl::Status& status);
 
 // Of one source, in one table of the target or the mirror.
 struct MissedRows {
-  int source = 0;
+  mapping::SourceIndex source;
   std::string table;
   int64_t rows = 0;
 };
@@ -49,9 +49,9 @@ class Stage {
   // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
   absl::Status Load(const changes::TableChanges& table, bool direct);
   // Empties it again within the transaction, for the next chunk.
-  absl::Status ClearStage(int source);
+  absl::Status ClearStage(mapping::SourceIndex source);
   // True when the inserts of this source go straight into its targets, unstaged.
-  bool inserts_go_direct(int source) const { return direct_[source]; }
+  bool inserts_go_direct(mapping::SourceIndex source) const { return direct_[source]; }
 
   // Once all are staged: a large batch meets no plan that was made when its tables were small.
   absl::Status PlanForManyRows();
@@ -68,26 +68,27 @@ class Stage {
   // Second step of TableWrite::exchange: what was taken out becomes as the stage has it.
   absl::Status ChangeTaken(const mapping::TableWrite& write);
   // A statement that should touch `expected` rows of a source; the others were not there.
-  absl::Status RunCounted(const std::string& sql, int64_t expected, int source,
+  absl::Status RunCounted(const std::string& sql, int64_t expected, mapping::SourceIndex source,
                           const mapping::TableWrite& write);
   // Counts what is not there with one of the TableWrite's queries for it.
-  absl::Status CountMissing(const std::string& query, int source, const mapping::TableWrite& write);
-  void AddMissing(int64_t rows, int source, const mapping::TableWrite& write);
+  absl::Status CountMissing(const std::string& query, mapping::SourceIndex source,
+                            const mapping::TableWrite& write);
+  void AddMissing(int64_t rows, mapping::SourceIndex source, const mapping::TableWrite& write);
   // Rows that were to be changed and were not there, since the last call.
   std::vector<MissedRows> TakeMissed();
 
   // First step of a recompute: the touched scopes' rows as they should be. IsRefusedRow: two have
   // one key.
-  absl::Status Compute(int mapping);
-  absl::Status CleanRecompute(int mapping);
+  absl::Status Compute(mapping::MappingIndex mapping);
+  absl::Status CleanRecompute(mapping::MappingIndex mapping);
   // As CleanRecompute, where many rows may have been: what was deleted would be read again by every
   // slice.
-  absl::Status NextSlice(int mapping);
+  absl::Status NextSlice(mapping::MappingIndex mapping);
 
   // Somebody else writes to the stage of this source, or to this temporary table.
-  void UseStage(int source);
+  void UseStage(mapping::SourceIndex source);
   void UseTable(const std::string& temporary) { used_.insert(temporary); }
-  void UseMapping(int mapping);
+  void UseMapping(mapping::MappingIndex mapping);
   // Empties the temporary tables used since the last call. Before every commit.
   absl::Status EmptyUsed();
 
@@ -104,9 +105,9 @@ class Stage {
   const mapping::Plan& plan_;
   std::vector<bool> direct_;
   std::string buffer_;
-  std::map<std::pair<int, std::string>, int64_t> missed_;  // by source and table
-  std::set<std::string> used_;                             // temporary tables, in this transaction
-  int64_t staged_rows_ = 0;                                // in this transaction
+  std::map<std::pair<mapping::SourceIndex, std::string>, int64_t> missed_;  // by source and table
+  std::set<std::string> used_;  // temporary tables, in this transaction
+  int64_t staged_rows_ = 0;     // in this transaction
   int64_t rows_since_planned_ = 0;
   // Rows deleted from a temporary table since it was last truncated: they still take space.
   absl::flat_hash_map<std::string, int64_t> dirty_;

@@ -11,6 +11,7 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
 using mapping::MappingPlan;
 using mapping::SourcePlan;
 using mapping::TableWrite;
@@ -73,7 +74,8 @@ absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const 
 
 absl::Status TableWriter::Write(const changes::TableChanges& table, const TableWrite& write,
                                 bool direct) {
-  if (const int late = Late(write); late >= 0) return ordered_->Write(late, table, direct);
+  if (const MappingIndex late = Late(write); late.valid())
+    return ordered_->Write(late, table, direct);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
   const bool ahead = removed_ahead_.erase(&write) > 0;
   if (table.truncated && !ahead) RETURN_IF_ERROR(in(stage_.Run(write.clear)));
@@ -107,16 +109,16 @@ absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
 }
 
 absl::Status TableWriter::Clear(const TableWrite& write) {
-  const int late = Late(write);
-  return Annotate(late >= 0 ? ordered_->NoteAll(late) : stage_.Run(write.clear), write.display);
+  const MappingIndex late = Late(write);
+  return Annotate(late.valid() ? ordered_->NoteAll(late) : stage_.Run(write.clear), write.display);
 }
 
-int TableWriter::Late(const TableWrite& write) const {
-  return ordered_ == nullptr ? -1 : ordered_->LateMapping(write);
+MappingIndex TableWriter::Late(const TableWrite& write) const {
+  return ordered_ == nullptr ? MappingIndex() : ordered_->LateMapping(write);
 }
 
 absl::Status TableWriter::WriteStaged(const TableWrite& write) {
-  if (const int late = Late(write); late >= 0) return ordered_->WriteStaged(late);
+  if (const MappingIndex late = Late(write); late.valid()) return ordered_->WriteStaged(late);
   if (write.exchange_moves || write.exchange_updates) return Exchange(write);
   for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
     RETURN_IF_ERROR(Annotate(stage_.Run(*sql), write.display));
@@ -125,7 +127,7 @@ absl::Status TableWriter::WriteStaged(const TableWrite& write) {
 }
 
 absl::Status TableWriter::Exchange(const TableWrite& write) {
-  if (const int late = Late(write); late >= 0) return ordered_->Exchange(late);
+  if (const MappingIndex late = Late(write); late.valid()) return ordered_->Exchange(late);
   stage_.UseTable(write.gone_table);
   const auto exchange = [&]() -> absl::Status {
     for (size_t i = 0; i < write.exchange.size(); ++i) {
@@ -135,7 +137,7 @@ absl::Status TableWriter::Exchange(const TableWrite& write) {
     }
     return stage_.PreferIndexes();
   };
-  const int mapping = ordered_ == nullptr ? -1 : ordered_->MappingOf(write);
+  const MappingIndex mapping = ordered_ == nullptr ? MappingIndex() : ordered_->MappingOf(write);
   return Annotate(TakeOut(mapping, write.remove, exchange), write.display);
 }
 
@@ -144,26 +146,26 @@ absl::Status TableWriter::PutBack(const TableWrite& write) {
   return absl::OkStatus();
 }
 
-absl::Status TableWriter::TakeOut(int mapping, const std::string& remove,
+absl::Status TableWriter::TakeOut(MappingIndex mapping, const std::string& remove,
                                   absl::FunctionRef<absl::Status()> exchange) {
-  if (ordered_ == nullptr || mapping < 0 || !ordered_->acted_on(mapping)) return exchange();
+  if (ordered_ == nullptr || !mapping.valid() || !ordered_->acted_on(mapping)) return exchange();
   RETURN_IF_ERROR(stage_.Run(remove));
   return ordered_->TakeOut(mapping, exchange);
 }
 
-absl::Status TableWriter::Touch(int mapping, const mapping::TouchRule& rule, bool before,
+absl::Status TableWriter::Touch(MappingIndex mapping, const mapping::TouchRule& rule, bool before,
                                 bool everything) {
   stage_.UseMapping(mapping);
   return stage_.Run(!before ? rule.after : everything ? rule.all : rule.before);
 }
 
-absl::Status TableWriter::TouchOwn(int mapping) {
+absl::Status TableWriter::TouchOwn(MappingIndex mapping) {
   stage_.UseMapping(mapping);
   return stage_.Run(stage_.plan().mappings[mapping].keyed.touch_own);
 }
 
 // No row is taken from a scope that is not computed with it.
-absl::Status TableWriter::CheckHeld(int mapping) {
+absl::Status TableWriter::CheckHeld(MappingIndex mapping) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   const bool late = ordered_ != nullptr && ordered_->late(mapping);
   const std::string& sql = late ? plan.ordered.held : plan.keyed.held;
@@ -173,7 +175,7 @@ absl::Status TableWriter::CheckHeld(int mapping) {
   return RefusedScope("23505", plan, "the select gives a key that a row of another scope has");
 }
 
-absl::Status TableWriter::FindChanges(int mapping, Readers readers) {
+absl::Status TableWriter::FindChanges(MappingIndex mapping, Readers readers) {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   if (plan.keyed.remember.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(Annotate(stage_.Run(plan.keyed.remember), plan.display));
@@ -185,7 +187,7 @@ absl::Status TableWriter::FindChanges(int mapping, Readers readers) {
   return readers(true);
 }
 
-absl::Status TableWriter::Recompute(int mapping, bool exchange, Readers readers) {
+absl::Status TableWriter::Recompute(MappingIndex mapping, bool exchange, Readers readers) {
   RETURN_IF_ERROR(stage_.Compute(mapping));
   RETURN_IF_ERROR(CheckHeld(mapping));
   RETURN_IF_ERROR(FindChanges(mapping, readers));
@@ -193,7 +195,7 @@ absl::Status TableWriter::Recompute(int mapping, bool exchange, Readers readers)
   return stage_.plan().mappings[mapping].keyed.remember.empty() ? absl::OkStatus() : readers(false);
 }
 
-absl::Status TableWriter::RemoveVanished(int mapping, Readers readers) {
+absl::Status TableWriter::RemoveVanished(MappingIndex mapping, Readers readers) {
   RETURN_IF_ERROR(stage_.Compute(mapping));
   RETURN_IF_ERROR(FindChanges(mapping, readers));
   const MappingPlan& plan = stage_.plan().mappings[mapping];
@@ -201,7 +203,7 @@ absl::Status TableWriter::RemoveVanished(int mapping, Readers readers) {
   return plan.keyed.remember.empty() ? absl::OkStatus() : readers(false);
 }
 
-absl::Status TableWriter::WriteComputed(int mapping, bool exchange) {
+absl::Status TableWriter::WriteComputed(MappingIndex mapping, bool exchange) {
   const mapping::KeyedPlan& keyed = stage_.plan().mappings[mapping].keyed;
   const auto in = [&](const absl::Status& status) {
     return Annotate(status, stage_.plan().mappings[mapping].display);

@@ -50,31 +50,32 @@ class TableWriter {
   absl::Status Exchange(const mapping::TableWrite& write);
 
   // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
-  absl::Status Touch(int mapping, const mapping::TouchRule& rule, bool before, bool everything);
+  absl::Status Touch(mapping::MappingIndex mapping, const mapping::TouchRule& rule, bool before,
+                     bool everything);
   // Every scope that the mapping's target holds.
-  absl::Status TouchOwn(int mapping);
+  absl::Status TouchOwn(mapping::MappingIndex mapping);
 
   // What the rows that a mapping changes touch in others, which read its table: told before they
   // are written (`before`), and after, when they see each other.
   using Readers = absl::FunctionRef<absl::Status(bool before)>;
   // Recomputes the scopes in the mapping's touched table. With `exchange`, for unique values handed
   // over.
-  absl::Status Recompute(int mapping, bool exchange, Readers readers);
+  absl::Status Recompute(mapping::MappingIndex mapping, bool exchange, Readers readers);
   // Of it only what removes rows.
-  absl::Status RemoveVanished(int mapping, Readers readers);
+  absl::Status RemoveVanished(mapping::MappingIndex mapping, Readers readers);
   // What was done ahead is gone, with its transaction.
   void ForgetAhead() { removed_ahead_.clear(); }
 
  private:
   // As OrderedWriter::LateMapping.
-  int Late(const mapping::TableWrite& write) const;
+  mapping::MappingIndex Late(const mapping::TableWrite& write) const;
   // Where actions of foreign keys would reach other rows, these are spared, but for those of rows
   // that `remove` says go for good.
-  absl::Status TakeOut(int mapping, const std::string& remove,
+  absl::Status TakeOut(mapping::MappingIndex mapping, const std::string& remove,
                        absl::FunctionRef<absl::Status()> exchange);
-  absl::Status CheckHeld(int mapping);
-  absl::Status FindChanges(int mapping, Readers readers);
-  absl::Status WriteComputed(int mapping, bool exchange);
+  absl::Status CheckHeld(mapping::MappingIndex mapping);
+  absl::Status FindChanges(mapping::MappingIndex mapping, Readers readers);
+  absl::Status WriteComputed(mapping::MappingIndex mapping, bool exchange);
   absl::Status PutBack(const mapping::TableWrite& write);
 
   // Null: the foreign keys are silent.

@@ -4,14 +4,18 @@
 
 namespace switchyard::replayer {
 
+using mapping::MappingIndex;
+using mapping::SourceIndex;
+
 absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
-  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
-    RETURN_IF_ERROR(ByBatchOf(batch, static_cast<int>(m), before));
+  for (const MappingIndex m : stage_.plan().mapping_indices()) {
+    RETURN_IF_ERROR(ByBatchOf(batch, m, before));
   }
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, bool before) {
+absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, MappingIndex mapping,
+                                      bool before) {
   if (paused_) return absl::OkStatus();
   for (const mapping::TouchRule& rule : stage_.plan().mappings[mapping].keyed.touches) {
     for (const changes::TableChanges& table : batch.tables) {
@@ -24,20 +28,20 @@ absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, int mapping, 
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::ByUpstream(int upstream, bool before, bool everything) {
+absl::Status TouchedScopes::ByUpstream(MappingIndex upstream, bool before, bool everything) {
   if (paused_) return absl::OkStatus();
-  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+  for (const MappingIndex m : stage_.plan().mapping_indices()) {
     for (const mapping::TouchRule& rule : stage_.plan().mappings[m].keyed.touches) {
       if (rule.upstream != upstream) continue;
-      RETURN_IF_ERROR(Annotate(writer_.Touch(static_cast<int>(m), rule, before, everything),
-                               stage_.plan().mappings[m].display));
-      mappings_.insert(static_cast<int>(m));
+      RETURN_IF_ERROR(
+          Annotate(writer_.Touch(m, rule, before, everything), stage_.plan().mappings[m].display));
+      mappings_.insert(m);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::Whole(int mapping) {
+absl::Status TouchedScopes::Whole(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
   RETURN_IF_ERROR(in(writer_.TouchOwn(mapping)));
@@ -48,23 +52,23 @@ absl::Status TouchedScopes::Whole(int mapping) {
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::WholeOfReaders(int source) {
-  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+absl::Status TouchedScopes::WholeOfReaders(SourceIndex source) {
+  for (const MappingIndex m : stage_.plan().mapping_indices()) {
     const bool reads = std::ranges::any_of(
         stage_.plan().mappings[m].keyed.touches, [&](const mapping::TouchRule& rule) {
           return rule.source == source ||
-                 (rule.upstream >= 0 && stage_.plan().mappings[rule.upstream].source == source);
+                 (rule.upstream.valid() && stage_.plan().mappings[rule.upstream].source == source);
         });
-    if (reads) RETURN_IF_ERROR(Whole(static_cast<int>(m)));
+    if (reads) RETURN_IF_ERROR(Whole(m));
   }
   return absl::OkStatus();
 }
 
 absl::Status TouchedScopes::WholeOf(const std::vector<std::string>& tables) {
-  for (size_t m = 0; m < stage_.plan().mappings.size(); ++m) {
+  for (const MappingIndex m : stage_.plan().mapping_indices()) {
     const mapping::MappingPlan& plan = stage_.plan().mappings[m];
     if (plan.row_local || std::ranges::count(tables, plan.display) == 0) continue;
-    RETURN_IF_ERROR(Whole(static_cast<int>(m)));
+    RETURN_IF_ERROR(Whole(m));
   }
   return absl::OkStatus();
 }

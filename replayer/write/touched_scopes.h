@@ -21,27 +21,27 @@ class TouchedScopes {
   // What the changed rows of a staged batch touch: as they were (`before`, to be called before
   // they are written) or as they are now.
   absl::Status ByBatch(const changes::Batch& batch, bool before);
-  absl::Status ByBatchOf(const changes::Batch& batch, int mapping, bool before);
+  absl::Status ByBatchOf(const changes::Batch& batch, mapping::MappingIndex mapping, bool before);
   // What the rows that the mapping `upstream` just changed touch in those that read its table;
   // or all of its rows.
-  absl::Status ByUpstream(int upstream, bool before, bool everything);
+  absl::Status ByUpstream(mapping::MappingIndex upstream, bool before, bool everything);
   // Every scope that the mapping has, or would have by all the rows it reads.
-  absl::Status Whole(int mapping);
+  absl::Status Whole(mapping::MappingIndex mapping);
   // Whole, for each mapping that reads the source, or a table of NEW made from it alone.
-  absl::Status WholeOfReaders(int source);
+  absl::Status WholeOfReaders(mapping::SourceIndex source);
   // Whole, for each keyed mapping of these tables of the target (schema.name).
   absl::Status WholeOf(const std::vector<std::string>& tables);
 
   // Nothing is noted: what is derived will be derived whole.
   void Pause(bool paused) { paused_ = paused; }
 
-  bool contains(int mapping) const { return mappings_.contains(mapping); }
+  bool contains(mapping::MappingIndex mapping) const { return mappings_.contains(mapping); }
   void Clear() { mappings_.clear(); }
 
  private:
   TableWriter& writer_;
   Stage& stage_;
-  std::set<int> mappings_;
+  std::set<mapping::MappingIndex> mappings_;
   bool paused_ = false;
 };
 

@@ -312,7 +312,7 @@ TEST_F(BatcherTest, RowsOfAShapeThatTheMappingCanNotReadEndTheBatchesUnlessTheyA
   EXPECT_FALSE(last.chunk);
   EXPECT_EQ(last.lsn, Lsn(100));
   ASSERT_TRUE(last.unreadable.has_value());
-  EXPECT_EQ(last.unreadable->source, 0);
+  EXPECT_EQ(last.unreadable->source, mapping::SourceIndex(0));
   EXPECT_THAT(last.unreadable->why, HasSubstr("resume FILE"));
   EXPECT_FALSE(batcher_->has_complete());
 }
@@ -321,7 +321,7 @@ TEST_F(BatcherTest, APartitionEmptiedWhileItsTableIsCopiedAgainLeavesItsChangesT
   constexpr uint32_t kLeaf = 70;
   constexpr uint32_t kOther = 71;
   plan_.sources[0].relation_ids = {kLeaf, kOther};
-  options_.copied_again = {0};
+  options_.copied_again = {mapping::SourceIndex(0)};
   for (const uint32_t id : {kLeaf, kOther}) log_.Relation(RelationOf(id));
   log_.Transaction(100, {Insert("1", "a", "B", kLeaf), Truncate({kLeaf}),
                          Insert("2", "b", "B", kOther), Delete("1", kOtherTable)});
@@ -329,7 +329,7 @@ TEST_F(BatcherTest, APartitionEmptiedWhileItsTableIsCopiedAgainLeavesItsChangesT
   ASSERT_OK(Read());
   const Batch batch = batcher_->Take();
   EXPECT_EQ(Text(batch, plan_), "t: I(1 a B); o: D[1]");
-  EXPECT_EQ(batch.in_doubt, std::vector<int>{0});
+  EXPECT_EQ(batch.in_doubt, std::vector{mapping::SourceIndex(0)});
   EXPECT_EQ(batch.lsn, Lsn(200));
   EXPECT_FALSE(batcher_->unreadable());
 }

@@ -38,12 +38,12 @@ class WriteOrderTest : public ::testing::Test {
   }
   // Mapping `reader` is computed from the table of `upstream`.
   void Reads(int reader, int upstream) {
-    plan_.mappings[reader].keyed.touches.push_back({.upstream = upstream});
+    plan_.mappings[reader].keyed.touches.push_back({.upstream = MappingIndex(upstream)});
   }
   std::vector<std::string> Order() {
     order_ = OrderWrites(plan_, rules_);
     std::vector<std::string> names;
-    for (const int m : order_.order) names.push_back(plan_.mappings[m].display);
+    for (const MappingIndex m : order_.order) names.push_back(plan_.mappings[m].display);
     return names;
   }
 

@@ -74,13 +74,13 @@ class Analysis {
   }
 
   bool Usable(const spec::TableName& name) const {
-    const int source = name.schema.empty() ? c_.FindSource(name) : -1;
-    return source < 0 || c_.sources[source].usable;
+    const SourceIndex source = name.schema.empty() ? c_.FindSource(name) : SourceIndex();
+    return !source.valid() || c_.sources[source].usable;
   }
 
   absl::Status Analyse(Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    draft->blind |= mapping.copy && !c_.sources.empty() && draft->source >= 0 &&
+    draft->blind |= mapping.copy && !c_.sources.empty() && draft->source.valid() &&
                     !c_.sources[draft->source].usable;
     for (const spec::FromRule& rule : mapping.from) draft->blind |= !Usable(rule.table);
     for (const spec::TableName& table : mapping.static_tables) draft->blind |= !Usable(table);
@@ -102,9 +102,9 @@ class Analysis {
 
   absl::Status AnalyseCopy(Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    draft->row_local = draft->source >= 0;
+    draft->row_local = draft->source.valid();
     draft->by_name = true;
-    const string rows = draft->source < 0 ? "" : SourceRows(draft);
+    const string rows = !draft->source.valid() ? "" : SourceRows(draft);
     if (!mapping.where.empty()) {
       MakeKeyed(draft, "a row can enter or leave `where`");
       RETURN_IF_ERROR(checks_.Expression(draft, c_.Piece(mapping, "where", mapping.where),
@@ -134,7 +134,7 @@ class Analysis {
       draft->failed = true;
     }
     checks_.Reads(draft, piece, shape->relations, draft->alias);
-    if (draft->source < 0) return absl::OkStatus();
+    if (!draft->source.valid()) return absl::OkStatus();
     NotePlain(*draft, shape->columns, shape->plain_column, assignment);
     if (shape->has_subquery) {
       MakeKeyed(draft, "`set " + assignment->column + "` reads other rows");
@@ -253,9 +253,9 @@ class Analysis {
   }
 
   absl::Status FinishKeyed(Draft* draft) {
-    if (draft->select.empty() && draft->source >= 0) draft->select = RowLocalSelect(c_, *draft);
+    if (draft->select.empty() && draft->source.valid()) draft->select = RowLocalSelect(c_, *draft);
     draft->scope = draft->spec->scope.empty() ? draft->key : draft->spec->scope;
-    if (draft->source >= 0 && draft->spec->copy) AddOwnFrom(draft);
+    if (draft->source.valid() && draft->spec->copy) AddOwnFrom(draft);
     RETURN_IF_ERROR(checks_.Scope(*draft));
     RETURN_IF_ERROR(checks_.Rules(draft));
     const size_t before = c_.faults.size();

@@ -159,12 +159,12 @@ const catalog::Table* Compilation::ResolveSource(const spec::TableName& name) co
   return nullptr;
 }
 
-int Compilation::FindSource(const spec::TableName& name) const {
+SourceIndex Compilation::FindSource(const spec::TableName& name) const {
   const catalog::Table* table = ResolveSource(name);
   for (size_t i = 0; i < sources.size() && table != nullptr; ++i) {
-    if (sources[i].table == table) return static_cast<int>(i);
+    if (sources[i].table == table) return SourceIndex(i);
   }
-  return -1;
+  return {};
 }
 
 void Compilation::AddSource(const spec::TableName& name, const spec::Position& at) {
@@ -181,7 +181,7 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
     Fault(at, absl::StrCat("the source has no table ", asked, meant, DidYouMean(asked, known)));
     return;
   }
-  if (FindSource(name) >= 0) return;
+  if (FindSource(name).valid()) return;
   Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
   if (table->kind != 'r' && table->kind != 'p') {
     Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));

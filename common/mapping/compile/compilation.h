@@ -39,8 +39,8 @@ struct Draft {
   std::vector<std::string> key;            // of the target
   bool row_local = false;
   std::string why_keyed;
-  int source = -1;    // row-local, or a `copy` that had to be keyed
-  std::string alias;  // of that source's row in the assignments
+  SourceIndex source;  // row-local, or a `copy` that had to be keyed
+  std::string alias;   // of that source's row in the assignments
   std::vector<Assignment> assignments;
   std::string select;                // keyed: the SQL behind the view
   bool by_name = false;              // as MappingPlan::by_name
@@ -85,8 +85,8 @@ struct Compilation {
 
   SqlPiece Piece(const spec::Mapping& mapping, const std::string& key, std::string_view sql) const;
   const catalog::Table* ResolveSource(const spec::TableName& name) const;
-  // Index into `sources`; -1 when there is no such table.
-  int FindSource(const spec::TableName& name) const;
+  // None when there is no such table.
+  SourceIndex FindSource(const spec::TableName& name) const;
   // Adds it, with a fault when it can't be one.
   void AddSource(const spec::TableName& name, const spec::Position& at);
   // Listed under `ignore`.

@@ -65,10 +65,10 @@ class Declarations {
     }
     draft.from = mapping.from;
     for (const spec::FromRule& rule : mapping.from) {
-      draft.blind |= rule.table.schema.empty() && c_.FindSource(rule.table) < 0;
+      draft.blind |= rule.table.schema.empty() && !c_.FindSource(rule.table).valid();
     }
     for (const spec::TableName& table : mapping.static_tables) {
-      draft.blind |= table.schema.empty() && c_.FindSource(table) < 0;
+      draft.blind |= table.schema.empty() && !c_.FindSource(table).valid();
     }
     if (mapping.copy) AddCopyColumns(*mapping.copy, &draft);
     c_.drafts.push_back(std::move(draft));
@@ -77,7 +77,7 @@ class Declarations {
   void AddCopyColumns(const spec::TableName& from, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
     draft->source = c_.FindSource(from);
-    if (draft->source < 0) {
+    if (!draft->source.valid()) {
       draft->blind = true;
     } else {
       const catalog::Table& table = *c_.sources[draft->source].table;

@@ -79,8 +79,8 @@ class IdAnalysis {
   explicit IdAnalysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
 
   absl::Status Rule(const spec::IdMapRule& rule) {
-    const int source = c_.FindSource(rule.table);
-    const bool usable = source >= 0 && c_.sources[source].usable;
+    const SourceIndex source = c_.FindSource(rule.table);
+    const bool usable = source.valid() && c_.sources[source].usable;
     const size_t before = c_.faults.size();
     RETURN_IF_ERROR(Expression(rule, true, usable));
     RETURN_IF_ERROR(Expression(rule, false, usable));
@@ -146,7 +146,7 @@ absl::Status GatherIdReads(Compilation* compilation) {
 vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
   vector<IdAllotment> ids;
   for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
-    const int index = compilation.FindSource(rule.table);
+    const SourceIndex index = compilation.FindSource(rule.table);
     const SourcePlan& source = plan.sources[index];
     const string alias = QuoteIdentifier(source.alias);
     const string mirror = source.mirror.target + " AS " + alias;

@@ -31,12 +31,12 @@ class PlanBuilder {
       plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, kMirrorSchema));
     }
     for (size_t i = 0; i < c_.sources.size(); ++i) {
-      plan.sources.push_back(BuildSource(static_cast<int>(i), &plan));
+      plan.sources.push_back(BuildSource(SourceIndex(i), &plan));
     }
     vector<KeyedTarget> keyed(c_.drafts.size());
     vector<RowLocalTarget> local(c_.drafts.size());
     for (size_t i = 0; i < c_.drafts.size(); ++i) {
-      plan.mappings.push_back(BuildMapping(static_cast<int>(i), plan, &keyed, &local));
+      plan.mappings.push_back(BuildMapping(MappingIndex(i), plan, &keyed, &local));
     }
     plan.ids = BuildIds(c_, plan);
     plan.parts = PartsOf(c_, plan);
@@ -45,7 +45,7 @@ class PlanBuilder {
   }
 
  private:
-  SourcePlan BuildSource(int index, Plan* plan) {
+  SourcePlan BuildSource(SourceIndex index, Plan* plan) {
     Source& source = c_.sources[index];
     const catalog::Table& table = *source.table;
     SourcePlan out{
@@ -87,7 +87,7 @@ class PlanBuilder {
   // A mapping says that it leaves the column behind, or that of a generated one is filled anyway.
   bool Disposed(const Source& source, const catalog::Column& column) const {
     return std::ranges::any_of(c_.drafts, [&](const Draft& draft) {
-      if (draft.source < 0 || &c_.sources[draft.source] != &source) return false;
+      if (!draft.source.valid() || &c_.sources[draft.source] != &source) return false;
       const catalog::Column* same = draft.target->FindColumn(column.name);
       return std::ranges::count(draft.spec->drop, column.name) > 0 ||
              (column.generated && same != nullptr &&
@@ -114,7 +114,7 @@ class PlanBuilder {
     return -1;
   }
 
-  void BuildMirror(const Source& source, int index, SourcePlan* out) {
+  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) {
     const string quoted = QuoteQualified(kMirrorSchema, source.alias);
     RowLocalTarget target{.target = quoted,
                           .display = string(kMirrorSchema) + "." + source.alias,
@@ -160,13 +160,13 @@ class PlanBuilder {
     return columns;
   }
 
-  MappingPlan BuildMapping(int index, const Plan& plan, vector<KeyedTarget>* keyed,
+  MappingPlan BuildMapping(MappingIndex index, const Plan& plan, vector<KeyedTarget>* keyed,
                            vector<RowLocalTarget>* local) {
     Draft& draft = c_.drafts[index];
     MappingPlan out{.display = draft.target->Display(),
                     .target = draft.target->Quoted(),
                     .row_local = draft.row_local,
-                    .source = draft.row_local ? draft.source : -1,
+                    .source = draft.row_local ? draft.source : SourceIndex(),
                     .key = draft.key,
                     .columns = draft.columns,
                     .owns = draft.spec->owns,
@@ -209,12 +209,12 @@ class PlanBuilder {
     return target;
   }
 
-  KeyedTarget MakeKeyedTarget(const Draft& draft, int index, const string& suffix) const {
+  KeyedTarget MakeKeyedTarget(const Draft& draft, MappingIndex index, const string& suffix) const {
     KeyedTarget target{
         .target = draft.target->Quoted(),
         .display = draft.target->Display(),
-        .view = QuoteQualified(
-            kProductSchema, absl::StrCat("map_", index, "_", Sv(CutUtf8(draft.target->name, 40)))),
+        .view = QuoteQualified(kProductSchema, absl::StrCat("map_", index.value(), "_",
+                                                            Sv(CutUtf8(draft.target->name, 40)))),
         .columns = draft.columns,
         .key = draft.key,
         .scope = draft.scope,
@@ -232,9 +232,9 @@ class PlanBuilder {
     return target;
   }
 
-  void AddTouches(const spec::FromRule& written, bool reads_key_only, int index, const Plan& plan,
-                  const vector<KeyedTarget>& keyed, const vector<RowLocalTarget>& local,
-                  MappingPlan* out) {
+  void AddTouches(const spec::FromRule& written, bool reads_key_only, MappingIndex index,
+                  const Plan& plan, const vector<KeyedTarget>& keyed,
+                  const vector<RowLocalTarget>& local, MappingPlan* out) {
     const KeyedTarget& target = keyed[index];
     // The session that applies keeps NEW's own search path.
     spec::FromRule rule = written;
@@ -243,17 +243,17 @@ class PlanBuilder {
       rule.touches = *std::move(qualified);
     }
     if (rule.table.schema.empty()) {
-      for (size_t s = 0; s < plan.sources.size(); ++s) {
+      for (const SourceIndex s : plan.source_indices()) {
         if (plan.sources[s].alias != rule.table.name) continue;
-        out->keyed.touches.push_back(BuildSourceTouch(plan.sources[s], static_cast<int>(s),
-                                                      rule.touches, reads_key_only, target));
+        out->keyed.touches.push_back(
+            BuildSourceTouch(plan.sources[s], s, rule.touches, reads_key_only, target));
         out->reads_sources.push_back(c_.sources[s].table->Display());
       }
       return;
     }
     const string display = rule.table.schema + "." + rule.table.name;
     out->reads_sources.push_back(display);
-    for (int up = 0; up < index; ++up) {
+    for (const MappingIndex up : plan.mapping_indices()) {  // those before this one
       if (c_.drafts[up].target->Display() != display) continue;
       out->keyed.touches.push_back(
           c_.drafts[up].row_local

@@ -124,8 +124,8 @@ class Restrictions {
   absl::Status MakeDeclared(const spec::MirrorIndex& index) {
     const SqlPiece piece{
         .what = "mirror_indexes." + index.table.ToString(), .sql = index.sql, .place = index.place};
-    const int source = c_.FindSource(index.table);
-    if (source < 0 || !c_.sources[source].mirrored) {
+    const SourceIndex source = c_.FindSource(index.table);
+    if (!source.valid() || !c_.sources[source].mirrored) {
       vector<string> known;
       for (const Source& s : c_.sources) {
         if (s.mirrored) known.push_back(s.alias);
@@ -152,8 +152,10 @@ class Restrictions {
       int64_t& rows = table_rows_[draft.display];
       if (draft.row_local) rows = std::max(rows, SourceRows(c_.sources[draft.source]));
       for (const spec::FromRule& rule : draft.from) {
-        const int source = rule.table.schema.empty() ? c_.FindSource(rule.table) : -1;
-        rows = std::max(rows, source >= 0 ? SourceRows(c_.sources[source])
+        const SourceIndex source =
+            rule.table.schema.empty() ? c_.FindSource(rule.table) : SourceIndex();
+        rows =
+            std::max(rows, source.valid() ? SourceRows(c_.sources[source])
                                           : table_rows_[rule.table.schema + "." + rule.table.name]);
       }
     }

@@ -98,10 +98,10 @@ absl::StatusOr<catalog::Catalog> CatalogBefore(pg::Session& session, const std::
 // What the installed mapping left that the new one can't go on with.
 absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan,
                                const catalog::Catalog& source, const PlanChange& change) {
-  for (const int mapping : change.new_mappings) {
+  for (const MappingIndex mapping : change.new_mappings) {
     RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
   }
-  for (const int index : change.sources) {
+  for (const SourceIndex index : change.sources) {
     const SourcePlan& table = plan.sources[index];
     RETURN_IF_ERROR(
         Annotate(session.Execute("DROP TABLE IF EXISTS " +

@@ -126,18 +126,18 @@ absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
   return changed;
 }
 
-std::map<int, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
-                                                       const catalog::Catalog& source,
-                                                       const std::vector<size_t>& types) {
-  std::map<int, std::vector<std::string>> sources;
+std::map<SourceIndex, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
+                                                               const catalog::Catalog& source,
+                                                               const std::vector<size_t>& types) {
+  std::map<SourceIndex, std::vector<std::string>> sources;
   for (const size_t type : types) {
     for (const std::string& name : MirrorNamesOf(source.types[type])) {
       const std::string declared = catalog::WithSchema(name, kMirrorSchema);
-      for (size_t s = 0; s < plan.sources.size(); ++s) {
+      for (const SourceIndex s : plan.source_indices()) {
         const bool has = std::ranges::any_of(plan.sources[s].columns, [&](const auto& column) {
           return column.type.find(declared) != std::string::npos;
         });
-        if (has) sources[static_cast<int>(s)].push_back(DisplayOf(source.types[type]));
+        if (has) sources[s].push_back(DisplayOf(source.types[type]));
       }
     }
   }

@@ -27,9 +27,9 @@ absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
                                                  const catalog::Catalog& source);
 
 // The plan's sources with a column of these types, and the names of those.
-std::map<int, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
-                                                       const catalog::Catalog& source,
-                                                       const std::vector<size_t>& types);
+std::map<SourceIndex, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
+                                                               const catalog::Catalog& source,
+                                                               const std::vector<size_t>& types);
 
 // So that MakeTypes makes them anew; nothing of Switchyard's may use them any more.
 absl::Status DropTypes(pg::Session& session, const catalog::Catalog& source,

@@ -47,23 +47,23 @@ class Orderer {
   WriteOrder Run() {
     FindReferences();
     PlaceMappings();
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) Classify(static_cast<int>(m));
+    for (const MappingIndex m : plan_.mapping_indices()) Classify(m);
     WarnOfIndexes();
     return std::move(order_);
   }
 
  private:
-  bool Fills(int mapping, const std::string& table) const {
+  bool Fills(MappingIndex mapping, const std::string& table) const {
     return plan_.mappings[mapping].display == table;
   }
   const Reference& Key(int index) const { return rules_.references[index]; }
 
   void FindReferences() {
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    for (const MappingIndex m : plan_.mapping_indices()) {
       WriteOrder::Target& target = order_.targets[m];
       for (size_t k = 0; k < rules_.references.size(); ++k) {
         const Reference& key = rules_.references[k];
-        if (!Fills(static_cast<int>(m), key.parent)) continue;
+        if (!Fills(m, key.parent)) continue;
         if (key.Acts()) target.acting.push_back(static_cast<int>(k));
         if (!mapped_.contains(key.child)) continue;
         target.references.push_back(static_cast<int>(k));
@@ -71,7 +71,7 @@ class Orderer {
       }
       target.referenced = !target.references.empty();
       target.refers = std::ranges::any_of(rules_.references, [&](const Reference& key) {
-        return Fills(static_cast<int>(m), key.child) && mapped_.contains(key.parent);
+        return Fills(m, key.child) && mapped_.contains(key.parent);
       });
     }
   }
@@ -79,13 +79,12 @@ class Orderer {
   // Adds "child after parent" of one key; false, and nothing added, when that closes a circle.
   bool Add(const Reference& key, Needs* needs) const {
     Needs with = *needs;
-    for (size_t child = 0; child < with.size(); ++child) {
-      for (size_t parent = 0; parent < with.size(); ++parent) {
-        if (key.child == key.parent || !Fills(static_cast<int>(child), key.child) ||
-            !Fills(static_cast<int>(parent), key.parent)) {
+    for (const MappingIndex child : plan_.mapping_indices()) {
+      for (const MappingIndex parent : plan_.mapping_indices()) {
+        if (key.child == key.parent || !Fills(child, key.child) || !Fills(parent, key.parent)) {
           continue;
         }
-        with[child].push_back(static_cast<int>(parent));
+        with[child].push_back(parent);
       }
     }
     if (!TopologicalOrder(with)) return false;
@@ -95,9 +94,9 @@ class Orderer {
 
   void PlaceMappings() {
     Needs needs(plan_.mappings.size());
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+    for (const MappingIndex m : plan_.mapping_indices()) {
       for (const TouchRule& rule : plan_.mappings[m].keyed.touches) {
-        if (rule.upstream >= 0) needs[m].push_back(rule.upstream);
+        if (rule.upstream.valid()) needs[m].push_back(rule.upstream);
       }
     }
     // Keys that are looked at at once come first: the others can do without their place.
@@ -114,7 +113,8 @@ class Orderer {
     for (const Reference& key : rules_.references) {
       if (key.deferrable && !Add(key, &needs)) Wait(key);
     }
-    order_.order = TopologicalOrder(needs).value();
+    const std::vector<int> order = TopologicalOrder(needs).value();
+    for (const int place : order) order_.order.emplace_back(place);
   }
 
   void Wait(const Reference& key) {
@@ -123,23 +123,23 @@ class Orderer {
   }
 
   // The mapping that reads this one's table.
-  std::optional<int> Reader(int mapping) const {
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
+  std::optional<MappingIndex> Reader(MappingIndex mapping) const {
+    for (const MappingIndex m : plan_.mapping_indices()) {
       for (const TouchRule& rule : plan_.mappings[m].keyed.touches) {
-        if (rule.upstream == mapping) return static_cast<int>(m);
+        if (rule.upstream == mapping) return m;
       }
     }
     return std::nullopt;
   }
 
   // Unique constraints checked at once, beside the mapping's own key.
-  std::vector<std::string> FurtherUnique(int mapping) const {
+  std::vector<std::string> FurtherUnique(MappingIndex mapping) const {
     const auto found = rules_.unique_at_once.find(plan_.mappings[mapping].display);
     if (found == rules_.unique_at_once.end() || found->second.size() < 2) return {};
     return {found->second.begin() + 1, found->second.end()};
   }
 
-  void Classify(int mapping) {
+  void Classify(MappingIndex mapping) {
     WriteOrder::Target& target = order_.targets[mapping];
     CheckUnmapped(mapping);
     target.late = !std::ranges::all_of(target.references, [&](int k) { return Key(k).CanWait(); });
@@ -162,10 +162,10 @@ class Orderer {
     CheckShape(mapping);
   }
 
-  void CheckLate(int mapping, const Reference& key) {
+  void CheckLate(MappingIndex mapping, const Reference& key) {
     const MappingPlan& plan = plan_.mappings[mapping];
     const std::vector<std::string> unique = FurtherUnique(mapping);
-    if (const std::optional<int> reader = Reader(mapping)) {
+    if (const std::optional<MappingIndex> reader = Reader(mapping)) {
       Problem(key, absl::StrCat("keeps rows of ", plan.display, " from going before ", key.child,
                                 " is written, but ", plan_.mappings[*reader].display,
                                 " is computed from ", plan.display, " in between"));
@@ -185,7 +185,7 @@ class Orderer {
 
   // Rows that no mapping fills would go with a row that is taken out. Not refused: a table of NEW's
   // own has no rows until the application moves, as a rule.
-  void CheckUnmapped(int mapping) {
+  void CheckUnmapped(MappingIndex mapping) {
     const MappingPlan& plan = plan_.mappings[mapping];
     const std::vector<std::string> unique = FurtherUnique(mapping);
     const bool identity =
@@ -210,7 +210,7 @@ class Orderer {
                         " are taken out for a while, which ");
   }
 
-  void WarnOfValues(int mapping, const Reference& key, const std::string& unique) {
+  void WarnOfValues(MappingIndex mapping, const Reference& key, const std::string& unique) {
     const std::string& parent = plan_.mappings[mapping].display;
     if (key.on_delete == 'r') {
       order_.warnings.push_back(absl::StrCat(
@@ -220,8 +220,8 @@ class Orderer {
           WayOut(key, rules_)));
     }
     if (key.child == key.parent) return;
-    for (size_t m = 0; m < plan_.mappings.size(); ++m) {
-      order_.targets[m].blocks |= Fills(static_cast<int>(m), key.child);
+    for (const MappingIndex m : plan_.mapping_indices()) {
+      order_.targets[m].blocks |= Fills(m, key.child);
     }
     order_.warnings.push_back(absl::StrCat(
         "a value of ", unique, " can't pass, in one transaction, from a row of ", parent,
@@ -247,7 +247,7 @@ class Orderer {
     order_.problems.push_back({absl::StrCat(Described(key), " ", what), WayOut(key, rules_)});
   }
 
-  void CheckShape(int mapping) {
+  void CheckShape(MappingIndex mapping) {
     const MappingPlan& plan = plan_.mappings[mapping];
     const auto same = [&](const MappingPlan& other) { return other.display == plan.display; };
     const auto strict = std::ranges::find_if(order_.targets[mapping].references,

@@ -39,9 +39,9 @@ struct WriteOrder {
     std::string remedy;
   };
 
-  std::vector<int> order;         // of the mappings: upserts; what goes late, backwards
-  std::vector<Target> targets;    // by mapping
-  std::vector<std::string> wait;  // quoted constraints that can't be looked at any earlier
+  std::vector<MappingIndex> order;  // upserts; what goes late, backwards
+  std::vector<Target> targets;      // by mapping
+  std::vector<std::string> wait;    // quoted constraints that can't be looked at any earlier
   std::vector<Problem> problems;
   // What works but for one case: a unique value taken over from a row that goes while a row that
   // refers to it stays, in one transaction of the source.
@@ -51,7 +51,7 @@ struct WriteOrder {
 WriteOrder OrderWrites(const Plan& plan, const TargetRules& rules);
 
 // `order` backwards. (clang 14 can't read libstdc++'s views.)
-inline std::vector<int> Backwards(const std::vector<int>& order) {
+inline std::vector<MappingIndex> Backwards(const std::vector<MappingIndex>& order) {
   return {order.rbegin(), order.rend()};
 }
 

@@ -231,8 +231,8 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   return plan;
 }
 
-TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const string& touches,
-                           bool reads_key_only, const KeyedTarget& target) {
+TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
+                           const string& touches, bool reads_key_only, const KeyedTarget& target) {
   const string alias = QuoteIdentifier(source.alias);
   const string mirror = source.mirror.target + " AS " + alias;
   if (reads_key_only) {  // the stage has it all
@@ -263,7 +263,7 @@ TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const str
 }
 
 TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const string& upstream_alias,
-                                  int upstream_index, const string& touches,
+                                  MappingIndex upstream_index, const string& touches,
                                   const KeyedTarget& target) {
   const auto changed = [&](const string& which) {
     return "(SELECT " + JoinQuoted(upstream.columns) + " FROM " +
@@ -278,7 +278,7 @@ TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const string& ups
 }
 
 TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTarget& upstream,
-                                     const string& upstream_alias, int upstream_index,
+                                     const string& upstream_alias, MappingIndex upstream_index,
                                      const string& touches, const KeyedTarget& target) {
   vector<const Assignment*> keys;
   for (const Assignment& a : upstream.assignments) {

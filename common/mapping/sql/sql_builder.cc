@@ -274,7 +274,7 @@ string JoinQuoted(const vector<string>& names, std::string_view prefix) {
               [&](size_t i) { return string(prefix) + QuoteIdentifier(names[i]); });
 }
 
-void BuildStage(int index, SourcePlan* source) {
+void BuildStage(SourceIndex index, SourcePlan* source) {
   source->stage = "sy_stage_" + std::to_string(index);
   source->stage_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(source->stage) +
                       " (sy__op \"char\" NOT NULL, sy__ord int NOT NULL, sy__absent text";

@@ -28,7 +28,7 @@ struct RowLocalTarget {
 };
 
 // The stage of a source: name, DDL and COPY. `source.columns` and `key` are filled already.
-void BuildStage(int index, SourcePlan* source);
+void BuildStage(SourceIndex index, SourcePlan* source);
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target);
 // Into `table` (quoted), which has every staged column, by name.
 TableWrite BuildSourceRows(const SourcePlan& source, const std::string& table,
@@ -54,15 +54,16 @@ std::string HeldBesides(const KeyedTarget& target, const std::string& condition)
 
 // `touches` as written (expressions or a query) to INSERTs into the keyed mapping's touched table.
 // `reads_key_only`: `touches` is an expression over identity columns and nothing else.
-TouchRule BuildSourceTouch(const SourcePlan& source, int source_index, const std::string& touches,
-                           bool reads_key_only, const KeyedTarget& target);
+TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
+                           const std::string& touches, bool reads_key_only,
+                           const KeyedTarget& target);
 // The upstream is keyed: its changed rows stand in its temporary tables under its own name.
 TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const std::string& upstream_alias,
-                                  int upstream_index, const std::string& touches,
+                                  MappingIndex upstream_index, const std::string& touches,
                                   const KeyedTarget& target);
 // The upstream is row-local: its rows are found by the key the stage gives.
 TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTarget& upstream,
-                                     const std::string& upstream_alias, int upstream_index,
+                                     const std::string& upstream_alias, MappingIndex upstream_index,
                                      const std::string& touches, const KeyedTarget& target);
 
 // "INSERT INTO target ... FROM <load_table> AS alias": every row of a copy chunk.
