@@ -31,8 +31,8 @@ class PgTargetPort : public Target {
   absl::StatusOr<Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status& failed) override;
 
-  absl::Status Apply(const changes::Batch& batch, bool careful) override {
-    return target_.Apply(batch, careful);
+  absl::Status Apply(const changes::Batch& batch, Care care) override {
+    return target_.Apply(batch, care);
   }
   const records::Position& position() const override { return target_.position(); }
   bool in_transaction() const override { return target_.in_transaction(); }

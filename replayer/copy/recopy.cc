@@ -63,7 +63,7 @@ class SideWriter {
     if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
     for (changes::TableChanges& table : batch.tables) {
       table.source = source_;
-      RETURN_IF_ERROR(writer_.stage().Load(table, false));
+      RETURN_IF_ERROR(writer_.stage().Load(table, Inserts::kStaged));
       RETURN_IF_ERROR(writer_.WriteMirror(table, write_));
       if (batch.chunk) RETURN_IF_ERROR(writer_.stage().ClearStage(source_));
     }

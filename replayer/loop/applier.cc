@@ -45,7 +45,7 @@ absl::StatusOr<bool> Applier::ApplyNext(Batches& batches) {
 
 absl::Status Applier::Try(const changes::Batch& batch) {
   const absl::Time began = clock_.Now();
-  const absl::Status status = target_.Apply(batch, careful_);
+  const absl::Status status = target_.Apply(batch, care_);
   LogDebug("replayer", "batch",
            {{"stream", stream_},
             {"lsn", batch.lsn.ToString()},
@@ -59,26 +59,27 @@ absl::Status Applier::ApplyOne(const changes::Batch& batch) {
   absl::Status status = Try(batch);
   // Where foreign keys hold, unique values may have passed on in an order that only single
   // transactions allow.
-  if (IsRefusedRow(status) && !careful_ && target_.keeps_order() && batch.transactions > 1) {
+  if (IsRefusedRow(status) && care_ == Care::kNone && target_.keeps_order() &&
+      batch.transactions > 1) {
     alone_until_ = batch.lsn;
     return absl::AbortedError(
         absl::StrFormat("a row was refused (%s): %d transactions are applied again, one by one",
                         std::string(StdSv(status.message())), batch.transactions));
   }
-  if (!status.ok() && IsRefusedRow(status) && !careful_) {
+  if (!status.ok() && IsRefusedRow(status) && care_ == Care::kNone) {
     LogWarn("replayer", "the target refuses a row; looking for it",
             {{"stream", stream_}, {"error", std::string(StdSv(status.message()))}});
-    careful_ = true;
+    care_ = Care::kCareful;
     // Chunks that went before are gone with the transaction: those are read again.
     if (batch.chunk || batch.continues) {
       return absl::AbortedError("reading a large transaction again, row by row");
     }
-    status = target_.Apply(batch, true);
+    status = target_.Apply(batch, care_);
   }
   RETURN_IF_ERROR(status);
   in_doubt_ |= !batch.in_doubt.empty() || batch.unreadable.has_value();
   if (batch.chunk) return status;
-  careful_ = false;
+  care_ = Care::kNone;
   return status;
 }
 

@@ -50,7 +50,7 @@ class Applier {
   const Clock& clock_;
   const Cancel& cancel_;
   Lsn alone_until_;          // transactions up to here go one by one: merged, a row was refused
-  bool careful_ = false;     // a batch was refused: find the rows, until one transaction is through
+  Care care_ = Care::kNone;  // careful once a batch was refused, until one transaction is through
   bool in_doubt_ = false;    // see target/doubt.h
   bool read_again_ = false;  // from the position
   std::optional<Lsn> hold_;  // as last seen

@@ -23,6 +23,7 @@
 #include "common/records/position.h"
 #include "common/records/stream_store.h"
 #include "proto/event.pb.h"
+#include "replayer/write/modes.h"
 
 namespace switchyard::replayer {
 
@@ -60,10 +61,10 @@ class Target {
   virtual bool LearnsFrom(const absl::Status& failed) = 0;
 
   // One batch in one transaction; or one chunk, in the transaction that a later batch ends.
-  // Aborted: the position moved or a hold was set. A status for which IsRefusedRow holds, when not
-  // `careful`: nothing was applied; `careful` finds the rows and puts them in quarantine. Unknown:
-  // in doubt.
-  virtual absl::Status Apply(const changes::Batch& batch, bool careful) = 0;
+  // Aborted: the position moved or a hold was set. A status for which IsRefusedRow holds, of
+  // Care::kNone: nothing was applied; Care::kCareful finds the rows and puts them in quarantine.
+  // Unknown: in doubt.
+  virtual absl::Status Apply(const changes::Batch& batch, Care care) = 0;
   // As committed last.
   virtual const records::Position& position() const = 0;
   // Chunks of a large transaction are in; its end is still to come.

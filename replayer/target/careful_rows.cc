@@ -46,8 +46,8 @@ absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine,
                      QuoteIdentifier(source.stage), " (sy__op, sy__ord, ", columns,
                      ") SELECT 'I', sy__n - ", from, ", ", columns, " FROM ", kNumbered,
                      " WHERE sy__n > ", from, " AND sy__n <= ", from + kPieceRows)));
-    RETURN_IF_ERROR(quarantine.WriteCarefully(rows, mapping, lsn,
-                                              [](bool /*before*/) { return absl::OkStatus(); }));
+    RETURN_IF_ERROR(
+        quarantine.WriteCarefully(rows, mapping, lsn, [](Moment) { return absl::OkStatus(); }));
   }
   return writer.stage().ClearStage(plan.source);
 }

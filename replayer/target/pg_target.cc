@@ -25,6 +25,10 @@ namespace {
 
 constexpr char kCheckAtOnce[] = "SET CONSTRAINTS ALL IMMEDIATE";
 
+Breadth BreadthOf(const changes::TableChanges& table) {
+  return table.truncated ? Breadth::kAll : Breadth::kChanged;
+}
+
 }  // namespace
 
 PgTarget::PgTarget(PgTargetOptions options, const mapping::Plan& plan, const Cancel& cancel)
@@ -84,12 +88,12 @@ absl::Status PgTarget::LoadOrder() {
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::BeginWrites(bool careful) {
-  if (ordered_ != nullptr) return ordered_->Begin(careful);
-  return careful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
+absl::Status PgTarget::BeginWrites(Care care) {
+  if (ordered_ != nullptr) return ordered_->Begin(care);
+  return care == Care::kCareful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }
 
-absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
+absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, Care care) {
   if (ordered_ == nullptr) return absl::OkStatus();
   for (const MappingIndex mapping : mapping::Backwards(order_)) {
     if (ordered_->late_refusals().bars(mapping) || held_.contains(mapping)) continue;
@@ -101,12 +105,14 @@ absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
     }
     const auto remove = [&]() -> absl::Status {
       if (row_local) {
-        return ordered_->RemoveFirst(mapping, batch, !careful && !quarantine_->active(mapping));
+        const bool counted = care == Care::kNone && !quarantine_->active(mapping);
+        return ordered_->RemoveFirst(mapping, batch,
+                                     counted ? Missing::kCounted : Missing::kExpected);
       }
-      RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
+      RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, Moment::kAfter));
       return ordered_->RemoveFirst(mapping);
     };
-    if (!careful) {
+    if (care == Care::kNone) {
       RETURN_IF_ERROR(remove());
       continue;
     }
@@ -117,9 +123,9 @@ absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, bool careful) {
   return absl::OkStatus();
 }
 
-absl::Status PgTarget::NoteMissing(const changes::Batch& batch, bool careful) {
+absl::Status PgTarget::NoteMissing(const changes::Batch& batch, Care care) {
   for (const MappingIndex mapping : order_) {
-    if (!careful && !quarantine_->active(mapping)) continue;
+    if (care == Care::kNone && !quarantine_->active(mapping)) continue;
     for (const changes::TableChanges& table : batch.tables) {
       if (table.source != plan_.mappings[mapping].source || held_.contains(mapping)) continue;
       RETURN_IF_ERROR(quarantine_->NoteMissing(mapping));
@@ -138,7 +144,7 @@ absl::Status PgTarget::ReloadPosition() {
   return quarantine_->Load();
 }
 
-absl::Status PgTarget::Apply(const changes::Batch& batch, bool careful) {
+absl::Status PgTarget::Apply(const changes::Batch& batch, Care care) {
   if (batch.aborted) {
     session_->Rollback();
     in_transaction_ = false;
@@ -147,8 +153,8 @@ absl::Status PgTarget::Apply(const changes::Batch& batch, bool careful) {
   }
   const bool whole = !batch.chunk && !in_transaction_;
   while (true) {
-    const absl::Status status = ApplyOnce(batch, careful);
-    if (status.ok() || !careful) return status;
+    const absl::Status status = ApplyOnce(batch, care);
+    if (status.ok() || care == Care::kNone) return status;
     ASSIGN_OR_RETURN(const bool again, SettleLateRefusals(status));
     if (!again) return status;
     // Chunks that went before are gone with the transaction: those are read again.
@@ -163,8 +169,8 @@ absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
   return ordered_->late_refusals().Settle();
 }
 
-absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, bool careful) {
-  const absl::Status status = ApplyInTransaction(batch, careful);
+absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
+  const absl::Status status = ApplyInTransaction(batch, care);
   if (status.ok()) {
     if (!in_transaction_) barred_.clear();
     return status;
@@ -179,15 +185,16 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, bool careful) {
   return status;
 }
 
-absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool careful) {
+absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care) {
+  const bool careful = care == Care::kCareful;
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
   // A row is to be refused where it is written, not at the end of the transaction.
-  if (!continues) RETURN_IF_ERROR(BeginWrites(careful));
+  if (!continues) RETURN_IF_ERROR(BeginWrites(care));
   quarantine_->set_stores(careful || ordered_ == nullptr || batch.transactions < 2);
   SY_FAULT_POINT("replayer.after_begin");
-  RETURN_IF_ERROR(StageAll(batch, !careful));
-  RETURN_IF_ERROR(touched_->ByBatch(batch, true));
+  RETURN_IF_ERROR(StageAll(batch, care));
+  RETURN_IF_ERROR(touched_->ByBatch(batch, Moment::kBefore));
   for (const changes::TableChanges& table : batch.tables) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
     RETURN_IF_ERROR(writer_->AllotPassed(table));
@@ -202,15 +209,15 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, bool care
   SY_FAULT_POINT("replayer.after_mirror");
   // Rows as they are now: of a chunk here, while its stage lasts; else before each recompute, when
   // the tables that the rules read from other mappings are up to date too.
-  if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, false));
-  RETURN_IF_ERROR(NoteMissing(batch, careful));
-  RETURN_IF_ERROR(RemoveFirst(batch, careful));
+  if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, Moment::kAfter));
+  RETURN_IF_ERROR(NoteMissing(batch, care));
+  RETURN_IF_ERROR(RemoveFirst(batch, care));
   RETURN_IF_ERROR(careful ? MakeRoomCarefully(batch) : MakeRoom(batch));
   for (const MappingIndex mapping : order_) {
     if (plan_.mappings[mapping].row_local) {
-      RETURN_IF_ERROR(WriteRowLocal(batch, mapping, careful));
+      RETURN_IF_ERROR(WriteRowLocal(batch, mapping, care));
     } else if (!batch.chunk && touched_->contains(mapping)) {
-      RETURN_IF_ERROR(RecomputeMapping(batch, mapping, careful));
+      RETURN_IF_ERROR(RecomputeMapping(batch, mapping, care));
     }
   }
   for (const auto& [id, definition] : batch.relations) {
@@ -290,37 +297,36 @@ absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {
   return absl::OkStatus();
 }
 
-bool PgTarget::Direct(const changes::TableChanges& table, bool careful) const {
-  if (careful || !stage_->inserts_go_direct(table.source)) return false;
+Inserts PgTarget::InsertsOf(const changes::TableChanges& table, Care care) const {
+  if (care == Care::kCareful || !stage_->inserts_go_direct(table.source)) return Inserts::kStaged;
   for (const MappingIndex mapping : plan_.mapping_indices()) {
     if (plan_.mappings[mapping].source != table.source) continue;
-    if (quarantine_->active(mapping) || held_.contains(mapping)) return false;
-    if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return false;
+    if (quarantine_->active(mapping) || held_.contains(mapping)) return Inserts::kStaged;
+    if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return Inserts::kStaged;
   }
-  return true;
+  return Inserts::kDirect;
 }
 
-absl::Status PgTarget::StageAll(const changes::Batch& batch, bool direct_allowed) {
+absl::Status PgTarget::StageAll(const changes::Batch& batch, Care care) {
   for (const changes::TableChanges& table : batch.tables) {
-    RETURN_IF_ERROR(stage_->Load(table, Direct(table, !direct_allowed)));
+    RETURN_IF_ERROR(stage_->Load(table, InsertsOf(table, care)));
   }
   return stage_->PlanForManyRows();
 }
 
-absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, MappingIndex mapping,
-                                     bool careful) {
+absl::Status PgTarget::WriteRowLocal(const changes::Batch& batch, MappingIndex mapping, Care care) {
   const MappingPlan& plan = plan_.mappings[mapping];
   for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source || held_.contains(mapping)) continue;
-    RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, table.truncated));
-    if (careful || quarantine_->active(mapping)) {
-      RETURN_IF_ERROR(quarantine_->WriteCarefully(table, mapping, batch.lsn, [&](bool before) {
-        return touched_->ByUpstream(mapping, before, false);
+    RETURN_IF_ERROR(touched_->ByUpstream(mapping, Moment::kBefore, BreadthOf(table)));
+    if (care == Care::kCareful || quarantine_->active(mapping)) {
+      RETURN_IF_ERROR(quarantine_->WriteCarefully(table, mapping, batch.lsn, [&](Moment moment) {
+        return touched_->ByUpstream(mapping, moment, Breadth::kChanged);
       }));
     } else {
-      RETURN_IF_ERROR(writer_->Write(table, plan.write, Direct(table, careful)));
+      RETURN_IF_ERROR(writer_->Write(table, plan.write, InsertsOf(table, care)));
     }
-    RETURN_IF_ERROR(touched_->ByUpstream(mapping, false, false));
+    RETURN_IF_ERROR(touched_->ByUpstream(mapping, Moment::kAfter, Breadth::kChanged));
   }
   return absl::OkStatus();
 }
@@ -354,10 +360,12 @@ void PgTarget::EndRollForward() {
 }
 
 absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, MappingIndex mapping,
-                                        bool careful) {
-  RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
-  const auto readers = [&](bool before) { return touched_->ByUpstream(mapping, before, false); };
-  if (careful || quarantine_->active(mapping)) {
+                                        Care care) {
+  RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, Moment::kAfter));
+  const auto readers = [&](Moment moment) {
+    return touched_->ByUpstream(mapping, moment, Breadth::kChanged);
+  };
+  if (care == Care::kCareful || quarantine_->active(mapping)) {
     return quarantine_->RecomputeCarefully(mapping, batch.lsn, readers);
   }
   // Only a large batch can have touched more scopes than one recompute takes.
@@ -370,7 +378,7 @@ absl::Status PgTarget::RecomputeMapping(const changes::Batch& batch, MappingInde
       return RecomputeInSlices(mapping, batch.lsn, readers);
     }
   }
-  return writer_->Recompute(mapping, false, readers);
+  return writer_->Recompute(mapping, Manner::kInPlace, readers);
 }
 
 absl::Status PgTarget::InSlices(MappingIndex mapping, absl::FunctionRef<absl::Status()> body) {
@@ -392,7 +400,8 @@ absl::Status PgTarget::InSlices(MappingIndex mapping, absl::FunctionRef<absl::St
 absl::Status PgTarget::RecomputeInSlices(MappingIndex mapping, Lsn lsn,
                                          TableWriter::Readers readers) {
   const auto recompute = [&] {
-    return InSlices(mapping, [&] { return writer_->Recompute(mapping, false, readers); });
+    return InSlices(mapping,
+                    [&] { return writer_->Recompute(mapping, Manner::kInPlace, readers); });
   };
   if (plan_.mappings[mapping].keyed.held.empty() || ordered_ != nullptr) return recompute();
   // A row may go to a scope of this slice from one of a later slice, which holds it still.
@@ -417,7 +426,7 @@ absl::Status PgTarget::MakeRoom(const changes::Batch& batch) {
     if (!plan.row_local || !Shared(mapping) || quarantine_->active(mapping)) continue;
     for (const changes::TableChanges& table : batch.tables) {
       if (table.source != plan.source) continue;
-      RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, table.truncated));
+      RETURN_IF_ERROR(touched_->ByUpstream(mapping, Moment::kBefore, BreadthOf(table)));
       RETURN_IF_ERROR(writer_->RemoveAhead(table, plan.write));
     }
   }
@@ -437,10 +446,10 @@ absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
         plan.keyed.touches, [](const mapping::TouchRule& rule) { return rule.upstream.valid(); });
     absl::Status removed;
     if (plan.row_local && std::ranges::any_of(batch.tables, reads_source)) {
-      RETURN_IF_ERROR(touched_->ByUpstream(mapping, true, false));
+      RETURN_IF_ERROR(touched_->ByUpstream(mapping, Moment::kBefore, Breadth::kChanged));
       removed = quarantine_->InSavepoint([&] { return stage_->Run(plan.write.remove); });
     } else if (!plan.row_local && !batch.chunk && touched_->contains(mapping) && !upstream) {
-      RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, false));
+      RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, Moment::kAfter));
       removed = quarantine_->InSavepoint([&] { return RemoveVanished(mapping); });
     }
     // Whoever is refused here is met again where it is written.
@@ -452,8 +461,9 @@ absl::Status PgTarget::MakeRoomCarefully(const changes::Batch& batch) {
 absl::Status PgTarget::RemoveVanished(MappingIndex mapping) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   RETURN_IF_ERROR(InSlices(mapping, [&] {
-    return writer_->RemoveVanished(
-        mapping, [&](bool before) { return touched_->ByUpstream(mapping, before, false); });
+    return writer_->RemoveVanished(mapping, [&](Moment moment) {
+      return touched_->ByUpstream(mapping, moment, Breadth::kChanged);
+    });
   }));
   RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
   return stage_->Run(keyed.slice_take, {"0", std::to_string(std::numeric_limits<int64_t>::max())});
@@ -494,11 +504,11 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
   }
   for (const MappingIndex mapping : order_) {
     if (touched_->contains(mapping)) {
-      RETURN_IF_ERROR(RecomputeMapping(here, mapping, /*careful=*/true));
+      RETURN_IF_ERROR(RecomputeMapping(here, mapping, Care::kCareful));
     }
     ASSIGN_OR_RETURN(const Quarantine::RetryResult part,
-                     quarantine_->Retry(id, mapping, [&](bool before) {
-                       return touched_->ByUpstream(mapping, before, false);
+                     quarantine_->Retry(id, mapping, [&](Moment moment) {
+                       return touched_->ByUpstream(mapping, moment, Breadth::kChanged);
                      }));
     result.applied += part.applied;
     result.left += part.left;
@@ -520,8 +530,8 @@ absl::StatusOr<int64_t> PgTarget::RetryTogether() {
   for (const auto& [table, mappings] : tables) {
     if (mappings.size() < 2) continue;
     ASSIGN_OR_RETURN(const int64_t some,
-                     quarantine_->RetryTogether(mappings, [&](MappingIndex mapping, bool before) {
-                       return touched_->ByUpstream(mapping, before, false);
+                     quarantine_->RetryTogether(mappings, [&](MappingIndex mapping, Moment moment) {
+                       return touched_->ByUpstream(mapping, moment, Breadth::kChanged);
                      }));
     went += some;
   }
@@ -540,14 +550,14 @@ absl::Status PgTarget::RetryUntilNoneGoes() {
 absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
                                absl::FunctionRef<absl::Status(MappingIndex mapping)> filled,
                                absl::FunctionRef<absl::Status()> finish) {
-  bool careful = false;
+  Care care = Care::kNone;
   const auto fill = [&]() -> absl::Status {
     RETURN_IF_ERROR(gate_->Pass(records::kCopies));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
-    RETURN_IF_ERROR(BeginWrites(careful || !quarantine_->empty()));
+    RETURN_IF_ERROR(BeginWrites(quarantine_->empty() ? care : Care::kCareful));
     quarantine_->set_stores(true);
     quarantine_->set_copying(true);
-    WholeFill whole(*writer_, *quarantine_, *touched_, position_->lsn, careful);
+    WholeFill whole(*writer_, *quarantine_, *touched_, position_->lsn, care);
     RETURN_IF_ERROR(whole.Ids());
     RETURN_IF_ERROR(RetryUntilNoneGoes());
     records::Step step = {.steps = static_cast<int>(order_.size())};
@@ -577,10 +587,10 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
     if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
     if (status.ok() || !IsRefusedRow(status) || ordered_ == nullptr) break;
     // Found only at the end: which rows it were.
-    if (careful) {
+    if (care == Care::kCareful) {
       ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
     }
-    careful = true;
+    care = Care::kCareful;
   }
   barred_.clear();
   return status;
@@ -592,7 +602,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
     RETURN_IF_ERROR(gate_->Pass(records::kRetries));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
     stage_->TakeMissed();  // of a transaction that was rolled back
-    RETURN_IF_ERROR(BeginWrites(/*careful=*/true));
+    RETURN_IF_ERROR(BeginWrites(Care::kCareful));
     quarantine_->set_stores(true);
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     RETURN_IF_ERROR(quarantine_->CheckBound());
@@ -613,13 +623,13 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   return result;
 }
 
-absl::Status PgTarget::Rederive(const char* writer, bool careful,
+absl::Status PgTarget::Rederive(const char* writer, Care care,
                                 absl::FunctionRef<absl::Status()> change) {
   changes::Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(writer, here));
-    RETURN_IF_ERROR(BeginWrites(careful));
+    RETURN_IF_ERROR(BeginWrites(care));
     quarantine_->set_stores(true);
     RETURN_IF_ERROR(change());
     records::Step step = {.steps = static_cast<int>(order_.size())};
@@ -628,7 +638,7 @@ absl::Status PgTarget::Rederive(const char* writer, bool careful,
       if (!touched_->contains(mapping)) continue;
       step.work = "derives " + plan_.mappings[mapping].display;
       RETURN_IF_ERROR(records::ShowStep(*session_, step));
-      RETURN_IF_ERROR(RecomputeMapping(here, mapping, careful));
+      RETURN_IF_ERROR(RecomputeMapping(here, mapping, care));
     }
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
@@ -651,7 +661,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
     for (const SourceIndex source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
     return touched_->WholeOf(also);
   };
-  return Rederive(records::kRecopies, /*careful=*/false, [&]() -> absl::Status {
+  return Rederive(records::kRecopies, Care::kNone, [&]() -> absl::Status {
     RETURN_IF_ERROR(touch());
     RETURN_IF_ERROR(swap());
     for (const mapping::IdAllotment& ids : plan_.ids) {
@@ -664,12 +674,12 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
 
 absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
   const auto touch = [&] { return touched_->WholeOf(tables); };
-  absl::Status status = Rederive(records::kResumes, /*careful=*/false, touch);
+  absl::Status status = Rederive(records::kResumes, Care::kNone, touch);
   barred_.clear();
   bool again = IsRefusedRow(status);
   while (again) {
     RETURN_IF_ERROR(quarantine_->Load());
-    status = Rederive(records::kResumes, /*careful=*/true, touch);
+    status = Rederive(records::kResumes, Care::kCareful, touch);
     ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
   }
   barred_.clear();

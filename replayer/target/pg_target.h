@@ -48,9 +48,9 @@ class PgTarget {
 
   // One batch in one transaction; or one chunk, in the transaction that a later batch ends.
   // Aborted: the position moved or a hold was set; start over. A status for which IsRefusedRow
-  // holds, when not `careful`: nothing was applied; start over with `careful`, which finds the rows
+  // holds, of Care::kNone: nothing was applied; start over with kCareful, which finds the rows
   // the target refuses and puts them in quarantine. Unknown: in doubt, start over.
-  absl::Status Apply(const changes::Batch& batch, bool careful);
+  absl::Status Apply(const changes::Batch& batch, Care care);
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
 
@@ -77,7 +77,7 @@ class PgTarget {
                        absl::FunctionRef<absl::Status()> finish);
 
   // Around the writes of every transaction: what NEW looks at, and when.
-  absl::Status BeginWrites(bool careful);
+  absl::Status BeginWrites(Care care);
   absl::Status FinishWrites();
   // In which order mappings are written; with an OrderedWriter where foreign keys hold.
   const std::vector<mapping::MappingIndex>& order() const { return order_; }
@@ -99,16 +99,15 @@ class PgTarget {
   bool in_transaction() const { return in_transaction_; }
 
  private:
-  absl::Status ApplyInTransaction(const changes::Batch& batch, bool careful);
+  absl::Status ApplyInTransaction(const changes::Batch& batch, Care care);
   absl::Status BeginChecked(const char* writer, const changes::Batch& batch);
   // Keeps, in the batch's transaction, what was to be changed and was not there.
   absl::Status StoreMissed(const changes::Batch& batch);
-  absl::Status StageAll(const changes::Batch& batch, bool direct_allowed);
-  absl::Status Rederive(const char* writer, bool careful, absl::FunctionRef<absl::Status()> change);
-  absl::Status WriteRowLocal(const changes::Batch& batch, mapping::MappingIndex mapping,
-                             bool careful);
+  absl::Status StageAll(const changes::Batch& batch, Care care);
+  absl::Status Rederive(const char* writer, Care care, absl::FunctionRef<absl::Status()> change);
+  absl::Status WriteRowLocal(const changes::Batch& batch, mapping::MappingIndex mapping, Care care);
   absl::Status RecomputeMapping(const changes::Batch& batch, mapping::MappingIndex mapping,
-                                bool careful);
+                                Care care);
   // The touched scopes piece by piece, each in the touched table while `body` runs.
   absl::Status InSlices(mapping::MappingIndex mapping, absl::FunctionRef<absl::Status()> body);
   absl::Status RecomputeInSlices(mapping::MappingIndex mapping, Lsn lsn,
@@ -122,11 +121,11 @@ class PgTarget {
   absl::StatusOr<int64_t> RetryTogether();
   absl::Status RetryUntilNoneGoes();
   absl::Status WriteHeld(const changes::Batch& batch);
-  absl::Status ApplyOnce(const changes::Batch& batch, bool careful);
+  absl::Status ApplyOnce(const changes::Batch& batch, Care care);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
-  bool Direct(const changes::TableChanges& table, bool careful) const;
-  absl::Status NoteMissing(const changes::Batch& batch, bool careful);
-  absl::Status RemoveFirst(const changes::Batch& batch, bool careful);
+  Inserts InsertsOf(const changes::TableChanges& table, Care care) const;
+  absl::Status NoteMissing(const changes::Batch& batch, Care care);
+  absl::Status RemoveFirst(const changes::Batch& batch, Care care);
 
   const PgTargetOptions options_;
   const mapping::Plan& plan_;

@@ -197,8 +197,8 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, Mapp
   ASSIGN_OR_RETURN(const Numbers others, Staged(table.source));
   CountMissing(table.source, mapping, others);
   // Where foreign keys hold, rows that go may be gone already.
-  const bool counts = writer_.ordered() == nullptr;
-  RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, counts, feed).status());
+  const Missing missing = writer_.ordered() == nullptr ? Missing::kCounted : Missing::kExpected;
+  RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, missing, feed).status());
   ASSIGN_OR_RETURN(const std::vector<Refusal> more,
                    WriteRows(table.source, mapping, Hold(source), others));
   refusals.insert(refusals.end(), more.begin(), more.end());
@@ -270,7 +270,7 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, SourceIndex sour
 
 absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids,
                                                  SourceIndex source, MappingIndex mapping,
-                                                 bool counts, Feed feed) {
+                                                 Missing missing, Feed feed) {
   if (ids.empty()) return 0;
   const std::string kept = KeptEntries(stage_.plan().sources[source]);
   stage_.UseStage(source);
@@ -286,15 +286,15 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   refusals.insert(refusals.end(), barred.begin(), barred.end());
   ASSIGN_OR_RETURN(const Numbers rows, Staged(source));
   RETURN_IF_ERROR(Keep(source, kept));
-  RETURN_IF_ERROR(feed(true));
-  if (counts) RETURN_IF_ERROR(NoteMissing(mapping));
+  RETURN_IF_ERROR(feed(Moment::kBefore));
+  if (missing == Missing::kCounted) RETURN_IF_ERROR(NoteMissing(mapping));
   ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, kept, rows));
   Numbers written = rows;
   for (const Refusal& refusal : refused) std::erase(written, refusal.number);
   CountMissing(source, mapping, written);
   refusals.insert(refusals.end(), refused.begin(), refused.end());
   RETURN_IF_ERROR(Restore(source, kept, "true"));
-  RETURN_IF_ERROR(feed(false));
+  RETURN_IF_ERROR(feed(Moment::kAfter));
   std::set<int64_t> left;
   for (const Refusal& refusal : refusals) {
     const int64_t id = ids[static_cast<size_t>(refusal.number)];
@@ -325,7 +325,7 @@ absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids
 
 absl::StatusOr<int64_t> Quarantine::RetryTogether(
     const std::vector<MappingIndex>& mappings,
-    absl::FunctionRef<absl::Status(MappingIndex mapping, bool before)> feed) {
+    absl::FunctionRef<absl::Status(MappingIndex mapping, Moment moment)> feed) {
   std::vector<TogetherPart> parts;
   std::vector<int64_t> ids;  // by number
   for (const MappingIndex mapping : mappings) {
@@ -335,7 +335,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
     const auto first = static_cast<int64_t>(ids.size());
     ids.insert(ids.end(), own.begin(), own.end());
     ASSIGN_OR_RETURN(Numbers rows, StageEntries(own, first, source));
-    RETURN_IF_ERROR(feed(mapping, true));
+    RETURN_IF_ERROR(feed(mapping, Moment::kBefore));
     parts.push_back({mapping, Temp("sy_together_" + std::to_string(mapping)), std::move(rows)});
     RETURN_IF_ERROR(Keep(source, parts.back().kept));
     RETURN_IF_ERROR(NoteMissing(mapping));
@@ -347,7 +347,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
   for (const TogetherPart& part : parts) {
     const SourceIndex source = stage_.plan().mappings[part.mapping].source;
     RETURN_IF_ERROR(Restore(source, part.kept, "true"));
-    RETURN_IF_ERROR(feed(part.mapping, false));
+    RETURN_IF_ERROR(feed(part.mapping, Moment::kAfter));
     RETURN_IF_ERROR(stage_.ClearStage(source));
     Numbers written = part.rows;
     for (const Refusal& refusal : refusals) std::erase(written, refusal.number);
@@ -395,14 +395,14 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
   Numbers without;
   for (const Refusal& refusal : refusals) without.push_back(refusal.number);
   std::ranges::sort(without);
-  const auto recompute = [&](const Numbers& some, bool exchange) -> absl::Status {
+  const auto recompute = [&](const Numbers& some, Manner manner) -> absl::Status {
     RETURN_IF_ERROR(TouchScopes(mapping, some));
-    return writer_.Recompute(mapping, exchange, readers);
+    return writer_.Recompute(mapping, manner, readers);
   };
   const auto write = [&](const Numbers& some) {
-    const absl::Status status = InSavepoint([&] { return recompute(some, false); });
+    const absl::Status status = InSavepoint([&] { return recompute(some, Manner::kInPlace); });
     if (!IsRefusedRow(status)) return status;
-    return InSavepoint([&] { return recompute(some, true); });
+    return InSavepoint([&] { return recompute(some, Manner::kTakenOut); });
   };
   const auto fits = [&](const Numbers& some, const Numbers& among) {
     return Undone([&]() -> absl::Status {
@@ -410,7 +410,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
       std::ranges::set_difference(among, some, std::back_inserter(others));
       RETURN_IF_ERROR(TouchScopes(mapping, others));
       RETURN_IF_ERROR(stage_.Run(plan.keyed.remove));
-      return recompute(some, true);
+      return recompute(some, Manner::kTakenOut);
     });
   };
   ASSIGN_OR_RETURN(
@@ -493,7 +493,7 @@ absl::StatusOr<Quarantine::RetryResult> Quarantine::Retry(int64_t id, MappingInd
   if (all == 0) return RetryResult();
   if (plan.row_local) {
     ASSIGN_OR_RETURN(const int64_t left,
-                     WriteEntries(ids, plan.source, mapping, /*counts=*/true, feed));
+                     WriteEntries(ids, plan.source, mapping, Missing::kCounted, feed));
     RETURN_IF_ERROR(stage_.ClearStage(plan.source));
     return RetryResult{.applied = all - left, .left = left};
   }

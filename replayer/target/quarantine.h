@@ -56,7 +56,7 @@ class Quarantine {
 
   // Called with the stage of an entry, before and after it is written: what reads the table of
   // NEW is touched then.
-  using Feed = absl::FunctionRef<absl::Status(bool before)>;
+  using Feed = absl::FunctionRef<absl::Status(Moment moment)>;
 
   // Before any row of the batch goes: which staged rows WriteCarefully will not find in the table.
   absl::Status NoteMissing(mapping::MappingIndex mapping);
@@ -86,7 +86,7 @@ class Quarantine {
   // How many went through.
   absl::StatusOr<int64_t> RetryTogether(
       const std::vector<mapping::MappingIndex>& mappings,
-      absl::FunctionRef<absl::Status(mapping::MappingIndex mapping, bool before)> feed);
+      absl::FunctionRef<absl::Status(mapping::MappingIndex mapping, Moment moment)> feed);
 
  private:
   records::QuarantineEntries entries() { return {stage_.session(), options_.stream}; }
@@ -124,9 +124,8 @@ class Quarantine {
                                                  mapping::MappingIndex mapping, Lsn lsn);
   absl::Status StageEntry(int64_t id, int64_t number, mapping::SourceIndex source);
   // Applies entries; those that the table takes are gone. How many are left.
-  // `counts`: none of their rows may be missing.
   absl::StatusOr<int64_t> WriteEntries(const std::vector<int64_t>& ids, mapping::SourceIndex source,
-                                       mapping::MappingIndex mapping, bool counts, Feed feed);
+                                       mapping::MappingIndex mapping, Missing missing, Feed feed);
 
   // Scopes of the mapping's slice table, by number, or that of an entry, to be recomputed.
   absl::Status TouchScopes(mapping::MappingIndex mapping, const Numbers& scopes);

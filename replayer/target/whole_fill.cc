@@ -31,13 +31,13 @@ void LogRefused(const std::string& table, const absl::Status& refused) {
 }  // namespace
 
 WholeFill::WholeFill(TableWriter& writer, Quarantine& quarantine, TouchedScopes& touched, Lsn lsn,
-                     bool careful)
+                     Care care)
     : writer_(writer),
       stage_(writer.stage()),
       quarantine_(quarantine),
       touched_(touched),
       lsn_(lsn),
-      careful_(careful) {}
+      care_(care) {}
 
 absl::Status WholeFill::AtOnce(const std::string& sql) {
   return InSavepoint(stage_.session(), "sy_whole", [&]() -> absl::Status {
@@ -56,7 +56,7 @@ absl::Status WholeFill::Ids() {
 
 absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  if (!careful_) {
+  if (care_ == Care::kNone) {
     const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
@@ -67,7 +67,7 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
 
 absl::Status WholeFill::Derived(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  if (!careful_) {
+  if (care_ == Care::kNone) {
     const absl::Status status = AtOnce(plan.keyed.populate);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
@@ -76,7 +76,7 @@ absl::Status WholeFill::Derived(MappingIndex mapping) {
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(
-      quarantine_.RecomputeCarefully(mapping, lsn_, [](bool) { return absl::OkStatus(); }));
+      quarantine_.RecomputeCarefully(mapping, lsn_, [](Moment) { return absl::OkStatus(); }));
   return stage_.CleanRecompute(mapping);
 }
 

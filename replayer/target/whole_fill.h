@@ -16,10 +16,10 @@ namespace switchyard::replayer {
 
 class WholeFill {
  public:
-  // Entries of the quarantine are as of `lsn`. `careful`: every row by the way that finds refused
+  // Entries of the quarantine are as of `lsn`. kCareful: every row by the way that finds refused
   // ones, as those are barred that only the end of an earlier attempt brought out.
   WholeFill(TableWriter& writer, Quarantine& quarantine, TouchedScopes& touched, Lsn lsn,
-            bool careful);
+            Care care);
 
   absl::Status Ids();
   // A row-local mapping, from a table (quoted) with the rows of its source.
@@ -37,7 +37,7 @@ class WholeFill {
   Quarantine& quarantine_;
   TouchedScopes& touched_;
   const Lsn lsn_;
-  const bool careful_;
+  const Care care_;
 };
 
 }  // namespace switchyard::replayer

@@ -137,7 +137,8 @@ absl::StatusOr<std::vector<LateRefusals::Match>> LateRefusals::Barred(MappingInd
   return matches;
 }
 
-absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, bool careful) {
+absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, Care care) {
+  const bool careful = care == Care::kCareful;
   // All of them before any goes: an action may reach, by way of a row that goes, one that stays.
   if (careful) {
     RETURN_IF_ERROR(FindStaying(pending));

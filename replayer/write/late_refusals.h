@@ -6,7 +6,7 @@
 // once more, with the changes of barred rows (scopes, of keyed mappings) going to quarantine
 // untried. That may bring out others, so it is done again until nothing new is found.
 //
-//   writes ...; status = refusals.Finish(pending, careful);
+//   writes ...; status = refusals.Finish(pending, Care::kCareful);
 //   session.Rollback(); ASSIGN_OR_RETURN(bool again, refusals.Settle());
 //   session.Begin(); refusals.Begin(); writes, but for refusals.Barred(mapping) ...
 //
@@ -48,7 +48,7 @@ class LateRefusals {
 
   // Removes the rows noted for the mappings `pending`, has the database look at what it put off.
   // A status for which IsRefusedRow holds: a row that stays refers to one that goes, or to none.
-  absl::Status Finish(const std::set<mapping::MappingIndex>& pending, bool careful);
+  absl::Status Finish(const std::set<mapping::MappingIndex>& pending, Care care);
   // After the rollback of a careful transaction that was refused: whether more is barred now.
   absl::StatusOr<bool> Settle();
 

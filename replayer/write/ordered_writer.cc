@@ -95,14 +95,14 @@ absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(Stage& stage,
 }
 
 // A constraint that can't be put off may have the name of one that can: none is put off by name.
-absl::Status OrderedWriter::Begin(bool careful) {
-  careful_ = careful;
+absl::Status OrderedWriter::Begin(Care care) {
+  care_ = care;
   pending_.clear();
   carried_.clear();
   removed_.clear();
   noted_.clear();
   RETURN_IF_ERROR(stage_.session().Execute("SET CONSTRAINTS ALL DEFERRED"));
-  if (!careful) return absl::OkStatus();
+  if (care == Care::kNone) return absl::OkStatus();
   std::vector<std::string> at_once;
   for (const std::string& name : rules_.deferrable) {
     if (std::ranges::count(order_.wait, name) == 0) at_once.push_back(name);
@@ -193,7 +193,8 @@ bool OrderedWriter::Read(MappingIndex mapping) const {
 }
 
 absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping, const changes::Batch& batch,
-                                        bool counted) {
+                                        Missing missing) {
+  const bool counted = missing == Missing::kCounted;
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   noted_.erase(&plan.write);
@@ -243,7 +244,7 @@ absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping) {
 }
 
 absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChanges& table,
-                                  bool direct) {
+                                  Inserts inserts) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   const Staged staged{.fresh = table.count(changes::Op::kInsert) > 0,
@@ -270,7 +271,7 @@ absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChan
   };
   const bool insert_first = order_.targets[mapping].insert_first;
   if (!insert_first) RETURN_IF_ERROR(update());
-  RETURN_IF_ERROR(Insert(mapping, staged, direct ? &table : nullptr));
+  RETURN_IF_ERROR(Insert(mapping, staged, table, inserts));
   if (insert_first) RETURN_IF_ERROR(update());
   if (staged.overlap) RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
   const std::string empty = "DELETE FROM " + Temp(write.gone_table);
@@ -278,13 +279,15 @@ absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChan
 }
 
 absl::Status OrderedWriter::Insert(MappingIndex mapping, const Staged& staged,
-                                   const changes::TableChanges* direct) {
+                                   const changes::TableChanges& table, Inserts inserts) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   if (staged.moved) RETURN_IF_ERROR(RunAll(mapping, {&sql.moved_insert}));
   if (!staged.fresh) return absl::OkStatus();
   if (staged.overlap) return RunAll(mapping, {&sql.fresh_insert});
-  if (direct != nullptr) return Annotate(stage_.CopyInserts(*direct, write), write.display);
+  if (inserts == Inserts::kDirect) {
+    return Annotate(stage_.CopyInserts(table, write), write.display);
+  }
   return RunAll(mapping, {&write.insert});
 }
 
@@ -325,14 +328,14 @@ absl::Status OrderedWriter::RunExchange(MappingIndex mapping) {
                  [&] { return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange}); });
 }
 
-absl::Status OrderedWriter::Recompute(MappingIndex mapping, bool exchange) {
+absl::Status OrderedWriter::Recompute(MappingIndex mapping, Manner manner) {
   const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   const mapping::WriteOrder::Target& target = order_.targets[mapping];
   RETURN_IF_ERROR(Note(mapping, sql.note));
   RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  if (exchange) return RunExchange(mapping);
+  if (manner == Manner::kTakenOut) return RunExchange(mapping);
   if (target.insert_first) return RunAll(mapping, {&keyed.insert, &keyed.update});
   return RunAll(mapping, {&keyed.update, &keyed.insert});
 }
@@ -348,7 +351,7 @@ absl::Status OrderedWriter::NoteSwap(MappingIndex mapping, const std::string& lo
 }
 
 absl::Status OrderedWriter::Finish() {
-  return late_refusals_.Finish(std::exchange(pending_, {}), careful_);
+  return late_refusals_.Finish(std::exchange(pending_, {}), care_);
 }
 
 }  // namespace switchyard::replayer

@@ -3,7 +3,7 @@
 //
 // A TableWriter that has one hands it the tables whose rows go late; the others it writes itself.
 //
-//   ordered->Begin(careful);              // in every transaction of the target, first
+//   ordered->Begin(care);                 // in every transaction of the target, first
 //   ordered->RemoveFirst(batch);          // what nothing refers to any more
 //   for (MappingIndex mapping : ordered->order()) ...
 //   ordered->Finish();                    // what had to wait, and what the database put off
@@ -35,13 +35,13 @@ class OrderedWriter {
 
   const std::vector<mapping::MappingIndex>& order() const { return order_.order; }
 
-  // `careful`: what can be looked at at once is, so that a refused row is met where it is written.
-  absl::Status Begin(bool careful);
+  // kCareful: what can be looked at at once is, so that a refused row is met where it is written.
+  absl::Status Begin(Care care);
   // Before anything is written, children first: deletes the rows of this batch that go and to which
   // none refers, because their unique values may be taken over in it. A row-local mapping that is
-  // read by no other (`counted`: none of its rows may be missing) ...
+  // read by no other ...
   absl::Status RemoveFirst(mapping::MappingIndex mapping, const changes::Batch& batch,
-                           bool counted);
+                           Missing missing);
   // ... or a keyed one, with the touched scopes complete.
   absl::Status RemoveFirst(mapping::MappingIndex mapping);
   // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose
@@ -74,10 +74,10 @@ class OrderedWriter {
 
   // As TableWriter's, for late mappings.
   absl::Status Write(mapping::MappingIndex mapping, const changes::TableChanges& table,
-                     bool direct);
+                     Inserts inserts);
   absl::Status WriteStaged(mapping::MappingIndex mapping);
   absl::Status Exchange(mapping::MappingIndex mapping);
-  absl::Status Recompute(mapping::MappingIndex mapping, bool exchange);
+  absl::Status Recompute(mapping::MappingIndex mapping, Manner manner);
   absl::Status NoteAll(mapping::MappingIndex mapping);
   // The rows of a late mapping that the table `load` does not hold go: now, or when they can.
   absl::Status NoteSwap(mapping::MappingIndex mapping, const std::string& load);
@@ -99,7 +99,7 @@ class OrderedWriter {
   absl::Status CountRemoved(mapping::MappingIndex mapping, const changes::TableChanges& table);
   absl::Status RunExchange(mapping::MappingIndex mapping);
   absl::Status Insert(mapping::MappingIndex mapping, const Staged& staged,
-                      const changes::TableChanges* direct);
+                      const changes::TableChanges& table, Inserts inserts);
   absl::Status RunAll(mapping::MappingIndex mapping,
                       std::initializer_list<const std::string*> statements);
 
@@ -109,7 +109,7 @@ class OrderedWriter {
   const mapping::WriteOrder order_;
   LateRefusals late_refusals_;
   std::vector<std::string> remove_unreferenced_;  // by mapping
-  bool careful_ = false;
+  Care care_ = Care::kNone;
   std::set<mapping::MappingIndex> pending_;  // rows are noted, in this transaction
   std::set<mapping::MappingIndex> carried_;  // likewise, from chunks before this batch
   std::set<const mapping::TableWrite*> removed_;

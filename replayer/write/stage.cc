@@ -122,14 +122,19 @@ void Stage::AppendStageLine(const SourcePlan& source, const changes::Change& cha
   buffer_ += '\n';
 }
 
-absl::Status Stage::SendBuffer(bool at_least_some) {
-  if (buffer_.empty() || (at_least_some && buffer_.size() < kSendBytes)) return absl::OkStatus();
+absl::Status Stage::SendFullBuffer() {
+  return buffer_.size() < kSendBytes ? absl::OkStatus() : SendBuffer();
+}
+
+absl::Status Stage::SendBuffer() {
+  if (buffer_.empty()) return absl::OkStatus();
   const absl::Status sent = session_.PutCopyData(buffer_);
   buffer_.clear();
   return sent;
 }
 
-absl::Status Stage::Load(const changes::TableChanges& table, bool direct) {
+absl::Status Stage::Load(const changes::TableChanges& table, Inserts inserts) {
+  const bool direct = inserts == Inserts::kDirect;
   const SourcePlan& source = plan_.sources[table.source];
   rows_since_planned_ += static_cast<int64_t>(table.changes.size());
   if (direct && table.count(changes::Op::kInsert) == static_cast<int64_t>(table.changes.size())) {
@@ -142,9 +147,9 @@ absl::Status Stage::Load(const changes::TableChanges& table, bool direct) {
   for (size_t i = 0; i < table.changes.size(); ++i) {
     if (direct && table.changes[i].op == changes::Op::kInsert) continue;
     AppendStageLine(source, table.changes[i], static_cast<int>(i));
-    RETURN_IF_ERROR(SendBuffer(true));
+    RETURN_IF_ERROR(SendFullBuffer());
   }
-  RETURN_IF_ERROR(SendBuffer(false));
+  RETURN_IF_ERROR(SendBuffer());
   return Annotate(AsTypeChange(session_.EndCopyIn().status(), source), "staging " + source.name);
 }
 
@@ -179,9 +184,9 @@ absl::Status Stage::CopyInserts(const changes::TableChanges& table, const TableW
       changes::AppendCopyField(change.row[column], &buffer_);
     }
     buffer_ += '\n';
-    RETURN_IF_ERROR(SendBuffer(true));
+    RETURN_IF_ERROR(SendFullBuffer());
   }
-  RETURN_IF_ERROR(SendBuffer(false));
+  RETURN_IF_ERROR(SendBuffer());
   return session_.EndCopyIn().status();
 }
 

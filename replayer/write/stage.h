@@ -4,7 +4,7 @@
 //
 //   Stage stage(session, plan);
 //   stage.CreateTemporaryTables();
-//   stage.Load(changes, direct); ...; stage.EmptyUsed();     // in each transaction
+//   stage.Load(changes, inserts); ...; stage.EmptyUsed();     // in each transaction
 //
 // Thread-compatible; the session and the plan must outlive it.
 #pragma once
@@ -21,6 +21,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "replayer/write/modes.h"
 #include "replayer/write/refusals.h"
 
 namespace switchyard::replayer {
@@ -46,8 +47,8 @@ class Stage {
 
   // Makes the session's temporary tables.
   absl::Status CreateTemporaryTables();
-  // Loads the changes of one source into its stage (what `direct` tells is left for CopyInserts).
-  absl::Status Load(const changes::TableChanges& table, bool direct);
+  // Loads the changes of one source into its stage; direct inserts are left for CopyInserts.
+  absl::Status Load(const changes::TableChanges& table, Inserts inserts);
   // Empties it again within the transaction, for the next chunk.
   absl::Status ClearStage(mapping::SourceIndex source);
   // True when the inserts of this source go straight into its targets, unstaged.
@@ -99,7 +100,8 @@ class Stage {
 
  private:
   void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
-  absl::Status SendBuffer(bool at_least_some);
+  absl::Status SendFullBuffer();
+  absl::Status SendBuffer();
 
   pg::Session& session_;
   const mapping::Plan& plan_;

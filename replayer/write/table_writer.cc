@@ -73,9 +73,10 @@ absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const 
 }
 
 absl::Status TableWriter::Write(const changes::TableChanges& table, const TableWrite& write,
-                                bool direct) {
+                                Inserts inserts) {
+  const bool direct = inserts == Inserts::kDirect;
   if (const MappingIndex late = Late(write); late.valid())
-    return ordered_->Write(late, table, direct);
+    return ordered_->Write(late, table, inserts);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
   const bool ahead = removed_ahead_.erase(&write) > 0;
   if (table.truncated && !ahead) RETURN_IF_ERROR(in(stage_.Run(write.clear)));
@@ -101,7 +102,7 @@ absl::Status TableWriter::Write(const changes::TableChanges& table, const TableW
 // whose order nobody knows: those rows are taken out and put back.
 absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
                                       const TableWrite& mirror) {
-  if (table.count(changes::Op::kMove) < 2) return Write(table, mirror, false);
+  if (table.count(changes::Op::kMove) < 2) return Write(table, mirror, Inserts::kStaged);
   if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(mirror.clear), mirror.display));
   RETURN_IF_ERROR(
       Annotate(stage_.CountMissing(mirror.missing, table.source, mirror), mirror.display));
@@ -153,10 +154,11 @@ absl::Status TableWriter::TakeOut(MappingIndex mapping, const std::string& remov
   return ordered_->TakeOut(mapping, exchange);
 }
 
-absl::Status TableWriter::Touch(MappingIndex mapping, const mapping::TouchRule& rule, bool before,
-                                bool everything) {
+absl::Status TableWriter::Touch(MappingIndex mapping, const mapping::TouchRule& rule, Moment moment,
+                                Breadth breadth) {
   stage_.UseMapping(mapping);
-  return stage_.Run(!before ? rule.after : everything ? rule.all : rule.before);
+  if (moment == Moment::kAfter) return stage_.Run(rule.after);
+  return stage_.Run(breadth == Breadth::kAll ? rule.all : rule.before);
 }
 
 absl::Status TableWriter::TouchOwn(MappingIndex mapping) {
@@ -184,15 +186,16 @@ absl::Status TableWriter::FindChanges(MappingIndex mapping, Readers readers) {
     RETURN_IF_ERROR(Annotate(stage_.Run(sql), plan.display));
   }
   RETURN_IF_ERROR(stage_.PreferIndexes());
-  return readers(true);
+  return readers(Moment::kBefore);
 }
 
-absl::Status TableWriter::Recompute(MappingIndex mapping, bool exchange, Readers readers) {
+absl::Status TableWriter::Recompute(MappingIndex mapping, Manner manner, Readers readers) {
   RETURN_IF_ERROR(stage_.Compute(mapping));
   RETURN_IF_ERROR(CheckHeld(mapping));
   RETURN_IF_ERROR(FindChanges(mapping, readers));
-  RETURN_IF_ERROR(WriteComputed(mapping, exchange));
-  return stage_.plan().mappings[mapping].keyed.remember.empty() ? absl::OkStatus() : readers(false);
+  RETURN_IF_ERROR(WriteComputed(mapping, manner));
+  return stage_.plan().mappings[mapping].keyed.remember.empty() ? absl::OkStatus()
+                                                                : readers(Moment::kAfter);
 }
 
 absl::Status TableWriter::RemoveVanished(MappingIndex mapping, Readers readers) {
@@ -200,18 +203,18 @@ absl::Status TableWriter::RemoveVanished(MappingIndex mapping, Readers readers) 
   RETURN_IF_ERROR(FindChanges(mapping, readers));
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   RETURN_IF_ERROR(Annotate(stage_.Run(plan.keyed.remove), plan.display));
-  return plan.keyed.remember.empty() ? absl::OkStatus() : readers(false);
+  return plan.keyed.remember.empty() ? absl::OkStatus() : readers(Moment::kAfter);
 }
 
-absl::Status TableWriter::WriteComputed(MappingIndex mapping, bool exchange) {
+absl::Status TableWriter::WriteComputed(MappingIndex mapping, Manner manner) {
   const mapping::KeyedPlan& keyed = stage_.plan().mappings[mapping].keyed;
   const auto in = [&](const absl::Status& status) {
     return Annotate(status, stage_.plan().mappings[mapping].display);
   };
   if (ordered_ != nullptr && ordered_->late(mapping)) {
-    return ordered_->Recompute(mapping, exchange);
+    return ordered_->Recompute(mapping, manner);
   }
-  if (exchange || keyed.only_exchange) {
+  if (manner == Manner::kTakenOut || keyed.only_exchange) {
     return in(TakeOut(mapping, keyed.remove, [&]() -> absl::Status {
       for (size_t i = 0; i < keyed.exchange.size(); ++i) {
         // After the first, which takes rows out of the target, no join has an index.

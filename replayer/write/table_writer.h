@@ -34,9 +34,9 @@ class TableWriter {
                      absl::FunctionRef<absl::Status(const std::string& sql)> run);
   absl::Status Allot(const mapping::IdAllotment& ids, const std::string& sql);
 
-  // The four kinds of change from the stage into one table; inserts straight by COPY if `direct`.
+  // The four kinds of change from the stage into one table; inserts straight by COPY if direct.
   absl::Status Write(const changes::TableChanges& table, const mapping::TableWrite& write,
-                     bool direct);
+                     Inserts inserts);
   // Ahead of Write, which does the rest: rows that go are deleted; where keys change, those that
   // change are taken out.
   absl::Status RemoveAhead(const changes::TableChanges& table, const mapping::TableWrite& write);
@@ -50,17 +50,16 @@ class TableWriter {
   absl::Status Exchange(const mapping::TableWrite& write);
 
   // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
-  absl::Status Touch(mapping::MappingIndex mapping, const mapping::TouchRule& rule, bool before,
-                     bool everything);
+  absl::Status Touch(mapping::MappingIndex mapping, const mapping::TouchRule& rule, Moment moment,
+                     Breadth breadth);
   // Every scope that the mapping's target holds.
   absl::Status TouchOwn(mapping::MappingIndex mapping);
 
   // What the rows that a mapping changes touch in others, which read its table: told before they
-  // are written (`before`), and after, when they see each other.
-  using Readers = absl::FunctionRef<absl::Status(bool before)>;
-  // Recomputes the scopes in the mapping's touched table. With `exchange`, for unique values handed
-  // over.
-  absl::Status Recompute(mapping::MappingIndex mapping, bool exchange, Readers readers);
+  // are written, and after, when they see each other.
+  using Readers = absl::FunctionRef<absl::Status(Moment moment)>;
+  // Recomputes the scopes in the mapping's touched table.
+  absl::Status Recompute(mapping::MappingIndex mapping, Manner manner, Readers readers);
   // Of it only what removes rows.
   absl::Status RemoveVanished(mapping::MappingIndex mapping, Readers readers);
   // What was done ahead is gone, with its transaction.
@@ -75,7 +74,7 @@ class TableWriter {
                        absl::FunctionRef<absl::Status()> exchange);
   absl::Status CheckHeld(mapping::MappingIndex mapping);
   absl::Status FindChanges(mapping::MappingIndex mapping, Readers readers);
-  absl::Status WriteComputed(mapping::MappingIndex mapping, bool exchange);
+  absl::Status WriteComputed(mapping::MappingIndex mapping, Manner manner);
   absl::Status PutBack(const mapping::TableWrite& write);
 
   // Null: the foreign keys are silent.

@@ -7,20 +7,21 @@ namespace switchyard::replayer {
 using mapping::MappingIndex;
 using mapping::SourceIndex;
 
-absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, bool before) {
+absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, Moment moment) {
   for (const MappingIndex m : stage_.plan().mapping_indices()) {
-    RETURN_IF_ERROR(ByBatchOf(batch, m, before));
+    RETURN_IF_ERROR(ByBatchOf(batch, m, moment));
   }
   return absl::OkStatus();
 }
 
 absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, MappingIndex mapping,
-                                      bool before) {
+                                      Moment moment) {
   if (paused_) return absl::OkStatus();
   for (const mapping::TouchRule& rule : stage_.plan().mappings[mapping].keyed.touches) {
     for (const changes::TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
-      RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, before, table.truncated),
+      const Breadth breadth = table.truncated ? Breadth::kAll : Breadth::kChanged;
+      RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, moment, breadth),
                                stage_.plan().mappings[mapping].display));
       mappings_.insert(mapping);
     }
@@ -28,13 +29,13 @@ absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, MappingIndex 
   return absl::OkStatus();
 }
 
-absl::Status TouchedScopes::ByUpstream(MappingIndex upstream, bool before, bool everything) {
+absl::Status TouchedScopes::ByUpstream(MappingIndex upstream, Moment moment, Breadth breadth) {
   if (paused_) return absl::OkStatus();
   for (const MappingIndex m : stage_.plan().mapping_indices()) {
     for (const mapping::TouchRule& rule : stage_.plan().mappings[m].keyed.touches) {
       if (rule.upstream != upstream) continue;
       RETURN_IF_ERROR(
-          Annotate(writer_.Touch(m, rule, before, everything), stage_.plan().mappings[m].display));
+          Annotate(writer_.Touch(m, rule, moment, breadth), stage_.plan().mappings[m].display));
       mappings_.insert(m);
     }
   }
@@ -46,7 +47,7 @@ absl::Status TouchedScopes::Whole(MappingIndex mapping) {
   const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
   RETURN_IF_ERROR(in(writer_.TouchOwn(mapping)));
   for (const mapping::TouchRule& rule : plan.keyed.touches) {
-    RETURN_IF_ERROR(in(writer_.Touch(mapping, rule, true, true)));
+    RETURN_IF_ERROR(in(writer_.Touch(mapping, rule, Moment::kBefore, Breadth::kAll)));
   }
   mappings_.insert(mapping);
   return absl::OkStatus();

@@ -18,13 +18,13 @@ class TouchedScopes {
  public:
   explicit TouchedScopes(TableWriter& writer) : writer_(writer), stage_(writer.stage()) {}
 
-  // What the changed rows of a staged batch touch: as they were (`before`, to be called before
-  // they are written) or as they are now.
-  absl::Status ByBatch(const changes::Batch& batch, bool before);
-  absl::Status ByBatchOf(const changes::Batch& batch, mapping::MappingIndex mapping, bool before);
+  // What the changed rows of a staged batch touch: as they were (to be called before they are
+  // written) or as they are now.
+  absl::Status ByBatch(const changes::Batch& batch, Moment moment);
+  absl::Status ByBatchOf(const changes::Batch& batch, mapping::MappingIndex mapping, Moment moment);
   // What the rows that the mapping `upstream` just changed touch in those that read its table;
   // or all of its rows.
-  absl::Status ByUpstream(mapping::MappingIndex upstream, bool before, bool everything);
+  absl::Status ByUpstream(mapping::MappingIndex upstream, Moment moment, Breadth breadth);
   // Every scope that the mapping has, or would have by all the rows it reads.
   absl::Status Whole(mapping::MappingIndex mapping);
   // Whole, for each mapping that reads the source, or a table of NEW made from it alone.

@@ -120,7 +120,7 @@ absl::Status SimTarget::CheckPosition(const changes::Batch& batch, const State& 
                           : absl::OkStatus();
 }
 
-absl::Status SimTarget::Apply(const changes::Batch& batch, bool careful) {
+absl::Status SimTarget::Apply(const changes::Batch& batch, replayer::Care care) {
   RETURN_IF_ERROR(Call("target.apply"));
   if (batch.aborted) {
     open_.reset();
@@ -132,11 +132,12 @@ absl::Status SimTarget::Apply(const changes::Batch& batch, bool careful) {
   state.hold = kept_.hold;
   if (!continues) RETURN_IF_ERROR(CheckPosition(batch, state, !batch.chunk));
   RETURN_IF_ERROR(Call("target.after_begin"));
-  if (keeps_order_ && !careful && batch.transactions > 1 && batch.lsn.value() % 7 == 0) {
+  if (keeps_order_ && care == replayer::Care::kNone && batch.transactions > 1 &&
+      batch.lsn.value() % 7 == 0) {
     return Refused();
   }
   for (const changes::TableChanges& table : batch.tables) {
-    RETURN_IF_ERROR(Write(table, careful, &state));
+    RETURN_IF_ERROR(Write(table, care, &state));
   }
   for (const auto& [id, definition] : batch.relations) state.relations[id] = definition;
   RETURN_IF_ERROR(Call("target.after_rows"));
@@ -192,8 +193,8 @@ SimRow SimTarget::Take(int table, const std::string& key, State* state) {
   return {};
 }
 
-absl::Status SimTarget::Put(int table, const std::string& key, const SimRow& row, bool careful,
-                            State* state) {
+absl::Status SimTarget::Put(int table, const std::string& key, const SimRow& row,
+                            replayer::Care care, State* state) {
   world_.Check(!state->rows[table].contains(key) && !state->quarantine[table].contains(key), [&] {
     return absl::StrCat("promise 3: a row comes twice: key ", key, " of table ", table);
   });
@@ -206,13 +207,14 @@ absl::Status SimTarget::Put(int table, const std::string& key, const SimRow& row
     state->rows[table][key] = row;
     return absl::OkStatus();
   }
-  if (!careful) return Refused();
+  if (care == replayer::Care::kNone) return Refused();
   state->quarantine[table][key] = row;
   return absl::OkStatus();
 }
 
 // What goes and what moves is taken out before anything is put in.
-absl::Status SimTarget::Write(const changes::TableChanges& table, bool careful, State* state) {
+absl::Status SimTarget::Write(const changes::TableChanges& table, replayer::Care care,
+                              State* state) {
   if (table.truncated) {
     state->rows[table.source].clear();
     state->quarantine[table.source].clear();
@@ -228,7 +230,7 @@ absl::Status SimTarget::Write(const changes::TableChanges& table, bool careful, 
     SimRow row{.v = std::string(change.row[1].text()), .big = std::string(change.row[2].text())};
     if (change.row[2].is_absent()) row.big = taken[i].big;
     if (taken[i].v.starts_with('?')) row.v.insert(0, "?");
-    RETURN_IF_ERROR(Put(table.source, std::string(change.row[0].text()), row, careful, state));
+    RETURN_IF_ERROR(Put(table.source, std::string(change.row[0].text()), row, care, state));
   }
   return absl::OkStatus();
 }

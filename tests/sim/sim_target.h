@@ -35,7 +35,7 @@ class SimTarget : public replayer::Target,
   void Stop(const std::string& reason) override;
   absl::StatusOr<replayer::Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status&) override { return false; }
-  absl::Status Apply(const changes::Batch& batch, bool careful) override;
+  absl::Status Apply(const changes::Batch& batch, replayer::Care care) override;
   const records::Position& position() const override { return position_; }
   bool in_transaction() const override { return open_.has_value(); }
   bool keeps_order() const override { return keeps_order_; }
@@ -100,8 +100,8 @@ class SimTarget : public replayer::Target,
   absl::Status Call(std::string_view point);
   absl::Status Enter(records::Phase phase, bool may);
   absl::Status CheckPosition(const changes::Batch& batch, const State& state, bool moves);
-  absl::Status Write(const changes::TableChanges& table, bool careful, State* state);
-  absl::Status Put(int table, const std::string& key, const SimRow& row, bool careful,
+  absl::Status Write(const changes::TableChanges& table, replayer::Care care, State* state);
+  absl::Status Put(int table, const std::string& key, const SimRow& row, replayer::Care care,
                    State* state);
   SimRow Take(int table, const std::string& key, State* state);
   absl::Status Commit(State state);

@@ -20,7 +20,8 @@ namespace {
 // The identity the log carries for every update and delete of this table.
 vector<string> SourceKey(const catalog::Table& table) {
   if (table.replica_identity == 'i') return table.identity_columns;
-  return KeyOf(table, true);  // default and full; with full the whole old row is there
+  return KeyOf(table,
+               Keys::kDeferrableToo);  // default and full; with full the whole old row is there
 }
 
 // The name that stands at `offset`, as written: "lower", "public.users".
@@ -45,7 +46,8 @@ size_t ByteOffset(std::string_view text, int character) {
 
 }  // namespace
 
-vector<string> KeyOf(const catalog::Table& table, bool deferrable_too) {
+vector<string> KeyOf(const catalog::Table& table, Keys keys) {
+  const bool deferrable_too = keys == Keys::kDeferrableToo;
   if (deferrable_too && !table.primary_key.empty()) return table.primary_key;
   for (const catalog::UniqueIndex& index : table.unique_indexes) {  // the primary key first
     if (index.partial || (index.deferrable && !deferrable_too)) continue;

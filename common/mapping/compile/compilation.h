@@ -117,7 +117,8 @@ size_t Characters(std::string_view text);
 
 // Columns that tell the rows of a table apart; empty when nothing does. A deferrable key can't
 // serve ON CONFLICT.
-std::vector<std::string> KeyOf(const catalog::Table& table, bool deferrable_too);
+enum class Keys { kAtOnce, kDeferrableToo };
+std::vector<std::string> KeyOf(const catalog::Table& table, Keys keys);
 
 // declarations.cc: the tables and columns named, held against both catalogues.
 void ReadDeclarations(Compilation* compilation);

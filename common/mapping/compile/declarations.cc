@@ -42,7 +42,7 @@ class Declarations {
     if (target.kind != 'r' && target.kind != 'p') {
       return " is not a table; only tables can be filled";
     }
-    return KeyOf(target, true).empty()
+    return KeyOf(target, Keys::kDeferrableToo).empty()
                ? " has no primary key and no unique NOT NULL key: rows could not be found again. "
                  "Add one"
                : " has a deferrable key only: Postgres can't insert or update by it in one "
@@ -60,7 +60,7 @@ class Declarations {
                             DidYouMean(mapping.target.ToString(), c_.input.target_names,
                                        ": create it before the migration starts")));
     } else {
-      draft.key = KeyOf(*draft.target, false);
+      draft.key = KeyOf(*draft.target, Keys::kAtOnce);
       if (draft.key.empty()) c_.Fault(mapping, "table", draft.display + WhyNoKey(*draft.target));
     }
     draft.from = mapping.from;

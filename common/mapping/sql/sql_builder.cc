@@ -30,13 +30,17 @@ namespace {
 using std::string;
 using std::vector;
 
+enum class Columns { kNotKeys, kAll };
+// Whether a change may leave out values that did not change.
+enum class Sent { kAll, kSome };
+
 class RowLocalBuilder {
  public:
   RowLocalBuilder(const SourcePlan& source, const RowLocalTarget& target)
       : source_(source), target_(target) {
     for (const Assignment& a : target.assignments) {
       if (a.in_key) keys_.push_back(&a);
-      has_absent_ |= a.plain >= 0 && source.columns[a.plain].toastable;
+      if (a.plain >= 0 && source.columns[a.plain].toastable) sent_ = Sent::kSome;
       (a.in_key ? identity_key_ : identity_value_) |= a.identity_always;
     }
   }
@@ -46,8 +50,8 @@ class RowLocalBuilder {
     write.remove = "DELETE FROM " + target_.target + " AS sy_t USING (SELECT " + KeyValues() +
                    " FROM " + OldKeyRow(source_, target_.alias, "'D'") + ") AS sy_s WHERE " +
                    KeyMatch("sy_t") + OwnedAmong(target_.owns, "sy_t");
-    write.update = Update(false);
-    write.update_absent = has_absent_ ? Update(true) : write.update;
+    write.update = Update(Sent::kAll);
+    write.update_absent = sent_ == Sent::kSome ? Update(Sent::kSome) : write.update;
     write.update_skips_equal = SkipsEqual();
     write.missing_updated = Missing("'U'");
     write.missing_changed = Missing("'U','K'");
@@ -71,22 +75,23 @@ class RowLocalBuilder {
  private:
   string KeyValues() const { return mapping::KeyValues(keys_); }
   string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
-  string Values(bool keys_too) const {
+  string Values(Columns columns) const {
     string out;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {
       const Assignment& a = target_.assignments[i];
-      if (a.in_key && !keys_too) continue;
+      if (a.in_key && columns == Columns::kNotKeys) continue;
       out += ", (" + a.sql + ") AS sy__v" + std::to_string(i);
     }
     return out;
   }
-  string SetList(bool keys_too, bool absent, const string& old_row) const {
+  string SetList(Columns columns, Sent sent, const string& old_row) const {
     vector<string> sets;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {
       const Assignment& a = target_.assignments[i];
-      if ((a.in_key && !keys_too) || (a.identity_always && old_row == "sy_t")) continue;
+      if ((a.in_key && columns == Columns::kNotKeys) || (a.identity_always && old_row == "sy_t"))
+        continue;
       const string value = "sy_s.sy__v" + std::to_string(i);
-      const string test = absent ? AbsentTest(source_, a.plain, "sy_s") : "";
+      const string test = sent == Sent::kSome ? AbsentTest(source_, a.plain, "sy_s") : "";
       const string column = QuoteIdentifier(a.column);
       sets.push_back(column + " = " +
                      (test.empty() ? value
@@ -96,13 +101,13 @@ class RowLocalBuilder {
     return absl::StrJoin(sets, ", ");
   }
 
-  string Update(bool absent) const {
-    const string sets = SetList(false, absent, "sy_t");
+  string Update(Sent sent) const {
+    const string sets = SetList(Columns::kNotKeys, sent, "sy_t");
     if (sets.empty()) return "";
     return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
-           Values(false) + (absent ? ", sy__absent" : "") + " FROM " +
+           Values(Columns::kNotKeys) + (sent == Sent::kSome ? ", sy__absent" : "") + " FROM " +
            NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
-           (!absent && SkipsEqual() ? " AND (" + Different() + ")" : "");
+           (sent == Sent::kAll && SkipsEqual() ? " AND (" + Different() + ")" : "");
   }
 
   string Missing(const string& ops, const string& what = "count(*)") const {
@@ -135,7 +140,7 @@ class RowLocalBuilder {
 
   // Both keys from one row of the stage: to bring them together by a join costs their square.
   string Move() const {
-    const string sets = SetList(true, has_absent_, "sy_t");
+    const string sets = SetList(Columns::kAll, sent_, "sy_t");
     if (sets.empty()) return "";
     const string alias = QuoteIdentifier(target_.alias);
     const string old_keys = Each(source_.key.size(), ", ", [&](size_t i) {
@@ -144,9 +149,9 @@ class RowLocalBuilder {
     });
     return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM " + Temp(source_.stage) +
            " AS sy_r CROSS JOIN LATERAL (SELECT " + KeyValues() + " FROM (SELECT " + old_keys +
-           ") AS " + alias + ") AS sy_s0 CROSS JOIN LATERAL (SELECT " + Values(true).substr(2) +
-           ", sy__absent FROM (SELECT sy_r.*) AS " + alias + ") AS sy_s WHERE sy_r.sy__op = 'K'" +
-           Each(keys_.size(), "", [&](size_t i) {
+           ") AS " + alias + ") AS sy_s0 CROSS JOIN LATERAL (SELECT " +
+           Values(Columns::kAll).substr(2) + ", sy__absent FROM (SELECT sy_r.*) AS " + alias +
+           ") AS sy_s WHERE sy_r.sy__op = 'K'" + Each(keys_.size(), "", [&](size_t i) {
              return " AND sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
                     std::to_string(i);
            });
@@ -207,27 +212,27 @@ class RowLocalBuilder {
     const string different = Different();
     if (different.empty()) return;
     const string gone = Temp(write->gone_table);
-    const string staged = "(SELECT " + KeyValues() + Values(false) + " FROM {load} AS " +
-                          QuoteIdentifier(target_.alias) + ") AS sy_s WHERE ";
+    const string staged = "(SELECT " + KeyValues() + Values(Columns::kNotKeys) +
+                          " FROM {load} AS " + QuoteIdentifier(target_.alias) + ") AS sy_s WHERE ";
     const string columns = JoinQuoted(target_.insertable);
-    write->swap_exchange = {"WITH sy_gone AS (DELETE FROM " + target_.target + " AS sy_t USING " +
-                                staged + KeyMatch("sy_t") + " AND (" + different + ")" +
-                                OwnedAmong(target_.owns, "sy_t") + " RETURNING " +
-                                JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone +
-                                " SELECT NULL, " + columns + " FROM sy_gone",
-                            "UPDATE " + gone + " AS sy_g SET " + SetList(false, false, "sy_g") +
-                                " FROM " + staged + KeyMatch("sy_g"),
-                            "INSERT INTO " + target_.target + " (" + columns +
-                                ") OVERRIDING SYSTEM VALUE SELECT " + columns + " FROM " + gone,
-                            "DELETE FROM " + gone};
+    write->swap_exchange = {
+        "WITH sy_gone AS (DELETE FROM " + target_.target + " AS sy_t USING " + staged +
+            KeyMatch("sy_t") + " AND (" + different + ")" + OwnedAmong(target_.owns, "sy_t") +
+            " RETURNING " + JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone +
+            " SELECT NULL, " + columns + " FROM sy_gone",
+        "UPDATE " + gone + " AS sy_g SET " + SetList(Columns::kNotKeys, Sent::kAll, "sy_g") +
+            " FROM " + staged + KeyMatch("sy_g"),
+        "INSERT INTO " + target_.target + " (" + columns + ") OVERRIDING SYSTEM VALUE SELECT " +
+            columns + " FROM " + gone,
+        "DELETE FROM " + gone};
   }
 
   // Where a row outside has the key, the insert is refused.
   string SwapPlain(const string& rows) const {
-    const string sets = SetList(false, false, "sy_t");
+    const string sets = SetList(Columns::kNotKeys, Sent::kAll, "sy_t");
     const string update = "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " +
-                          KeyValues() + Values(false) + " FROM " + rows + ") AS sy_s WHERE " +
-                          KeyMatch("sy_t") + " AND (" + Different() + ")" +
+                          KeyValues() + Values(Columns::kNotKeys) + " FROM " + rows +
+                          ") AS sy_s WHERE " + KeyMatch("sy_t") + " AND (" + Different() + ")" +
                           OwnedAmong(target_.owns, "sy_t") + "; ";
     return (sets.empty() ? "" : update) + InsertFrom(rows) + " CROSS JOIN LATERAL (SELECT " +
            KeyValues() + ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target +
@@ -249,8 +254,8 @@ class RowLocalBuilder {
         JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone + " SELECT sy__ord, " +
         JoinQuoted(target_.insertable) + " FROM sy_gone WHERE sy__op <> 'D'");
     write->exchange.push_back(
-        "UPDATE " + gone + " AS sy_g SET " + SetList(true, has_absent_, "sy_g") +
-        " FROM (SELECT sy__ord" + Values(true) + ", sy__absent FROM " +
+        "UPDATE " + gone + " AS sy_g SET " + SetList(Columns::kAll, sent_, "sy_g") +
+        " FROM (SELECT sy__ord" + Values(Columns::kAll) + ", sy__absent FROM " +
         NewRow(source_, target_.alias, "'U','K'") + ") AS sy_s WHERE sy_g.sy__ord = sy_s.sy__ord");
     write->exchange.push_back("INSERT INTO " + target_.target + " (" +
                               JoinQuoted(target_.insertable) + ") OVERRIDING SYSTEM VALUE SELECT " +
@@ -262,7 +267,7 @@ class RowLocalBuilder {
   const SourcePlan& source_;
   const RowLocalTarget& target_;
   vector<const Assignment*> keys_;
-  bool has_absent_ = false;
+  Sent sent_ = Sent::kAll;
   bool identity_key_ = false;
   bool identity_value_ = false;
 };
