@@ -12,6 +12,13 @@
 // moved the key, D delete; P what a row was within the batch, for ids alone), sy__ord (position in
 // the batch), sy__absent (one character per toastable column: '1' where an unchanged value was not
 // sent; NULL when none) and sy__k0.. (the identity before the change).
+//
+// Taking out: unique values, or keys, that pass from row to row can't be updated in place, for no
+// UPDATE says which row goes first; nor can a GENERATED ALWAYS identity. Such rows are deleted into
+// a temporary table (sy_taken_), changed there and inserted again. Each way of writing has a form
+// of it: TableWrite::take_out for a stage, swap_take_out for a table that replaces another,
+// KeyedPlan::take_out for what is recomputed; and OrderedSql::take_out, all in one statement, for
+// where foreign keys are looked at as each ends.
 #pragma once
 
 #include <cstdint>
@@ -57,14 +64,14 @@ struct TableWrite {
   std::string copy_in;
   std::vector<int> copy_columns;
   std::vector<std::string> copy_targets;  // the target's columns, in the same order
-  // The same effect as remove, move, update_absent and insert together, by taking every touched
-  // row out and putting it back: for unique values handed from one row to another.
-  std::vector<std::string> exchange;
-  // Postgres lets no UPDATE set a GENERATED ALWAYS identity: a batch with such ops must exchange.
-  bool exchange_moves = false;
-  bool exchange_updates = false;
-  std::string gone_table;  // temporary table `exchange` uses; made with the stages
-  std::string gone_table_ddl;
+  // The same effect as remove, move, update_absent and insert together, with every touched row
+  // taken out and put back.
+  std::vector<std::string> take_out;
+  // A batch with such ops can't do without: they change a GENERATED ALWAYS identity.
+  bool take_out_moves = false;
+  bool take_out_updates = false;
+  std::string taken_table;  // temporary, for `take_out`; made with the stages
+  std::string taken_table_ddl;
   // Everything this write owns goes (TRUNCATE of the source, or a copy started again).
   std::string clear;
   // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
@@ -74,9 +81,9 @@ struct TableWrite {
   std::string swap_upsert;
   // swap_upsert for a key that ON CONFLICT can't name (WITHOUT OVERLAPS, deferrable).
   std::string swap_upsert_plain;
-  // Before a second swap_upsert, where unique values pass from row to row: the rows that differ are
-  // taken out and put back as they are to be. Empty where only keys are filled.
-  std::vector<std::string> swap_exchange;
+  // Before a second swap_upsert, where unique values pass from row to row: takes out the rows that
+  // differ. Empty where only keys are filled.
+  std::vector<std::string> swap_take_out;
 };
 
 struct SourcePlan {
@@ -93,6 +100,9 @@ struct SourcePlan {
   // too.
   std::vector<int> id_columns;
   std::string stage;  // temporary table, unqualified
+  // Likewise, made when a stage is looked into row by row: what it held; entries of the quarantine.
+  std::string saved_stage;
+  std::string entry_stage;
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage
   bool mirrored = false;
@@ -118,6 +128,7 @@ struct KeyedPlan {
   std::vector<TouchRule> touches;
   std::string touch_own;      // every scope the target holds now
   std::string touched_table;  // temporary: the scope columns
+  std::string new_table;      // temporary: the rows as `compute` gives them
   // Made once per session; emptied before each commit that used them. Not ON COMMIT DELETE ROWS:
   // every commit would truncate all there are, 40 ms for eight mappings.
   std::vector<std::string> temp_ddl;
@@ -133,10 +144,9 @@ struct KeyedPlan {
   std::string remove;
   std::string update;
   std::string insert;
-  // remove, update and insert by taking rows out and putting them back: for unique values handed
-  // over.
-  std::vector<std::string> exchange;
-  bool only_exchange = false;      // as TableWrite::exchange_updates
+  // The effect of remove, update and insert.
+  std::vector<std::string> take_out;
+  bool take_out_only = false;      // as TableWrite::take_out_updates
   std::vector<std::string> clean;  // empties the temporary tables between slices
   // Numbered distinct scopes, for recomputing piece by piece.
   std::string slice_table;
@@ -151,15 +161,15 @@ struct KeyedPlan {
 // What a mapping runs where NEW's foreign keys hold and rows of other tables refer to its own: the
 // rows that go are noted, and removed once nothing refers to them any more (ordered_sql.h).
 struct OrderedSql {
-  std::string gone_table;  // temporary: keys of the rows noted
-  std::string gone_ddl;
+  std::string leaving_table;  // temporary: keys of the rows noted
+  std::string leaving_table_ddl;
   std::string held;  // as KeyedPlan's, but for rows noted
   std::string note;  // rows that the stage or the recompute leaves out
   std::string keep;  // those that are there again are no longer to go
   // The same effect as its update and insert in one statement, at whose end the database looks at
-  // what refers to the rows: for unique values handed over. With the noted rows taken out in it.
-  std::string exchange;
-  std::string exchange_all;
+  // what refers to the rows. take_out_all: with all noted rows gone in it.
+  std::string take_out;
+  std::string take_out_all;
   // Temporary, made in the transactions that need it: rows that no change may reach
   // (late_refusals.h), numbered; by key where the mapping is row-local, else by scope.
   std::string barred_table;
@@ -169,8 +179,8 @@ struct OrderedSql {
   std::string note_deleted;  // op D alone: what nobody takes values from
   std::string note_all;      // everything owned (TRUNCATE of the source)
   std::string note_swap;     // rows that are not in {load}
-  std::string take_moved;    // rows whose key changes, into TableWrite::gone_table
-  std::string take_all;      // updated ones too, for `exchange`
+  std::string take_moved;    // rows whose key changes, into TableWrite::taken_table
+  std::string take_changed;  // updated ones too, for `take_out`
   std::string moved_update;  // from there over rows that were noted ...
   std::string moved_insert;  // ... and where there are none
   std::string fresh_update;  // op I, likewise
@@ -181,9 +191,10 @@ struct MappingPlan {
   std::string display;  // NEW's table, schema.name
   std::string target;   // quoted
   bool row_local = false;
-  SourceIndex source;  // row_local
-  TableWrite write;    // row_local
-  KeyedPlan keyed;     // otherwise
+  SourceIndex source;          // row_local
+  std::string together_stage;  // row_local: temporary, for entries that wait for each other
+  TableWrite write;            // row_local
+  KeyedPlan keyed;             // otherwise
   OrderedSql ordered;
   std::vector<std::string> key;      // of NEW's table
   std::vector<std::string> columns;  // of NEW, filled by it

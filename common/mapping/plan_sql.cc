@@ -91,14 +91,14 @@ class Writer {
     add("move", write.move);
     add("insert", write.insert);
     add("copy_in", write.copy_in);
-    add("gone_table_ddl", write.gone_table_ddl);
-    add("exchange", write.exchange);
+    add("taken_table_ddl", write.taken_table_ddl);
+    add("take_out", write.take_out);
     add("clear", write.clear);
     add("load", write.load);
     add("swap_remove", write.swap_remove);
     add("swap_upsert", write.swap_upsert);
     add("swap_upsert_plain", write.swap_upsert_plain);
-    add("swap_exchange", write.swap_exchange);
+    add("swap_take_out", write.swap_take_out);
   }
 
   void AddKeyed(const string& of, const Plan& plan, const KeyedPlan& keyed) {
@@ -122,7 +122,7 @@ class Writer {
     Add(of, "keyed.remove", keyed.remove);
     Add(of, "keyed.update", keyed.update);
     Add(of, "keyed.insert", keyed.insert);
-    Add(of, "keyed.exchange", keyed.exchange);
+    Add(of, "keyed.take_out", keyed.take_out);
     Add(of, "keyed.clean", keyed.clean);
     Add(of, "keyed.populate", keyed.populate);
     Add(of, "keyed.explain", keyed.explain);
@@ -132,7 +132,7 @@ class Writer {
     const auto add = [&](string_view field, const string& sql) {
       Add(of, absl::StrCat("ordered.", Sv(field)), sql);
     };
-    add("gone_ddl", ordered.gone_ddl);
+    add("leaving_table_ddl", ordered.leaving_table_ddl);
     add("held", ordered.held);
     add("note", ordered.note);
     add("keep", ordered.keep);
@@ -140,13 +140,13 @@ class Writer {
     add("note_all", ordered.note_all);
     add("note_swap", ordered.note_swap);
     add("take_moved", ordered.take_moved);
-    add("take_all", ordered.take_all);
+    add("take_changed", ordered.take_changed);
     add("moved_update", ordered.moved_update);
     add("moved_insert", ordered.moved_insert);
     add("fresh_update", ordered.fresh_update);
     add("fresh_insert", ordered.fresh_insert);
-    add("exchange", ordered.exchange);
-    add("exchange_all", ordered.exchange_all);
+    add("take_out", ordered.take_out);
+    add("take_out_all", ordered.take_out_all);
     add("barred_ddl", ordered.barred_ddl);
     add("barred", ordered.barred);
   }

@@ -432,17 +432,17 @@ absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write)
   }
   const std::string sqlstate = pg::StatusSqlState(swapped);
   const bool taken = sqlstate == "23505" || sqlstate == "23P01";
-  if (!taken || late.valid() || write.swap_exchange.empty()) {
+  if (!taken || late.valid() || write.swap_take_out.empty()) {
     RETURN_IF_ERROR(swapped);
   } else {
     // A unique value that another row still has, until it gets its own.
-    const auto exchange = [&]() -> absl::Status {
-      for (const std::string& sql : write.swap_exchange) RETURN_IF_ERROR(run(sql));
+    const auto take_out = [&]() -> absl::Status {
+      for (const std::string& sql : write.swap_take_out) RETURN_IF_ERROR(run(sql));
       return run(*upsert);
     };
     OrderedWriter* const ordered = target_.ordered();
     const MappingIndex mapping = ordered == nullptr ? MappingIndex() : ordered->MappingOf(write);
-    RETURN_IF_ERROR(!mapping.valid() ? exchange() : ordered->TakeOut(mapping, exchange));
+    RETURN_IF_ERROR(!mapping.valid() ? take_out() : ordered->TakeOutSafely(mapping, take_out));
   }
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
@@ -475,8 +475,8 @@ absl::Status Recopy::RollForward(Job& job) {
   const SourcePlan& source = plan_.sources[job.source];
   const mapping::TableWrite write = mapping::BuildSourceRows(source, "pg_temp." + job.side,
                                                              "re-copy of " + source.name, job.side);
-  RETURN_IF_ERROR(target_.session().Execute(
-      absl::StrCat("DROP TABLE IF EXISTS pg_temp.", write.gone_table, "; ", write.gone_table_ddl)));
+  RETURN_IF_ERROR(target_.session().Execute(absl::StrCat(
+      "DROP TABLE IF EXISTS pg_temp.", write.taken_table, "; ", write.taken_table_ddl)));
   SideWriter side(target_, job.source, write);
   const int64_t end = target_.position().next_offset;
   const absl::Time began = absl::Now();

@@ -29,7 +29,7 @@ absl::Status WriteRowsCarefully(TableWriter& writer, Quarantine& quarantine,
   const mapping::MappingPlan& plan = writer.stage().plan().mappings[mapping];
   const mapping::SourcePlan& source = writer.stage().plan().sources[plan.source];
   RETURN_IF_ERROR(MakeIfMissing(session, source.stage, source.stage_ddl));
-  RETURN_IF_ERROR(MakeIfMissing(session, plan.write.gone_table, plan.write.gone_table_ddl));
+  RETURN_IF_ERROR(MakeIfMissing(session, plan.write.taken_table, plan.write.taken_table_ddl));
   std::vector<std::string> names;
   for (const mapping::StageColumn& column : source.columns) names.push_back(column.name);
   const std::string columns = mapping::JoinQuoted(names);

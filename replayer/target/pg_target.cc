@@ -93,24 +93,24 @@ absl::Status PgTarget::BeginWrites(Care care) {
   return care == Care::kCareful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }
 
-absl::Status PgTarget::RemoveFirst(const changes::Batch& batch, Care care) {
+absl::Status PgTarget::RemoveEarly(const changes::Batch& batch, Care care) {
   if (ordered_ == nullptr) return absl::OkStatus();
   for (const MappingIndex mapping : mapping::Backwards(order_)) {
     if (ordered_->late_refusals().bars(mapping) || held_.contains(mapping)) continue;
     const bool row_local = plan_.mappings[mapping].row_local;
     // Chunks, and more scopes than one recompute takes, do without.
     if (!row_local && (in_transaction_ || batch.rows > options_.scopes_per_recompute ||
-                       !touched_->contains(mapping) || !ordered_->RemovesFirst(mapping))) {
+                       !touched_->contains(mapping) || !ordered_->RemovesScopesEarly(mapping))) {
       continue;
     }
     const auto remove = [&]() -> absl::Status {
       if (row_local) {
         const bool counted = care == Care::kNone && !quarantine_->active(mapping);
-        return ordered_->RemoveFirst(mapping, batch,
-                                     counted ? Missing::kCounted : Missing::kExpected);
+        return ordered_->RemoveStagedEarly(mapping, batch,
+                                           counted ? Missing::kCounted : Missing::kExpected);
       }
       RETURN_IF_ERROR(touched_->ByBatchOf(batch, mapping, Moment::kAfter));
-      return ordered_->RemoveFirst(mapping);
+      return ordered_->RemoveScopesEarly(mapping);
     };
     if (care == Care::kNone) {
       RETURN_IF_ERROR(remove());
@@ -166,7 +166,7 @@ absl::Status PgTarget::Apply(const changes::Batch& batch, Care care) {
 absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
   if (ordered_ == nullptr || !IsRefusedRow(status) || !session_->alive()) return false;
   barred_at_ = position_->lsn;
-  return ordered_->late_refusals().Settle();
+  return ordered_->late_refusals().AddNewlyFound();
 }
 
 absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
@@ -211,7 +211,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   // the tables that the rules read from other mappings are up to date too.
   if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, Moment::kAfter));
   RETURN_IF_ERROR(NoteMissing(batch, care));
-  RETURN_IF_ERROR(RemoveFirst(batch, care));
+  RETURN_IF_ERROR(RemoveEarly(batch, care));
   RETURN_IF_ERROR(careful ? MakeRoomCarefully(batch) : MakeRoom(batch));
   for (const MappingIndex mapping : order_) {
     if (plan_.mappings[mapping].row_local) {
@@ -343,7 +343,7 @@ absl::Status PgTarget::WriteHeld(const changes::Batch& batch) {
 
 absl::Status PgTarget::BeginRollForward(std::map<MappingIndex, mapping::TableWrite> held) {
   for (const auto& [mapping, write] : held) {
-    RETURN_IF_ERROR(session_->Execute(write.gone_table_ddl));
+    RETURN_IF_ERROR(session_->Execute(write.taken_table_ddl));
   }
   held_ = std::move(held);
   rolls_forward_ = true;

@@ -125,7 +125,7 @@ class PgTarget {
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
   Inserts InsertsOf(const changes::TableChanges& table, Care care) const;
   absl::Status NoteMissing(const changes::Batch& batch, Care care);
-  absl::Status RemoveFirst(const changes::Batch& batch, Care care);
+  absl::Status RemoveEarly(const changes::Batch& batch, Care care);
 
   const PgTargetOptions options_;
   const mapping::Plan& plan_;

@@ -43,12 +43,6 @@ absl::Status AsTooLarge(const absl::Status& stored, const MappingPlan& plan,
       plan.display, std::string(StdSv(refusal.message())), std::string(StdSv(stored.message()))));
 }
 
-// What a stage held, and what entries of the quarantine stand in it.
-std::string Hold(const SourcePlan& source) { return Temp("sy_hold" + source.stage.substr(8)); }
-std::string KeptEntries(const SourcePlan& source) {
-  return Temp("sy_entry" + source.stage.substr(8));
-}
-
 // What an entry keeps of a row in that table.
 records::StagedRowSql RowSql(const SourcePlan& source, std::string table) {
   return {.table = std::move(table),
@@ -85,7 +79,7 @@ absl::Status Quarantine::InSavepoint(absl::FunctionRef<absl::Status()> body) {
   return replayer::InSavepoint(stage_.session(), "sy_careful", body);
 }
 
-absl::Status Quarantine::Undone(absl::FunctionRef<absl::Status()> body) {
+absl::Status Quarantine::TryAndUndo(absl::FunctionRef<absl::Status()> body) {
   RETURN_IF_ERROR(stage_.session().Execute("SAVEPOINT sy_undone"));
   absl::Status status = body();
   if (!stage_.session().alive()) return status;
@@ -94,52 +88,53 @@ absl::Status Quarantine::Undone(absl::FunctionRef<absl::Status()> body) {
   return status;
 }
 
-absl::Status Quarantine::Keep(SourceIndex source, const std::string& kept) {
+absl::Status Quarantine::SaveStage(SourceIndex source, const std::string& saved) {
   const std::string stage = Temp(stage_.plan().sources[source].stage);
-  return stage_.session().Execute(absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", kept.substr(8),
-                                               " (LIKE ", stage,
-                                               ") ON COMMIT DELETE ROWS; TRUNCATE ", kept,
-                                               "; INSERT INTO ", kept, " SELECT * FROM ", stage));
+  return stage_.session().Execute(
+      absl::StrCat("CREATE TEMP TABLE IF NOT EXISTS ", QuoteIdentifier(saved), " (LIKE ", stage,
+                   ") ON COMMIT DELETE ROWS; TRUNCATE ", Temp(saved), "; INSERT INTO ", Temp(saved),
+                   " SELECT * FROM ", stage));
 }
 
-absl::Status Quarantine::Restore(SourceIndex source, const std::string& kept,
-                                 const std::string& condition) {
+absl::Status Quarantine::RestoreStage(SourceIndex source, const std::string& saved,
+                                      const std::string& condition) {
   const std::string stage = Temp(stage_.plan().sources[source].stage);
   return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
-                                               " SELECT * FROM ", kept, " WHERE ", condition));
+                                               " SELECT * FROM ", Temp(saved), " WHERE ",
+                                               condition));
 }
 
-absl::Status Quarantine::WriteOrExchange(const mapping::TableWrite& write) {
+absl::Status Quarantine::WriteOrTakeOut(const mapping::TableWrite& write) {
   const absl::Status status = InSavepoint([&] { return writer_.WriteStaged(write); });
   if (!IsRefusedRow(status)) return status;
-  return InSavepoint([&] { return writer_.Exchange(write); });
+  return InSavepoint([&] { return writer_.WriteByTakingOut(write); });
 }
 
 absl::StatusOr<std::vector<Refusal>> Quarantine::WriteRows(SourceIndex source, MappingIndex mapping,
-                                                           const std::string& kept,
+                                                           const std::string& saved,
                                                            const Numbers& rows) {
   const mapping::TableWrite& write = stage_.plan().mappings[mapping].write;
   const std::string stage = Temp(stage_.plan().sources[source].stage);
   const auto write_them = [&](const Numbers& some) -> absl::Status {
-    RETURN_IF_ERROR(Restore(source, kept, IsOneOf("sy__ord", some)));
-    return WriteOrExchange(write);
+    RETURN_IF_ERROR(RestoreStage(source, saved, IsOneOf("sy__ord", some)));
+    return WriteOrTakeOut(write);
   };
   // Out of the way: deleted, if they are there at all.
   const auto fits = [&](const Numbers& some, const Numbers& among) {
-    return Undone([&]() -> absl::Status {
+    return TryAndUndo([&]() -> absl::Status {
       const std::string wanted = IsOneOf("sy__ord", some);
-      RETURN_IF_ERROR(
-          Restore(source, kept,
-                  absl::StrCat(IsOneOf("sy__ord", among), " AND (sy__op <> 'I' OR ", wanted, ")")));
+      RETURN_IF_ERROR(RestoreStage(
+          source, saved,
+          absl::StrCat(IsOneOf("sy__ord", among), " AND (sy__op <> 'I' OR ", wanted, ")")));
       RETURN_IF_ERROR(stage_.session().Execute(
           absl::StrCat("UPDATE ", stage, " SET sy__op = 'D' WHERE NOT ", wanted)));
-      return writer_.Exchange(write);  // only so can they move together
+      return writer_.WriteByTakingOut(write);  // only so can they move together
     });
   };
   return WriteWhatFits(rows, {write_them, fits});
 }
 
-absl::StatusOr<Numbers> Quarantine::Staged(SourceIndex source) {
+absl::StatusOr<Numbers> Quarantine::StagedNumbers(SourceIndex source) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       stage_.session().Query(absl::StrCat(
@@ -188,25 +183,25 @@ absl::Status Quarantine::WriteCarefully(const changes::TableChanges& table, Mapp
     RETURN_IF_ERROR(writer_.Clear(stage_.plan().mappings[mapping].write));
     RETURN_IF_ERROR(entries().ForgetTarget(TargetOf(mapping)));
   }
-  RETURN_IF_ERROR(Keep(table.source, Hold(source)));
+  RETURN_IF_ERROR(SaveStage(table.source, source.saved_stage));
   std::vector<int64_t> folded;
   if (active(mapping)) {
     ASSIGN_OR_RETURN(folded, FoldKnown(table.source, mapping, lsn));
   }
   ASSIGN_OR_RETURN(std::vector<Refusal> refusals, TakeBarred(table.source, mapping));
-  ASSIGN_OR_RETURN(const Numbers others, Staged(table.source));
+  ASSIGN_OR_RETURN(const Numbers others, StagedNumbers(table.source));
   CountMissing(table.source, mapping, others);
   // Where foreign keys hold, rows that go may be gone already.
   const Missing missing = writer_.ordered() == nullptr ? Missing::kCounted : Missing::kExpected;
   RETURN_IF_ERROR(WriteEntries(folded, table.source, mapping, missing, feed).status());
   ASSIGN_OR_RETURN(const std::vector<Refusal> more,
-                   WriteRows(table.source, mapping, Hold(source), others));
+                   WriteRows(table.source, mapping, source.saved_stage, others));
   refusals.insert(refusals.end(), more.begin(), more.end());
   for (const Refusal& refusal : refusals) {
     RETURN_IF_ERROR(StoreRow(table.source, mapping, lsn, refusal));
   }
   if (!refusals.empty()) RETURN_IF_ERROR(CheckCount(kPassingFactor * options_.entries_max));
-  return Restore(table.source, Hold(source), "true");
+  return RestoreStage(table.source, source.saved_stage, "true");
 }
 
 absl::Status Quarantine::StoreRow(SourceIndex source, MappingIndex mapping, Lsn lsn,
@@ -223,8 +218,8 @@ absl::Status Quarantine::StoreRow(SourceIndex source, MappingIndex mapping, Lsn 
             {"sqlstate", fields.sqlstate},
             {"error", std::string(StdSv(refusal.error.message()))},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
-  const absl::Status stored =
-      entries().AddRow(TargetOf(mapping), RowSql(plan, Hold(plan)), refusal.number, lsn, fields);
+  const absl::Status stored = entries().AddRow(
+      TargetOf(mapping), RowSql(plan, Temp(plan.saved_stage)), refusal.number, lsn, fields);
   return AsTooLarge(stored, stage_.plan().mappings[mapping], refusal.error);
 }
 
@@ -272,7 +267,7 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
                                                  SourceIndex source, MappingIndex mapping,
                                                  Missing missing, Feed feed) {
   if (ids.empty()) return 0;
-  const std::string kept = KeptEntries(stage_.plan().sources[source]);
+  const std::string& saved = stage_.plan().sources[source].entry_stage;
   stage_.UseStage(source);
   RETURN_IF_ERROR(
       stage_.session().Execute("DELETE FROM " + Temp(stage_.plan().sources[source].stage)));
@@ -284,16 +279,16 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   }
   ASSIGN_OR_RETURN(const std::vector<Refusal> barred, TakeBarred(source, mapping));
   refusals.insert(refusals.end(), barred.begin(), barred.end());
-  ASSIGN_OR_RETURN(const Numbers rows, Staged(source));
-  RETURN_IF_ERROR(Keep(source, kept));
+  ASSIGN_OR_RETURN(const Numbers rows, StagedNumbers(source));
+  RETURN_IF_ERROR(SaveStage(source, saved));
   RETURN_IF_ERROR(feed(Moment::kBefore));
   if (missing == Missing::kCounted) RETURN_IF_ERROR(NoteMissing(mapping));
-  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, kept, rows));
+  ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteRows(source, mapping, saved, rows));
   Numbers written = rows;
   for (const Refusal& refusal : refused) std::erase(written, refusal.number);
   CountMissing(source, mapping, written);
   refusals.insert(refusals.end(), refused.begin(), refused.end());
-  RETURN_IF_ERROR(Restore(source, kept, "true"));
+  RETURN_IF_ERROR(RestoreStage(source, saved, "true"));
   RETURN_IF_ERROR(feed(Moment::kAfter));
   std::set<int64_t> left;
   for (const Refusal& refusal : refusals) {
@@ -320,7 +315,7 @@ absl::StatusOr<Numbers> Quarantine::StageEntries(const std::vector<int64_t>& ids
     const absl::Status staged = StageEntry(ids[i], first + static_cast<int64_t>(i), source);
     if (!staged.ok() && !IsRefusedRow(staged)) return staged;
   }
-  return Staged(source);
+  return StagedNumbers(source);
 }
 
 absl::StatusOr<int64_t> Quarantine::RetryTogether(
@@ -336,8 +331,8 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
     ids.insert(ids.end(), own.begin(), own.end());
     ASSIGN_OR_RETURN(Numbers rows, StageEntries(own, first, source));
     RETURN_IF_ERROR(feed(mapping, Moment::kBefore));
-    parts.push_back({mapping, Temp("sy_together_" + std::to_string(mapping)), std::move(rows)});
-    RETURN_IF_ERROR(Keep(source, parts.back().kept));
+    parts.push_back({mapping, stage_.plan().mappings[mapping].together_stage, std::move(rows)});
+    RETURN_IF_ERROR(SaveStage(source, parts.back().saved));
     RETURN_IF_ERROR(NoteMissing(mapping));
     RETURN_IF_ERROR(stage_.ClearStage(source));
   }
@@ -346,7 +341,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
   int64_t went = 0;
   for (const TogetherPart& part : parts) {
     const SourceIndex source = stage_.plan().mappings[part.mapping].source;
-    RETURN_IF_ERROR(Restore(source, part.kept, "true"));
+    RETURN_IF_ERROR(RestoreStage(source, part.saved, "true"));
     RETURN_IF_ERROR(feed(part.mapping, Moment::kAfter));
     RETURN_IF_ERROR(stage_.ClearStage(source));
     Numbers written = part.rows;
@@ -362,7 +357,7 @@ absl::StatusOr<int64_t> Quarantine::RetryTogether(
 
 absl::Status Quarantine::TouchScopes(MappingIndex mapping, const Numbers& scopes) {
   RETURN_IF_ERROR(stage_.CleanRecompute(mapping));
-  for (const auto& [from, to] : Runs(scopes)) {
+  for (const auto& [from, to] : ContiguousRuns(scopes)) {
     RETURN_IF_ERROR(stage_.Run(stage_.plan().mappings[mapping].keyed.slice_take,
                                {std::to_string(from - 1), std::to_string(to - 1)}));
   }
@@ -405,7 +400,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
     return InSavepoint([&] { return recompute(some, Manner::kTakenOut); });
   };
   const auto fits = [&](const Numbers& some, const Numbers& among) {
-    return Undone([&]() -> absl::Status {
+    return TryAndUndo([&]() -> absl::Status {
       Numbers others;
       std::ranges::set_difference(among, some, std::back_inserter(others));
       RETURN_IF_ERROR(TouchScopes(mapping, others));

@@ -95,19 +95,19 @@ class Quarantine {
   }
 
   // What `body` gives; whatever it did is undone.
-  absl::Status Undone(absl::FunctionRef<absl::Status()> body);
+  absl::Status TryAndUndo(absl::FunctionRef<absl::Status()> body);
 
   // The stage of a source to and from a temporary table.
-  absl::Status Keep(mapping::SourceIndex source, const std::string& kept);
-  absl::Status Restore(mapping::SourceIndex source, const std::string& kept,
-                       const std::string& condition);
-  absl::StatusOr<Numbers> Staged(mapping::SourceIndex source);
+  absl::Status SaveStage(mapping::SourceIndex source, const std::string& saved);
+  absl::Status RestoreStage(mapping::SourceIndex source, const std::string& saved,
+                            const std::string& condition);
+  absl::StatusOr<Numbers> StagedNumbers(mapping::SourceIndex source);
 
-  absl::Status WriteOrExchange(const mapping::TableWrite& write);
-  // Rows of what was kept into the mapping's table; those it refuses.
+  absl::Status WriteOrTakeOut(const mapping::TableWrite& write);
+  // Rows of what was saved into the mapping's table; those it refuses.
   absl::StatusOr<std::vector<Refusal>> WriteRows(mapping::SourceIndex source,
                                                  mapping::MappingIndex mapping,
-                                                 const std::string& kept, const Numbers& rows);
+                                                 const std::string& saved, const Numbers& rows);
   absl::StatusOr<std::vector<Refusal>> TakeBarred(mapping::SourceIndex source,
                                                   mapping::MappingIndex mapping);
   absl::StatusOr<std::vector<Refusal>> RecomputeOrBisect(mapping::MappingIndex mapping,

@@ -19,16 +19,16 @@ class Together {
   absl::Status Write(const Numbers& some, const Numbers& among) {
     for (const TogetherPart& part : parts_) {
       RETURN_IF_ERROR(StageRows(part, among));
-      stage_.UseTable(WriteOf(part).gone_table);
-      RETURN_IF_ERROR(stage_.Run(WriteOf(part).exchange[0]));
+      stage_.UseTable(WriteOf(part).taken_table);
+      RETURN_IF_ERROR(stage_.Run(WriteOf(part).take_out[0]));
     }
     for (const TogetherPart& part : parts_) {
       RETURN_IF_ERROR(StageRows(part, some));
       RETURN_IF_ERROR(stage_.session().Execute(
-          absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).gone_table),
+          absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).taken_table),
                        " WHERE NOT ", IsOneOf("sy__ord", some))));
-      for (size_t i = 1; i < WriteOf(part).exchange.size(); ++i) {
-        RETURN_IF_ERROR(stage_.Run(WriteOf(part).exchange[i]));
+      for (size_t i = 1; i < WriteOf(part).take_out.size(); ++i) {
+        RETURN_IF_ERROR(stage_.Run(WriteOf(part).take_out[i]));
       }
     }
     return absl::OkStatus();
@@ -45,9 +45,9 @@ class Together {
     const mapping::SourceIndex source = stage_.plan().mappings[part.mapping].source;
     const std::string stage = "pg_temp." + QuoteIdentifier(stage_.plan().sources[source].stage);
     stage_.UseStage(source);
-    return stage_.session().Execute(absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage,
-                                                 " SELECT * FROM ", part.kept, " WHERE ",
-                                                 IsOneOf("sy__ord", own)));
+    return stage_.session().Execute(
+        absl::StrCat("DELETE FROM ", stage, "; INSERT INTO ", stage, " SELECT * FROM pg_temp.",
+                     QuoteIdentifier(part.saved), " WHERE ", IsOneOf("sy__ord", own)));
   }
 
   Stage& stage_;

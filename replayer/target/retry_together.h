@@ -1,5 +1,5 @@
 // Entries of the quarantine that wait for each other across the row-local mappings of one table:
-// rows that exchange keys or unique values, each of which stands in another's way. By themselves
+// rows that trade keys or unique values, each of which stands in another's way. By themselves
 // none of them passes.
 #pragma once
 
@@ -17,8 +17,8 @@ namespace switchyard::replayer {
 // What one mapping brings: in its stage, numbered by sy__ord.
 struct TogetherPart {
   mapping::MappingIndex mapping;
-  std::string kept;  // temporary table, quoted: what its stage holds
-  Numbers rows;      // numbers of its own
+  std::string saved;  // temporary table, unqualified: what its stage holds
+  Numbers rows;       // numbers of its own
 };
 
 // Writes those that the table takes, whatever else stands in their way among them; gives the

@@ -24,13 +24,13 @@ namespace {
 // More come out in the next attempt.
 constexpr char kSome[] = " LIMIT 1000";
 
-std::vector<std::string> Texts(const pg::Result& rows, int row, int from, size_t count) {
+std::vector<std::string> TextsOf(const pg::Result& rows, int row, int from, size_t count) {
   std::vector<std::string> texts;
   for (size_t i = 0; i < count; ++i) texts.push_back(rows.str(row, from + static_cast<int>(i)));
   return texts;
 }
 
-std::string InParts(const std::string& row, const std::string& parts) {
+std::string AmongPartitions(const std::string& row, const std::string& parts) {
   return parts.empty() ? "" : absl::StrCat(" AND ", row, ".tableoid IN (", parts, ")");
 }
 
@@ -57,7 +57,7 @@ std::string RefersTo(const Reference& key, const std::string& child, const std::
              return absl::StrCat(child, ".", QuoteIdentifier(key.columns[i]), " = ", parent, ".",
                                  QuoteIdentifier(key.referenced[i]), collation);
            }),
-      InParts(child, key.child_parts), InParts(parent, key.parent_parts));
+      AmongPartitions(child, key.child_parts), AmongPartitions(parent, key.parent_parts));
 }
 
 LateRefusals::LateRefusals(Stage& stage, const mapping::TargetRules& rules,
@@ -161,8 +161,9 @@ absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, Care ca
 
 std::string LateRefusals::Remove(MappingIndex mapping) const {
   const MappingPlan& plan = plan_.mappings[mapping];
-  return absl::StrCat("DELETE FROM ", plan.target, " AS sy_t USING ", Temp(plan.ordered.gone_table),
-                      " AS sy_l WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"));
+  return absl::StrCat("DELETE FROM ", plan.target, " AS sy_t USING ",
+                      Temp(plan.ordered.leaving_table), " AS sy_l WHERE ",
+                      KeyEqual(plan.key, "sy_t", "sy_l"));
 }
 
 // FROM: rows sy_c of the child that stay, and refer to the row sy_t.
@@ -173,7 +174,7 @@ std::string LateRefusals::Staying(MappingIndex mapping, int reference) const {
   for (const MappingIndex m : MappingsOf(key.child)) {
     if (!order_.targets[m].late) continue;
     const MappingPlan& child = plan_.mappings[m];
-    absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.gone_table),
+    absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.leaving_table),
                     " AS sy_d WHERE ", KeyEqual(child.key, "sy_d", "sy_c"), ")");
   }
   if (key.child == plan_.mappings[mapping].display) {  // a row may refer to itself
@@ -188,7 +189,7 @@ absl::Status LateRefusals::CountStaying(MappingIndex mapping, int reference) {
   ASSIGN_OR_RETURN(
       const pg::Result staying,
       stage_.session().QueryPrepared(absl::StrCat(
-          "SELECT count(*) FROM ", Temp(plan.ordered.gone_table), " AS sy_l JOIN ", plan.target,
+          "SELECT count(*) FROM ", Temp(plan.ordered.leaving_table), " AS sy_l JOIN ", plan.target,
           " AS sy_t ON ", KeyEqual(plan.key, "sy_t", "sy_l"), " CROSS JOIN LATERAL (SELECT FROM ",
           Staying(mapping, reference), ") AS sy_c")));
   return staying.i64(0, 0) == 0 ? absl::OkStatus() : GoesTooEarly(reference);
@@ -201,12 +202,12 @@ absl::StatusOr<bool> LateRefusals::TakeStaying(MappingIndex mapping, int referen
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       stage_.session().Query(absl::StrCat(
-          "WITH sy_stay AS (DELETE FROM ", Temp(plan.ordered.gone_table), " AS sy_l USING ",
+          "WITH sy_stay AS (DELETE FROM ", Temp(plan.ordered.leaving_table), " AS sy_l USING ",
           plan.target, " AS sy_t WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"),
           " AND EXISTS (SELECT FROM ", Staying(mapping, reference), ") RETURNING ",
           IdentityText(mapping, "sy_t"), ") SELECT DISTINCT * FROM sy_stay", kSome)));
   for (int i = 0; i < rows.rows(); ++i) {
-    found_.push_back({mapping, Texts(rows, i, 0, width), GoesTooEarly(reference)});
+    found_.push_back({mapping, TextsOf(rows, i, 0, width), GoesTooEarly(reference)});
   }
   return rows.rows() > 0;
 }
@@ -241,7 +242,7 @@ absl::Status LateRefusals::FindRefused(MappingIndex mapping) {
       const pg::Result noted,
       session.Query(absl::StrCat("CREATE TEMP TABLE sy_numbered ON COMMIT DROP AS SELECT "
                                  "row_number() OVER () AS sy__n, sy_l.* FROM ",
-                                 Temp(plan.ordered.gone_table), " AS sy_l")));
+                                 Temp(plan.ordered.leaving_table), " AS sy_l")));
   const std::string rows = absl::StrCat(plan.target, " AS sy_t USING pg_temp.sy_numbered AS sy_l",
                                         " WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"));
   const auto remove = [&](const Numbers& some) {
@@ -260,7 +261,7 @@ absl::Status LateRefusals::FindRefused(MappingIndex mapping) {
                          " AS sy_t JOIN pg_temp.sy_numbered AS sy_l ON ",
                          KeyEqual(plan.key, "sy_t", "sy_l"), " WHERE sy_l.sy__n = ", one.number)));
     if (row.rows() == 0) continue;
-    found_.push_back({mapping, Texts(row, 0, 0, Identity(mapping).size()), one.error});
+    found_.push_back({mapping, TextsOf(row, 0, 0, Identity(mapping).size()), one.error});
   }
   return absl::OkStatus();
 }
@@ -299,26 +300,26 @@ absl::Status LateRefusals::FindDangling(int reference) {
             "SELECT DISTINCT ", each(", ", "::text"), ", ", IdentityText(m, "sy_c"), " FROM ",
             key.child_quoted, " AS sy_c WHERE ", refers, " AND NOT EXISTS (SELECT FROM ",
             key.parent_quoted, " AS sy_p WHERE ", RefersTo(key, "sy_c", "sy_p"), ")",
-            InParts("sy_c", key.child_parts), Owned(plan_.mappings[m], "sy_c"), kSome)));
+            AmongPartitions("sy_c", key.child_parts), Owned(plan_.mappings[m], "sy_c"), kSome)));
     const size_t width = key.columns.size();
     for (int i = 0; i < rows.rows(); ++i) {
       Dangling row{.reference = reference, .child = m};
       for (int c = 0; c < static_cast<int>(width); ++c) {
         row.columns.push_back(rows.is_null(i, c) ? pg::Param() : rows.str(i, c));
       }
-      row.identity = Texts(rows, i, static_cast<int>(width), Identity(m).size());
+      row.identity = TextsOf(rows, i, static_cast<int>(width), Identity(m).size());
       dangling_.push_back(std::move(row));
     }
   }
   return stage_.session().Execute("SET LOCAL enable_hashjoin = off");
 }
 
-absl::StatusOr<bool> LateRefusals::Settle() {
+absl::StatusOr<bool> LateRefusals::AddNewlyFound() {
   bool more = false;
-  for (BarredRow& row : found_) more |= Bar(std::move(row));
+  for (BarredRow& row : found_) more |= NoteBarred(std::move(row));
   found_.clear();
   for (const Dangling& dangling : std::exchange(dangling_, {})) {
-    ASSIGN_OR_RETURN(const bool barred, SettleDangling(dangling));
+    ASSIGN_OR_RETURN(const bool barred, AddNewlyFoundOf(dangling));
     more |= barred;
   }
   return more;
@@ -326,7 +327,7 @@ absl::StatusOr<bool> LateRefusals::Settle() {
 
 // The database is as before: a parent that is there was about to go; a child that is there, as it
 // was, is not at fault.
-absl::StatusOr<bool> LateRefusals::SettleDangling(const Dangling& dangling) {
+absl::StatusOr<bool> LateRefusals::AddNewlyFoundOf(const Dangling& dangling) {
   const Reference& key = Key(dangling.reference);
   const auto matches = [&](const std::vector<std::string>& columns, const std::string& row,
                            size_t from) {
@@ -345,7 +346,8 @@ absl::StatusOr<bool> LateRefusals::SettleDangling(const Dangling& dangling) {
                                    Owned(plan, "sy_t")),
                       dangling.columns));
     for (int i = 0; i < rows.rows(); ++i) {
-      parent |= Bar({m, Texts(rows, i, 0, Identity(m).size()), GoesTooEarly(dangling.reference)});
+      parent |= NoteBarred(
+          {m, TextsOf(rows, i, 0, Identity(m).size()), GoesTooEarly(dangling.reference)});
     }
   }
   if (parent) return true;
@@ -359,10 +361,10 @@ absl::StatusOr<bool> LateRefusals::SettleDangling(const Dangling& dangling) {
                        matches(Identity(dangling.child), "sy_c", key.columns.size()), " LIMIT 1"),
           values));
   if (unchanged.rows() > 0) return false;
-  return Bar({dangling.child, dangling.identity, HasNoParent(dangling.reference)});
+  return NoteBarred({dangling.child, dangling.identity, HasNoParent(dangling.reference)});
 }
 
-bool LateRefusals::Bar(BarredRow row) {
+bool LateRefusals::NoteBarred(BarredRow row) {
   const bool known = std::ranges::any_of(barred_, [&](const BarredRow& other) {
     return other.mapping == row.mapping && other.identity == row.identity;
   });

@@ -7,7 +7,7 @@
 // untried. That may bring out others, so it is done again until nothing new is found.
 //
 //   writes ...; status = refusals.Finish(pending, Care::kCareful);
-//   session.Rollback(); ASSIGN_OR_RETURN(bool again, refusals.Settle());
+//   session.Rollback(); ASSIGN_OR_RETURN(bool again, refusals.AddNewlyFound());
 //   session.Begin(); refusals.Begin(); writes, but for refusals.Barred(mapping) ...
 //
 // Thread-compatible; all it is given must outlive it.
@@ -50,7 +50,7 @@ class LateRefusals {
   // A status for which IsRefusedRow holds: a row that stays refers to one that goes, or to none.
   absl::Status Finish(const std::set<mapping::MappingIndex>& pending, Care care);
   // After the rollback of a careful transaction that was refused: whether more is barred now.
-  absl::StatusOr<bool> Settle();
+  absl::StatusOr<bool> AddNewlyFound();
 
  private:
   // A row of `child` whose parent is missing.
@@ -74,8 +74,8 @@ class LateRefusals {
   absl::Status FindRefused(mapping::MappingIndex mapping);
   absl::Status LookAtPutOff();
   absl::Status FindDangling(int reference);
-  absl::StatusOr<bool> SettleDangling(const Dangling& dangling);
-  bool Bar(BarredRow row);
+  absl::StatusOr<bool> AddNewlyFoundOf(const Dangling& dangling);
+  bool NoteBarred(BarredRow row);
   absl::Status GoesTooEarly(int reference) const;
   absl::Status HasNoParent(int reference) const;
 

@@ -60,7 +60,7 @@ OrderedWriter::OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::
   for (const MappingIndex m : plan_.mapping_indices()) {
     const MappingPlan& plan = plan_.mappings[m];
     remove_unreferenced_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
-                              Temp(plan.ordered.gone_table) + " AS sy_l WHERE " +
+                              Temp(plan.ordered.leaving_table) + " AS sy_l WHERE " +
                               KeyEqual(plan.key, "sy_t", "sy_l");
     for (const int k : order_.targets[m].references) {
       const Reference& key = rules_.references[k];
@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<OrderedWriter>> OrderedWriter::Make(Stage& stage,
   std::string ddl;
   for (size_t m = 0; m < order.targets.size(); ++m) {
     if (order.targets[m].late) {
-      absl::StrAppend(&ddl, stage.plan().mappings[m].ordered.gone_ddl, ";\n");
+      absl::StrAppend(&ddl, stage.plan().mappings[m].ordered.leaving_table_ddl, ";\n");
     }
   }
   // Made before, after the copy: IF NOT EXISTS would say so each time.
@@ -136,7 +136,8 @@ absl::StatusOr<std::vector<int64_t>> OrderedWriter::CountActedOn(MappingIndex ma
   return counts;
 }
 
-absl::Status OrderedWriter::TakeOut(MappingIndex mapping, absl::FunctionRef<absl::Status()> body) {
+absl::Status OrderedWriter::TakeOutSafely(MappingIndex mapping,
+                                          absl::FunctionRef<absl::Status()> body) {
   ASSIGN_OR_RETURN(const std::vector<int64_t> before, CountActedOn(mapping));
   RETURN_IF_ERROR(body());
   ASSIGN_OR_RETURN(const std::vector<int64_t> after, CountActedOn(mapping));
@@ -169,7 +170,7 @@ absl::Status OrderedWriter::RunAll(MappingIndex mapping,
 }
 
 absl::Status OrderedWriter::Note(MappingIndex mapping, const std::string& sql) {
-  stage_.UseTable(plan_.mappings[mapping].ordered.gone_table);
+  stage_.UseTable(plan_.mappings[mapping].ordered.leaving_table);
   pending_.insert(mapping);
   return RunAll(mapping, {&sql});
 }
@@ -186,19 +187,19 @@ absl::Status OrderedWriter::RemoveUnreferenced(MappingIndex mapping) {
   return absl::OkStatus();
 }
 
-bool OrderedWriter::Read(MappingIndex mapping) const {
+bool OrderedWriter::IsReadByOthers(MappingIndex mapping) const {
   return std::ranges::any_of(plan_.mappings, [&](const MappingPlan& other) {
     return std::ranges::count(other.keyed.touches, mapping, &mapping::TouchRule::upstream) > 0;
   });
 }
 
-absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping, const changes::Batch& batch,
-                                        Missing missing) {
+absl::Status OrderedWriter::RemoveStagedEarly(MappingIndex mapping, const changes::Batch& batch,
+                                              Missing missing) {
   const bool counted = missing == Missing::kCounted;
   const MappingPlan& plan = plan_.mappings[mapping];
   removed_.erase(&plan.write);
   noted_.erase(&plan.write);
-  if (Read(mapping)) return absl::OkStatus();
+  if (IsReadByOthers(mapping)) return absl::OkStatus();
   for (const changes::TableChanges& table : batch.tables) {
     if (table.source != plan.source || table.truncated) continue;
     if (table.count(changes::Op::kDelete) == 0) continue;
@@ -221,15 +222,15 @@ absl::Status OrderedWriter::CountRemoved(MappingIndex mapping, const changes::Ta
   return stage_.CountMissing(write.missing_removed, table.source, write);
 }
 
-bool OrderedWriter::RemovesFirst(MappingIndex mapping) const {
+bool OrderedWriter::RemovesScopesEarly(MappingIndex mapping) const {
   const mapping::WriteOrder::Target& target = order_.targets[mapping];
-  return target.blocks && !plan_.mappings[mapping].row_local && !Read(mapping) &&
+  return target.blocks && !plan_.mappings[mapping].row_local && !IsReadByOthers(mapping) &&
          (target.late || !target.referenced) &&
          std::ranges::all_of(plan_.mappings[mapping].keyed.touches,
                              [](const mapping::TouchRule& rule) { return !rule.upstream.valid(); });
 }
 
-absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping) {
+absl::Status OrderedWriter::RemoveScopesEarly(MappingIndex mapping) {
   const MappingPlan& plan = plan_.mappings[mapping];
   RETURN_IF_ERROR(stage_.Compute(mapping));
   if (late(mapping)) {
@@ -239,7 +240,7 @@ absl::Status OrderedWriter::RemoveFirst(MappingIndex mapping) {
     RETURN_IF_ERROR(RunAll(mapping, {&plan.keyed.remove}));
   }
   // Computed once more when its turn comes: in the careful pass, piece by piece.
-  const std::string empty = "DELETE FROM " + Temp("sy_new_m" + std::to_string(mapping));
+  const std::string empty = "DELETE FROM " + Temp(plan.keyed.new_table);
   return RunAll(mapping, {&empty});
 }
 
@@ -258,7 +259,7 @@ absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChan
     RETURN_IF_ERROR(Note(mapping, sql.note));
   }
   if (staged.moved) {
-    stage_.UseTable(write.gone_table);
+    stage_.UseTable(write.taken_table);
     RETURN_IF_ERROR(
         stage_.RunCounted(sql.take_moved, table.count(changes::Op::kMove), table.source, write));
     RETURN_IF_ERROR(stage_.ChangeTaken(write));
@@ -274,7 +275,7 @@ absl::Status OrderedWriter::Write(MappingIndex mapping, const changes::TableChan
   RETURN_IF_ERROR(Insert(mapping, staged, table, inserts));
   if (insert_first) RETURN_IF_ERROR(update());
   if (staged.overlap) RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
-  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  const std::string empty = "DELETE FROM " + Temp(write.taken_table);
   return staged.moved ? RunAll(mapping, {&empty}) : absl::OkStatus();
 }
 
@@ -295,11 +296,11 @@ absl::Status OrderedWriter::WriteStaged(MappingIndex mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
-  stage_.UseTable(write.gone_table);
+  stage_.UseTable(write.taken_table);
   RETURN_IF_ERROR(RunAll(mapping, {&sql.take_moved}));
   RETURN_IF_ERROR(stage_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  const std::string empty = "DELETE FROM " + Temp(write.taken_table);
   if (order_.targets[mapping].insert_first) {
     return RunAll(mapping, {&sql.moved_insert, &sql.fresh_insert, &write.update_absent,
                             &sql.moved_update, &sql.fresh_update, &sql.keep, &empty});
@@ -308,24 +309,24 @@ absl::Status OrderedWriter::WriteStaged(MappingIndex mapping) {
                           &sql.moved_insert, &sql.fresh_insert, &sql.keep, &empty});
 }
 
-absl::Status OrderedWriter::Exchange(MappingIndex mapping) {
+absl::Status OrderedWriter::WriteByTakingOut(MappingIndex mapping) {
   const mapping::TableWrite& write = plan_.mappings[mapping].write;
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
   RETURN_IF_ERROR(Note(mapping, sql.note));
-  stage_.UseTable(write.gone_table);
-  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_all}));
+  stage_.UseTable(write.taken_table);
+  RETURN_IF_ERROR(RunAll(mapping, {&sql.take_changed}));
   RETURN_IF_ERROR(stage_.ChangeTaken(write));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  RETURN_IF_ERROR(RunExchange(mapping));
-  const std::string empty = "DELETE FROM " + Temp(write.gone_table);
+  RETURN_IF_ERROR(RunTakeOut(mapping));
+  const std::string empty = "DELETE FROM " + Temp(write.taken_table);
   return RunAll(mapping, {&sql.keep, &empty});
 }
 
-absl::Status OrderedWriter::RunExchange(MappingIndex mapping) {
+absl::Status OrderedWriter::RunTakeOut(MappingIndex mapping) {
   const OrderedSql& sql = plan_.mappings[mapping].ordered;
-  const bool all = order_.targets[mapping].exchange_all;
-  return TakeOut(mapping,
-                 [&] { return RunAll(mapping, {all ? &sql.exchange_all : &sql.exchange}); });
+  const bool all = order_.targets[mapping].take_out_all;
+  return TakeOutSafely(mapping,
+                       [&] { return RunAll(mapping, {all ? &sql.take_out_all : &sql.take_out}); });
 }
 
 absl::Status OrderedWriter::Recompute(MappingIndex mapping, Manner manner) {
@@ -335,7 +336,7 @@ absl::Status OrderedWriter::Recompute(MappingIndex mapping, Manner manner) {
   RETURN_IF_ERROR(Note(mapping, sql.note));
   RETURN_IF_ERROR(RunAll(mapping, {&sql.keep}));
   RETURN_IF_ERROR(RemoveUnreferenced(mapping));
-  if (manner == Manner::kTakenOut) return RunExchange(mapping);
+  if (manner == Manner::kTakenOut) return RunTakeOut(mapping);
   if (target.insert_first) return RunAll(mapping, {&keyed.insert, &keyed.update});
   return RunAll(mapping, {&keyed.update, &keyed.insert});
 }

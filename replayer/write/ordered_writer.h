@@ -4,8 +4,9 @@
 // A TableWriter that has one hands it the tables whose rows go late; the others it writes itself.
 //
 //   ordered->Begin(care);                 // in every transaction of the target, first
-//   ordered->RemoveFirst(batch);          // what nothing refers to any more
-//   for (MappingIndex mapping : ordered->order()) ...
+//   for (m : Backwards(ordered->order()))
+//     ordered->RemoveStagedEarly(m, batch, missing);  // what nothing refers to any more
+//   for (m : ordered->order()) ...
 //   ordered->Finish();                    // what had to wait, and what the database put off
 //
 // Thread-compatible; the stage must outlive it.
@@ -40,13 +41,13 @@ class OrderedWriter {
   // Before anything is written, children first: deletes the rows of this batch that go and to which
   // none refers, because their unique values may be taken over in it. A row-local mapping that is
   // read by no other ...
-  absl::Status RemoveFirst(mapping::MappingIndex mapping, const changes::Batch& batch,
-                           Missing missing);
+  absl::Status RemoveStagedEarly(mapping::MappingIndex mapping, const changes::Batch& batch,
+                                 Missing missing);
   // ... or a keyed one, with the touched scopes complete.
-  absl::Status RemoveFirst(mapping::MappingIndex mapping);
+  absl::Status RemoveScopesEarly(mapping::MappingIndex mapping);
   // Whether a keyed mapping has to, and can: rows of it keep rows of a table from going whose
   // unique values may pass on, and it reads no other mapping's table.
-  bool RemovesFirst(mapping::MappingIndex mapping) const;
+  bool RemovesScopesEarly(mapping::MappingIndex mapping) const;
   // Between the chunks of a transaction.
   void EndChunk() { carried_ = pending_; }
   // As LateRefusals::Finish.
@@ -63,20 +64,20 @@ class OrderedWriter {
   bool acted_on(mapping::MappingIndex mapping) const {
     return !order_.targets[mapping].acting.empty();
   }
-  // RemoveFirst deleted the rows that the stage says.
+  // RemoveStagedEarly deleted the rows that the stage says.
   bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
   // An insert may meet a row that is still to go: it must be staged.
   bool MayMeetOld(mapping::MappingIndex mapping, const changes::TableChanges& table) const;
 
   // Runs `body`, which takes rows of the mapping out for a while. IsRefusedRow when an action
   // reached rows that refer to them, which nothing would put back: to be undone.
-  absl::Status TakeOut(mapping::MappingIndex mapping, absl::FunctionRef<absl::Status()> body);
+  absl::Status TakeOutSafely(mapping::MappingIndex mapping, absl::FunctionRef<absl::Status()> body);
 
   // As TableWriter's, for late mappings.
   absl::Status Write(mapping::MappingIndex mapping, const changes::TableChanges& table,
                      Inserts inserts);
   absl::Status WriteStaged(mapping::MappingIndex mapping);
-  absl::Status Exchange(mapping::MappingIndex mapping);
+  absl::Status WriteByTakingOut(mapping::MappingIndex mapping);
   absl::Status Recompute(mapping::MappingIndex mapping, Manner manner);
   absl::Status NoteAll(mapping::MappingIndex mapping);
   // The rows of a late mapping that the table `load` does not hold go: now, or when they can.
@@ -91,13 +92,13 @@ class OrderedWriter {
     bool moved = true;    // there may be changed keys
     bool overlap = true;  // new rows may meet rows still to go
   };
-  bool Read(mapping::MappingIndex mapping) const;  // by another mapping
+  bool IsReadByOthers(mapping::MappingIndex mapping) const;
   absl::StatusOr<std::vector<int64_t>> CountActedOn(mapping::MappingIndex mapping);
   absl::Status Note(mapping::MappingIndex mapping, const std::string& sql);
   absl::Status RemoveUnreferenced(mapping::MappingIndex mapping);
   // Before its rows go: how many of those that are to go are not there.
   absl::Status CountRemoved(mapping::MappingIndex mapping, const changes::TableChanges& table);
-  absl::Status RunExchange(mapping::MappingIndex mapping);
+  absl::Status RunTakeOut(mapping::MappingIndex mapping);
   absl::Status Insert(mapping::MappingIndex mapping, const Staged& staged,
                       const changes::TableChanges& table, Inserts inserts);
   absl::Status RunAll(mapping::MappingIndex mapping,
@@ -113,7 +114,7 @@ class OrderedWriter {
   std::set<mapping::MappingIndex> pending_;  // rows are noted, in this transaction
   std::set<mapping::MappingIndex> carried_;  // likewise, from chunks before this batch
   std::set<const mapping::TableWrite*> removed_;
-  std::set<const mapping::TableWrite*> noted_;  // those that RemoveFirst noted, and counted
+  std::set<const mapping::TableWrite*> noted_;  // by RemoveStagedEarly, and counted
 };
 
 // Whether the session's role may silence triggers and foreign keys; if so, they are.

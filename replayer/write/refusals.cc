@@ -42,8 +42,8 @@ void Erase(const Numbers& numbers, std::vector<Refusal>* refusals) {
 }
 
 // With `refusals_max` of them, it is no longer asked which rows are refused: all of the rest.
-absl::Status Halve(const Numbers& rows, Attempt attempt, std::vector<Refusal>* refusals,
-                   size_t refusals_max = std::numeric_limits<size_t>::max()) {
+absl::Status Bisect(const Numbers& rows, Attempt attempt, std::vector<Refusal>* refusals,
+                    size_t refusals_max = std::numeric_limits<size_t>::max()) {
   if (rows.empty()) return absl::OkStatus();
   const absl::Status status = attempt(rows);
   if (status.ok() || !IsRefusedRow(status)) return status;
@@ -52,8 +52,8 @@ absl::Status Halve(const Numbers& rows, Attempt attempt, std::vector<Refusal>* r
     return absl::OkStatus();
   }
   const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
-  RETURN_IF_ERROR(Halve(Numbers(rows.begin(), middle), attempt, refusals, refusals_max));
-  return Halve(Numbers(middle, rows.end()), attempt, refusals, refusals_max);
+  RETURN_IF_ERROR(Bisect(Numbers(rows.begin(), middle), attempt, refusals, refusals_max));
+  return Bisect(Numbers(middle, rows.end()), attempt, refusals, refusals_max);
 }
 
 absl::Status TryEach(Attempt write, std::vector<Refusal>* refusals) {
@@ -93,7 +93,7 @@ absl::Status TryTogether(const Attempts& attempts, std::vector<Refusal>* refusal
     if (status.ok()) Erase(together, refusals);
     if (!IsRefusedRow(status)) return status;
     std::vector<Refusal> stuck;
-    RETURN_IF_ERROR(Halve(
+    RETURN_IF_ERROR(Bisect(
         together, [&](const Numbers& rows) { return attempts.fits(rows, together); }, &stuck));
     if (stuck.empty()) break;
     Erase(NumbersOf(stuck), &clashes);
@@ -121,14 +121,14 @@ bool IsClash(const absl::Status& status) {
 
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, Attempt write) {
   std::vector<Refusal> refusals;
-  RETURN_IF_ERROR(Halve(rows, write, &refusals));
+  RETURN_IF_ERROR(Bisect(rows, write, &refusals));
   RETURN_IF_ERROR(TryUntilNoneMoves(write, &refusals));
   return refusals;
 }
 
 absl::StatusOr<std::vector<Refusal>> WriteWhatFits(const Numbers& rows, const Attempts& attempts) {
   std::vector<Refusal> refusals;
-  RETURN_IF_ERROR(Halve(rows, attempts.write, &refusals));
+  RETURN_IF_ERROR(Bisect(rows, attempts.write, &refusals));
   for (size_t before = 0; refusals.size() != before && !refusals.empty();) {
     RETURN_IF_ERROR(TryUntilNoneMoves(attempts.write, &refusals));
     before = refusals.size();
@@ -146,12 +146,12 @@ absl::StatusOr<std::vector<Refusal>> WriteInPieces(int64_t count, const Numbers&
       if (!std::ranges::binary_search(without, row)) rows.push_back(row);
     }
     if (count <= piece_max) return WriteWhatFits(rows, attempts);
-    RETURN_IF_ERROR(Halve(rows, attempts.write, &refusals, kTogetherMax));
+    RETURN_IF_ERROR(Bisect(rows, attempts.write, &refusals, kTogetherMax));
   }
   return WriteWhatFits(NumbersOf(refusals), attempts);
 }
 
-std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers) {
+std::vector<std::pair<int64_t, int64_t>> ContiguousRuns(const Numbers& numbers) {
   std::vector<std::pair<int64_t, int64_t>> runs;
   for (const int64_t number : numbers) {
     if (!runs.empty() && runs.back().second == number) {
@@ -164,11 +164,11 @@ std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers) {
 }
 
 std::string IsOneOf(std::string_view column, const Numbers& numbers) {
-  if (Runs(numbers).size() > kRunsMax) {
+  if (ContiguousRuns(numbers).size() > kRunsMax) {
     return absl::StrCat(Sv(column), " = ANY('{", absl::StrJoin(numbers, ","), "}'::int[])");
   }
   std::vector<std::string> tests = {"false"};
-  for (const auto& [from, to] : Runs(numbers)) {
+  for (const auto& [from, to] : ContiguousRuns(numbers)) {
     tests.push_back(
         absl::StrCat("(", Sv(column), " >= ", from, " AND ", Sv(column), " < ", to, ")"));
   }

@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<Refusal>> WriteInPieces(int64_t count, const Numbers&
                                                    int64_t piece_max, const Attempts& attempts);
 
 // Numbers that follow each other, as [from, to).
-std::vector<std::pair<int64_t, int64_t>> Runs(const Numbers& numbers);
+std::vector<std::pair<int64_t, int64_t>> ContiguousRuns(const Numbers& numbers);
 // SQL condition: `column` is one of them.
 std::string IsOneOf(std::string_view column, const Numbers& numbers);
 

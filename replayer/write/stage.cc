@@ -280,7 +280,7 @@ absl::Status Stage::EmptyUsed() {
 
 absl::Status Stage::ChangeTaken(const TableWrite& write) {
   RETURN_IF_ERROR(PreferHashJoins());
-  RETURN_IF_ERROR(Annotate(Run(write.exchange[1]), write.display));
+  RETURN_IF_ERROR(Annotate(Run(write.take_out[1]), write.display));
   return PreferIndexes();
 }
 

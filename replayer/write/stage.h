@@ -66,7 +66,7 @@ class Stage {
   absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
   absl::Status Update(const changes::TableChanges& table, const mapping::TableWrite& write);
   absl::Status CopyInserts(const changes::TableChanges& table, const mapping::TableWrite& write);
-  // Second step of TableWrite::exchange: what was taken out becomes as the stage has it.
+  // Second step of TableWrite::take_out: what was taken out becomes as the stage has it.
   absl::Status ChangeTaken(const mapping::TableWrite& write);
   // A statement that should touch `expected` rows of a source; the others were not there.
   absl::Status RunCounted(const std::string& sql, int64_t expected, mapping::SourceIndex source,

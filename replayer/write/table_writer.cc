@@ -18,9 +18,9 @@ using mapping::TableWrite;
 
 namespace {
 
-bool Exchanges(const changes::TableChanges& table, const TableWrite& write) {
-  return (write.exchange_moves && table.count(changes::Op::kMove) > 0) ||
-         (write.exchange_updates && table.count(changes::Op::kUpdate) > 0);
+bool MustTakeOut(const changes::TableChanges& table, const TableWrite& write) {
+  return (write.take_out_moves && table.count(changes::Op::kMove) > 0) ||
+         (write.take_out_updates && table.count(changes::Op::kUpdate) > 0);
 }
 
 }  // namespace
@@ -63,11 +63,11 @@ absl::Status TableWriter::AllotPassed(const changes::TableChanges& table) {
 absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const TableWrite& write) {
   removed_ahead_.insert(&write);
   if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(write.clear), write.display));
-  if (Exchanges(table, write) || table.count(changes::Op::kMove) > 0) {
-    stage_.UseTable(write.gone_table);
+  if (MustTakeOut(table, write) || table.count(changes::Op::kMove) > 0) {
+    stage_.UseTable(write.taken_table);
     RETURN_IF_ERROR(
         Annotate(stage_.CountMissing(write.missing, table.source, write), write.display));
-    return Annotate(stage_.Run(write.exchange[0]), write.display);
+    return Annotate(stage_.Run(write.take_out[0]), write.display);
   }
   return table.count(changes::Op::kDelete) > 0 ? stage_.Remove(table, write) : absl::OkStatus();
 }
@@ -80,10 +80,10 @@ absl::Status TableWriter::Write(const changes::TableChanges& table, const TableW
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
   const bool ahead = removed_ahead_.erase(&write) > 0;
   if (table.truncated && !ahead) RETURN_IF_ERROR(in(stage_.Run(write.clear)));
-  if (Exchanges(table, write) || (ahead && table.count(changes::Op::kMove) > 0)) {
+  if (MustTakeOut(table, write) || (ahead && table.count(changes::Op::kMove) > 0)) {
     if (!ahead)
       RETURN_IF_ERROR(in(stage_.CountMissing(write.missing_changed, table.source, write)));
-    RETURN_IF_ERROR(ahead ? in(PutBack(write)) : Exchange(write));
+    RETURN_IF_ERROR(ahead ? in(PutBack(write)) : WriteByTakingOut(write));
     return direct ? in(stage_.CopyInserts(table, write)) : absl::OkStatus();
   }
   const bool removed = ahead || (ordered_ != nullptr && ordered_->removed(write));
@@ -106,7 +106,7 @@ absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
   if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(mirror.clear), mirror.display));
   RETURN_IF_ERROR(
       Annotate(stage_.CountMissing(mirror.missing, table.source, mirror), mirror.display));
-  return Exchange(mirror);
+  return WriteByTakingOut(mirror);
 }
 
 absl::Status TableWriter::Clear(const TableWrite& write) {
@@ -120,38 +120,38 @@ MappingIndex TableWriter::Late(const TableWrite& write) const {
 
 absl::Status TableWriter::WriteStaged(const TableWrite& write) {
   if (const MappingIndex late = Late(write); late.valid()) return ordered_->WriteStaged(late);
-  if (write.exchange_moves || write.exchange_updates) return Exchange(write);
+  if (write.take_out_moves || write.take_out_updates) return WriteByTakingOut(write);
   for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
     RETURN_IF_ERROR(Annotate(stage_.Run(*sql), write.display));
   }
   return absl::OkStatus();
 }
 
-absl::Status TableWriter::Exchange(const TableWrite& write) {
-  if (const MappingIndex late = Late(write); late.valid()) return ordered_->Exchange(late);
-  stage_.UseTable(write.gone_table);
-  const auto exchange = [&]() -> absl::Status {
-    for (size_t i = 0; i < write.exchange.size(); ++i) {
+absl::Status TableWriter::WriteByTakingOut(const TableWrite& write) {
+  if (const MappingIndex late = Late(write); late.valid()) return ordered_->WriteByTakingOut(late);
+  stage_.UseTable(write.taken_table);
+  const auto take_out = [&]() -> absl::Status {
+    for (size_t i = 0; i < write.take_out.size(); ++i) {
       // After the first, which takes rows out of the target, no join has an index.
       if (i == 1) RETURN_IF_ERROR(stage_.PreferHashJoins());
-      RETURN_IF_ERROR(stage_.Run(write.exchange[i]));
+      RETURN_IF_ERROR(stage_.Run(write.take_out[i]));
     }
     return stage_.PreferIndexes();
   };
   const MappingIndex mapping = ordered_ == nullptr ? MappingIndex() : ordered_->MappingOf(write);
-  return Annotate(TakeOut(mapping, write.remove, exchange), write.display);
+  return Annotate(TakeOutSafely(mapping, write.remove, take_out), write.display);
 }
 
 absl::Status TableWriter::PutBack(const TableWrite& write) {
-  for (size_t i = 1; i < write.exchange.size(); ++i) RETURN_IF_ERROR(stage_.Run(write.exchange[i]));
+  for (size_t i = 1; i < write.take_out.size(); ++i) RETURN_IF_ERROR(stage_.Run(write.take_out[i]));
   return absl::OkStatus();
 }
 
-absl::Status TableWriter::TakeOut(MappingIndex mapping, const std::string& remove,
-                                  absl::FunctionRef<absl::Status()> exchange) {
-  if (ordered_ == nullptr || !mapping.valid() || !ordered_->acted_on(mapping)) return exchange();
+absl::Status TableWriter::TakeOutSafely(MappingIndex mapping, const std::string& remove,
+                                        absl::FunctionRef<absl::Status()> take_out) {
+  if (ordered_ == nullptr || !mapping.valid() || !ordered_->acted_on(mapping)) return take_out();
   RETURN_IF_ERROR(stage_.Run(remove));
-  return ordered_->TakeOut(mapping, exchange);
+  return ordered_->TakeOutSafely(mapping, take_out);
 }
 
 absl::Status TableWriter::Touch(MappingIndex mapping, const mapping::TouchRule& rule, Moment moment,
@@ -214,12 +214,12 @@ absl::Status TableWriter::WriteComputed(MappingIndex mapping, Manner manner) {
   if (ordered_ != nullptr && ordered_->late(mapping)) {
     return ordered_->Recompute(mapping, manner);
   }
-  if (manner == Manner::kTakenOut || keyed.only_exchange) {
-    return in(TakeOut(mapping, keyed.remove, [&]() -> absl::Status {
-      for (size_t i = 0; i < keyed.exchange.size(); ++i) {
+  if (manner == Manner::kTakenOut || keyed.take_out_only) {
+    return in(TakeOutSafely(mapping, keyed.remove, [&]() -> absl::Status {
+      for (size_t i = 0; i < keyed.take_out.size(); ++i) {
         // After the first, which takes rows out of the target, no join has an index.
         if (i == 1) RETURN_IF_ERROR(stage_.PreferHashJoins());
-        RETURN_IF_ERROR(stage_.Run(keyed.exchange[i]));
+        RETURN_IF_ERROR(stage_.Run(keyed.take_out[i]));
       }
       return stage_.PreferIndexes();
     }));

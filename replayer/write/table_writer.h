@@ -47,7 +47,7 @@ class TableWriter {
   // The same for whatever the stage holds, without knowing how much of each kind.
   absl::Status WriteStaged(const mapping::TableWrite& write);
   // The same effect where rows hand unique values to each other. Everything must be staged.
-  absl::Status Exchange(const mapping::TableWrite& write);
+  absl::Status WriteByTakingOut(const mapping::TableWrite& write);
 
   // Scopes of keyed mapping `mapping` touched by the rows of a source, before or after the change.
   absl::Status Touch(mapping::MappingIndex mapping, const mapping::TouchRule& rule, Moment moment,
@@ -70,8 +70,8 @@ class TableWriter {
   mapping::MappingIndex Late(const mapping::TableWrite& write) const;
   // Where actions of foreign keys would reach other rows, these are spared, but for those of rows
   // that `remove` says go for good.
-  absl::Status TakeOut(mapping::MappingIndex mapping, const std::string& remove,
-                       absl::FunctionRef<absl::Status()> exchange);
+  absl::Status TakeOutSafely(mapping::MappingIndex mapping, const std::string& remove,
+                             absl::FunctionRef<absl::Status()> take_out);
   absl::Status CheckHeld(mapping::MappingIndex mapping);
   absl::Status FindChanges(mapping::MappingIndex mapping, Readers readers);
   absl::Status WriteComputed(mapping::MappingIndex mapping, Manner manner);

@@ -157,7 +157,7 @@ TEST_F(WriteOrderTest, ATableThatSeveralMappingsFillIsReferredToByKeysThatCanWai
 TEST_F(WriteOrderTest, RowsThatChangeByBeingTakenOutAreReferredToByKeysThatCanWait) {
   Tables({"parent", "child"});
   Reference& key = Key("child", "parent");
-  plan_.mappings[0].write.exchange_updates = true;
+  plan_.mappings[0].write.take_out_updates = true;
   Order();
   ASSERT_THAT(order_.problems, SizeIs(1));
   EXPECT_THAT(order_.problems[0].problem,
@@ -198,7 +198,7 @@ TEST_F(WriteOrderTest, ATableThatRefersToItselfInsertsFirst) {
   EXPECT_THAT(order_.problems, IsEmpty());
   EXPECT_TRUE(order_.targets[0].late);
   EXPECT_TRUE(order_.targets[0].insert_first);
-  EXPECT_TRUE(order_.targets[0].exchange_all);  // only its own rows are looked at in time
+  EXPECT_TRUE(order_.targets[0].take_out_all);  // only its own rows are looked at in time
 }
 
 TEST_F(WriteOrderTest, TablesOfNewsOwnAskForNothing) {
@@ -234,8 +234,8 @@ TEST_F(WriteOrderTest, WarnsOfTablesOfNewsOwnThatGoWithARowThatIsTakenOutForAWhi
   rules_.unique_at_once["parent"].pop_back();
   EXPECT_THAT(warnings(), IsEmpty());
   for (bool* taken_out :
-       {&plan_.mappings[0].write.exchange_updates, &plan_.mappings[0].write.exchange_moves,
-        &plan_.mappings[0].keyed.only_exchange}) {
+       {&plan_.mappings[0].write.take_out_updates, &plan_.mappings[0].write.take_out_moves,
+        &plan_.mappings[0].keyed.take_out_only}) {
     *taken_out = true;
     ASSERT_THAT(warnings(), SizeIs(1));
     EXPECT_THAT(order_.warnings[0], HasSubstr("which its GENERATED ALWAYS identity needs"));

@@ -21,18 +21,20 @@ constexpr absl::Duration kTellEvery = absl::Seconds(5);
 
 class Analysis {
  public:
-  explicit Analysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
+  explicit Analysis(Compilation& compilation) : compilation_(compilation), checks_(compilation) {}
 
   absl::Status Run() {
-    RETURN_IF_ERROR(c_.probe.Begin(c_.input.source->types));
-    RETURN_IF_ERROR(c_.probe.AddOwnTables());
-    for (Source& source : c_.sources) {
-      Tell("tables of the source made for a trial", &source - c_.sources.data(), c_.sources.size());
+    RETURN_IF_ERROR(compilation_.probe.Begin(compilation_.input.source->types));
+    RETURN_IF_ERROR(compilation_.probe.AddOwnTables());
+    for (Source& source : compilation_.sources) {
+      Tell("tables of the source made for a trial", &source - compilation_.sources.data(),
+           compilation_.sources.size());
       RETURN_IF_ERROR(AddStandIn(&source));
     }
-    RETURN_IF_ERROR(AnalyseIds(&c_));
-    for (Draft& draft : c_.drafts) {
-      Tell("mappings tried on the target", &draft - c_.drafts.data(), c_.drafts.size());
+    RETURN_IF_ERROR(AnalyseIds(&compilation_));
+    for (Draft& draft : compilation_.drafts) {
+      Tell("mappings tried on the target", &draft - compilation_.drafts.data(),
+           compilation_.drafts.size());
       RETURN_IF_ERROR(Analyse(&draft));
     }
     return absl::OkStatus();
@@ -47,12 +49,13 @@ class Analysis {
   }
 
   absl::Status AddStandIn(Source* source) {
-    const absl::Status added = c_.probe.AddTable(source->alias, *source->table);
+    const absl::Status added = compilation_.probe.AddTable(source->alias, *source->table);
     source->usable = added.ok();
     if (added.ok() || !absl::IsInvalidArgument(added)) return added;
     ASSIGN_OR_RETURN(const string hint, StandInHint(*source->table, added));
-    c_.Fault(source->at, absl::StrCat("the target can't hold the columns of ",
-                                      source->table->Display(), ": ", added.message(), ". ", hint));
+    compilation_.Fault(
+        source->at, absl::StrCat("the target can't hold the columns of ", source->table->Display(),
+                                 ": ", added.message(), ". ", hint));
     return absl::OkStatus();
   }
 
@@ -63,25 +66,26 @@ class Analysis {
              "OLD's, so NEW must let its role do it (an event trigger, too, that guards DDL)";
     }
     for (const catalog::Column& column : table.columns) {
-      ASSIGN_OR_RETURN(const string schema, c_.probe.UnseenSchemaOf(column.type));
+      ASSIGN_OR_RETURN(const string schema, compilation_.probe.UnseenSchemaOf(column.type));
       if (schema.empty()) continue;
       return absl::StrFormat(
           "NEW has %s in schema %s, which is not on its search_path: ALTER DATABASE %s SET "
           "search_path = \"$user\", public, %s",
-          column.type, schema, QuoteIdentifier(c_.input.target->database), QuoteIdentifier(schema));
+          column.type, schema, QuoteIdentifier(compilation_.input.target->database),
+          QuoteIdentifier(schema));
     }
     return "If an extension of the source has it, create that extension there";
   }
 
   bool Usable(const spec::TableName& name) const {
-    const SourceIndex source = name.schema.empty() ? c_.FindSource(name) : SourceIndex();
-    return !source.valid() || c_.sources[source].usable;
+    const SourceIndex source = name.schema.empty() ? compilation_.FindSource(name) : SourceIndex();
+    return !source.valid() || compilation_.sources[source].usable;
   }
 
   absl::Status Analyse(Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    draft->blind |= mapping.copy && !c_.sources.empty() && draft->source.valid() &&
-                    !c_.sources[draft->source].usable;
+    draft->blind |= mapping.copy && !compilation_.sources.empty() && draft->source.valid() &&
+                    !compilation_.sources[draft->source].usable;
     for (const spec::FromRule& rule : mapping.from) draft->blind |= !Usable(rule.table);
     for (const spec::TableName& table : mapping.static_tables) draft->blind |= !Usable(table);
     RETURN_IF_ERROR(mapping.copy ? AnalyseCopy(draft) : AnalyseSelect(draft));
@@ -96,7 +100,7 @@ class Analysis {
     if (mapping.owns.empty() || draft->target == nullptr) return absl::OkStatus();
     // Over NEW's own rows: whatever the mapping's sources lack does not matter here.
     Draft alone{.spec = &mapping, .target = draft->target, .alias = mapping.target.name};
-    return checks_.Expression(&alone, c_.Piece(mapping, "owns", mapping.owns),
+    return checks_.Expression(&alone, compilation_.Piece(mapping, "owns", mapping.owns),
                               "SELECT 1 FROM " + draft->target->Quoted() + " WHERE (", ")");
   }
 
@@ -107,7 +111,7 @@ class Analysis {
     const string rows = !draft->source.valid() ? "" : SourceRows(draft);
     if (!mapping.where.empty()) {
       MakeKeyed(draft, "a row can enter or leave `where`");
-      RETURN_IF_ERROR(checks_.Expression(draft, c_.Piece(mapping, "where", mapping.where),
+      RETURN_IF_ERROR(checks_.Expression(draft, compilation_.Piece(mapping, "where", mapping.where),
                                          "SELECT 1" + rows + " WHERE (", ")"));
     }
     for (Assignment& a : draft->assignments) {
@@ -118,19 +122,19 @@ class Analysis {
   }
 
   string SourceRows(Draft* draft) {
-    draft->alias = c_.sources[draft->source].alias;
+    draft->alias = compilation_.sources[draft->source].alias;
     return " FROM " + QuoteIdentifier(draft->alias);
   }
 
   absl::Status AnalyseSet(Draft* draft, const string& rows, Assignment* assignment) {
     const string key = "set." + assignment->column;
-    const SqlPiece piece = c_.Piece(*draft->spec, key, assignment->sql);
+    const SqlPiece piece = compilation_.Piece(*draft->spec, key, assignment->sql);
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
-    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     bool many_rows = false;
     RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "SELECT (", ")" + rows, &many_rows));
     if (many_rows) {
-      c_.Fault(piece, 0, "aggregates and set-returning functions need a select");
+      compilation_.Fault(piece, 0, "aggregates and set-returning functions need a select");
       draft->failed = true;
     }
     checks_.Reads(draft, piece, shape->relations, draft->alias);
@@ -140,7 +144,7 @@ class Analysis {
       MakeKeyed(draft, "`set " + assignment->column + "` reads other rows");
     }
     if (assignment->plain < 0) {
-      NoteComputed(c_.sources[draft->source], shape->columns, assignment->column, draft);
+      NoteComputed(compilation_.sources[draft->source], shape->columns, assignment->column, draft);
     }
     return checks_.Plans(draft, piece, "SELECT (", ")" + rows);
   }
@@ -155,12 +159,12 @@ class Analysis {
                  Assignment* assignment) {
     assignment->plain = -1;
     const catalog::Column* column =
-        plain.empty() ? nullptr : c_.sources[draft.source].table->FindColumn(plain);
+        plain.empty() ? nullptr : compilation_.sources[draft.source].table->FindColumn(plain);
     if (column != nullptr) {
       assignment->plain = 0;
-      c_.plain_names[{draft.spec, assignment->column}] = plain;
+      compilation_.plain_names[{draft.spec, assignment->column}] = plain;
     }
-    c_.read_columns[{draft.spec, assignment->column}] = columns;
+    compilation_.read_columns[{draft.spec, assignment->column}] = columns;
   }
 
   // An expression over a value that an update may leave out can't be evaluated from the log alone.
@@ -178,12 +182,12 @@ class Analysis {
 
   absl::Status AnalyseSelect(Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    const SqlPiece piece = c_.Piece(mapping, "select", mapping.select);
+    const SqlPiece piece = compilation_.Piece(mapping, "select", mapping.select);
     draft->select = mapping.select;
     const absl::StatusOr<SelectShape> shape = AnalyzeSelect(mapping.select);
     if (!shape.ok()) {
       draft->failed = true;
-      return c_.SqlFault(piece, 0, shape.status());
+      return compilation_.SqlFault(piece, 0, shape.status());
     }
     bool many_rows = false;
     RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "", "", &many_rows));
@@ -193,10 +197,10 @@ class Analysis {
       draft->failed = true;
       return absl::OkStatus();
     }
-    const absl::StatusOr<vector<string>> columns = c_.probe.ColumnsOf(draft->select);
+    const absl::StatusOr<vector<string>> columns = compilation_.probe.ColumnsOf(draft->select);
     if (!columns.ok()) {
       draft->failed = true;
-      return c_.SqlFault(piece, 0, columns.status());
+      return compilation_.SqlFault(piece, 0, columns.status());
     }
     draft->why_keyed = "its select reads more than one row";
     if (!many_rows) NoteSingleTable(*shape, draft);
@@ -216,24 +220,25 @@ class Analysis {
         !mapping.owns.empty()) {
       return;
     }
-    draft->source = c_.FindSource(mapping.from[0].table);
+    draft->source = compilation_.FindSource(mapping.from[0].table);
     draft->row_local = true;
     draft->alias = shape.table_alias;
     for (const OutputColumn& output : shape.outputs) {
       Assignment a{.column = output.name, .sql = output.sql};
       NotePlain(*draft, output.columns, output.plain_column, &a);
-      if (a.plain < 0) NoteComputed(c_.sources[draft->source], output.columns, output.name, draft);
+      if (a.plain < 0)
+        NoteComputed(compilation_.sources[draft->source], output.columns, output.name, draft);
       draft->assignments.push_back(std::move(a));
     }
     if (!draft->row_local) draft->assignments.clear();
   }
 
   void NoteKeys(Draft* draft) {
-    const Source& source = c_.sources[draft->source];
+    const Source& source = compilation_.sources[draft->source];
     for (Assignment& a : draft->assignments) {
       a.in_key = std::ranges::count(draft->key, a.column) > 0;
       if (!a.in_key) continue;
-      for (const string& column : c_.read_columns[{draft->spec, a.column}]) {
+      for (const string& column : compilation_.read_columns[{draft->spec, a.column}]) {
         if (std::ranges::count(source.key, column) > 0) continue;
         MakeKeyed(draft, absl::StrFormat("the key %s is computed from %s, which is no part of the "
                                          "identity of %s",
@@ -244,23 +249,25 @@ class Analysis {
 
   // Scope and rules of a select decide nothing here, until a change of the table makes it keyed.
   absl::Status FinishRowLocal(Draft* draft) {
-    if (draft->spec->copy) return checks_.Fills(draft, RowLocalSelect(c_, *draft));
+    if (draft->spec->copy) return checks_.Fills(draft, RowLocalSelect(compilation_, *draft));
     Draft declared = *draft;
     declared.scope = declared.spec->scope.empty() ? declared.key : declared.spec->scope;
     RETURN_IF_ERROR(checks_.Scope(declared));
     RETURN_IF_ERROR(checks_.Rules(&declared));
-    return checks_.Fills(draft, RowLocalSelect(c_, *draft));
+    return checks_.Fills(draft, RowLocalSelect(compilation_, *draft));
   }
 
   absl::Status FinishKeyed(Draft* draft) {
-    if (draft->select.empty() && draft->source.valid()) draft->select = RowLocalSelect(c_, *draft);
+    if (draft->select.empty() && draft->source.valid())
+      draft->select = RowLocalSelect(compilation_, *draft);
     draft->scope = draft->spec->scope.empty() ? draft->key : draft->spec->scope;
     if (draft->source.valid() && draft->spec->copy) AddOwnFrom(draft);
     RETURN_IF_ERROR(checks_.Scope(*draft));
     RETURN_IF_ERROR(checks_.Rules(draft));
-    const size_t before = c_.faults.size();
+    const size_t before = compilation_.faults.size();
     RETURN_IF_ERROR(checks_.Fills(draft, draft->select));
-    if (draft->failed || draft->blind || draft->target == nullptr || c_.faults.size() > before) {
+    if (draft->failed || draft->blind || draft->target == nullptr ||
+        compilation_.faults.size() > before) {
       return absl::OkStatus();
     }
     return CompareAsNew(draft);
@@ -270,7 +277,7 @@ class Analysis {
   // takes for equal what the select's tell apart.
   absl::Status CompareAsNew(Draft* draft) {
     ASSIGN_OR_RETURN(const auto differing,
-                     c_.probe.ComparedAs(draft->select, draft->target->Quoted()));
+                     compilation_.probe.ComparedAs(draft->select, draft->target->Quoted()));
     set<string> keys(draft->scope.begin(), draft->scope.end());
     for (const catalog::UniqueIndex& index : draft->target->unique_indexes) {
       keys.insert(index.columns.begin(), index.columns.end());
@@ -293,7 +300,7 @@ class Analysis {
 
   // A `copy` that can't be row-local touches the scope of its own row.
   void AddOwnFrom(Draft* draft) {
-    const Source& source = c_.sources[draft->source];
+    const Source& source = compilation_.sources[draft->source];
     for (const spec::FromRule& rule : draft->from) {
       if (rule.table.schema.empty() && rule.table.name == source.alias) return;
     }
@@ -308,7 +315,7 @@ class Analysis {
                            .at = draft->spec->at});
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
   SqlChecks checks_;
   absl::Time told_ = absl::Now();
 };

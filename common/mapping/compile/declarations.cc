@@ -13,27 +13,29 @@ using std::vector;
 
 class Declarations {
  public:
-  explicit Declarations(Compilation& compilation) : c_(compilation) {}
+  explicit Declarations(Compilation& compilation) : compilation_(compilation) {}
 
   void Read() {
     AddSources();
-    for (const spec::Mapping& mapping : c_.direction.mappings) AddDraft(mapping);
+    for (const spec::Mapping& mapping : compilation_.direction.mappings) AddDraft(mapping);
   }
 
  private:
   void AddSources() {
-    for (const spec::IdMapRule& rule : c_.direction.id_maps) c_.AddSource(rule.table, rule.at);
-    for (const spec::Mapping& mapping : c_.direction.mappings) {
+    for (const spec::IdMapRule& rule : compilation_.direction.id_maps)
+      compilation_.AddSource(rule.table, rule.at);
+    for (const spec::Mapping& mapping : compilation_.direction.mappings) {
       const auto place = [&](const string& key) {
         const auto at = mapping.places.find(key);
         return at == mapping.places.end() ? mapping.at : at->second.Begin();
       };
-      if (mapping.copy) c_.AddSource(*mapping.copy, place("copy"));
+      if (mapping.copy) compilation_.AddSource(*mapping.copy, place("copy"));
       for (const spec::FromRule& rule : mapping.from) {
-        if (rule.table.schema.empty()) c_.AddSource(rule.table, rule.at);
+        if (rule.table.schema.empty()) compilation_.AddSource(rule.table, rule.at);
       }
       for (const spec::TableName& table : mapping.static_tables) {
-        if (table.schema.empty()) c_.AddSource(table, place("static." + table.ToString()));
+        if (table.schema.empty())
+          compilation_.AddSource(table, place("static." + table.ToString()));
       }
     }
   }
@@ -53,34 +55,36 @@ class Declarations {
     Draft draft{.spec = &mapping};
     const string schema = mapping.target.schema.empty() ? "public" : mapping.target.schema;
     draft.display = schema + "." + mapping.target.name;
-    draft.target = c_.input.target->Find(schema, mapping.target.name);
+    draft.target = compilation_.input.target->Find(schema, mapping.target.name);
     if (draft.target == nullptr) {
-      c_.Fault(mapping, "table",
-               absl::StrCat("the target has no table ", mapping.target.ToString(),
-                            DidYouMean(mapping.target.ToString(), c_.input.target_names,
-                                       ": create it before the migration starts")));
+      compilation_.Fault(
+          mapping, "table",
+          absl::StrCat("the target has no table ", mapping.target.ToString(),
+                       DidYouMean(mapping.target.ToString(), compilation_.input.target_names,
+                                  ": create it before the migration starts")));
     } else {
       draft.key = KeyOf(*draft.target, Keys::kAtOnce);
-      if (draft.key.empty()) c_.Fault(mapping, "table", draft.display + WhyNoKey(*draft.target));
+      if (draft.key.empty())
+        compilation_.Fault(mapping, "table", draft.display + WhyNoKey(*draft.target));
     }
     draft.from = mapping.from;
     for (const spec::FromRule& rule : mapping.from) {
-      draft.blind |= rule.table.schema.empty() && !c_.FindSource(rule.table).valid();
+      draft.blind |= rule.table.schema.empty() && !compilation_.FindSource(rule.table).valid();
     }
     for (const spec::TableName& table : mapping.static_tables) {
-      draft.blind |= table.schema.empty() && !c_.FindSource(table).valid();
+      draft.blind |= table.schema.empty() && !compilation_.FindSource(table).valid();
     }
     if (mapping.copy) AddCopyColumns(*mapping.copy, &draft);
-    c_.drafts.push_back(std::move(draft));
+    compilation_.drafts.push_back(std::move(draft));
   }
 
   void AddCopyColumns(const spec::TableName& from, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    draft->source = c_.FindSource(from);
+    draft->source = compilation_.FindSource(from);
     if (!draft->source.valid()) {
       draft->blind = true;
     } else {
-      const catalog::Table& table = *c_.sources[draft->source].table;
+      const catalog::Table& table = *compilation_.sources[draft->source].table;
       for (const string& column : mapping.drop) RequireColumn(mapping, table, column, "drop.");
       for (const auto& [old_name, new_name] : mapping.rename) {
         RequireColumn(mapping, table, old_name, "rename.");
@@ -90,17 +94,17 @@ class Declarations {
     for (const auto& [column, sql] : mapping.set) {
       draft->assignments.push_back({.column = column, .sql = sql});
       if (draft->target == nullptr || draft->target->FindColumn(column) != nullptr) continue;
-      c_.Fault(mapping, "set." + column,
-               absl::StrCat(draft->display, " has no column ", column,
-                            DidYouMean(column, ColumnNames(*draft->target))));
+      compilation_.Fault(mapping, "set." + column,
+                         absl::StrCat(draft->display, " has no column ", column,
+                                      DidYouMean(column, ColumnNames(*draft->target))));
     }
   }
 
   // The column as it is carried over, unless the mapping says otherwise.
   void AddCopied(const catalog::Table& table, const catalog::Column& column, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    if (std::ranges::count(mapping.drop, column.name) > 0 || c_.Ignored(table, column.name) ||
-        draft->target == nullptr) {
+    if (std::ranges::count(mapping.drop, column.name) > 0 ||
+        compilation_.Ignored(table, column.name) || draft->target == nullptr) {
       return;
     }
     string name = column.name;
@@ -116,15 +120,16 @@ class Declarations {
     const catalog::Column* target = draft->target->FindColumn(name);
     if (column.generated) {
       if (target == nullptr || target->generated) return;  // nobody misses it, or NEW computes it
-      return c_.Fault(mapping, key,
-                      absl::StrFormat("%s.%s is generated, so OLD's log does not carry it, and "
-                                      "%s.%s would never be filled: set: {%s: %s}, or drop: [%s]",
-                                      table.name, column.name, draft->display, name, name,
-                                      YamlText(column.generated_sql), column.name));
+      return compilation_.Fault(
+          mapping, key,
+          absl::StrFormat("%s.%s is generated, so OLD's log does not carry it, and "
+                          "%s.%s would never be filled: set: {%s: %s}, or drop: [%s]",
+                          table.name, column.name, draft->display, name, name,
+                          YamlText(column.generated_sql), column.name));
     }
     if (target == nullptr) {
       const vector<string> known = ColumnNames(*draft->target);
-      return c_.Fault(
+      return compilation_.Fault(
           mapping, key,
           key == "copy"
               ? absl::StrFormat("%s.%s has no column of that name in %s: list it under drop, or "
@@ -133,16 +138,18 @@ class Declarations {
               : absl::StrCat(draft->display, " has no column ", name, DidYouMean(name, known)));
     }
     if (target->generated) return;
-    const auto [other, is_new] = c_.plain_names.emplace(std::pair(&mapping, name), column.name);
+    const auto [other, is_new] =
+        compilation_.plain_names.emplace(std::pair(&mapping, name), column.name);
     if (!is_new) {
-      return c_.Fault(mapping, "rename." + (key == "copy" ? other->second : column.name),
-                      absl::StrFormat("%s.%s is filled twice: from %s.%s and from %s.%s. List one "
-                                      "of them under drop",
-                                      draft->display, name, table.name, other->second, table.name,
-                                      column.name));
+      return compilation_.Fault(
+          mapping, "rename." + (key == "copy" ? other->second : column.name),
+          absl::StrFormat("%s.%s is filled twice: from %s.%s and from %s.%s. List one "
+                          "of them under drop",
+                          draft->display, name, table.name, other->second, table.name,
+                          column.name));
     }
     draft->assignments.push_back({.column = name, .sql = PlainSql(column, *target), .plain = 0});
-    c_.read_columns[{&mapping, name}] = {column.name};
+    compilation_.read_columns[{&mapping, name}] = {column.name};
   }
 
   // Between quotes, as a value of the migration file.
@@ -171,12 +178,12 @@ class Declarations {
   void RequireColumn(const spec::Mapping& mapping, const catalog::Table& table,
                      const string& column, const string& key) {
     if (table.FindColumn(column) != nullptr) return;
-    c_.Fault(mapping, key + column,
-             absl::StrCat(table.name, " has no column ", column,
-                          DidYouMean(column, ColumnNames(table))));
+    compilation_.Fault(mapping, key + column,
+                       absl::StrCat(table.name, " has no column ", column,
+                                    DidYouMean(column, ColumnNames(table))));
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
 };
 
 }  // namespace

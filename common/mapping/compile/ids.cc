@@ -76,19 +76,19 @@ string PassedRows(const SourcePlan& source) {
 
 class IdAnalysis {
  public:
-  explicit IdAnalysis(Compilation& compilation) : c_(compilation), checks_(compilation) {}
+  explicit IdAnalysis(Compilation& compilation) : compilation_(compilation), checks_(compilation) {}
 
   absl::Status Rule(const spec::IdMapRule& rule) {
-    const SourceIndex source = c_.FindSource(rule.table);
-    const bool usable = source.valid() && c_.sources[source].usable;
-    const size_t before = c_.faults.size();
+    const SourceIndex source = compilation_.FindSource(rule.table);
+    const bool usable = source.valid() && compilation_.sources[source].usable;
+    const size_t before = compilation_.faults.size();
     RETURN_IF_ERROR(Expression(rule, true, usable));
     RETURN_IF_ERROR(Expression(rule, false, usable));
-    if (!usable || c_.faults.size() > before) return absl::OkStatus();
+    if (!usable || compilation_.faults.size() > before) return absl::OkStatus();
     const absl::Status fits =
-        c_.probe.Plans(Insert(rule, QuoteIdentifier(c_.sources[source].alias)));
+        compilation_.probe.Plans(Insert(rule, QuoteIdentifier(compilation_.sources[source].alias)));
     if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
-    c_.Fault(PieceOf(rule, false), 0, string(StdSv(fits.message())));
+    compilation_.Fault(PieceOf(rule, false), 0, string(StdSv(fits.message())));
     return absl::OkStatus();
   }
 
@@ -96,23 +96,26 @@ class IdAnalysis {
   absl::Status Expression(const spec::IdMapRule& rule, bool old_id, bool usable) {
     const SqlPiece piece = PieceOf(rule, old_id);
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
-    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     const string frame = "SELECT (";
     const string rows =
-        usable ? "\n) FROM " + QuoteIdentifier(c_.sources[c_.FindSource(rule.table)].alias) : "\n)";
+        usable
+            ? "\n) FROM " +
+                  QuoteIdentifier(compilation_.sources[compilation_.FindSource(rule.table)].alias)
+            : "\n)";
     // A new id may be random, because it is kept; the old one must be the same every time.
     if (old_id) RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
     for (const RelationRef& relation : shape->relations) {
-      c_.Fault(piece, relation.offset,
-               absl::StrCat("it reads ", relation.name,
-                            "; an id comes from the row of its own table alone"));
+      compilation_.Fault(piece, relation.offset,
+                         absl::StrCat("it reads ", relation.name,
+                                      "; an id comes from the row of its own table alone"));
     }
     if (!usable || !shape->relations.empty()) return absl::OkStatus();
-    const absl::Status plans = c_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), rows));
-    return plans.ok() ? plans : c_.SqlFault(piece, static_cast<int>(frame.size()), plans);
+    const absl::Status plans = compilation_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), rows));
+    return plans.ok() ? plans : compilation_.SqlFault(piece, static_cast<int>(frame.size()), plans);
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
   SqlChecks checks_;
 };
 

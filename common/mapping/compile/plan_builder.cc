@@ -22,31 +22,31 @@ string InCollationOf(const catalog::Column& column, const string& sql) {
 
 class PlanBuilder {
  public:
-  explicit PlanBuilder(Compilation& compilation) : c_(compilation) {}
+  explicit PlanBuilder(Compilation& compilation) : compilation_(compilation) {}
 
   absl::StatusOr<Plan> Build() {
     Plan plan;
-    plan.ignored = c_.direction.ignore;
-    for (const catalog::UserType& type : c_.input.source->types) {
+    plan.ignored = compilation_.direction.ignore;
+    for (const catalog::UserType& type : compilation_.input.source->types) {
       plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, kMirrorSchema));
     }
-    for (size_t i = 0; i < c_.sources.size(); ++i) {
+    for (size_t i = 0; i < compilation_.sources.size(); ++i) {
       plan.sources.push_back(BuildSource(SourceIndex(i), &plan));
     }
-    vector<KeyedTarget> keyed(c_.drafts.size());
-    vector<RowLocalTarget> local(c_.drafts.size());
-    for (size_t i = 0; i < c_.drafts.size(); ++i) {
+    vector<KeyedTarget> keyed(compilation_.drafts.size());
+    vector<RowLocalTarget> local(compilation_.drafts.size());
+    for (size_t i = 0; i < compilation_.drafts.size(); ++i) {
       plan.mappings.push_back(BuildMapping(MappingIndex(i), plan, &keyed, &local));
     }
-    plan.ids = BuildIds(c_, plan);
-    plan.parts = PartsOf(c_, plan);
+    plan.ids = BuildIds(compilation_, plan);
+    plan.parts = PartsOf(compilation_, plan);
     plan.fingerprint = FingerprintOf(plan.parts);
     return plan;
   }
 
  private:
   SourcePlan BuildSource(SourceIndex index, Plan* plan) {
-    Source& source = c_.sources[index];
+    Source& source = compilation_.sources[index];
     const catalog::Table& table = *source.table;
     SourcePlan out{
         .relation_id = table.oid,
@@ -58,7 +58,7 @@ class PlanBuilder {
     for (const catalog::Column& column : table.columns) {
       if (!source.used.contains(column.name)) {
         out.other_columns.push_back(column.name);
-        if (!c_.Ignored(table, column.name) && !Disposed(source, column)) {
+        if (!compilation_.Ignored(table, column.name) && !Disposed(source, column)) {
           plan->unread_columns.push_back(table.name + "." + column.name);
         }
         continue;
@@ -86,8 +86,8 @@ class PlanBuilder {
 
   // A mapping says that it leaves the column behind, or that of a generated one is filled anyway.
   bool Disposed(const Source& source, const catalog::Column& column) const {
-    return std::ranges::any_of(c_.drafts, [&](const Draft& draft) {
-      if (!draft.source.valid() || &c_.sources[draft.source] != &source) return false;
+    return std::ranges::any_of(compilation_.drafts, [&](const Draft& draft) {
+      if (!draft.source.valid() || &compilation_.sources[draft.source] != &source) return false;
       const catalog::Column* same = draft.target->FindColumn(column.name);
       return std::ranges::count(draft.spec->drop, column.name) > 0 ||
              (column.generated && same != nullptr &&
@@ -97,7 +97,7 @@ class PlanBuilder {
 
   void AddLeafNumbers(const catalog::Table& table, SourcePlan* out) const {
     for (const uint32_t id : table.leaves) {
-      const catalog::Table* leaf = c_.input.source->FindOid(id);
+      const catalog::Table* leaf = compilation_.input.source->FindOid(id);
       if (leaf == nullptr) continue;
       vector<int32_t>& numbers = out->leaf_numbers[id];
       for (const StageColumn& column : out->columns) {
@@ -138,7 +138,7 @@ class PlanBuilder {
                        absl::StrJoin(definitions, ", ") + ", PRIMARY KEY (" +
                        JoinQuoted(source.key) + ")) WITH (fillfactor = 90)"};
     for (const string& sql : source.index_sql) AddIndex(sql, out);
-    for (const auto& [table, sql, place] : c_.direction.mirror_indexes) {
+    for (const auto& [table, sql, place] : compilation_.direction.mirror_indexes) {
       if (table.name == source.alias) AddIndex(sql, out);
     }
   }
@@ -162,7 +162,7 @@ class PlanBuilder {
 
   MappingPlan BuildMapping(MappingIndex index, const Plan& plan, vector<KeyedTarget>* keyed,
                            vector<RowLocalTarget>* local) {
-    Draft& draft = c_.drafts[index];
+    Draft& draft = compilation_.drafts[index];
     MappingPlan out{.display = draft.target->Display(),
                     .target = draft.target->Quoted(),
                     .row_local = draft.row_local,
@@ -174,10 +174,11 @@ class PlanBuilder {
                     .why_keyed = draft.why_keyed};
     const string suffix = "m" + std::to_string(index);
     if (draft.row_local) {
+      out.together_stage = "sy_together_" + suffix;
       (*local)[index] = LocalTarget(&draft, plan.sources[draft.source], suffix);
       out.write = BuildTableWrite(plan.sources[draft.source], (*local)[index]);
       out.ordered = BuildOrderedWrite(plan.sources[draft.source], (*local)[index], out.write);
-      out.reads_sources.push_back(c_.sources[draft.source].table->Display());
+      out.reads_sources.push_back(compilation_.sources[draft.source].table->Display());
       return out;
     }
     (*keyed)[index] = MakeKeyedTarget(draft, index, suffix);
@@ -199,8 +200,8 @@ class PlanBuilder {
                           .owns = draft->spec->owns,
                           .temp_suffix = suffix};
     for (Assignment a : draft->assignments) {
-      const auto plain = c_.plain_names.find({draft->spec, a.column});
-      a.plain = plain == c_.plain_names.end() ? -1 : IndexOf(source, plain->second);
+      const auto plain = compilation_.plain_names.find({draft->spec, a.column});
+      a.plain = plain == compilation_.plain_names.end() ? -1 : IndexOf(source, plain->second);
       const catalog::Column& column = *draft->target->FindColumn(a.column);
       a.identity_always = column.identity == 'a';
       if (a.in_key) a.sql = InCollationOf(column, a.sql);
@@ -226,7 +227,7 @@ class PlanBuilder {
       const bool scoped = std::ranges::count(draft.scope, column.name) > 0;
       if (scoped && column.type.ends_with("[]")) target.arrays.push_back(column.name);
     }
-    for (const Draft& other : c_.drafts) {
+    for (const Draft& other : compilation_.drafts) {
       target.has_readers |= other.reads_targets.contains(target.display);
     }
     return target;
@@ -247,23 +248,23 @@ class PlanBuilder {
         if (plan.sources[s].alias != rule.table.name) continue;
         out->keyed.touches.push_back(
             BuildSourceTouch(plan.sources[s], s, rule.touches, reads_key_only, target));
-        out->reads_sources.push_back(c_.sources[s].table->Display());
+        out->reads_sources.push_back(compilation_.sources[s].table->Display());
       }
       return;
     }
     const string display = rule.table.schema + "." + rule.table.name;
     out->reads_sources.push_back(display);
     for (const MappingIndex up : plan.mapping_indices()) {  // those before this one
-      if (c_.drafts[up].target->Display() != display) continue;
+      if (compilation_.drafts[up].target->Display() != display) continue;
       out->keyed.touches.push_back(
-          c_.drafts[up].row_local
-              ? BuildRowLocalUpstreamTouch(plan.sources[c_.drafts[up].source], local[up],
+          compilation_.drafts[up].row_local
+              ? BuildRowLocalUpstreamTouch(plan.sources[compilation_.drafts[up].source], local[up],
                                            rule.table.name, up, rule.touches, target)
               : BuildKeyedUpstreamTouch(keyed[up], rule.table.name, up, rule.touches, target));
     }
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
 };
 
 }  // namespace

@@ -16,11 +16,11 @@ namespace {
 
 class ReadGatherer {
  public:
-  explicit ReadGatherer(Compilation& compilation) : c_(compilation) {}
+  explicit ReadGatherer(Compilation& compilation) : compilation_(compilation) {}
 
   absl::Status Run() {
-    RETURN_IF_ERROR(GatherIdReads(&c_));
-    for (Draft& draft : c_.drafts) RETURN_IF_ERROR(GatherReads(&draft));
+    RETURN_IF_ERROR(GatherIdReads(&compilation_));
+    for (Draft& draft : compilation_.drafts) RETURN_IF_ERROR(GatherReads(&draft));
     return absl::OkStatus();
   }
 
@@ -28,8 +28,8 @@ class ReadGatherer {
   absl::Status GatherReads(Draft* draft) {
     if (draft->row_local) {
       for (const Assignment& a : draft->assignments) {
-        for (const string& column : c_.read_columns[{draft->spec, a.column}]) {
-          Source& source = c_.sources[draft->source];
+        for (const string& column : compilation_.read_columns[{draft->spec, a.column}]) {
+          Source& source = compilation_.sources[draft->source];
           if (source.table->FindColumn(column) != nullptr) source.used.insert(column);
         }
       }
@@ -48,8 +48,9 @@ class ReadGatherer {
   // The rule is an expression over the identity of its source: no change of a row moves it.
   absl::StatusOr<bool> ReadsKeyOnly(const Draft& draft, const spec::FromRule& rule) {
     if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return false;
-    ASSIGN_OR_RETURN(const Probe::Reads reads, c_.probe.ReadsOf(TouchSelect(draft, rule)));
-    for (const Source& source : c_.sources) {
+    ASSIGN_OR_RETURN(const Probe::Reads reads,
+                     compilation_.probe.ReadsOf(TouchSelect(draft, rule)));
+    for (const Source& source : compilation_.sources) {
       const auto it = reads.find(source.alias);
       if (source.alias != rule.table.name || it == reads.end()) continue;
       return reads.size() == 1 && std::ranges::all_of(it->second, [&](const string& column) {
@@ -60,9 +61,9 @@ class ReadGatherer {
   }
 
   absl::Status NoteReads(const Draft& draft, const string& sql) {
-    const absl::StatusOr<Probe::Reads> reads = c_.probe.ReadsOf(sql);
+    const absl::StatusOr<Probe::Reads> reads = compilation_.probe.ReadsOf(sql);
     if (!reads.ok()) return Annotate(reads.status(), draft.display);
-    for (Source& source : c_.sources) {
+    for (Source& source : compilation_.sources) {
       const auto it = reads->find(source.alias);
       const bool listed = std::ranges::any_of(draft.from, [&](const spec::FromRule& rule) {
         return rule.table.schema.empty() && rule.table.name == source.alias;
@@ -80,18 +81,18 @@ class ReadGatherer {
   // where there can be one (a time as a text depends on settings, which the apply session fixes).
   void NoteIndex(const Draft& draft, const spec::FromRule& rule) {
     if (!rule.table.schema.empty() || LooksLikeQuery(rule.touches)) return;
-    for (Source& source : c_.sources) {
+    for (Source& source : compilation_.sources) {
       if (source.alias != rule.table.name) continue;
       const auto as = draft.compared_as.find(draft.scope[0]);
       const bool plain = draft.scope.size() > 1 || as == draft.compared_as.end();
       if (plain && source.key.size() == 1 && rule.touches == source.key[0]) return;
       if (!AnalyzeExpression(rule.touches).ok()) return;
       const string sql = plain ? rule.touches : absl::StrCat("(", rule.touches, "\n)", as->second);
-      if (c_.probe.CanIndex(source.alias, sql)) source.index_sql.insert(sql);
+      if (compilation_.probe.CanIndex(source.alias, sql)) source.index_sql.insert(sql);
     }
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
 };
 
 }  // namespace

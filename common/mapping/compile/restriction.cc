@@ -87,16 +87,17 @@ void Collect(const Json& node, const string& join, vector<WholeScan>* scans) {
 
 class Restrictions {
  public:
-  Restrictions(Compilation& compilation, const Plan& plan) : c_(compilation), plan_(plan) {}
+  Restrictions(Compilation& compilation, const Plan& plan)
+      : compilation_(compilation), plan_(plan) {}
 
   absl::Status Check() {
     RETURN_IF_ERROR(MakeIndexes());
     RETURN_IF_ERROR(EstimateTargets());
     for (size_t m = 0; m < plan_.mappings.size(); ++m) {
       if (plan_.mappings[m].row_local) continue;
-      RETURN_IF_ERROR(CheckMapping(c_.drafts[m], plan_.mappings[m].keyed));
-      for (const spec::FromRule& rule : c_.drafts[m].from) {
-        RETURN_IF_ERROR(CheckRule(c_.drafts[m], rule));
+      RETURN_IF_ERROR(CheckMapping(compilation_.drafts[m], plan_.mappings[m].keyed));
+      for (const spec::FromRule& rule : compilation_.drafts[m].from) {
+        RETURN_IF_ERROR(CheckRule(compilation_.drafts[m], rule));
       }
     }
     return absl::OkStatus();
@@ -105,17 +106,17 @@ class Restrictions {
  private:
   // As the mirror will have them.
   absl::Status MakeIndexes() {
-    for (size_t s = 0; s < c_.sources.size(); ++s) {
-      const Source& source = c_.sources[s];
+    for (size_t s = 0; s < compilation_.sources.size(); ++s) {
+      const Source& source = compilation_.sources[s];
       if (!source.mirrored) continue;
       const string table = "pg_temp." + QuoteIdentifier(source.alias);
-      RETURN_IF_ERROR(c_.probe.Run("ALTER TABLE " + table + " ADD PRIMARY KEY (" +
-                                   JoinQuoted(source.key) + ")"));
+      RETURN_IF_ERROR(compilation_.probe.Run("ALTER TABLE " + table + " ADD PRIMARY KEY (" +
+                                             JoinQuoted(source.key) + ")"));
       for (const string& sql : source.index_sql) {
-        RETURN_IF_ERROR(c_.probe.Run("CREATE INDEX ON " + table + " ((" + sql + "))"));
+        RETURN_IF_ERROR(compilation_.probe.Run("CREATE INDEX ON " + table + " ((" + sql + "))"));
       }
     }
-    for (const spec::MirrorIndex& index : c_.direction.mirror_indexes) {
+    for (const spec::MirrorIndex& index : compilation_.direction.mirror_indexes) {
       RETURN_IF_ERROR(MakeDeclared(index));
     }
     return absl::OkStatus();
@@ -124,19 +125,21 @@ class Restrictions {
   absl::Status MakeDeclared(const spec::MirrorIndex& index) {
     const SqlPiece piece{
         .what = "mirror_indexes." + index.table.ToString(), .sql = index.sql, .place = index.place};
-    const SourceIndex source = c_.FindSource(index.table);
-    if (!source.valid() || !c_.sources[source].mirrored) {
+    const SourceIndex source = compilation_.FindSource(index.table);
+    if (!source.valid() || !compilation_.sources[source].mirrored) {
       vector<string> known;
-      for (const Source& s : c_.sources) {
+      for (const Source& s : compilation_.sources) {
         if (s.mirrored) known.push_back(s.alias);
       }
-      c_.Fault(piece, 0, "no such table is mirrored" + DidYouMean(index.table.name, known));
+      compilation_.Fault(piece, 0,
+                         "no such table is mirrored" + DidYouMean(index.table.name, known));
       return absl::OkStatus();
     }
     const string before =
-        "CREATE INDEX ON pg_temp." + QuoteIdentifier(c_.sources[source].alias) + " ((";
-    const absl::Status made = c_.probe.Run(before + index.sql + "\n))");
-    return made.ok() ? made : c_.SqlFault(piece, static_cast<int>(Characters(before)), made);
+        "CREATE INDEX ON pg_temp." + QuoteIdentifier(compilation_.sources[source].alias) + " ((";
+    const absl::Status made = compilation_.probe.Run(before + index.sql + "\n))");
+    return made.ok() ? made
+                     : compilation_.SqlFault(piece, static_cast<int>(Characters(before)), made);
   }
 
   // Rows of a source, by OLD's statistics.
@@ -147,15 +150,15 @@ class Restrictions {
 
   // A table that mappings fill is empty still: it is taken to be as large as what it comes from.
   absl::Status EstimateTargets() {
-    ASSIGN_OR_RETURN(table_rows_, c_.probe.RowEstimates());
-    for (const Draft& draft : c_.drafts) {
+    ASSIGN_OR_RETURN(table_rows_, compilation_.probe.RowEstimates());
+    for (const Draft& draft : compilation_.drafts) {
       int64_t& rows = table_rows_[draft.display];
-      if (draft.row_local) rows = std::max(rows, SourceRows(c_.sources[draft.source]));
+      if (draft.row_local) rows = std::max(rows, SourceRows(compilation_.sources[draft.source]));
       for (const spec::FromRule& rule : draft.from) {
         const SourceIndex source =
-            rule.table.schema.empty() ? c_.FindSource(rule.table) : SourceIndex();
+            rule.table.schema.empty() ? compilation_.FindSource(rule.table) : SourceIndex();
         rows =
-            std::max(rows, source.valid() ? SourceRows(c_.sources[source])
+            std::max(rows, source.valid() ? SourceRows(compilation_.sources[source])
                                           : table_rows_[rule.table.schema + "." + rule.table.name]);
       }
     }
@@ -165,9 +168,9 @@ class Restrictions {
   absl::Status CheckMapping(const Draft& draft, const KeyedPlan& keyed) {
     const string select = ReplaceInSql(keyed.explain, "{select}", draft.select);
     const string key = draft.spec->copy ? "copy" : "select";
-    ASSIGN_OR_RETURN(const auto scans, c_.probe.Explain(keyed.temp_ddl, select));
+    ASSIGN_OR_RETURN(const auto scans, compilation_.probe.Explain(keyed.temp_ddl, select));
     RETURN_IF_ERROR(Report(draft, key, "recomputing a few rows", scans));
-    ASSIGN_OR_RETURN(const auto removal, c_.probe.Explain(keyed.temp_ddl, keyed.remove));
+    ASSIGN_OR_RETURN(const auto removal, compilation_.probe.Explain(keyed.temp_ddl, keyed.remove));
     return Report(draft, "table", "finding its rows by " + absl::StrJoin(draft.scope, ", "),
                   removal);
   }
@@ -181,20 +184,21 @@ class Restrictions {
     if (!LooksLikeQuery(rule.touches)) return absl::OkStatus();
     const string select =
         "SELECT sy_q.* FROM " + rows + " CROSS JOIN LATERAL (" + rule.touches + "\n) AS sy_q";
-    ASSIGN_OR_RETURN(const auto scans, c_.probe.Explain({string("CREATE TEMP TABLE ") + kChanged +
-                                                         " (LIKE " + table + ")"},
-                                                        select));
+    ASSIGN_OR_RETURN(
+        const auto scans,
+        compilation_.probe.Explain(
+            {string("CREATE TEMP TABLE ") + kChanged + " (LIKE " + table + ")"}, select));
     const SqlPiece piece{.what = "from." + rule.table.ToString() + " of " + draft.display,
                          .sql = rule.touches,
                          .place = rule.place};
     return ReportAt("looking through a few changed rows", scans,
-                    [&](string message) { c_.Fault(piece, 0, std::move(message)); });
+                    [&](string message) { compilation_.Fault(piece, 0, std::move(message)); });
   }
 
   absl::Status Report(const Draft& draft, const string& key, const string& what,
                       const string& explain) {
     return ReportAt(what, explain, [&](const string& message) {
-      c_.Fault(*draft.spec, key, draft.display + ": " + message);
+      compilation_.Fault(*draft.spec, key, draft.display + ": " + message);
     });
   }
 
@@ -206,7 +210,7 @@ class Restrictions {
       const bool stand_in = scan.schema.starts_with("pg_temp");
       int64_t rows = 0;
       if (!stand_in) rows = table_rows_[scan.schema + "." + scan.table];
-      for (const Source& source : c_.sources) {
+      for (const Source& source : compilation_.sources) {
         if (stand_in && source.alias == scan.table) rows = SourceRows(source);
       }
       if (rows < kScannedRowsMax) continue;
@@ -228,7 +232,7 @@ class Restrictions {
                                    QuoteQualified(scan.schema, scan.table), expression));
   }
 
-  Compilation& c_;
+  Compilation& compilation_;
   const Plan& plan_;
   std::map<string, int64_t> table_rows_;  // of NEW's tables, by schema.name
 };

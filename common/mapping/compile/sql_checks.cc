@@ -33,32 +33,37 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
                                    const string& after, bool* many_rows) {
   for (const string& value : calls.value_functions) {
     const bool clock = value.find("TIME") != string::npos || value.find("DATE") != string::npos;
-    c_.Fault(piece, 0,
-             clock ? "it asks for the current time: a later recompute would give another row. Use "
-                     "a column of the source"
-                   : "it asks for the current role or schema, which is Switchyard's own. Write the "
-                     "name that you mean");
+    compilation_.Fault(
+        piece, 0,
+        clock ? "it asks for the current time: a later recompute would give another row. Use "
+                "a column of the source"
+              : "it asks for the current role or schema, which is Switchyard's own. Write the "
+                "name that you mean");
   }
   const absl::StatusOr<Probe::Resolved> resolved =
-      c_.probe.Resolve(absl::StrCat(before, Sv(piece.sql), "\n", after));
+      compilation_.probe.Resolve(absl::StrCat(before, Sv(piece.sql), "\n", after));
   if (!resolved.ok()) {
-    const absl::Status plans = c_.probe.Plans(absl::StrCat(before, Sv(piece.sql), "\n", after));
+    const absl::Status plans =
+        compilation_.probe.Plans(absl::StrCat(before, Sv(piece.sql), "\n", after));
     if (!plans.ok()) return absl::IsInvalidArgument(plans) ? absl::OkStatus() : plans;
-    return c_.SqlFault(piece, static_cast<int>(Characters(before)), resolved.status());
+    return compilation_.SqlFault(piece, static_cast<int>(Characters(before)), resolved.status());
   }
   for (const Probe::Function& function : resolved->functions) {
     if (many_rows != nullptr) *many_rows |= function.many_rows;
     const string why = WhyUnsteady(function);
     const auto called = std::ranges::find(calls.functions, function.name, &FunctionRef::name);
-    if (!why.empty()) c_.Fault(piece, called == calls.functions.end() ? 0 : called->offset, why);
+    if (!why.empty())
+      compilation_.Fault(piece, called == calls.functions.end() ? 0 : called->offset, why);
   }
   for (const string& column : resolved->system_columns) {
-    c_.Fault(piece, 0,
-             absl::StrFormat("it reads the system column %s, which is another one in each copy of "
-                             "the row. Use a column of the table",
-                             column));
+    compilation_.Fault(
+        piece, 0,
+        absl::StrFormat("it reads the system column %s, which is another one in each copy of "
+                        "the row. Use a column of the table",
+                        column));
   }
-  if (resolved->samples) c_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
+  if (resolved->samples)
+    compilation_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
   return TimeWords(piece, calls, before, after);
 }
 
@@ -70,13 +75,14 @@ absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, con
     const size_t at = other.find(word.word, word.offset);
     if (at == string::npos) continue;  // spelt by escapes
     other = string(piece.sql).replace(at, word.word.size(), "sy");
-    const absl::Status read = c_.probe.Plans(absl::StrCat(before, other, "\n", after));
+    const absl::Status read = compilation_.probe.Plans(absl::StrCat(before, other, "\n", after));
     if (!read.ok() && !absl::IsInvalidArgument(read)) return read;
     if (!word.cast && pg::StatusErrorFields(read).sqlstate != "22007") continue;
-    c_.Fault(piece, word.offset,
-             absl::StrFormat("'%s' is read as the time of asking: a later recompute would give "
-                             "another row. Use a column of the source, or write the date itself",
-                             word.word));
+    compilation_.Fault(
+        piece, word.offset,
+        absl::StrFormat("'%s' is read as the time of asking: a later recompute would give "
+                        "another row. Use a column of the source, or write the date itself",
+                        word.word));
   }
   return absl::OkStatus();
 }
@@ -95,7 +101,7 @@ void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef
     const string where = mapping.copy ? "a copy reads its own table only; make it a select"
                                       : "say which rows its changes touch, or that it never "
                                         "changes";
-    c_.Fault(
+    compilation_.Fault(
         piece, relation.offset,
         absl::StrCat("it reads ", written, ", which stands neither under from nor under static",
                      DidYouMean(written, known, ": " + where)));
@@ -110,16 +116,17 @@ absl::Status SqlChecks::Plans(Draft* draft, const SqlPiece& piece, const string&
     draft->failed = true;
     return absl::OkStatus();
   }
-  const absl::Status plans = c_.probe.Plans(absl::StrCat(before, Sv(piece.sql), "\n", after));
+  const absl::Status plans =
+      compilation_.probe.Plans(absl::StrCat(before, Sv(piece.sql), "\n", after));
   if (plans.ok()) return plans;
   draft->failed = true;
-  return c_.SqlFault(piece, static_cast<int>(Characters(before)), plans);
+  return compilation_.SqlFault(piece, static_cast<int>(Characters(before)), plans);
 }
 
 absl::Status SqlChecks::Expression(Draft* draft, const SqlPiece& piece, const string& before,
                                    const string& after) {
   const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
-  if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+  if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
   RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
   Reads(draft, piece, shape->relations, draft->alias);
   return Plans(draft, piece, before, after);
@@ -138,26 +145,28 @@ string SqlChecks::KeyOfColumn(const Draft& draft, const string& column) const {
 void SqlChecks::RequireColumns(const Draft& draft) {
   for (const string& key : draft.key) {
     if (std::ranges::count(draft.columns, key) > 0) continue;
-    c_.Fault(*draft.spec, "table",
-             absl::StrFormat("%s.%s is part of the key but the mapping does not fill it",
-                             draft.display, key));
+    compilation_.Fault(*draft.spec, "table",
+                       absl::StrFormat("%s.%s is part of the key but the mapping does not fill it",
+                                       draft.display, key));
   }
   for (const catalog::Column& column : draft.target->columns) {
     const bool filled = std::ranges::count(draft.columns, column.name) > 0;
     if (filled && column.generated) {
-      c_.Fault(*draft.spec, KeyOfColumn(draft, column.name),
-               absl::StrFormat("%s.%s is generated; leave it out", draft.display, column.name));
+      compilation_.Fault(
+          *draft.spec, KeyOfColumn(draft, column.name),
+          absl::StrFormat("%s.%s is generated; leave it out", draft.display, column.name));
     }
     if (Repeats(draft.columns, column.name)) {
-      c_.Fault(*draft.spec, KeyOfColumn(draft, column.name),
-               absl::StrFormat("%s.%s is filled twice", draft.display, column.name));
+      compilation_.Fault(*draft.spec, KeyOfColumn(draft, column.name),
+                         absl::StrFormat("%s.%s is filled twice", draft.display, column.name));
     }
     if (!filled && column.not_null && !column.has_default && column.identity == 0 &&
         !column.generated && std::ranges::count(draft.key, column.name) == 0) {
-      c_.Fault(*draft.spec, "table",
-               absl::StrFormat("%s.%s is NOT NULL without a default, and the mapping does not fill "
-                               "it",
-                               draft.display, column.name));
+      compilation_.Fault(
+          *draft.spec, "table",
+          absl::StrFormat("%s.%s is NOT NULL without a default, and the mapping does not fill "
+                          "it",
+                          draft.display, column.name));
     }
   }
 }
@@ -170,9 +179,10 @@ absl::Status SqlChecks::Fills(Draft* draft, const string& select) {
     fits &= known != nullptr && !known->generated && !Repeats(draft->columns, column);
     if (known == nullptr) {
       if (draft->spec->copy) continue;  // reported with the declarations
-      c_.Fault(*draft->spec, "select",
-               absl::StrFormat("the select gives a column %s, which %s does not have%s", column,
-                               draft->display, DidYouMean(column, ColumnNames(*draft->target))));
+      compilation_.Fault(
+          *draft->spec, "select",
+          absl::StrFormat("the select gives a column %s, which %s does not have%s", column,
+                          draft->display, DidYouMean(column, ColumnNames(*draft->target))));
     }
   }
   RequireColumns(*draft);
@@ -181,9 +191,9 @@ absl::Status SqlChecks::Fills(Draft* draft, const string& select) {
 
 absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
   const auto insert = [&](const string& columns) {
-    return c_.probe.Plans(absl::StrCat("INSERT INTO ", draft.target->Quoted(), " (", columns,
-                                       ") OVERRIDING SYSTEM VALUE SELECT ", columns, " FROM (",
-                                       select, "\n) AS sy_q"));
+    return compilation_.probe.Plans(absl::StrCat("INSERT INTO ", draft.target->Quoted(), " (",
+                                                 columns, ") OVERRIDING SYSTEM VALUE SELECT ",
+                                                 columns, " FROM (", select, "\n) AS sy_q"));
   };
   const absl::Status whole = insert(JoinQuoted(draft.columns));
   if (whole.ok()) return Narrowing(draft, select);
@@ -195,30 +205,32 @@ absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
     if (one.ok()) continue;
     if (!absl::IsInvalidArgument(one)) return one;
     named = true;
-    c_.Fault(*draft.spec, KeyOfColumn(draft, column),
-             absl::StrCat(draft.display, ": ", one.message(), CastHint(draft, one)));
+    compilation_.Fault(*draft.spec, KeyOfColumn(draft, column),
+                       absl::StrCat(draft.display, ": ", one.message(), CastHint(draft, one)));
   }
-  if (!named) c_.Fault(*draft.spec, "table", absl::StrCat(draft.display, ": ", whole.message()));
+  if (!named)
+    compilation_.Fault(*draft.spec, "table", absl::StrCat(draft.display, ": ", whole.message()));
   return absl::OkStatus();
 }
 
 absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
   const string columns = JoinQuoted(draft.columns);
+  ASSIGN_OR_RETURN(const pg::Result given,
+                   compilation_.probe.Shape(
+                       absl::StrCat("SELECT ", columns, " FROM (",
+                                    draft.spec->copy ? AsCopied(draft) : select, "\n) AS sy_g")));
   ASSIGN_OR_RETURN(
-      const pg::Result given,
-      c_.probe.Shape(absl::StrCat("SELECT ", columns, " FROM (",
-                                  draft.spec->copy ? AsCopied(draft) : select, "\n) AS sy_g")));
-  ASSIGN_OR_RETURN(const pg::Result kept, c_.probe.Shape(absl::StrCat("SELECT ", columns, " FROM ",
-                                                                      draft.target->Quoted())));
+      const pg::Result kept,
+      compilation_.probe.Shape(absl::StrCat("SELECT ", columns, " FROM ", draft.target->Quoted())));
   for (int i = 0; i < given.columns(); ++i) {
     const string& column = draft.columns[i];
     const catalog::AssignedType from{given.column_type(i), given.column_modifier(i)};
     const catalog::AssignedType to{kept.column_type(i), kept.column_modifier(i)};
     const char* lost = catalog::LostInAssignment(from, to, given.column_is_plain(i));
     if (lost == nullptr) continue;
-    ASSIGN_OR_RETURN(const string name, c_.probe.TypeName(from.oid, from.modifier));
+    ASSIGN_OR_RETURN(const string name, compilation_.probe.TypeName(from.oid, from.modifier));
     const string& wanted = draft.target->FindColumn(column)->type;
-    c_.Fault(
+    compilation_.Fault(
         *draft.spec, KeyOfColumn(draft, column),
         absl::StrFormat("%s.%s is %s but gets %s: Postgres would drop %s without a word. Give "
                         "the column a type that holds it, or say that it is meant: %s",
@@ -231,10 +243,10 @@ absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
 string SqlChecks::AsCopied(const Draft& draft) const {
   Draft bare = draft;
   for (Assignment& a : bare.assignments) {
-    const auto plain = c_.plain_names.find({draft.spec, a.column});
-    if (plain != c_.plain_names.end()) a.sql = QuoteIdentifier(plain->second);
+    const auto plain = compilation_.plain_names.find({draft.spec, a.column});
+    if (plain != compilation_.plain_names.end()) a.sql = QuoteIdentifier(plain->second);
   }
-  return RowLocalSelect(c_, bare);
+  return RowLocalSelect(compilation_, bare);
 }
 
 // How the file says that a column gets what its type keeps.
@@ -242,7 +254,7 @@ string SqlChecks::CastOf(const Draft& draft, const string& column, const string&
   if (!draft.spec->copy || draft.spec->places.contains("set." + column)) {
     return absl::StrFormat("put ::%s behind what gives it", type);
   }
-  const string& from = c_.plain_names.at({draft.spec, column});
+  const string& from = compilation_.plain_names.at({draft.spec, column});
   const bool renamed = KeyOfColumn(draft, column) != "copy";
   return absl::StrCat(renamed ? absl::StrFormat("in place of the rename, drop: [%s], ", from) : "",
                       absl::StrFormat("set: {%s: '%s::%s'}", column, QuoteIdentifier(from), type));
@@ -258,7 +270,7 @@ string SqlChecks::CastHint(const Draft& draft, const absl::Status& mismatch) con
   const catalog::Column* column = draft.target->FindColumn(quoted[1]);
   string given = fields.primary.substr(gives + kGives.size());
   if (given.ends_with("[]")) given.resize(given.size() - 2);
-  for (const catalog::UserType& type : c_.input.source->types) {
+  for (const catalog::UserType& type : compilation_.input.source->types) {
     if (column == nullptr ||
         (given != type.mirror_name && given != QuoteIdentifier(type.mirror_name) &&
          given != absl::StrCat("pg_temp.", type.mirror_name))) {
@@ -277,16 +289,17 @@ absl::Status SqlChecks::Scope(const Draft& draft) {
     const catalog::Column* column = draft.target->FindColumn(name);
     if (std::ranges::count(draft.columns, name) == 0) {
       if (draft.spec->scope.empty()) continue;  // the key's: reported with the columns
-      c_.Fault(*draft.spec, key,
-               absl::StrFormat("scope %s is not among the columns the mapping fills%s", name,
-                               DidYouMean(name, draft.columns)));
+      compilation_.Fault(*draft.spec, key,
+                         absl::StrFormat("scope %s is not among the columns the mapping fills%s",
+                                         name, DidYouMean(name, draft.columns)));
     } else if (column != nullptr && !column->not_null && !draft.row_local) {
-      c_.Fault(*draft.spec, key,
-               absl::StrFormat(
-                   "scope %s can be NULL in %s: rows without it could never be computed again. "
-                   "Leave them out of the select and run ALTER TABLE %s ALTER COLUMN %s SET NOT "
-                   "NULL, or choose another scope",
-                   name, draft.display, draft.target->Quoted(), QuoteIdentifier(name)));
+      compilation_.Fault(
+          *draft.spec, key,
+          absl::StrFormat(
+              "scope %s can be NULL in %s: rows without it could never be computed again. "
+              "Leave them out of the select and run ALTER TABLE %s ALTER COLUMN %s SET NOT "
+              "NULL, or choose another scope",
+              name, draft.display, draft.target->Quoted(), QuoteIdentifier(name)));
     }
   }
   return absl::OkStatus();
@@ -294,26 +307,27 @@ absl::Status SqlChecks::Scope(const Draft& draft) {
 
 absl::Status SqlChecks::Rules(Draft* draft) {
   for (const spec::TableName& table : draft->spec->static_tables) {
-    if (std::ranges::count(c_.drafts, table.ToString(), &Draft::display) == 0) continue;
-    c_.Fault(*draft->spec, "static." + table.ToString(),
-             absl::StrCat(table.ToString(),
-                          " stands under static, but a mapping fills it: list it "
-                          "under from, with the rows that its changes touch"));
+    if (std::ranges::count(compilation_.drafts, table.ToString(), &Draft::display) == 0) continue;
+    compilation_.Fault(*draft->spec, "static." + table.ToString(),
+                       absl::StrCat(table.ToString(),
+                                    " stands under static, but a mapping fills it: list it "
+                                    "under from, with the rows that its changes touch"));
   }
   for (const spec::FromRule& rule : draft->from) {
     if (!rule.table.schema.empty()) {
       const string display = rule.table.schema + "." + rule.table.name;
       draft->reads_targets.insert(display);
-      if (std::ranges::count(c_.drafts, display, &Draft::display) == 0) {
+      if (std::ranges::count(compilation_.drafts, display, &Draft::display) == 0) {
         vector<string> known;
-        for (const Draft& other : c_.drafts) known.push_back(other.display);
-        const bool of_source = std::ranges::count(c_.input.source_names, display) > 0;
-        c_.Fault(rule.at,
-                 absl::StrCat(display, " stands under from, but no mapping fills it",
-                              of_source ? ": a name with a schema is a table of the "
-                                          "target; the source's is written " +
-                                              rule.table.name
-                                        : DidYouMean(display, known, ": list it under static")));
+        for (const Draft& other : compilation_.drafts) known.push_back(other.display);
+        const bool of_source = std::ranges::count(compilation_.input.source_names, display) > 0;
+        compilation_.Fault(
+            rule.at,
+            absl::StrCat(display, " stands under from, but no mapping fills it",
+                         of_source ? ": a name with a schema is a table of the "
+                                     "target; the source's is written " +
+                                         rule.table.name
+                                   : DidYouMean(display, known, ": list it under static")));
         continue;
       }
     }
@@ -332,12 +346,12 @@ absl::Status SqlChecks::RuleSql(Draft* draft, const spec::FromRule& rule) {
   const auto [before, after] = TouchSelectFrame(*draft, rule);
   if (LooksLikeQuery(rule.touches)) {
     const absl::StatusOr<SelectShape> shape = AnalyzeSelect(rule.touches);
-    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   } else {
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(rule.touches);
-    if (!shape.ok()) return c_.SqlFault(piece, 0, shape.status());
+    if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   }
@@ -348,26 +362,28 @@ absl::Status SqlChecks::RuleSql(Draft* draft, const spec::FromRule& rule) {
 absl::Status SqlChecks::RuleValues(Draft* draft, const spec::FromRule& rule,
                                    const SqlPiece& piece) {
   const auto [before, after] = TouchFrame(rule);
-  const absl::StatusOr<vector<string>> columns = c_.probe.ColumnsOf(before + rule.touches + after);
+  const absl::StatusOr<vector<string>> columns =
+      compilation_.probe.ColumnsOf(before + rule.touches + after);
   if (!columns.ok()) {
-    return c_.SqlFault(piece, static_cast<int>(Characters(before)), columns.status());
+    return compilation_.SqlFault(piece, static_cast<int>(Characters(before)), columns.status());
   }
   if (columns->size() != draft->scope.size()) {
-    c_.Fault(piece, 0,
-             absl::StrFormat("it gives %d values, but the scope is %s: give one for each of its "
-                             "columns, in their order, by a query",
-                             columns->size(), absl::StrJoin(draft->scope, ", ")));
+    compilation_.Fault(
+        piece, 0,
+        absl::StrFormat("it gives %d values, but the scope is %s: give one for each of its "
+                        "columns, in their order, by a query",
+                        columns->size(), absl::StrJoin(draft->scope, ", ")));
     return absl::OkStatus();
   }
   const bool known = draft->target != nullptr && std::ranges::all_of(draft->scope, [&](auto& name) {
                        return draft->target->FindColumn(name) != nullptr;
                      });
   if (!known) return absl::OkStatus();
-  const absl::Status fits = c_.probe.Plans(
+  const absl::Status fits = compilation_.probe.Plans(
       absl::StrCat("INSERT INTO ", draft->target->Quoted(), " (", JoinQuoted(draft->scope),
                    ") OVERRIDING SYSTEM VALUE ", TouchSelect(*draft, rule)));
   if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
-  c_.Fault(piece, 0, absl::StrCat(fits.message(), CastHint(*draft, fits)));
+  compilation_.Fault(piece, 0, absl::StrCat(fits.message(), CastHint(*draft, fits)));
   return absl::OkStatus();
 }
 

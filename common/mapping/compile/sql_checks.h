@@ -12,7 +12,7 @@ namespace switchyard::mapping {
 
 class SqlChecks {
  public:
-  explicit SqlChecks(Compilation& compilation) : c_(compilation) {}
+  explicit SqlChecks(Compilation& compilation) : compilation_(compilation) {}
 
   // What a later recompute would not repeat, as the database resolves `before` + the piece +
   // `after`, a select: unsteady functions, the time of day, system columns, samples. `many_rows`,
@@ -50,7 +50,7 @@ class SqlChecks {
   // The key under which the file fills a column.
   std::string KeyOfColumn(const Draft& draft, const std::string& column) const;
 
-  Compilation& c_;
+  Compilation& compilation_;
 };
 
 }  // namespace switchyard::mapping

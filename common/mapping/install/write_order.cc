@@ -152,7 +152,7 @@ class Orderer {
     if (unique != rules_.unique_deferrable.end()) {
       order_.wait.insert(order_.wait.end(), unique->second.begin(), unique->second.end());
     }
-    target.exchange_all = std::ranges::all_of(target.references, [&](int k) {
+    target.take_out_all = std::ranges::all_of(target.references, [&](int k) {
       const Reference& key = Key(k);
       return key.CanWait() || (key.child == key.parent && key.on_delete == 'a');
     });
@@ -189,7 +189,7 @@ class Orderer {
     const MappingPlan& plan = plan_.mappings[mapping];
     const std::vector<std::string> unique = FurtherUnique(mapping);
     const bool identity =
-        plan.write.exchange_updates || plan.write.exchange_moves || plan.keyed.only_exchange;
+        plan.write.take_out_updates || plan.write.take_out_moves || plan.keyed.take_out_only;
     if (unique.empty() && !identity) return;
     for (const Reference& key : rules_.references) {
       if (!Fills(mapping, key.parent) || mapped_.contains(key.child) || !key.Acts()) continue;
@@ -255,7 +255,7 @@ class Orderer {
     if (std::ranges::count_if(plan_.mappings, same) > 1) {
       Problem(Key(*strict), "refers to a table that several mappings fill");
     }
-    if (plan.write.exchange_updates || plan.keyed.only_exchange) {
+    if (plan.write.take_out_updates || plan.keyed.take_out_only) {
       Problem(Key(*strict),
               "refers to a table with a GENERATED ALWAYS identity that is not its "
               "key, whose rows change by being taken out");

@@ -30,7 +30,7 @@ struct WriteOrder {
     bool blocks = false;
     // Rows that go may be taken out in one statement with what is put in: only rows of this table
     // have to be looked at in time.
-    bool exchange_all = false;
+    bool take_out_all = false;
     std::vector<int> references;  // to it, from mapped tables: into TargetRules::references
     std::vector<int> acting;      // to it, from any table, with an ON DELETE action; likewise
   };

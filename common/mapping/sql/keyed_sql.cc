@@ -55,20 +55,20 @@ string Owned(const KeyedTarget& target) {
   return target.owns.empty() ? "" : " AND (" + target.owns + ")";
 }
 
-void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
-  const string gone = Temp("sy_gone_" + target.temp_suffix);
+void AddKeyedTakeOut(const KeyedTarget& target, KeyedPlan* plan) {
+  const string taken = Temp("sy_taken_" + target.temp_suffix);
   const string fresh = Temp("sy_new_" + target.temp_suffix);
-  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier("sy_gone_" + target.temp_suffix) +
-                           " AS SELECT " + JoinQuoted(target.insertable) + " FROM " +
-                           target.target + " WITH NO DATA");
+  plan->temp_ddl.push_back(
+      "CREATE TEMP TABLE " + QuoteIdentifier("sy_taken_" + target.temp_suffix) + " AS SELECT " +
+      JoinQuoted(target.insertable) + " FROM " + target.target + " WITH NO DATA");
   const string keep = " RETURNING " + JoinQuoted(target.insertable, "sy_t.") + ") INSERT INTO " +
-                      gone + " SELECT " + JoinQuoted(target.insertable) + " FROM sy_gone";
-  plan->exchange = {
-      "WITH sy_gone AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
+                      taken + " SELECT " + JoinQuoted(target.insertable) + " FROM sy_taken";
+  plan->take_out = {
+      "WITH sy_taken AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
           InTouched(target, "sy_t") + Owned(target) + keep,
-      "DELETE FROM " + gone + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
+      "DELETE FROM " + taken + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
           " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n") + ")",
-      "UPDATE " + gone + " AS sy_g SET " +
+      "UPDATE " + taken + " AS sy_g SET " +
           Each(target.columns.size(), ", ",
                [&](size_t i) {
                  const string column = QuoteIdentifier(target.columns[i]);
@@ -76,12 +76,12 @@ void AddKeyedExchange(const KeyedTarget& target, KeyedPlan* plan) {
                }) +
           " FROM " + fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n"),
       "INSERT INTO " + target.target + " (" + JoinQuoted(target.insertable) +
-          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.insertable) + " FROM " + gone,
+          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.insertable) + " FROM " + taken,
       "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
           ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns) + " FROM " + fresh +
-          " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + gone + " AS sy_g WHERE " +
+          " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + taken + " AS sy_g WHERE " +
           KeyEqual(target.key, "sy_g", "sy_n") + ")",
-      "DELETE FROM " + gone,
+      "DELETE FROM " + taken,
   };
 }
 
@@ -159,11 +159,11 @@ string HeldBesides(const KeyedTarget& target, const string& condition) {
 }
 
 KeyedPlan BuildKeyed(const KeyedTarget& target) {
-  const string fresh_name = "sy_new_" + target.temp_suffix;
-  const string fresh = Temp(fresh_name);
   KeyedPlan plan;
+  plan.new_table = "sy_new_" + target.temp_suffix;
+  const string fresh = Temp(plan.new_table);
   plan.scope_columns = target.scope;
-  for (const char* kind : {"sy_touched_", "sy_new_", "sy_slice_", "sy_gone_"}) {
+  for (const char* kind : {"sy_touched_", "sy_new_", "sy_slice_", "sy_taken_"}) {
     plan.temp_tables.push_back(kind + target.temp_suffix);
   }
   plan.touched_table = "sy_touched_" + target.temp_suffix;
@@ -173,7 +173,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.temp_ddl = {
       "CREATE TEMP TABLE " + QuoteIdentifier(plan.touched_table) + " AS SELECT " +
           JoinQuoted(target.scope) + " FROM " + target.target + " WITH NO DATA",
-      "CREATE TEMP TABLE " + QuoteIdentifier(fresh_name) + " AS SELECT " +
+      "CREATE TEMP TABLE " + QuoteIdentifier(plan.new_table) + " AS SELECT " +
           JoinQuoted(target.columns) + " FROM " + target.target + " WITH NO DATA",
   };
   // As the columns of `fresh` compare, which are those of NEW's key.
@@ -218,7 +218,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
                     ") FROM " + slice + " WHERE sy__n = $1";
   plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
   if (target.has_readers) AddDeltas(target, &plan);
-  AddKeyedExchange(target, &plan);
+  AddKeyedTakeOut(target, &plan);
   plan.view = target.view;
   plan.populate = "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
                   ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_v.") +
@@ -226,7 +226,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.explain = "SELECT " + JoinQuoted(target.columns, "sy_v.") +
                  " FROM ({select}\n) AS sy_v WHERE " + InTouched(target, "sy_v");
   for (const string& column : target.identity_always) {
-    plan.only_exchange |= !Contains(target.key, column);
+    plan.take_out_only |= !Contains(target.key, column);
   }
   return plan;
 }

@@ -2,7 +2,7 @@
 //   UPDATE orders SET customer = 8 WHERE customer = 7; DELETE FROM customers WHERE id = 7
 // NEW is written parents first, so customer 7 can't go where its delete is met:
 //
-//   customers  note    INSERT INTO sy_late_m0 SELECT key FROM the stage's 'D' and 'K'
+//   customers  note    INSERT INTO sy_leaving_m0 SELECT key FROM the stage's 'D' and 'K'
 //              keep    keys that the batch inserts again are taken from it
 //   orders     update  customer_id = 8
 //   customers  the rows noted are deleted now that nothing refers to them (late_refusals.h: those
@@ -36,7 +36,7 @@ void AddBarredTable(const string& suffix, const vector<string>& identity, const 
 }
 
 // Looked up by key: of the rows that go, and of those that come, there may be many.
-string GoneDdl(const string& table, const vector<string>& key, const string& target) {
+string LeavingTableDdl(const string& table, const vector<string>& key, const string& target) {
   return "CREATE TEMP TABLE IF NOT EXISTS " + QuoteIdentifier(table) + " AS SELECT " +
          JoinQuoted(key) + " FROM " + target + " WITH NO DATA; CREATE INDEX IF NOT EXISTS " +
          QuoteIdentifier(table + "_key") + " ON " + Temp(table) + " (" + JoinQuoted(key) + ")";
@@ -56,12 +56,12 @@ class OrderedWriteBuilder {
   }
 
   OrderedSql Build() const {
-    OrderedSql sql{.gone_table = "sy_late_" + target_.temp_suffix};
-    const string gone = Temp(sql.gone_table);
+    OrderedSql sql{.leaving_table = "sy_leaving_" + target_.temp_suffix};
+    const string leaving = Temp(sql.leaving_table);
     const string& table = target_.target;
-    const string note = "INSERT INTO " + gone + " SELECT ";
+    const string note = "INSERT INTO " + leaving + " SELECT ";
     const string own_keys = JoinQuoted(key_columns_, "sy_t.") + " FROM " + table + " AS sy_t";
-    sql.gone_ddl = GoneDdl(sql.gone_table, key_columns_, table);
+    sql.leaving_table_ddl = LeavingTableDdl(sql.leaving_table, key_columns_, table);
     sql.note = note + StagedKeys() + " FROM " + OldKeys("'D','K'");
     sql.note_deleted = note + StagedKeys() + " FROM " + OldKeys("'D'");
     sql.note_all = note + own_keys + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
@@ -69,17 +69,17 @@ class OrderedWriteBuilder {
                     " FROM {load} AS " + QuoteIdentifier(target_.alias) + ") AS sy_s WHERE " +
                     KeyMatch("sy_t") + ")" +
                     (target_.owns.empty() ? "" : " AND (" + target_.owns + ")");
-    sql.keep = "DELETE FROM " + gone + " AS sy_l USING " + NewKeys("'I','K'") + " WHERE " +
+    sql.keep = "DELETE FROM " + leaving + " AS sy_l USING " + NewKeys("'I','K'") + " WHERE " +
                KeyMatch("sy_l");
     sql.take_moved = Take("'K'");
-    sql.take_all = Take("'U','K'");
+    sql.take_changed = Take("'U','K'");
     AddBarred(&sql);
-    AddMoved(gone, &sql);
-    AddFresh(gone, &sql);
-    sql.exchange = Exchange("SELECT " + JoinQuoted(key_columns_) + " FROM " + gone +
-                            " AS sy_l WHERE EXISTS (SELECT FROM " + NewKeys("'I','K'") + " WHERE " +
-                            KeyMatch("sy_l") + ")");
-    sql.exchange_all = Exchange("SELECT " + JoinQuoted(key_columns_) + " FROM " + gone);
+    AddMoved(leaving, &sql);
+    AddFresh(leaving, &sql);
+    sql.take_out = TakeOut("SELECT " + JoinQuoted(key_columns_) + " FROM " + leaving +
+                           " AS sy_l WHERE EXISTS (SELECT FROM " + NewKeys("'I','K'") + " WHERE " +
+                           KeyMatch("sy_l") + ")");
+    sql.take_out_all = TakeOut("SELECT " + JoinQuoted(key_columns_) + " FROM " + leaving);
     return sql;
   }
 
@@ -116,11 +116,11 @@ class OrderedWriteBuilder {
   string InsertTaken() const {
     return "INSERT INTO " + target_.target + " (" + JoinQuoted(target_.insertable) +
            ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target_.insertable, "sy_g.") +
-           " FROM " + Temp(write_.gone_table) + " AS sy_g WHERE ";
+           " FROM " + Temp(write_.taken_table) + " AS sy_g WHERE ";
   }
 
   string Take(const string& ops) const {
-    return "INSERT INTO " + Temp(write_.gone_table) + " SELECT sy_s.sy__ord, " +
+    return "INSERT INTO " + Temp(write_.taken_table) + " SELECT sy_s.sy__ord, " +
            JoinQuoted(target_.insertable, "sy_t.") + " FROM " + OldKeys(ops) + " JOIN " +
            target_.target + " AS sy_t ON " + KeyMatch("sy_t");
   }
@@ -134,7 +134,7 @@ class OrderedWriteBuilder {
                   Temp(sql->barred_table) + " AS sy_b ON " + KeyMatch("sy_b");
   }
 
-  void AddMoved(const string& gone, OrderedSql* sql) const {
+  void AddMoved(const string& leaving, OrderedSql* sql) const {
     vector<string> sets;
     for (const string& name : target_.insertable) {
       const auto always = std::ranges::find_if(target_.assignments, [&](const Assignment& a) {
@@ -143,19 +143,19 @@ class OrderedWriteBuilder {
       if (always != target_.assignments.end()) continue;
       sets.push_back(QuoteIdentifier(name) + " = sy_g." + QuoteIdentifier(name));
     }
-    const string noted =
-        "(SELECT FROM " + gone + " AS sy_l WHERE " + KeyEqual(key_columns_, "sy_l", "sy_g") + ")";
+    const string noted = "(SELECT FROM " + leaving + " AS sy_l WHERE " +
+                         KeyEqual(key_columns_, "sy_l", "sy_g") + ")";
     if (!sets.empty()) {
       sql->moved_update = "UPDATE " + target_.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") +
-                          " FROM " + Temp(write_.gone_table) + " AS sy_g WHERE " +
+                          " FROM " + Temp(write_.taken_table) + " AS sy_g WHERE " +
                           KeyEqual(key_columns_, "sy_t", "sy_g") + " AND EXISTS " + noted;
     }
-    sql->moved_insert = InsertTaken() + "NOT EXISTS (SELECT FROM " + gone + " AS sy_l JOIN " +
+    sql->moved_insert = InsertTaken() + "NOT EXISTS (SELECT FROM " + leaving + " AS sy_l JOIN " +
                         target_.target + " AS sy_t ON " + KeyEqual(key_columns_, "sy_t", "sy_l") +
                         " WHERE " + KeyEqual(key_columns_, "sy_l", "sy_g") + ")";
   }
 
-  void AddFresh(const string& gone, OrderedSql* sql) const {
+  void AddFresh(const string& leaving, OrderedSql* sql) const {
     vector<string> sets;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {
       const Assignment& a = target_.assignments[i];
@@ -166,16 +166,16 @@ class OrderedWriteBuilder {
     if (!sets.empty()) {
       sql->fresh_update = "UPDATE " + target_.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") +
                           " FROM " + Fresh() + " WHERE " + KeyMatch("sy_t") +
-                          " AND EXISTS (SELECT FROM " + gone + " AS sy_l WHERE " +
+                          " AND EXISTS (SELECT FROM " + leaving + " AS sy_l WHERE " +
                           KeyMatch("sy_l") + ")";
     }
     sql->fresh_insert = InsertFresh(
-        "NOT EXISTS (SELECT FROM " + gone + " AS sy_l JOIN " + target_.target + " AS sy_t ON " +
+        "NOT EXISTS (SELECT FROM " + leaving + " AS sy_l JOIN " + target_.target + " AS sy_t ON " +
         KeyEqual(key_columns_, "sy_t", "sy_l") + " WHERE " + KeyMatch("sy_l") + ")");
   }
 
   // `noted`: keys of rows to take out besides the updated ones.
-  string Exchange(const string& noted) const {
+  string TakeOut(const string& noted) const {
     return "WITH sy_out AS (DELETE FROM " + target_.target + " AS sy_t USING (SELECT " +
            Each(keys_.size(), ", ",
                 [&](size_t i) {
@@ -195,7 +195,7 @@ class OrderedWriteBuilder {
 };
 
 // Taken out: rows that differ, and `noted`; put back: what the recompute gave.
-string KeyedExchange(const KeyedTarget& target, const string& noted) {
+string KeyedTakeOut(const KeyedTarget& target, const string& noted) {
   const string fresh = Temp("sy_new_" + target.temp_suffix);
   const string owned =
       target.owns.empty() ? "" : " AND (SELECT " + target.owns + " FROM (SELECT sy_t.*) AS sy_w)";
@@ -229,22 +229,22 @@ OrderedSql BuildOrderedWrite(const SourcePlan& source, const RowLocalTarget& tar
 }
 
 OrderedSql BuildOrderedKeyed(const KeyedTarget& target, const KeyedPlan& keyed) {
-  OrderedSql sql{.gone_table = "sy_late_" + target.temp_suffix};
-  const string gone = Temp(sql.gone_table);
-  sql.gone_ddl = GoneDdl(sql.gone_table, target.key, target.target);
-  sql.held = HeldBesides(target, " AND NOT EXISTS (SELECT FROM " + gone + " AS sy_l WHERE " +
+  OrderedSql sql{.leaving_table = "sy_leaving_" + target.temp_suffix};
+  const string leaving = Temp(sql.leaving_table);
+  sql.leaving_table_ddl = LeavingTableDdl(sql.leaving_table, target.key, target.target);
+  sql.held = HeldBesides(target, " AND NOT EXISTS (SELECT FROM " + leaving + " AS sy_l WHERE " +
                                      KeyEqual(target.key, "sy_l", "sy_t") + ")");
-  sql.note = "INSERT INTO " + gone + " SELECT " + JoinQuoted(target.key, "sy_t.") + " FROM " +
+  sql.note = "INSERT INTO " + leaving + " SELECT " + JoinQuoted(target.key, "sy_t.") + " FROM " +
              target.target + " AS sy_t WHERE " + keyed.vanished;
-  sql.keep = "DELETE FROM " + gone + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +
+  sql.keep = "DELETE FROM " + leaving + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +
              " AS sy_n WHERE " + KeyEqual(target.key, "sy_l", "sy_n");
   AddBarredTable(target.temp_suffix, target.scope, target.target, &sql);
   sql.barred = "SELECT DISTINCT sy_s.sy__n, sy_b.sy__n FROM " + Temp(keyed.slice_table) +
                " AS sy_s JOIN " + Temp(sql.barred_table) + " AS sy_b ON " +
                KeyEqual(target.scope, "sy_s", "sy_b");
-  sql.exchange = KeyedExchange(target, "");
-  sql.exchange_all =
-      KeyedExchange(target, " UNION ALL SELECT " + JoinQuoted(target.key) + " FROM " + gone);
+  sql.take_out = KeyedTakeOut(target, "");
+  sql.take_out_all =
+      KeyedTakeOut(target, " UNION ALL SELECT " + JoinQuoted(target.key) + " FROM " + leaving);
   return sql;
 }
 

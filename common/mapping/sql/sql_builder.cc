@@ -12,8 +12,8 @@
 //   insert   INSERT INTO orders (...) SELECT id, customer, ... FROM sy_stage_0 AS orders WHERE 'I'
 //
 // The mapping's own SQL stands over an alias with OLD's name, so it reads as it is written. Where
-// unique values pass from row to row the four are one `exchange`: rows are taken out into sy_gone_,
-// changed there and put back.
+// unique values pass from row to row the four are one `take_out`: rows are taken out into
+// sy_taken_, changed there and put back.
 #include "common/mapping/sql/sql_builder.h"
 
 #include <algorithm>
@@ -61,13 +61,13 @@ class RowLocalBuilder {
     write.move = Move();
     write.insert = InsertFrom(NewRow(source_, target_.alias, "'I'"));
     AddCopyIn(&write);
-    AddExchange(&write);
-    write.exchange_moves = identity_key_ || identity_value_;
-    write.exchange_updates = identity_value_;
+    AddTakeOut(&write);
+    write.take_out_moves = identity_key_ || identity_value_;
+    write.take_out_updates = identity_value_;
     write.clear =
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
-    AddSwapExchange(&write);
+    AddSwapTakeOut(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
     return write;
   }
@@ -208,23 +208,23 @@ class RowLocalBuilder {
   }
 
   // Columns that no mapping fills stay as they are.
-  void AddSwapExchange(TableWrite* write) const {
+  void AddSwapTakeOut(TableWrite* write) const {
     const string different = Different();
     if (different.empty()) return;
-    const string gone = Temp(write->gone_table);
+    const string taken = Temp(write->taken_table);
     const string staged = "(SELECT " + KeyValues() + Values(Columns::kNotKeys) +
                           " FROM {load} AS " + QuoteIdentifier(target_.alias) + ") AS sy_s WHERE ";
     const string columns = JoinQuoted(target_.insertable);
-    write->swap_exchange = {
-        "WITH sy_gone AS (DELETE FROM " + target_.target + " AS sy_t USING " + staged +
+    write->swap_take_out = {
+        "WITH sy_taken AS (DELETE FROM " + target_.target + " AS sy_t USING " + staged +
             KeyMatch("sy_t") + " AND (" + different + ")" + OwnedAmong(target_.owns, "sy_t") +
-            " RETURNING " + JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone +
-            " SELECT NULL, " + columns + " FROM sy_gone",
-        "UPDATE " + gone + " AS sy_g SET " + SetList(Columns::kNotKeys, Sent::kAll, "sy_g") +
+            " RETURNING " + JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + taken +
+            " SELECT NULL, " + columns + " FROM sy_taken",
+        "UPDATE " + taken + " AS sy_g SET " + SetList(Columns::kNotKeys, Sent::kAll, "sy_g") +
             " FROM " + staged + KeyMatch("sy_g"),
         "INSERT INTO " + target_.target + " (" + columns + ") OVERRIDING SYSTEM VALUE SELECT " +
-            columns + " FROM " + gone,
-        "DELETE FROM " + gone};
+            columns + " FROM " + taken,
+        "DELETE FROM " + taken};
   }
 
   // Where a row outside has the key, the insert is refused.
@@ -240,28 +240,28 @@ class RowLocalBuilder {
            (target_.owns.empty() ? ")" : " AND (" + target_.owns + "))");
   }
 
-  void AddExchange(TableWrite* write) const {
-    write->gone_table = "sy_gone_" + target_.temp_suffix;
-    const string gone = Temp(write->gone_table);
-    write->gone_table_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(write->gone_table) +
-                            " AS SELECT NULL::int AS sy__ord, " + JoinQuoted(target_.insertable) +
-                            " FROM " + target_.target + " WITH NO DATA";
-    write->exchange.push_back(
-        "WITH sy_gone AS (DELETE FROM " + target_.target +
+  void AddTakeOut(TableWrite* write) const {
+    write->taken_table = "sy_taken_" + target_.temp_suffix;
+    const string taken = Temp(write->taken_table);
+    write->taken_table_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(write->taken_table) +
+                             " AS SELECT NULL::int AS sy__ord, " + JoinQuoted(target_.insertable) +
+                             " FROM " + target_.target + " WITH NO DATA";
+    write->take_out.push_back(
+        "WITH sy_taken AS (DELETE FROM " + target_.target +
         " AS sy_t USING (SELECT sy__ord, sy__op, " + KeyValues() + " FROM " +
         OldKeyRow(source_, target_.alias, "'D','U','K'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
         OwnedAmong(target_.owns, "sy_t") + " RETURNING sy_s.sy__ord, sy_s.sy__op, " +
-        JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + gone + " SELECT sy__ord, " +
-        JoinQuoted(target_.insertable) + " FROM sy_gone WHERE sy__op <> 'D'");
-    write->exchange.push_back(
-        "UPDATE " + gone + " AS sy_g SET " + SetList(Columns::kAll, sent_, "sy_g") +
+        JoinQuoted(target_.insertable, "sy_t.") + ") INSERT INTO " + taken + " SELECT sy__ord, " +
+        JoinQuoted(target_.insertable) + " FROM sy_taken WHERE sy__op <> 'D'");
+    write->take_out.push_back(
+        "UPDATE " + taken + " AS sy_g SET " + SetList(Columns::kAll, sent_, "sy_g") +
         " FROM (SELECT sy__ord" + Values(Columns::kAll) + ", sy__absent FROM " +
         NewRow(source_, target_.alias, "'U','K'") + ") AS sy_s WHERE sy_g.sy__ord = sy_s.sy__ord");
-    write->exchange.push_back("INSERT INTO " + target_.target + " (" +
+    write->take_out.push_back("INSERT INTO " + target_.target + " (" +
                               JoinQuoted(target_.insertable) + ") OVERRIDING SYSTEM VALUE SELECT " +
-                              JoinQuoted(target_.insertable) + " FROM " + gone);
-    write->exchange.push_back("DELETE FROM " + gone);
-    write->exchange.push_back(write->insert);
+                              JoinQuoted(target_.insertable) + " FROM " + taken);
+    write->take_out.push_back("DELETE FROM " + taken);
+    write->take_out.push_back(write->insert);
   }
 
   const SourcePlan& source_;
@@ -280,7 +280,10 @@ string JoinQuoted(const vector<string>& names, std::string_view prefix) {
 }
 
 void BuildStage(SourceIndex index, SourcePlan* source) {
-  source->stage = "sy_stage_" + std::to_string(index);
+  const string number = std::to_string(index);
+  source->stage = "sy_stage_" + number;
+  source->saved_stage = "sy_saved_" + number;
+  source->entry_stage = "sy_entry_" + number;
   source->stage_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(source->stage) +
                       " (sy__op \"char\" NOT NULL, sy__ord int NOT NULL, sy__absent text";
   for (size_t i = 0; i < source->key.size(); ++i) {

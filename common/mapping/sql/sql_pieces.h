@@ -15,8 +15,9 @@
 //   sy_w    a row of the target, for its `owns`
 //   sy_a    and sy_b beside it, in `changes`: before and after
 //
-// Temporary tables: sy_stage_<source>; by mapping (m0) or mirror (o0): sy_touched_, sy_new_,
-// sy_slice_, sy_old_, sy_chg_, sy_gone_ (taken out), sy_late_ (to go later), sy_bar_ (barred).
+// Temporary tables: by source sy_stage_, sy_saved_, sy_entry_; by mapping (m0) or mirror (o0):
+// sy_touched_, sy_new_, sy_slice_, sy_old_, sy_chg_, sy_taken_ (taken out), sy_leaving_ (to go
+// later), sy_bar_ (barred).
 #pragma once
 
 #include <functional>

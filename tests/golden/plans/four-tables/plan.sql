@@ -115,42 +115,42 @@ INSERT INTO "switchyard_old"."customers" ("id", "email", "note")
 -- public.customers: mirror.copy_in
 COPY "switchyard_old"."customers" ("id", "email", "note") FROM STDIN;
 
--- public.customers: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o0" AS
+-- public.customers: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o0" AS
   SELECT NULL::int AS sy__ord, "id", "email", "note"
   FROM "switchyard_old"."customers" WITH NO DATA;
 
--- public.customers: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
+-- public.customers: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."customers" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_0"
         WHERE sy__op IN ('D','U','K')) AS "customers") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email", sy_t."note")
-  INSERT INTO pg_temp."sy_gone_o0"
+  INSERT INTO pg_temp."sy_taken_o0"
   SELECT sy__ord, "id", "email", "note"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.customers: mirror.exchange
-UPDATE pg_temp."sy_gone_o0" AS sy_g
+-- public.customers: mirror.take_out
+UPDATE pg_temp."sy_taken_o0" AS sy_g
   SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END, "note" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."note" ELSE sy_s.sy__v2 END
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, ("note") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_0" AS "customers"
     WHERE "customers".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.customers: mirror.exchange
+-- public.customers: mirror.take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "note")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "note"
-  FROM pg_temp."sy_gone_o0";
+  FROM pg_temp."sy_taken_o0";
 
--- public.customers: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o0";
+-- public.customers: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o0";
 
--- public.customers: mirror.exchange
+-- public.customers: mirror.take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "note")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "note"
@@ -201,8 +201,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
     FROM "switchyard_old"."customers" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.customers: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
+-- public.customers: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."customers" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2
       FROM {load} AS "customers") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -211,25 +211,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
       OR sy_t."note"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v2::text COLLATE "C")
     RETURNING sy_t."id", sy_t."email", sy_t."note")
-  INSERT INTO pg_temp."sy_gone_o0"
+  INSERT INTO pg_temp."sy_taken_o0"
   SELECT NULL, "id", "email", "note"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.customers: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o0" AS sy_g
+-- public.customers: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o0" AS sy_g
   SET "email" = sy_s.sy__v1, "note" = sy_s.sy__v2
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2
     FROM {load} AS "customers") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.customers: mirror.swap_exchange
+-- public.customers: mirror.swap_take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "note")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "note"
-  FROM pg_temp."sy_gone_o0";
+  FROM pg_temp."sy_taken_o0";
 
--- public.customers: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o0";
+-- public.customers: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o0";
 
 -- ==== OLD's public.logins
 
@@ -340,42 +340,42 @@ INSERT INTO "switchyard_old"."logins" ("id", "email")
 -- public.logins: mirror.copy_in
 COPY "switchyard_old"."logins" ("id", "email") FROM STDIN;
 
--- public.logins: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o1" AS
+-- public.logins: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o1" AS
   SELECT NULL::int AS sy__ord, "id", "email"
   FROM "switchyard_old"."logins" WITH NO DATA;
 
--- public.logins: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."logins" AS sy_t
+-- public.logins: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."logins" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_1"
         WHERE sy__op IN ('D','U','K')) AS "logins") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email")
-  INSERT INTO pg_temp."sy_gone_o1"
+  INSERT INTO pg_temp."sy_taken_o1"
   SELECT sy__ord, "id", "email"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.logins: mirror.exchange
-UPDATE pg_temp."sy_gone_o1" AS sy_g
+-- public.logins: mirror.take_out
+UPDATE pg_temp."sy_taken_o1" AS sy_g
   SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, sy__absent
     FROM pg_temp."sy_stage_1" AS "logins"
     WHERE "logins".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.logins: mirror.exchange
+-- public.logins: mirror.take_out
 INSERT INTO "switchyard_old"."logins" ("id", "email")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email"
-  FROM pg_temp."sy_gone_o1";
+  FROM pg_temp."sy_taken_o1";
 
--- public.logins: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o1";
+-- public.logins: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o1";
 
--- public.logins: mirror.exchange
+-- public.logins: mirror.take_out
 INSERT INTO "switchyard_old"."logins" ("id", "email")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email"
@@ -424,33 +424,33 @@ UPDATE "switchyard_old"."logins" AS sy_t
     FROM "switchyard_old"."logins" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.logins: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."logins" AS sy_t
+-- public.logins: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."logins" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1
       FROM {load} AS "logins") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     AND (sy_t."email"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v1::text COLLATE "C")
     RETURNING sy_t."id", sy_t."email")
-  INSERT INTO pg_temp."sy_gone_o1"
+  INSERT INTO pg_temp."sy_taken_o1"
   SELECT NULL, "id", "email"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.logins: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o1" AS sy_g
+-- public.logins: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o1" AS sy_g
   SET "email" = sy_s.sy__v1
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1
     FROM {load} AS "logins") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.logins: mirror.swap_exchange
+-- public.logins: mirror.swap_take_out
 INSERT INTO "switchyard_old"."logins" ("id", "email")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email"
-  FROM pg_temp."sy_gone_o1";
+  FROM pg_temp."sy_taken_o1";
 
--- public.logins: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o1";
+-- public.logins: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o1";
 
 -- ==== OLD's public.orders
 
@@ -561,42 +561,42 @@ INSERT INTO "switchyard_old"."orders" ("id", "customer", "state", "total")
 -- public.orders: mirror.copy_in
 COPY "switchyard_old"."orders" ("id", "customer", "state", "total") FROM STDIN;
 
--- public.orders: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o2" AS
+-- public.orders: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o2" AS
   SELECT NULL::int AS sy__ord, "id", "customer", "state", "total"
   FROM "switchyard_old"."orders" WITH NO DATA;
 
--- public.orders: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."orders" AS sy_t
+-- public.orders: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."orders" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_2"
         WHERE sy__op IN ('D','U','K')) AS "orders") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."customer", sy_t."state", sy_t."total")
-  INSERT INTO pg_temp."sy_gone_o2"
+  INSERT INTO pg_temp."sy_taken_o2"
   SELECT sy__ord, "id", "customer", "state", "total"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.orders: mirror.exchange
-UPDATE pg_temp."sy_gone_o2" AS sy_g
+-- public.orders: mirror.take_out
+UPDATE pg_temp."sy_taken_o2" AS sy_g
   SET "id" = sy_s.sy__v0, "customer" = sy_s.sy__v1, "state" = sy_s.sy__v2, "total" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."total" ELSE sy_s.sy__v3 END
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_2" AS "orders"
     WHERE "orders".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.orders: mirror.exchange
+-- public.orders: mirror.take_out
 INSERT INTO "switchyard_old"."orders" ("id", "customer", "state", "total")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "customer", "state", "total"
-  FROM pg_temp."sy_gone_o2";
+  FROM pg_temp."sy_taken_o2";
 
--- public.orders: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o2";
+-- public.orders: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o2";
 
--- public.orders: mirror.exchange
+-- public.orders: mirror.take_out
 INSERT INTO "switchyard_old"."orders" ("id", "customer", "state", "total")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "customer", "state", "total"
@@ -649,8 +649,8 @@ UPDATE "switchyard_old"."orders" AS sy_t
     FROM "switchyard_old"."orders" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.orders: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."orders" AS sy_t
+-- public.orders: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."orders" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3
       FROM {load} AS "orders") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -661,25 +661,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."orders" AS sy_t
       OR sy_t."total"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v3::text COLLATE "C")
     RETURNING sy_t."id", sy_t."customer", sy_t."state", sy_t."total")
-  INSERT INTO pg_temp."sy_gone_o2"
+  INSERT INTO pg_temp."sy_taken_o2"
   SELECT NULL, "id", "customer", "state", "total"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.orders: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o2" AS sy_g
+-- public.orders: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o2" AS sy_g
   SET "customer" = sy_s.sy__v1, "state" = sy_s.sy__v2, "total" = sy_s.sy__v3
   FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3
     FROM {load} AS "orders") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.orders: mirror.swap_exchange
+-- public.orders: mirror.swap_take_out
 INSERT INTO "switchyard_old"."orders" ("id", "customer", "state", "total")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "customer", "state", "total"
-  FROM pg_temp."sy_gone_o2";
+  FROM pg_temp."sy_taken_o2";
 
--- public.orders: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o2";
+-- public.orders: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o2";
 
 -- ==== OLD's public.items
 
@@ -714,7 +714,7 @@ CREATE TEMP TABLE "sy_slice_m0" AS
 CREATE INDEX ON pg_temp."sy_slice_m0" (sy__n);
 
 -- public.people: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m0" AS SELECT "email", "orders" FROM "public"."people" WITH NO DATA;
+CREATE TEMP TABLE "sy_taken_m0" AS SELECT "email", "orders" FROM "public"."people" WITH NO DATA;
 
 -- public.people: touches of customers: before
 INSERT INTO pg_temp."sy_touched_m0" ("email")
@@ -826,45 +826,45 @@ INSERT INTO "public"."people" ("email", "orders")
     FROM "public"."people" AS sy_o
     WHERE sy_o."email" = sy_n."email");
 
--- public.people: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."people" AS sy_t
+-- public.people: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."people" AS sy_t
     WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
         FROM pg_temp."sy_touched_m0"
         WHERE "email" IS NOT NULL))
     RETURNING sy_t."email", sy_t."orders")
-  INSERT INTO pg_temp."sy_gone_m0"
+  INSERT INTO pg_temp."sy_taken_m0"
   SELECT "email", "orders"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.people: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m0" AS sy_g
+-- public.people: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m0" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m0" AS sy_n
     WHERE sy_g."email" = sy_n."email");
 
--- public.people: keyed.exchange
-UPDATE pg_temp."sy_gone_m0" AS sy_g
+-- public.people: keyed.take_out
+UPDATE pg_temp."sy_taken_m0" AS sy_g
   SET "email" = sy_n."email", "orders" = sy_n."orders"
   FROM pg_temp."sy_new_m0" AS sy_n
   WHERE sy_g."email" = sy_n."email";
 
--- public.people: keyed.exchange
+-- public.people: keyed.take_out
 INSERT INTO "public"."people" ("email", "orders")
   OVERRIDING SYSTEM VALUE
   SELECT "email", "orders"
-  FROM pg_temp."sy_gone_m0";
+  FROM pg_temp."sy_taken_m0";
 
--- public.people: keyed.exchange
+-- public.people: keyed.take_out
 INSERT INTO "public"."people" ("email", "orders")
   OVERRIDING SYSTEM VALUE
   SELECT "email", "orders"
   FROM pg_temp."sy_new_m0" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m0" AS sy_g
+    FROM pg_temp."sy_taken_m0" AS sy_g
     WHERE sy_g."email" = sy_n."email");
 
--- public.people: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m0";
+-- public.people: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m0";
 
 -- public.people: keyed.clean
 DELETE FROM pg_temp."sy_touched_m0";
@@ -882,13 +882,13 @@ INSERT INTO "public"."people" ("email", "orders")
 SELECT sy_v."email", sy_v."orders" FROM ({select}
 ) AS sy_v WHERE sy_v."email" = ANY(ARRAY(SELECT DISTINCT "email" FROM pg_temp."sy_touched_m0" WHERE "email" IS NOT NULL));
 
--- public.people: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m0" AS
+-- public.people: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m0" AS
   SELECT "email"
-  FROM "public"."people" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m0_key" ON pg_temp."sy_late_m0" ("email");
+  FROM "public"."people" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m0_key" ON pg_temp."sy_leaving_m0" ("email");
 
 -- public.people: ordered.note
-INSERT INTO pg_temp."sy_late_m0"
+INSERT INTO pg_temp."sy_leaving_m0"
   SELECT sy_t."email"
   FROM "public"."people" AS sy_t
   WHERE sy_t."email" = ANY(ARRAY(SELECT "email"
@@ -898,11 +898,11 @@ INSERT INTO pg_temp."sy_late_m0"
       FROM pg_temp."sy_new_m0"));
 
 -- public.people: ordered.keep
-DELETE FROM pg_temp."sy_late_m0" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m0" AS sy_l
   USING pg_temp."sy_new_m0" AS sy_n
   WHERE sy_l."email" = sy_n."email";
 
--- public.people: ordered.exchange
+-- public.people: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."people" AS sy_t
     USING (SELECT sy_n."email"
       FROM pg_temp."sy_new_m0" AS sy_n
@@ -926,7 +926,7 @@ WITH sy_out AS (DELETE FROM "public"."people" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.people: ordered.exchange_all
+-- public.people: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."people" AS sy_t
     USING (SELECT sy_n."email"
       FROM pg_temp."sy_new_m0" AS sy_n
@@ -934,7 +934,7 @@ WITH sy_out AS (DELETE FROM "public"."people" AS sy_t
       WHERE NOT (ROW(sy_n."email", sy_n."orders")::record *= ROW(sy_o."email", sy_o."orders")::record)
       UNION ALL
       SELECT "email"
-      FROM pg_temp."sy_late_m0") AS sy_k
+      FROM pg_temp."sy_leaving_m0") AS sy_k
     WHERE sy_t."email" = sy_k."email"
     RETURNING sy_t."email", sy_t."orders"), sy_put AS (INSERT INTO "public"."people" ("email", "orders")
     OVERRIDING SYSTEM VALUE
@@ -985,7 +985,7 @@ CREATE TEMP TABLE "sy_slice_m1" AS
 CREATE INDEX ON pg_temp."sy_slice_m1" (sy__n);
 
 -- public.customers: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m1" AS
+CREATE TEMP TABLE "sy_taken_m1" AS
   SELECT "id", "email", "note"
   FROM "public"."customers" WITH NO DATA;
 
@@ -1063,45 +1063,45 @@ INSERT INTO "public"."customers" ("id", "note", "email")
     FROM "public"."customers" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.customers: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."customers" AS sy_t
+-- public.customers: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."customers" AS sy_t
     WHERE sy_t."id" = ANY(ARRAY(SELECT DISTINCT "id"
         FROM pg_temp."sy_touched_m1"
         WHERE "id" IS NOT NULL))
     RETURNING sy_t."id", sy_t."email", sy_t."note")
-  INSERT INTO pg_temp."sy_gone_m1"
+  INSERT INTO pg_temp."sy_taken_m1"
   SELECT "id", "email", "note"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.customers: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m1" AS sy_g
+-- public.customers: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m1" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m1" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.customers: keyed.exchange
-UPDATE pg_temp."sy_gone_m1" AS sy_g
+-- public.customers: keyed.take_out
+UPDATE pg_temp."sy_taken_m1" AS sy_g
   SET "id" = sy_n."id", "note" = sy_n."note", "email" = sy_n."email"
   FROM pg_temp."sy_new_m1" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.customers: keyed.exchange
+-- public.customers: keyed.take_out
 INSERT INTO "public"."customers" ("id", "email", "note")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "note"
-  FROM pg_temp."sy_gone_m1";
+  FROM pg_temp."sy_taken_m1";
 
--- public.customers: keyed.exchange
+-- public.customers: keyed.take_out
 INSERT INTO "public"."customers" ("id", "note", "email")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "note", "email"
   FROM pg_temp."sy_new_m1" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m1" AS sy_g
+    FROM pg_temp."sy_taken_m1" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.customers: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m1";
+-- public.customers: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m1";
 
 -- public.customers: keyed.clean
 DELETE FROM pg_temp."sy_touched_m1";
@@ -1119,13 +1119,13 @@ INSERT INTO "public"."customers" ("id", "note", "email")
 SELECT sy_v."id", sy_v."note", sy_v."email" FROM ({select}
 ) AS sy_v WHERE sy_v."id" = ANY(ARRAY(SELECT DISTINCT "id" FROM pg_temp."sy_touched_m1" WHERE "id" IS NOT NULL));
 
--- public.customers: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m1" AS
+-- public.customers: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m1" AS
   SELECT "id"
-  FROM "public"."customers" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m1_key" ON pg_temp."sy_late_m1" ("id");
+  FROM "public"."customers" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m1_key" ON pg_temp."sy_leaving_m1" ("id");
 
 -- public.customers: ordered.note
-INSERT INTO pg_temp."sy_late_m1"
+INSERT INTO pg_temp."sy_leaving_m1"
   SELECT sy_t."id"
   FROM "public"."customers" AS sy_t
   WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
@@ -1135,11 +1135,11 @@ INSERT INTO pg_temp."sy_late_m1"
       FROM pg_temp."sy_new_m1"));
 
 -- public.customers: ordered.keep
-DELETE FROM pg_temp."sy_late_m1" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m1" AS sy_l
   USING pg_temp."sy_new_m1" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.customers: ordered.exchange
+-- public.customers: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."customers" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m1" AS sy_n
@@ -1163,7 +1163,7 @@ WITH sy_out AS (DELETE FROM "public"."customers" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.customers: ordered.exchange_all
+-- public.customers: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."customers" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m1" AS sy_n
@@ -1171,7 +1171,7 @@ WITH sy_out AS (DELETE FROM "public"."customers" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."note", sy_n."email")::record *= ROW(sy_o."id", sy_o."note", sy_o."email")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m1") AS sy_k
+      FROM pg_temp."sy_leaving_m1") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."email", sy_t."note"), sy_put AS (INSERT INTO "public"."customers" ("id", "email", "note")
     OVERRIDING SYSTEM VALUE
@@ -1224,7 +1224,7 @@ CREATE TEMP TABLE "sy_slice_m2" AS
 CREATE INDEX ON pg_temp."sy_slice_m2" (sy__n);
 
 -- public.orders: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m2" AS
+CREATE TEMP TABLE "sy_taken_m2" AS
   SELECT "id", "customer_id", "state", "total_cents"
   FROM "public"."orders" WITH NO DATA;
 
@@ -1302,45 +1302,45 @@ INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
     FROM "public"."orders" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.orders: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."orders" AS sy_t
+-- public.orders: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."orders" AS sy_t
     WHERE sy_t."id" = ANY(ARRAY(SELECT DISTINCT "id"
         FROM pg_temp."sy_touched_m2"
         WHERE "id" IS NOT NULL))
     RETURNING sy_t."id", sy_t."customer_id", sy_t."state", sy_t."total_cents")
-  INSERT INTO pg_temp."sy_gone_m2"
+  INSERT INTO pg_temp."sy_taken_m2"
   SELECT "id", "customer_id", "state", "total_cents"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.orders: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m2" AS sy_g
+-- public.orders: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m2" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m2" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.orders: keyed.exchange
-UPDATE pg_temp."sy_gone_m2" AS sy_g
+-- public.orders: keyed.take_out
+UPDATE pg_temp."sy_taken_m2" AS sy_g
   SET "id" = sy_n."id", "customer_id" = sy_n."customer_id", "state" = sy_n."state", "total_cents" = sy_n."total_cents"
   FROM pg_temp."sy_new_m2" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.orders: keyed.exchange
+-- public.orders: keyed.take_out
 INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "customer_id", "state", "total_cents"
-  FROM pg_temp."sy_gone_m2";
+  FROM pg_temp."sy_taken_m2";
 
--- public.orders: keyed.exchange
+-- public.orders: keyed.take_out
 INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "customer_id", "state", "total_cents"
   FROM pg_temp."sy_new_m2" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m2" AS sy_g
+    FROM pg_temp."sy_taken_m2" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.orders: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m2";
+-- public.orders: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m2";
 
 -- public.orders: keyed.clean
 DELETE FROM pg_temp."sy_touched_m2";
@@ -1358,13 +1358,13 @@ INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
 SELECT sy_v."id", sy_v."customer_id", sy_v."state", sy_v."total_cents" FROM ({select}
 ) AS sy_v WHERE sy_v."id" = ANY(ARRAY(SELECT DISTINCT "id" FROM pg_temp."sy_touched_m2" WHERE "id" IS NOT NULL));
 
--- public.orders: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m2" AS
+-- public.orders: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m2" AS
   SELECT "id"
-  FROM "public"."orders" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m2_key" ON pg_temp."sy_late_m2" ("id");
+  FROM "public"."orders" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m2_key" ON pg_temp."sy_leaving_m2" ("id");
 
 -- public.orders: ordered.note
-INSERT INTO pg_temp."sy_late_m2"
+INSERT INTO pg_temp."sy_leaving_m2"
   SELECT sy_t."id"
   FROM "public"."orders" AS sy_t
   WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
@@ -1374,11 +1374,11 @@ INSERT INTO pg_temp."sy_late_m2"
       FROM pg_temp."sy_new_m2"));
 
 -- public.orders: ordered.keep
-DELETE FROM pg_temp."sy_late_m2" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m2" AS sy_l
   USING pg_temp."sy_new_m2" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.orders: ordered.exchange
+-- public.orders: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."orders" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m2" AS sy_n
@@ -1402,7 +1402,7 @@ WITH sy_out AS (DELETE FROM "public"."orders" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.orders: ordered.exchange_all
+-- public.orders: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."orders" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m2" AS sy_n
@@ -1410,7 +1410,7 @@ WITH sy_out AS (DELETE FROM "public"."orders" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."customer_id", sy_n."state", sy_n."total_cents")::record *= ROW(sy_o."id", sy_o."customer_id", sy_o."state", sy_o."total_cents")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m2") AS sy_k
+      FROM pg_temp."sy_leaving_m2") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."customer_id", sy_t."state", sy_t."total_cents"), sy_put AS (INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
     OVERRIDING SYSTEM VALUE
@@ -1545,13 +1545,13 @@ INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
 -- public.items: write.copy_in
 COPY "public"."items" ("order_id", "line", "sku", "pieces") FROM STDIN;
 
--- public.items: write.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_m3" AS
+-- public.items: write.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_m3" AS
   SELECT NULL::int AS sy__ord, "order_id", "line", "sku", "pieces"
   FROM "public"."items" WITH NO DATA;
 
--- public.items: write.exchange
-WITH sy_gone AS (DELETE FROM "public"."items" AS sy_t
+-- public.items: write.take_out
+WITH sy_taken AS (DELETE FROM "public"."items" AS sy_t
     USING (SELECT sy__ord, sy__op, ("order_id") AS sy__t0, ("line") AS sy__t1
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
         FROM pg_temp."sy_stage_3"
@@ -1559,29 +1559,29 @@ WITH sy_gone AS (DELETE FROM "public"."items" AS sy_t
     WHERE sy_t."order_id" = sy_s.sy__t0
     AND sy_t."line" = sy_s.sy__t1
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."order_id", sy_t."line", sy_t."sku", sy_t."pieces")
-  INSERT INTO pg_temp."sy_gone_m3"
+  INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy__ord, "order_id", "line", "sku", "pieces"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.items: write.exchange
-UPDATE pg_temp."sy_gone_m3" AS sy_g
+-- public.items: write.take_out
+UPDATE pg_temp."sy_taken_m3" AS sy_g
   SET "order_id" = sy_s.sy__v0, "line" = sy_s.sy__v1, "sku" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."sku" ELSE sy_s.sy__v2 END, "pieces" = sy_s.sy__v3
   FROM (SELECT sy__ord, ("order_id") AS sy__v0, ("line") AS sy__v1, ("sku") AS sy__v2, ("pieces") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_3" AS "items"
     WHERE "items".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.items: write.exchange
+-- public.items: write.take_out
 INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
   OVERRIDING SYSTEM VALUE
   SELECT "order_id", "line", "sku", "pieces"
-  FROM pg_temp."sy_gone_m3";
+  FROM pg_temp."sy_taken_m3";
 
--- public.items: write.exchange
-DELETE FROM pg_temp."sy_gone_m3";
+-- public.items: write.take_out
+DELETE FROM pg_temp."sy_taken_m3";
 
--- public.items: write.exchange
+-- public.items: write.take_out
 INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
   OVERRIDING SYSTEM VALUE
   SELECT "order_id", "line", "sku", "pieces"
@@ -1635,8 +1635,8 @@ UPDATE "public"."items" AS sy_t
     WHERE sy_t."order_id" = sy_s.sy__t0
     AND sy_t."line" = sy_s.sy__t1);
 
--- public.items: write.swap_exchange
-WITH sy_gone AS (DELETE FROM "public"."items" AS sy_t
+-- public.items: write.swap_take_out
+WITH sy_taken AS (DELETE FROM "public"."items" AS sy_t
     USING (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1, ("sku") AS sy__v2, ("pieces") AS sy__v3
       FROM {load} AS "items") AS sy_s
     WHERE sy_t."order_id" = sy_s.sy__t0
@@ -1646,34 +1646,34 @@ WITH sy_gone AS (DELETE FROM "public"."items" AS sy_t
       OR sy_t."pieces"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v3::text COLLATE "C")
     RETURNING sy_t."order_id", sy_t."line", sy_t."sku", sy_t."pieces")
-  INSERT INTO pg_temp."sy_gone_m3"
+  INSERT INTO pg_temp."sy_taken_m3"
   SELECT NULL, "order_id", "line", "sku", "pieces"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.items: write.swap_exchange
-UPDATE pg_temp."sy_gone_m3" AS sy_g
+-- public.items: write.swap_take_out
+UPDATE pg_temp."sy_taken_m3" AS sy_g
   SET "sku" = sy_s.sy__v2, "pieces" = sy_s.sy__v3
   FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1, ("sku") AS sy__v2, ("pieces") AS sy__v3
     FROM {load} AS "items") AS sy_s
   WHERE sy_g."order_id" = sy_s.sy__t0
   AND sy_g."line" = sy_s.sy__t1;
 
--- public.items: write.swap_exchange
+-- public.items: write.swap_take_out
 INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
   OVERRIDING SYSTEM VALUE
   SELECT "order_id", "line", "sku", "pieces"
-  FROM pg_temp."sy_gone_m3";
+  FROM pg_temp."sy_taken_m3";
 
--- public.items: write.swap_exchange
-DELETE FROM pg_temp."sy_gone_m3";
+-- public.items: write.swap_take_out
+DELETE FROM pg_temp."sy_taken_m3";
 
--- public.items: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m3" AS
+-- public.items: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m3" AS
   SELECT "order_id", "line"
-  FROM "public"."items" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m3_key" ON pg_temp."sy_late_m3" ("order_id", "line");
+  FROM "public"."items" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m3_key" ON pg_temp."sy_leaving_m3" ("order_id", "line");
 
 -- public.items: ordered.note
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_s.sy__t0, sy_s.sy__t1
   FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
@@ -1681,7 +1681,7 @@ INSERT INTO pg_temp."sy_late_m3"
       WHERE sy__op IN ('D','K')) AS "items") AS sy_s;
 
 -- public.items: ordered.keep
-DELETE FROM pg_temp."sy_late_m3" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m3" AS sy_l
   USING (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM pg_temp."sy_stage_3" AS "items"
     WHERE "items".sy__op IN ('I','K')) AS sy_s
@@ -1689,7 +1689,7 @@ DELETE FROM pg_temp."sy_late_m3" AS sy_l
   AND sy_l."line" = sy_s.sy__t1;
 
 -- public.items: ordered.note_deleted
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_s.sy__t0, sy_s.sy__t1
   FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
@@ -1697,10 +1697,12 @@ INSERT INTO pg_temp."sy_late_m3"
       WHERE sy__op IN ('D')) AS "items") AS sy_s;
 
 -- public.items: ordered.note_all
-INSERT INTO pg_temp."sy_late_m3" SELECT sy_t."order_id", sy_t."line" FROM "public"."items" AS sy_t;
+INSERT INTO pg_temp."sy_leaving_m3"
+  SELECT sy_t."order_id", sy_t."line"
+  FROM "public"."items" AS sy_t;
 
 -- public.items: ordered.note_swap
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_t."order_id", sy_t."line"
   FROM "public"."items" AS sy_t
   WHERE NOT EXISTS (SELECT
@@ -1710,7 +1712,7 @@ INSERT INTO pg_temp."sy_late_m3"
     AND sy_t."line" = sy_s.sy__t1);
 
 -- public.items: ordered.take_moved
-INSERT INTO pg_temp."sy_gone_m3"
+INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy_s.sy__ord, sy_t."order_id", sy_t."line", sy_t."sku", sy_t."pieces"
   FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
@@ -1719,8 +1721,8 @@ INSERT INTO pg_temp."sy_gone_m3"
   JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_s.sy__t0
   AND sy_t."line" = sy_s.sy__t1;
 
--- public.items: ordered.take_all
-INSERT INTO pg_temp."sy_gone_m3"
+-- public.items: ordered.take_changed
+INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy_s.sy__ord, sy_t."order_id", sy_t."line", sy_t."sku", sy_t."pieces"
   FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
@@ -1732,11 +1734,11 @@ INSERT INTO pg_temp."sy_gone_m3"
 -- public.items: ordered.moved_update
 UPDATE "public"."items" AS sy_t
   SET "order_id" = sy_g."order_id", "line" = sy_g."line", "sku" = sy_g."sku", "pieces" = sy_g."pieces"
-  FROM pg_temp."sy_gone_m3" AS sy_g
+  FROM pg_temp."sy_taken_m3" AS sy_g
   WHERE sy_t."order_id" = sy_g."order_id"
   AND sy_t."line" = sy_g."line"
   AND EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     WHERE sy_l."order_id" = sy_g."order_id"
     AND sy_l."line" = sy_g."line");
 
@@ -1744,9 +1746,9 @@ UPDATE "public"."items" AS sy_t
 INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
   OVERRIDING SYSTEM VALUE
   SELECT sy_g."order_id", sy_g."line", sy_g."sku", sy_g."pieces"
-  FROM pg_temp."sy_gone_m3" AS sy_g
+  FROM pg_temp."sy_taken_m3" AS sy_g
   WHERE NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_l."order_id"
     AND sy_t."line" = sy_l."line"
     WHERE sy_l."order_id" = sy_g."order_id"
@@ -1761,7 +1763,7 @@ UPDATE "public"."items" AS sy_t
   WHERE sy_t."order_id" = sy_s.sy__t0
   AND sy_t."line" = sy_s.sy__t1
   AND EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     WHERE sy_l."order_id" = sy_s.sy__t0
     AND sy_l."line" = sy_s.sy__t1);
 
@@ -1773,13 +1775,13 @@ INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
     FROM pg_temp."sy_stage_3" AS "items"
     WHERE "items".sy__op IN ('I')) AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_l."order_id"
     AND sy_t."line" = sy_l."line"
     WHERE sy_l."order_id" = sy_s.sy__t0
     AND sy_l."line" = sy_s.sy__t1);
 
--- public.items: ordered.exchange
+-- public.items: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
     USING (SELECT sy_s.sy__t0 AS "order_id", sy_s.sy__t1 AS "line"
       FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
@@ -1788,7 +1790,7 @@ WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
           WHERE sy__op IN ('U')) AS "items") AS sy_s
       UNION ALL
       SELECT "order_id", "line"
-      FROM pg_temp."sy_late_m3" AS sy_l
+      FROM pg_temp."sy_leaving_m3" AS sy_l
       WHERE EXISTS (SELECT
         FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
           FROM pg_temp."sy_stage_3" AS "items"
@@ -1800,7 +1802,7 @@ WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
     RETURNING 1), sy_put AS (INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
     OVERRIDING SYSTEM VALUE
     SELECT sy_g."order_id", sy_g."line", sy_g."sku", sy_g."pieces"
-    FROM pg_temp."sy_gone_m3" AS sy_g
+    FROM pg_temp."sy_taken_m3" AS sy_g
     WHERE (SELECT count(*)
       FROM sy_out) >= 0)
   INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
@@ -1812,7 +1814,7 @@ WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
   WHERE (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.items: ordered.exchange_all
+-- public.items: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
     USING (SELECT sy_s.sy__t0 AS "order_id", sy_s.sy__t1 AS "line"
       FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1
@@ -1821,13 +1823,13 @@ WITH sy_out AS (DELETE FROM "public"."items" AS sy_t
           WHERE sy__op IN ('U')) AS "items") AS sy_s
       UNION ALL
       SELECT "order_id", "line"
-      FROM pg_temp."sy_late_m3") AS sy_k
+      FROM pg_temp."sy_leaving_m3") AS sy_k
     WHERE sy_t."order_id" = sy_k."order_id"
     AND sy_t."line" = sy_k."line"
     RETURNING 1), sy_put AS (INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
     OVERRIDING SYSTEM VALUE
     SELECT sy_g."order_id", sy_g."line", sy_g."sku", sy_g."pieces"
-    FROM pg_temp."sy_gone_m3" AS sy_g
+    FROM pg_temp."sy_taken_m3" AS sy_g
     WHERE (SELECT count(*)
       FROM sy_out) >= 0)
   INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")

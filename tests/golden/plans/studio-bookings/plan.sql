@@ -108,42 +108,42 @@ INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "p
 COPY "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   FROM STDIN;
 
--- public.studio_owners: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o0" AS
+-- public.studio_owners: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o0" AS
   SELECT NULL::int AS sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
   FROM "switchyard_old"."studio_owners" WITH NO DATA;
 
--- public.studio_owners: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+-- public.studio_owners: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_0"
         WHERE sy__op IN ('D','U','K')) AS "studio_owners") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o0"
+  INSERT INTO pg_temp."sy_taken_o0"
   SELECT sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.studio_owners: mirror.exchange
-UPDATE pg_temp."sy_gone_o0" AS sy_g
+-- public.studio_owners: mirror.take_out
+UPDATE pg_temp."sy_taken_o0" AS sy_g
   SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
     FROM pg_temp."sy_stage_0" AS "studio_owners"
     WHERE "studio_owners".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.studio_owners: mirror.exchange
+-- public.studio_owners: mirror.take_out
 INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o0";
+  FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o0";
+-- public.studio_owners: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.exchange
+-- public.studio_owners: mirror.take_out
 INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
@@ -206,8 +206,8 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
     FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+-- public.studio_owners: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
       FROM {load} AS "studio_owners") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -228,25 +228,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v8::text COLLATE "C")
     RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o0"
+  INSERT INTO pg_temp."sy_taken_o0"
   SELECT NULL, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.studio_owners: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o0" AS sy_g
+-- public.studio_owners: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o0" AS sy_g
   SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
     FROM {load} AS "studio_owners") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.studio_owners: mirror.swap_exchange
+-- public.studio_owners: mirror.swap_take_out
 INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o0";
+  FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o0";
+-- public.studio_owners: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o0";
 
 -- ==== OLD's public.customers
 
@@ -358,42 +358,42 @@ INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "passw
 COPY "switchyard_old"."customers" ("id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
   FROM STDIN;
 
--- public.customers: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o1" AS
+-- public.customers: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o1" AS
   SELECT NULL::int AS sy__ord, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
   FROM "switchyard_old"."customers" WITH NO DATA;
 
--- public.customers: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
+-- public.customers: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."customers" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_1"
         WHERE sy__op IN ('D','U','K')) AS "customers") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o1"
+  INSERT INTO pg_temp."sy_taken_o1"
   SELECT sy__ord, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.customers: mirror.exchange
-UPDATE pg_temp."sy_gone_o1" AS sy_g
+-- public.customers: mirror.take_out
+UPDATE pg_temp."sy_taken_o1" AS sy_g
   SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."password_hash" ELSE sy_s.sy__v4 END, "created_at" = sy_s.sy__v5, "updated_at" = sy_s.sy__v6
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6, sy__absent
     FROM pg_temp."sy_stage_1" AS "customers"
     WHERE "customers".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.customers: mirror.exchange
+-- public.customers: mirror.take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o1";
+  FROM pg_temp."sy_taken_o1";
 
--- public.customers: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o1";
+-- public.customers: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o1";
 
--- public.customers: mirror.exchange
+-- public.customers: mirror.take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
@@ -452,8 +452,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
     FROM "switchyard_old"."customers" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.customers: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
+-- public.customers: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."customers" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6
       FROM {load} AS "customers") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -470,25 +470,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."customers" AS sy_t
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v6::text COLLATE "C")
     RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o1"
+  INSERT INTO pg_temp."sy_taken_o1"
   SELECT NULL, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.customers: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o1" AS sy_g
+-- public.customers: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o1" AS sy_g
   SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "created_at" = sy_s.sy__v5, "updated_at" = sy_s.sy__v6
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6
     FROM {load} AS "customers") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.customers: mirror.swap_exchange
+-- public.customers: mirror.swap_take_out
 INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o1";
+  FROM pg_temp."sy_taken_o1";
 
--- public.customers: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o1";
+-- public.customers: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o1";
 
 -- ==== OLD's public.bookings
 
@@ -606,42 +606,42 @@ INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "cust
 COPY "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   FROM STDIN;
 
--- public.bookings: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o2" AS
+-- public.bookings: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o2" AS
   SELECT NULL::int AS sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM "switchyard_old"."bookings" WITH NO DATA;
 
--- public.bookings: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
+-- public.bookings: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_2"
         WHERE sy__op IN ('D','U','K')) AS "bookings") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o2"
+  INSERT INTO pg_temp."sy_taken_o2"
   SELECT sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.bookings: mirror.exchange
-UPDATE pg_temp."sy_gone_o2" AS sy_g
+-- public.bookings: mirror.take_out
+UPDATE pg_temp."sy_taken_o2" AS sy_g
   SET "id" = sy_s.sy__v0, "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_g."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_g."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_g."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
     FROM pg_temp."sy_stage_2" AS "bookings"
     WHERE "bookings".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.bookings: mirror.exchange
+-- public.bookings: mirror.take_out
 INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o2";
+  FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o2";
+-- public.bookings: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.exchange
+-- public.bookings: mirror.take_out
 INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
@@ -712,8 +712,8 @@ UPDATE "switchyard_old"."bookings" AS sy_t
     FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
+-- public.bookings: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
       FROM {load} AS "bookings") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -742,25 +742,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v12::text COLLATE "C")
     RETURNING sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_o2"
+  INSERT INTO pg_temp."sy_taken_o2"
   SELECT NULL, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.bookings: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o2" AS sy_g
+-- public.bookings: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o2" AS sy_g
   SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
   FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
     FROM {load} AS "bookings") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.bookings: mirror.swap_exchange
+-- public.bookings: mirror.swap_take_out
 INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_o2";
+  FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o2";
+-- public.bookings: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o2";
 
 -- ==== OLD's public.studios
 
@@ -875,42 +875,42 @@ INSERT INTO "switchyard_old"."studios" ("id", "owner_id", "created_at")
 -- public.studios: mirror.copy_in
 COPY "switchyard_old"."studios" ("id", "owner_id", "created_at") FROM STDIN;
 
--- public.studios: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o3" AS
+-- public.studios: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o3" AS
   SELECT NULL::int AS sy__ord, "id", "owner_id", "created_at"
   FROM "switchyard_old"."studios" WITH NO DATA;
 
--- public.studios: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."studios" AS sy_t
+-- public.studios: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studios" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_3"
         WHERE sy__op IN ('D','U','K')) AS "studios") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."owner_id", sy_t."created_at")
-  INSERT INTO pg_temp."sy_gone_o3"
+  INSERT INTO pg_temp."sy_taken_o3"
   SELECT sy__ord, "id", "owner_id", "created_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.studios: mirror.exchange
-UPDATE pg_temp."sy_gone_o3" AS sy_g
+-- public.studios: mirror.take_out
+UPDATE pg_temp."sy_taken_o3" AS sy_g
   SET "id" = sy_s.sy__v0, "owner_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."owner_id" ELSE sy_s.sy__v1 END, "created_at" = sy_s.sy__v2
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.studios: mirror.exchange
+-- public.studios: mirror.take_out
 INSERT INTO "switchyard_old"."studios" ("id", "owner_id", "created_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "owner_id", "created_at"
-  FROM pg_temp."sy_gone_o3";
+  FROM pg_temp."sy_taken_o3";
 
--- public.studios: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o3";
+-- public.studios: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o3";
 
--- public.studios: mirror.exchange
+-- public.studios: mirror.take_out
 INSERT INTO "switchyard_old"."studios" ("id", "owner_id", "created_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "owner_id", "created_at"
@@ -961,8 +961,8 @@ UPDATE "switchyard_old"."studios" AS sy_t
     FROM "switchyard_old"."studios" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studios: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."studios" AS sy_t
+-- public.studios: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studios" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2
       FROM {load} AS "studios") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -971,25 +971,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."studios" AS sy_t
       OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v2::text COLLATE "C")
     RETURNING sy_t."id", sy_t."owner_id", sy_t."created_at")
-  INSERT INTO pg_temp."sy_gone_o3"
+  INSERT INTO pg_temp."sy_taken_o3"
   SELECT NULL, "id", "owner_id", "created_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.studios: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o3" AS sy_g
+-- public.studios: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o3" AS sy_g
   SET "owner_id" = sy_s.sy__v1, "created_at" = sy_s.sy__v2
   FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2
     FROM {load} AS "studios") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.studios: mirror.swap_exchange
+-- public.studios: mirror.swap_take_out
 INSERT INTO "switchyard_old"."studios" ("id", "owner_id", "created_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "owner_id", "created_at"
-  FROM pg_temp."sy_gone_o3";
+  FROM pg_temp."sy_taken_o3";
 
--- public.studios: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o3";
+-- public.studios: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o3";
 
 -- ==== OLD's public.accounts
 
@@ -1101,42 +1101,42 @@ INSERT INTO "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "p
 COPY "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   FROM STDIN;
 
--- public.accounts: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o4" AS
+-- public.accounts: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o4" AS
   SELECT NULL::int AS sy__ord, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
   FROM "switchyard_old"."accounts" WITH NO DATA;
 
--- public.accounts: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."accounts" AS sy_t
+-- public.accounts: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."accounts" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_4"
         WHERE sy__op IN ('D','U','K')) AS "accounts") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")
-  INSERT INTO pg_temp."sy_gone_o4"
+  INSERT INTO pg_temp."sy_taken_o4"
   SELECT sy__ord, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.accounts: mirror.exchange
-UPDATE pg_temp."sy_gone_o4" AS sy_g
+-- public.accounts: mirror.take_out
+UPDATE pg_temp."sy_taken_o4" AS sy_g
   SET "id" = sy_s.sy__v0, "user_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."user_id" ELSE sy_s.sy__v1 END, "type" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."type" ELSE sy_s.sy__v2 END, "provider" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."provider" ELSE sy_s.sy__v3 END, "provider_account_id" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."provider_account_id" ELSE sy_s.sy__v4 END, "refresh_token" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."refresh_token" ELSE sy_s.sy__v5 END, "access_token" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_g."access_token" ELSE sy_s.sy__v6 END, "id_token" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_g."id_token" ELSE sy_s.sy__v7 END, "token_type" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_g."token_type" ELSE sy_s.sy__v8 END, "scope" = CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_g."scope" ELSE sy_s.sy__v9 END, "session_state" = CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_g."session_state" ELSE sy_s.sy__v10 END, "expires_at" = sy_s.sy__v11
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11, sy__absent
     FROM pg_temp."sy_stage_4" AS "accounts"
     WHERE "accounts".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.accounts: mirror.exchange
+-- public.accounts: mirror.take_out
 INSERT INTO "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM pg_temp."sy_gone_o4";
+  FROM pg_temp."sy_taken_o4";
 
--- public.accounts: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o4";
+-- public.accounts: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o4";
 
--- public.accounts: mirror.exchange
+-- public.accounts: mirror.take_out
 INSERT INTO "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
@@ -1205,8 +1205,8 @@ UPDATE "switchyard_old"."accounts" AS sy_t
     FROM "switchyard_old"."accounts" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.accounts: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."accounts" AS sy_t
+-- public.accounts: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."accounts" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11
       FROM {load} AS "accounts") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -1233,25 +1233,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."accounts" AS sy_t
       OR sy_t."expires_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v11::text COLLATE "C")
     RETURNING sy_t."id", sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")
-  INSERT INTO pg_temp."sy_gone_o4"
+  INSERT INTO pg_temp."sy_taken_o4"
   SELECT NULL, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.accounts: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o4" AS sy_g
+-- public.accounts: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o4" AS sy_g
   SET "user_id" = sy_s.sy__v1, "type" = sy_s.sy__v2, "provider" = sy_s.sy__v3, "provider_account_id" = sy_s.sy__v4, "refresh_token" = sy_s.sy__v5, "access_token" = sy_s.sy__v6, "id_token" = sy_s.sy__v7, "token_type" = sy_s.sy__v8, "scope" = sy_s.sy__v9, "session_state" = sy_s.sy__v10, "expires_at" = sy_s.sy__v11
   FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11
     FROM {load} AS "accounts") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.accounts: mirror.swap_exchange
+-- public.accounts: mirror.swap_take_out
 INSERT INTO "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM pg_temp."sy_gone_o4";
+  FROM pg_temp."sy_taken_o4";
 
--- public.accounts: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o4";
+-- public.accounts: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o4";
 
 -- ==== OLD's public.sessions
 
@@ -1362,42 +1362,42 @@ INSERT INTO "switchyard_old"."sessions" ("id", "session_token", "user_id", "expi
 -- public.sessions: mirror.copy_in
 COPY "switchyard_old"."sessions" ("id", "session_token", "user_id", "expires") FROM STDIN;
 
--- public.sessions: mirror.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_o5" AS
+-- public.sessions: mirror.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_o5" AS
   SELECT NULL::int AS sy__ord, "id", "session_token", "user_id", "expires"
   FROM "switchyard_old"."sessions" WITH NO DATA;
 
--- public.sessions: mirror.exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."sessions" AS sy_t
+-- public.sessions: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."sessions" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_5"
         WHERE sy__op IN ('D','U','K')) AS "sessions") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."session_token", sy_t."user_id", sy_t."expires")
-  INSERT INTO pg_temp."sy_gone_o5"
+  INSERT INTO pg_temp."sy_taken_o5"
   SELECT sy__ord, "id", "session_token", "user_id", "expires"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.sessions: mirror.exchange
-UPDATE pg_temp."sy_gone_o5" AS sy_g
+-- public.sessions: mirror.take_out
+UPDATE pg_temp."sy_taken_o5" AS sy_g
   SET "id" = sy_s.sy__v0, "session_token" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."session_token" ELSE sy_s.sy__v1 END, "user_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."user_id" ELSE sy_s.sy__v2 END, "expires" = sy_s.sy__v3
   FROM (SELECT sy__ord, ("id") AS sy__v0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_5" AS "sessions"
     WHERE "sessions".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.sessions: mirror.exchange
+-- public.sessions: mirror.take_out
 INSERT INTO "switchyard_old"."sessions" ("id", "session_token", "user_id", "expires")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "session_token", "user_id", "expires"
-  FROM pg_temp."sy_gone_o5";
+  FROM pg_temp."sy_taken_o5";
 
--- public.sessions: mirror.exchange
-DELETE FROM pg_temp."sy_gone_o5";
+-- public.sessions: mirror.take_out
+DELETE FROM pg_temp."sy_taken_o5";
 
--- public.sessions: mirror.exchange
+-- public.sessions: mirror.take_out
 INSERT INTO "switchyard_old"."sessions" ("id", "session_token", "user_id", "expires")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "session_token", "user_id", "expires"
@@ -1450,8 +1450,8 @@ UPDATE "switchyard_old"."sessions" AS sy_t
     FROM "switchyard_old"."sessions" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.sessions: mirror.swap_exchange
-WITH sy_gone AS (DELETE FROM "switchyard_old"."sessions" AS sy_t
+-- public.sessions: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."sessions" AS sy_t
     USING (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3
       FROM {load} AS "sessions") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -1462,25 +1462,25 @@ WITH sy_gone AS (DELETE FROM "switchyard_old"."sessions" AS sy_t
       OR sy_t."expires"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v3::text COLLATE "C")
     RETURNING sy_t."id", sy_t."session_token", sy_t."user_id", sy_t."expires")
-  INSERT INTO pg_temp."sy_gone_o5"
+  INSERT INTO pg_temp."sy_taken_o5"
   SELECT NULL, "id", "session_token", "user_id", "expires"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.sessions: mirror.swap_exchange
-UPDATE pg_temp."sy_gone_o5" AS sy_g
+-- public.sessions: mirror.swap_take_out
+UPDATE pg_temp."sy_taken_o5" AS sy_g
   SET "session_token" = sy_s.sy__v1, "user_id" = sy_s.sy__v2, "expires" = sy_s.sy__v3
   FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3
     FROM {load} AS "sessions") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.sessions: mirror.swap_exchange
+-- public.sessions: mirror.swap_take_out
 INSERT INTO "switchyard_old"."sessions" ("id", "session_token", "user_id", "expires")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "session_token", "user_id", "expires"
-  FROM pg_temp."sy_gone_o5";
+  FROM pg_temp."sy_taken_o5";
 
--- public.sessions: mirror.swap_exchange
-DELETE FROM pg_temp."sy_gone_o5";
+-- public.sessions: mirror.swap_take_out
+DELETE FROM pg_temp."sy_taken_o5";
 
 -- ==== NEW's public.users, by scope
 
@@ -1575,7 +1575,7 @@ CREATE TEMP TABLE "sy_chg_m0" AS
   FROM "public"."users" WITH NO DATA;
 
 -- public.users: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m0" AS
+CREATE TEMP TABLE "sy_taken_m0" AS
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
   FROM "public"."users" WITH NO DATA;
 
@@ -1765,45 +1765,45 @@ INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "
     FROM "public"."users" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.users: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."users" AS sy_t
+-- public.users: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."users" AS sy_t
     WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
         FROM pg_temp."sy_touched_m0"
         WHERE "email" IS NOT NULL))
     RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."account_state", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_m0"
+  INSERT INTO pg_temp."sy_taken_m0"
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.users: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m0" AS sy_g
+-- public.users: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m0" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m0" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.users: keyed.exchange
-UPDATE pg_temp."sy_gone_m0" AS sy_g
+-- public.users: keyed.take_out
+UPDATE pg_temp."sy_taken_m0" AS sy_g
   SET "id" = sy_n."id", "email" = sy_n."email", "name" = sy_n."name", "phone" = sy_n."phone", "password_hash" = sy_n."password_hash", "email_verified_at" = sy_n."email_verified_at", "image_url" = sy_n."image_url", "account_state" = sy_n."account_state", "created_at" = sy_n."created_at", "updated_at" = sy_n."updated_at"
   FROM pg_temp."sy_new_m0" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.users: keyed.exchange
+-- public.users: keyed.take_out
 INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_m0";
+  FROM pg_temp."sy_taken_m0";
 
--- public.users: keyed.exchange
+-- public.users: keyed.take_out
 INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
   FROM pg_temp."sy_new_m0" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m0" AS sy_g
+    FROM pg_temp."sy_taken_m0" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.users: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m0";
+-- public.users: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m0";
 
 -- public.users: keyed.clean
 DELETE FROM pg_temp."sy_touched_m0";
@@ -1827,10 +1827,10 @@ INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "
 SELECT sy_v."id", sy_v."email", sy_v."name", sy_v."phone", sy_v."password_hash", sy_v."email_verified_at", sy_v."image_url", sy_v."account_state", sy_v."created_at", sy_v."updated_at" FROM ({select}
 ) AS sy_v WHERE sy_v."email" = ANY(ARRAY(SELECT DISTINCT "email" FROM pg_temp."sy_touched_m0" WHERE "email" IS NOT NULL));
 
--- public.users: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m0" AS
+-- public.users: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m0" AS
   SELECT "id"
-  FROM "public"."users" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m0_key" ON pg_temp."sy_late_m0" ("id");
+  FROM "public"."users" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m0_key" ON pg_temp."sy_leaving_m0" ("id");
 
 -- public.users: ordered.held
 SELECT
@@ -1839,11 +1839,11 @@ SELECT
   WHERE ((sy_t."email") IN (SELECT "email"
       FROM pg_temp."sy_touched_m0")) IS NOT TRUE
   AND NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m0" AS sy_l
+    FROM pg_temp."sy_leaving_m0" AS sy_l
     WHERE sy_l."id" = sy_t."id") LIMIT 1;
 
 -- public.users: ordered.note
-INSERT INTO pg_temp."sy_late_m0"
+INSERT INTO pg_temp."sy_leaving_m0"
   SELECT sy_t."id"
   FROM "public"."users" AS sy_t
   WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
@@ -1853,11 +1853,11 @@ INSERT INTO pg_temp."sy_late_m0"
     FROM pg_temp."sy_new_m0");
 
 -- public.users: ordered.keep
-DELETE FROM pg_temp."sy_late_m0" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m0" AS sy_l
   USING pg_temp."sy_new_m0" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.users: ordered.exchange
+-- public.users: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."users" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m0" AS sy_n
@@ -1881,7 +1881,7 @@ WITH sy_out AS (DELETE FROM "public"."users" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.users: ordered.exchange_all
+-- public.users: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."users" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m0" AS sy_n
@@ -1889,7 +1889,7 @@ WITH sy_out AS (DELETE FROM "public"."users" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."email", sy_n."name", sy_n."phone", sy_n."password_hash", sy_n."email_verified_at", sy_n."image_url", sy_n."account_state", sy_n."created_at", sy_n."updated_at")::record *= ROW(sy_o."id", sy_o."email", sy_o."name", sy_o."phone", sy_o."password_hash", sy_o."email_verified_at", sy_o."image_url", sy_o."account_state", sy_o."created_at", sy_o."updated_at")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m0") AS sy_k
+      FROM pg_temp."sy_leaving_m0") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."account_state", sy_t."created_at", sy_t."updated_at"), sy_put AS (INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at")
     OVERRIDING SYSTEM VALUE
@@ -1968,7 +1968,7 @@ CREATE TEMP TABLE "sy_slice_m1" AS
 CREATE INDEX ON pg_temp."sy_slice_m1" (sy__n);
 
 -- public.user_role_assignments: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m1" AS
+CREATE TEMP TABLE "sy_taken_m1" AS
   SELECT "user_id", "role", "granted_at"
   FROM "public"."user_role_assignments" WITH NO DATA;
 
@@ -2153,48 +2153,48 @@ INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
     WHERE sy_o."user_id" = sy_n."user_id"
     AND sy_o."role" = sy_n."role");
 
--- public.user_role_assignments: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."user_role_assignments" AS sy_t
+-- public.user_role_assignments: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."user_role_assignments" AS sy_t
     WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
         FROM pg_temp."sy_touched_m1"
         WHERE "user_id" IS NOT NULL))
     RETURNING sy_t."user_id", sy_t."role", sy_t."granted_at")
-  INSERT INTO pg_temp."sy_gone_m1"
+  INSERT INTO pg_temp."sy_taken_m1"
   SELECT "user_id", "role", "granted_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.user_role_assignments: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m1" AS sy_g
+-- public.user_role_assignments: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m1" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m1" AS sy_n
     WHERE sy_g."user_id" = sy_n."user_id"
     AND sy_g."role" = sy_n."role");
 
--- public.user_role_assignments: keyed.exchange
-UPDATE pg_temp."sy_gone_m1" AS sy_g
+-- public.user_role_assignments: keyed.take_out
+UPDATE pg_temp."sy_taken_m1" AS sy_g
   SET "user_id" = sy_n."user_id", "role" = sy_n."role", "granted_at" = sy_n."granted_at"
   FROM pg_temp."sy_new_m1" AS sy_n
   WHERE sy_g."user_id" = sy_n."user_id"
   AND sy_g."role" = sy_n."role";
 
--- public.user_role_assignments: keyed.exchange
+-- public.user_role_assignments: keyed.take_out
 INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
   OVERRIDING SYSTEM VALUE
   SELECT "user_id", "role", "granted_at"
-  FROM pg_temp."sy_gone_m1";
+  FROM pg_temp."sy_taken_m1";
 
--- public.user_role_assignments: keyed.exchange
+-- public.user_role_assignments: keyed.take_out
 INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
   OVERRIDING SYSTEM VALUE
   SELECT "user_id", "role", "granted_at"
   FROM pg_temp."sy_new_m1" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m1" AS sy_g
+    FROM pg_temp."sy_taken_m1" AS sy_g
     WHERE sy_g."user_id" = sy_n."user_id"
     AND sy_g."role" = sy_n."role");
 
--- public.user_role_assignments: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m1";
+-- public.user_role_assignments: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m1";
 
 -- public.user_role_assignments: keyed.clean
 DELETE FROM pg_temp."sy_touched_m1";
@@ -2212,13 +2212,13 @@ INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
 SELECT sy_v."user_id", sy_v."role", sy_v."granted_at" FROM ({select}
 ) AS sy_v WHERE sy_v."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id" FROM pg_temp."sy_touched_m1" WHERE "user_id" IS NOT NULL));
 
--- public.user_role_assignments: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m1" AS
+-- public.user_role_assignments: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m1" AS
   SELECT "user_id", "role"
-  FROM "public"."user_role_assignments" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m1_key" ON pg_temp."sy_late_m1" ("user_id", "role");
+  FROM "public"."user_role_assignments" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m1_key" ON pg_temp."sy_leaving_m1" ("user_id", "role");
 
 -- public.user_role_assignments: ordered.note
-INSERT INTO pg_temp."sy_late_m1"
+INSERT INTO pg_temp."sy_leaving_m1"
   SELECT sy_t."user_id", sy_t."role"
   FROM "public"."user_role_assignments" AS sy_t
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
@@ -2228,12 +2228,12 @@ INSERT INTO pg_temp."sy_late_m1"
     FROM pg_temp."sy_new_m1");
 
 -- public.user_role_assignments: ordered.keep
-DELETE FROM pg_temp."sy_late_m1" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m1" AS sy_l
   USING pg_temp."sy_new_m1" AS sy_n
   WHERE sy_l."user_id" = sy_n."user_id"
   AND sy_l."role" = sy_n."role";
 
--- public.user_role_assignments: ordered.exchange
+-- public.user_role_assignments: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."user_role_assignments" AS sy_t
     USING (SELECT sy_n."user_id", sy_n."role"
       FROM pg_temp."sy_new_m1" AS sy_n
@@ -2261,7 +2261,7 @@ WITH sy_out AS (DELETE FROM "public"."user_role_assignments" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.user_role_assignments: ordered.exchange_all
+-- public.user_role_assignments: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."user_role_assignments" AS sy_t
     USING (SELECT sy_n."user_id", sy_n."role"
       FROM pg_temp."sy_new_m1" AS sy_n
@@ -2270,7 +2270,7 @@ WITH sy_out AS (DELETE FROM "public"."user_role_assignments" AS sy_t
       WHERE NOT (ROW(sy_n."user_id", sy_n."role", sy_n."granted_at")::record *= ROW(sy_o."user_id", sy_o."role", sy_o."granted_at")::record)
       UNION ALL
       SELECT "user_id", "role"
-      FROM pg_temp."sy_late_m1") AS sy_k
+      FROM pg_temp."sy_leaving_m1") AS sy_k
     WHERE sy_t."user_id" = sy_k."user_id"
     AND sy_t."role" = sy_k."role"
     RETURNING sy_t."user_id", sy_t."role", sy_t."granted_at"), sy_put AS (INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
@@ -2347,7 +2347,7 @@ CREATE TEMP TABLE "sy_chg_m2" AS
   FROM "public"."user_sources" WITH NO DATA;
 
 -- public.user_sources: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m2" AS
+CREATE TEMP TABLE "sy_taken_m2" AS
   SELECT "source_table", "source_id", "user_id", "rank"
   FROM "public"."user_sources" WITH NO DATA;
 
@@ -2496,48 +2496,48 @@ INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "ra
     WHERE sy_o."source_table" = sy_n."source_table"
     AND sy_o."source_id" = sy_n."source_id");
 
--- public.user_sources: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."user_sources" AS sy_t
+-- public.user_sources: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."user_sources" AS sy_t
     WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
         FROM pg_temp."sy_touched_m2"
         WHERE "user_id" IS NOT NULL))
     RETURNING sy_t."source_table", sy_t."source_id", sy_t."user_id", sy_t."rank")
-  INSERT INTO pg_temp."sy_gone_m2"
+  INSERT INTO pg_temp."sy_taken_m2"
   SELECT "source_table", "source_id", "user_id", "rank"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.user_sources: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m2" AS sy_g
+-- public.user_sources: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m2" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m2" AS sy_n
     WHERE sy_g."source_table" = sy_n."source_table"
     AND sy_g."source_id" = sy_n."source_id");
 
--- public.user_sources: keyed.exchange
-UPDATE pg_temp."sy_gone_m2" AS sy_g
+-- public.user_sources: keyed.take_out
+UPDATE pg_temp."sy_taken_m2" AS sy_g
   SET "source_table" = sy_n."source_table", "source_id" = sy_n."source_id", "user_id" = sy_n."user_id", "rank" = sy_n."rank"
   FROM pg_temp."sy_new_m2" AS sy_n
   WHERE sy_g."source_table" = sy_n."source_table"
   AND sy_g."source_id" = sy_n."source_id";
 
--- public.user_sources: keyed.exchange
+-- public.user_sources: keyed.take_out
 INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "rank")
   OVERRIDING SYSTEM VALUE
   SELECT "source_table", "source_id", "user_id", "rank"
-  FROM pg_temp."sy_gone_m2";
+  FROM pg_temp."sy_taken_m2";
 
--- public.user_sources: keyed.exchange
+-- public.user_sources: keyed.take_out
 INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "rank")
   OVERRIDING SYSTEM VALUE
   SELECT "source_table", "source_id", "user_id", "rank"
   FROM pg_temp."sy_new_m2" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m2" AS sy_g
+    FROM pg_temp."sy_taken_m2" AS sy_g
     WHERE sy_g."source_table" = sy_n."source_table"
     AND sy_g."source_id" = sy_n."source_id");
 
--- public.user_sources: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m2";
+-- public.user_sources: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m2";
 
 -- public.user_sources: keyed.clean
 DELETE FROM pg_temp."sy_touched_m2";
@@ -2561,10 +2561,10 @@ INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "ra
 SELECT sy_v."source_table", sy_v."source_id", sy_v."user_id", sy_v."rank" FROM ({select}
 ) AS sy_v WHERE sy_v."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id" FROM pg_temp."sy_touched_m2" WHERE "user_id" IS NOT NULL));
 
--- public.user_sources: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m2" AS
+-- public.user_sources: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m2" AS
   SELECT "source_table", "source_id"
-  FROM "public"."user_sources" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m2_key" ON pg_temp."sy_late_m2" ("source_table", "source_id");
+  FROM "public"."user_sources" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m2_key" ON pg_temp."sy_leaving_m2" ("source_table", "source_id");
 
 -- public.user_sources: ordered.held
 SELECT
@@ -2574,12 +2574,12 @@ SELECT
   WHERE ((sy_t."user_id") IN (SELECT "user_id"
       FROM pg_temp."sy_touched_m2")) IS NOT TRUE
   AND NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m2" AS sy_l
+    FROM pg_temp."sy_leaving_m2" AS sy_l
     WHERE sy_l."source_table" = sy_t."source_table"
     AND sy_l."source_id" = sy_t."source_id") LIMIT 1;
 
 -- public.user_sources: ordered.note
-INSERT INTO pg_temp."sy_late_m2"
+INSERT INTO pg_temp."sy_leaving_m2"
   SELECT sy_t."source_table", sy_t."source_id"
   FROM "public"."user_sources" AS sy_t
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
@@ -2589,12 +2589,12 @@ INSERT INTO pg_temp."sy_late_m2"
     FROM pg_temp."sy_new_m2");
 
 -- public.user_sources: ordered.keep
-DELETE FROM pg_temp."sy_late_m2" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m2" AS sy_l
   USING pg_temp."sy_new_m2" AS sy_n
   WHERE sy_l."source_table" = sy_n."source_table"
   AND sy_l."source_id" = sy_n."source_id";
 
--- public.user_sources: ordered.exchange
+-- public.user_sources: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."user_sources" AS sy_t
     USING (SELECT sy_n."source_table", sy_n."source_id"
       FROM pg_temp."sy_new_m2" AS sy_n
@@ -2622,7 +2622,7 @@ WITH sy_out AS (DELETE FROM "public"."user_sources" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.user_sources: ordered.exchange_all
+-- public.user_sources: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."user_sources" AS sy_t
     USING (SELECT sy_n."source_table", sy_n."source_id"
       FROM pg_temp."sy_new_m2" AS sy_n
@@ -2631,7 +2631,7 @@ WITH sy_out AS (DELETE FROM "public"."user_sources" AS sy_t
       WHERE NOT (ROW(sy_n."source_table", sy_n."source_id", sy_n."user_id", sy_n."rank")::record *= ROW(sy_o."source_table", sy_o."source_id", sy_o."user_id", sy_o."rank")::record)
       UNION ALL
       SELECT "source_table", "source_id"
-      FROM pg_temp."sy_late_m2") AS sy_k
+      FROM pg_temp."sy_leaving_m2") AS sy_k
     WHERE sy_t."source_table" = sy_k."source_table"
     AND sy_t."source_id" = sy_k."source_id"
     RETURNING sy_t."source_table", sy_t."source_id", sy_t."user_id", sy_t."rank"), sy_put AS (INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "rank")
@@ -2770,42 +2770,42 @@ INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "upd
 -- public.studios: write.copy_in
 COPY "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at") FROM STDIN;
 
--- public.studios: write.gone_table_ddl
-CREATE TEMP TABLE "sy_gone_m3" AS
+-- public.studios: write.taken_table_ddl
+CREATE TEMP TABLE "sy_taken_m3" AS
   SELECT NULL::int AS sy__ord, "id", "name", "slug", "city", "created_at", "updated_at"
   FROM "public"."studios" WITH NO DATA;
 
--- public.studios: write.exchange
-WITH sy_gone AS (DELETE FROM "public"."studios" AS sy_t
+-- public.studios: write.take_out
+WITH sy_taken AS (DELETE FROM "public"."studios" AS sy_t
     USING (SELECT sy__ord, sy__op, (("id") COLLATE pg_catalog."default") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_3"
         WHERE sy__op IN ('D','U','K')) AS "studios") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
     RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_m3"
+  INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy__ord, "id", "name", "slug", "city", "created_at", "updated_at"
-  FROM sy_gone
+  FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.studios: write.exchange
-UPDATE pg_temp."sy_gone_m3" AS sy_g
+-- public.studios: write.take_out
+UPDATE pg_temp."sy_taken_m3" AS sy_g
   SET "id" = sy_s.sy__v0, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."name" ELSE sy_s.sy__v1 END, "slug" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."slug" ELSE sy_s.sy__v2 END, "city" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."city" ELSE sy_s.sy__v3 END, "created_at" = sy_s.sy__v4, "updated_at" = sy_s.sy__v5
   FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__v0, ("name") AS sy__v1, ("slug") AS sy__v2, ("city") AS sy__v3, ("created_at") AS sy__v4, ("updated_at") AS sy__v5, sy__absent
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.studios: write.exchange
+-- public.studios: write.take_out
 INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "name", "slug", "city", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_m3";
+  FROM pg_temp."sy_taken_m3";
 
--- public.studios: write.exchange
-DELETE FROM pg_temp."sy_gone_m3";
+-- public.studios: write.take_out
+DELETE FROM pg_temp."sy_taken_m3";
 
--- public.studios: write.exchange
+-- public.studios: write.take_out
 INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT ("id") COLLATE pg_catalog."default", "name", "slug", "city", "created_at", "updated_at"
@@ -2862,8 +2862,8 @@ UPDATE "public"."studios" AS sy_t
     FROM "public"."studios" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studios: write.swap_exchange
-WITH sy_gone AS (DELETE FROM "public"."studios" AS sy_t
+-- public.studios: write.swap_take_out
+WITH sy_taken AS (DELETE FROM "public"."studios" AS sy_t
     USING (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0, ("name") AS sy__v1, ("slug") AS sy__v2, ("city") AS sy__v3, ("created_at") AS sy__v4, ("updated_at") AS sy__v5
       FROM {load} AS "studios") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
@@ -2878,33 +2878,33 @@ WITH sy_gone AS (DELETE FROM "public"."studios" AS sy_t
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v5::text COLLATE "C")
     RETURNING sy_t."id", sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_m3"
+  INSERT INTO pg_temp."sy_taken_m3"
   SELECT NULL, "id", "name", "slug", "city", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.studios: write.swap_exchange
-UPDATE pg_temp."sy_gone_m3" AS sy_g
+-- public.studios: write.swap_take_out
+UPDATE pg_temp."sy_taken_m3" AS sy_g
   SET "name" = sy_s.sy__v1, "slug" = sy_s.sy__v2, "city" = sy_s.sy__v3, "created_at" = sy_s.sy__v4, "updated_at" = sy_s.sy__v5
   FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0, ("name") AS sy__v1, ("slug") AS sy__v2, ("city") AS sy__v3, ("created_at") AS sy__v4, ("updated_at") AS sy__v5
     FROM {load} AS "studios") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.studios: write.swap_exchange
+-- public.studios: write.swap_take_out
 INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "name", "slug", "city", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_m3";
+  FROM pg_temp."sy_taken_m3";
 
--- public.studios: write.swap_exchange
-DELETE FROM pg_temp."sy_gone_m3";
+-- public.studios: write.swap_take_out
+DELETE FROM pg_temp."sy_taken_m3";
 
--- public.studios: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m3" AS
+-- public.studios: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m3" AS
   SELECT "id"
-  FROM "public"."studios" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m3_key" ON pg_temp."sy_late_m3" ("id");
+  FROM "public"."studios" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m3_key" ON pg_temp."sy_leaving_m3" ("id");
 
 -- public.studios: ordered.note
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_s.sy__t0
   FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
@@ -2912,14 +2912,14 @@ INSERT INTO pg_temp."sy_late_m3"
       WHERE sy__op IN ('D','K')) AS "studios") AS sy_s;
 
 -- public.studios: ordered.keep
-DELETE FROM pg_temp."sy_late_m3" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m3" AS sy_l
   USING (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('I','K')) AS sy_s
   WHERE sy_l."id" = sy_s.sy__t0;
 
 -- public.studios: ordered.note_deleted
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_s.sy__t0
   FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
@@ -2927,10 +2927,10 @@ INSERT INTO pg_temp."sy_late_m3"
       WHERE sy__op IN ('D')) AS "studios") AS sy_s;
 
 -- public.studios: ordered.note_all
-INSERT INTO pg_temp."sy_late_m3" SELECT sy_t."id" FROM "public"."studios" AS sy_t;
+INSERT INTO pg_temp."sy_leaving_m3" SELECT sy_t."id" FROM "public"."studios" AS sy_t;
 
 -- public.studios: ordered.note_swap
-INSERT INTO pg_temp."sy_late_m3"
+INSERT INTO pg_temp."sy_leaving_m3"
   SELECT sy_t."id"
   FROM "public"."studios" AS sy_t
   WHERE NOT EXISTS (SELECT
@@ -2939,7 +2939,7 @@ INSERT INTO pg_temp."sy_late_m3"
     WHERE sy_t."id" = sy_s.sy__t0);
 
 -- public.studios: ordered.take_moved
-INSERT INTO pg_temp."sy_gone_m3"
+INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy_s.sy__ord, sy_t."id", sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at"
   FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
@@ -2947,8 +2947,8 @@ INSERT INTO pg_temp."sy_gone_m3"
       WHERE sy__op IN ('K')) AS "studios") AS sy_s
   JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0;
 
--- public.studios: ordered.take_all
-INSERT INTO pg_temp."sy_gone_m3"
+-- public.studios: ordered.take_changed
+INSERT INTO pg_temp."sy_taken_m3"
   SELECT sy_s.sy__ord, sy_t."id", sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at"
   FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
@@ -2959,19 +2959,19 @@ INSERT INTO pg_temp."sy_gone_m3"
 -- public.studios: ordered.moved_update
 UPDATE "public"."studios" AS sy_t
   SET "id" = sy_g."id", "name" = sy_g."name", "slug" = sy_g."slug", "city" = sy_g."city", "created_at" = sy_g."created_at", "updated_at" = sy_g."updated_at"
-  FROM pg_temp."sy_gone_m3" AS sy_g
+  FROM pg_temp."sy_taken_m3" AS sy_g
   WHERE sy_t."id" = sy_g."id"
   AND EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     WHERE sy_l."id" = sy_g."id");
 
 -- public.studios: ordered.moved_insert
 INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT sy_g."id", sy_g."name", sy_g."slug", sy_g."city", sy_g."created_at", sy_g."updated_at"
-  FROM pg_temp."sy_gone_m3" AS sy_g
+  FROM pg_temp."sy_taken_m3" AS sy_g
   WHERE NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_l."id"
     WHERE sy_l."id" = sy_g."id");
 
@@ -2983,7 +2983,7 @@ UPDATE "public"."studios" AS sy_t
     WHERE "studios".sy__op IN ('I')) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0
   AND EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     WHERE sy_l."id" = sy_s.sy__t0);
 
 -- public.studios: ordered.fresh_insert
@@ -2994,11 +2994,11 @@ INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "upd
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('I')) AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM pg_temp."sy_late_m3" AS sy_l
+    FROM pg_temp."sy_leaving_m3" AS sy_l
     JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_l."id"
     WHERE sy_l."id" = sy_s.sy__t0);
 
--- public.studios: ordered.exchange
+-- public.studios: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
     USING (SELECT sy_s.sy__t0 AS "id"
       FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
@@ -3007,7 +3007,7 @@ WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
           WHERE sy__op IN ('U')) AS "studios") AS sy_s
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m3" AS sy_l
+      FROM pg_temp."sy_leaving_m3" AS sy_l
       WHERE EXISTS (SELECT
         FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
           FROM pg_temp."sy_stage_3" AS "studios"
@@ -3017,7 +3017,7 @@ WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
     RETURNING 1), sy_put AS (INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
     OVERRIDING SYSTEM VALUE
     SELECT sy_g."id", sy_g."name", sy_g."slug", sy_g."city", sy_g."created_at", sy_g."updated_at"
-    FROM pg_temp."sy_gone_m3" AS sy_g
+    FROM pg_temp."sy_taken_m3" AS sy_g
     WHERE (SELECT count(*)
       FROM sy_out) >= 0)
   INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
@@ -3029,7 +3029,7 @@ WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
   WHERE (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.studios: ordered.exchange_all
+-- public.studios: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
     USING (SELECT sy_s.sy__t0 AS "id"
       FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0
@@ -3038,12 +3038,12 @@ WITH sy_out AS (DELETE FROM "public"."studios" AS sy_t
           WHERE sy__op IN ('U')) AS "studios") AS sy_s
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m3") AS sy_k
+      FROM pg_temp."sy_leaving_m3") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING 1), sy_put AS (INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
     OVERRIDING SYSTEM VALUE
     SELECT sy_g."id", sy_g."name", sy_g."slug", sy_g."city", sy_g."created_at", sy_g."updated_at"
-    FROM pg_temp."sy_gone_m3" AS sy_g
+    FROM pg_temp."sy_taken_m3" AS sy_g
     WHERE (SELECT count(*)
       FROM sy_out) >= 0)
   INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "updated_at")
@@ -3101,7 +3101,7 @@ CREATE TEMP TABLE "sy_slice_m4" AS
 CREATE INDEX ON pg_temp."sy_slice_m4" (sy__n);
 
 -- public.studio_ownership: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m4" AS
+CREATE TEMP TABLE "sy_taken_m4" AS
   SELECT "studio_id", "user_id", "is_primary", "since"
   FROM "public"."studio_ownership" WITH NO DATA;
 
@@ -3201,48 +3201,48 @@ INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "
     WHERE sy_o."studio_id" = sy_n."studio_id"
     AND sy_o."user_id" = sy_n."user_id");
 
--- public.studio_ownership: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."studio_ownership" AS sy_t
+-- public.studio_ownership: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."studio_ownership" AS sy_t
     WHERE sy_t."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id"
         FROM pg_temp."sy_touched_m4"
         WHERE "studio_id" IS NOT NULL))
     RETURNING sy_t."studio_id", sy_t."user_id", sy_t."is_primary", sy_t."since")
-  INSERT INTO pg_temp."sy_gone_m4"
+  INSERT INTO pg_temp."sy_taken_m4"
   SELECT "studio_id", "user_id", "is_primary", "since"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.studio_ownership: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m4" AS sy_g
+-- public.studio_ownership: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m4" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m4" AS sy_n
     WHERE sy_g."studio_id" = sy_n."studio_id"
     AND sy_g."user_id" = sy_n."user_id");
 
--- public.studio_ownership: keyed.exchange
-UPDATE pg_temp."sy_gone_m4" AS sy_g
+-- public.studio_ownership: keyed.take_out
+UPDATE pg_temp."sy_taken_m4" AS sy_g
   SET "studio_id" = sy_n."studio_id", "user_id" = sy_n."user_id", "is_primary" = sy_n."is_primary", "since" = sy_n."since"
   FROM pg_temp."sy_new_m4" AS sy_n
   WHERE sy_g."studio_id" = sy_n."studio_id"
   AND sy_g."user_id" = sy_n."user_id";
 
--- public.studio_ownership: keyed.exchange
+-- public.studio_ownership: keyed.take_out
 INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "since")
   OVERRIDING SYSTEM VALUE
   SELECT "studio_id", "user_id", "is_primary", "since"
-  FROM pg_temp."sy_gone_m4";
+  FROM pg_temp."sy_taken_m4";
 
--- public.studio_ownership: keyed.exchange
+-- public.studio_ownership: keyed.take_out
 INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "since")
   OVERRIDING SYSTEM VALUE
   SELECT "studio_id", "user_id", "is_primary", "since"
   FROM pg_temp."sy_new_m4" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m4" AS sy_g
+    FROM pg_temp."sy_taken_m4" AS sy_g
     WHERE sy_g."studio_id" = sy_n."studio_id"
     AND sy_g."user_id" = sy_n."user_id");
 
--- public.studio_ownership: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m4";
+-- public.studio_ownership: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m4";
 
 -- public.studio_ownership: keyed.clean
 DELETE FROM pg_temp."sy_touched_m4";
@@ -3260,13 +3260,13 @@ INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "
 SELECT sy_v."studio_id", sy_v."user_id", sy_v."is_primary", sy_v."since" FROM ({select}
 ) AS sy_v WHERE sy_v."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id" FROM pg_temp."sy_touched_m4" WHERE "studio_id" IS NOT NULL));
 
--- public.studio_ownership: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m4" AS
+-- public.studio_ownership: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m4" AS
   SELECT "studio_id", "user_id"
-  FROM "public"."studio_ownership" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m4_key" ON pg_temp."sy_late_m4" ("studio_id", "user_id");
+  FROM "public"."studio_ownership" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m4_key" ON pg_temp."sy_leaving_m4" ("studio_id", "user_id");
 
 -- public.studio_ownership: ordered.note
-INSERT INTO pg_temp."sy_late_m4"
+INSERT INTO pg_temp."sy_leaving_m4"
   SELECT sy_t."studio_id", sy_t."user_id"
   FROM "public"."studio_ownership" AS sy_t
   WHERE sy_t."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id"
@@ -3276,12 +3276,12 @@ INSERT INTO pg_temp."sy_late_m4"
     FROM pg_temp."sy_new_m4");
 
 -- public.studio_ownership: ordered.keep
-DELETE FROM pg_temp."sy_late_m4" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m4" AS sy_l
   USING pg_temp."sy_new_m4" AS sy_n
   WHERE sy_l."studio_id" = sy_n."studio_id"
   AND sy_l."user_id" = sy_n."user_id";
 
--- public.studio_ownership: ordered.exchange
+-- public.studio_ownership: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."studio_ownership" AS sy_t
     USING (SELECT sy_n."studio_id", sy_n."user_id"
       FROM pg_temp."sy_new_m4" AS sy_n
@@ -3309,7 +3309,7 @@ WITH sy_out AS (DELETE FROM "public"."studio_ownership" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.studio_ownership: ordered.exchange_all
+-- public.studio_ownership: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."studio_ownership" AS sy_t
     USING (SELECT sy_n."studio_id", sy_n."user_id"
       FROM pg_temp."sy_new_m4" AS sy_n
@@ -3318,7 +3318,7 @@ WITH sy_out AS (DELETE FROM "public"."studio_ownership" AS sy_t
       WHERE NOT (ROW(sy_n."studio_id", sy_n."user_id", sy_n."is_primary", sy_n."since")::record *= ROW(sy_o."studio_id", sy_o."user_id", sy_o."is_primary", sy_o."since")::record)
       UNION ALL
       SELECT "studio_id", "user_id"
-      FROM pg_temp."sy_late_m4") AS sy_k
+      FROM pg_temp."sy_leaving_m4") AS sy_k
     WHERE sy_t."studio_id" = sy_k."studio_id"
     AND sy_t."user_id" = sy_k."user_id"
     RETURNING sy_t."studio_id", sy_t."user_id", sy_t."is_primary", sy_t."since"), sy_put AS (INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "since")
@@ -3376,7 +3376,7 @@ CREATE TEMP TABLE "sy_slice_m5" AS
 CREATE INDEX ON pg_temp."sy_slice_m5" (sy__n);
 
 -- public.new_accounts: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m5" AS
+CREATE TEMP TABLE "sy_taken_m5" AS
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
   FROM "public"."new_accounts" WITH NO DATA;
 
@@ -3472,45 +3472,45 @@ INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provi
     FROM "public"."new_accounts" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.new_accounts: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."new_accounts" AS sy_t
+-- public.new_accounts: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."new_accounts" AS sy_t
     WHERE sy_t."id" = ANY(ARRAY(SELECT DISTINCT "id"
         FROM pg_temp."sy_touched_m5"
         WHERE "id" IS NOT NULL))
     RETURNING sy_t."id", sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")
-  INSERT INTO pg_temp."sy_gone_m5"
+  INSERT INTO pg_temp."sy_taken_m5"
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.new_accounts: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m5" AS sy_g
+-- public.new_accounts: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m5" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m5" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_accounts: keyed.exchange
-UPDATE pg_temp."sy_gone_m5" AS sy_g
+-- public.new_accounts: keyed.take_out
+UPDATE pg_temp."sy_taken_m5" AS sy_g
   SET "id" = sy_n."id", "user_id" = sy_n."user_id", "type" = sy_n."type", "provider" = sy_n."provider", "provider_account_id" = sy_n."provider_account_id", "refresh_token" = sy_n."refresh_token", "access_token" = sy_n."access_token", "id_token" = sy_n."id_token", "token_type" = sy_n."token_type", "scope" = sy_n."scope", "session_state" = sy_n."session_state", "expires_at" = sy_n."expires_at"
   FROM pg_temp."sy_new_m5" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.new_accounts: keyed.exchange
+-- public.new_accounts: keyed.take_out
 INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
-  FROM pg_temp."sy_gone_m5";
+  FROM pg_temp."sy_taken_m5";
 
--- public.new_accounts: keyed.exchange
+-- public.new_accounts: keyed.take_out
 INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at"
   FROM pg_temp."sy_new_m5" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m5" AS sy_g
+    FROM pg_temp."sy_taken_m5" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_accounts: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m5";
+-- public.new_accounts: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m5";
 
 -- public.new_accounts: keyed.clean
 DELETE FROM pg_temp."sy_touched_m5";
@@ -3528,13 +3528,13 @@ INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provi
 SELECT sy_v."id", sy_v."user_id", sy_v."type", sy_v."provider", sy_v."provider_account_id", sy_v."refresh_token", sy_v."access_token", sy_v."id_token", sy_v."token_type", sy_v."scope", sy_v."session_state", sy_v."expires_at" FROM ({select}
 ) AS sy_v WHERE sy_v."id" = ANY(ARRAY(SELECT DISTINCT "id" FROM pg_temp."sy_touched_m5" WHERE "id" IS NOT NULL));
 
--- public.new_accounts: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m5" AS
+-- public.new_accounts: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m5" AS
   SELECT "id"
-  FROM "public"."new_accounts" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m5_key" ON pg_temp."sy_late_m5" ("id");
+  FROM "public"."new_accounts" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m5_key" ON pg_temp."sy_leaving_m5" ("id");
 
 -- public.new_accounts: ordered.note
-INSERT INTO pg_temp."sy_late_m5"
+INSERT INTO pg_temp."sy_leaving_m5"
   SELECT sy_t."id"
   FROM "public"."new_accounts" AS sy_t
   WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
@@ -3544,11 +3544,11 @@ INSERT INTO pg_temp."sy_late_m5"
       FROM pg_temp."sy_new_m5"));
 
 -- public.new_accounts: ordered.keep
-DELETE FROM pg_temp."sy_late_m5" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m5" AS sy_l
   USING pg_temp."sy_new_m5" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.new_accounts: ordered.exchange
+-- public.new_accounts: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."new_accounts" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m5" AS sy_n
@@ -3572,7 +3572,7 @@ WITH sy_out AS (DELETE FROM "public"."new_accounts" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.new_accounts: ordered.exchange_all
+-- public.new_accounts: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."new_accounts" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m5" AS sy_n
@@ -3580,7 +3580,7 @@ WITH sy_out AS (DELETE FROM "public"."new_accounts" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."user_id", sy_n."type", sy_n."provider", sy_n."provider_account_id", sy_n."refresh_token", sy_n."access_token", sy_n."id_token", sy_n."token_type", sy_n."scope", sy_n."session_state", sy_n."expires_at")::record *= ROW(sy_o."id", sy_o."user_id", sy_o."type", sy_o."provider", sy_o."provider_account_id", sy_o."refresh_token", sy_o."access_token", sy_o."id_token", sy_o."token_type", sy_o."scope", sy_o."session_state", sy_o."expires_at")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m5") AS sy_k
+      FROM pg_temp."sy_leaving_m5") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at"), sy_put AS (INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
     OVERRIDING SYSTEM VALUE
@@ -3635,7 +3635,7 @@ CREATE TEMP TABLE "sy_slice_m6" AS
 CREATE INDEX ON pg_temp."sy_slice_m6" (sy__n);
 
 -- public.new_sessions: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m6" AS
+CREATE TEMP TABLE "sy_taken_m6" AS
   SELECT "id", "session_token", "user_id", "expires"
   FROM "public"."new_sessions" WITH NO DATA;
 
@@ -3731,45 +3731,45 @@ INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires"
     FROM "public"."new_sessions" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.new_sessions: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."new_sessions" AS sy_t
+-- public.new_sessions: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."new_sessions" AS sy_t
     WHERE sy_t."id" = ANY(ARRAY(SELECT DISTINCT "id"
         FROM pg_temp."sy_touched_m6"
         WHERE "id" IS NOT NULL))
     RETURNING sy_t."id", sy_t."session_token", sy_t."user_id", sy_t."expires")
-  INSERT INTO pg_temp."sy_gone_m6"
+  INSERT INTO pg_temp."sy_taken_m6"
   SELECT "id", "session_token", "user_id", "expires"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.new_sessions: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m6" AS sy_g
+-- public.new_sessions: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m6" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m6" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_sessions: keyed.exchange
-UPDATE pg_temp."sy_gone_m6" AS sy_g
+-- public.new_sessions: keyed.take_out
+UPDATE pg_temp."sy_taken_m6" AS sy_g
   SET "id" = sy_n."id", "session_token" = sy_n."session_token", "user_id" = sy_n."user_id", "expires" = sy_n."expires"
   FROM pg_temp."sy_new_m6" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.new_sessions: keyed.exchange
+-- public.new_sessions: keyed.take_out
 INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "session_token", "user_id", "expires"
-  FROM pg_temp."sy_gone_m6";
+  FROM pg_temp."sy_taken_m6";
 
--- public.new_sessions: keyed.exchange
+-- public.new_sessions: keyed.take_out
 INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "session_token", "user_id", "expires"
   FROM pg_temp."sy_new_m6" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m6" AS sy_g
+    FROM pg_temp."sy_taken_m6" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_sessions: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m6";
+-- public.new_sessions: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m6";
 
 -- public.new_sessions: keyed.clean
 DELETE FROM pg_temp."sy_touched_m6";
@@ -3787,13 +3787,13 @@ INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires"
 SELECT sy_v."id", sy_v."session_token", sy_v."user_id", sy_v."expires" FROM ({select}
 ) AS sy_v WHERE sy_v."id" = ANY(ARRAY(SELECT DISTINCT "id" FROM pg_temp."sy_touched_m6" WHERE "id" IS NOT NULL));
 
--- public.new_sessions: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m6" AS
+-- public.new_sessions: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m6" AS
   SELECT "id"
-  FROM "public"."new_sessions" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m6_key" ON pg_temp."sy_late_m6" ("id");
+  FROM "public"."new_sessions" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m6_key" ON pg_temp."sy_leaving_m6" ("id");
 
 -- public.new_sessions: ordered.note
-INSERT INTO pg_temp."sy_late_m6"
+INSERT INTO pg_temp."sy_leaving_m6"
   SELECT sy_t."id"
   FROM "public"."new_sessions" AS sy_t
   WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
@@ -3803,11 +3803,11 @@ INSERT INTO pg_temp."sy_late_m6"
       FROM pg_temp."sy_new_m6"));
 
 -- public.new_sessions: ordered.keep
-DELETE FROM pg_temp."sy_late_m6" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m6" AS sy_l
   USING pg_temp."sy_new_m6" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.new_sessions: ordered.exchange
+-- public.new_sessions: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."new_sessions" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m6" AS sy_n
@@ -3831,7 +3831,7 @@ WITH sy_out AS (DELETE FROM "public"."new_sessions" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.new_sessions: ordered.exchange_all
+-- public.new_sessions: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."new_sessions" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m6" AS sy_n
@@ -3839,7 +3839,7 @@ WITH sy_out AS (DELETE FROM "public"."new_sessions" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."session_token", sy_n."user_id", sy_n."expires")::record *= ROW(sy_o."id", sy_o."session_token", sy_o."user_id", sy_o."expires")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m6") AS sy_k
+      FROM pg_temp."sy_leaving_m6") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."session_token", sy_t."user_id", sy_t."expires"), sy_put AS (INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires")
     OVERRIDING SYSTEM VALUE
@@ -3905,7 +3905,7 @@ CREATE TEMP TABLE "sy_slice_m7" AS
 CREATE INDEX ON pg_temp."sy_slice_m7" (sy__n);
 
 -- public.new_bookings: keyed.temp_ddl
-CREATE TEMP TABLE "sy_gone_m7" AS
+CREATE TEMP TABLE "sy_taken_m7" AS
   SELECT "id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM "public"."new_bookings" WITH NO DATA;
 
@@ -4031,45 +4031,45 @@ INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_a
     FROM "public"."new_bookings" AS sy_o
     WHERE sy_o."id" = sy_n."id");
 
--- public.new_bookings: keyed.exchange
-WITH sy_gone AS (DELETE FROM "public"."new_bookings" AS sy_t
+-- public.new_bookings: keyed.take_out
+WITH sy_taken AS (DELETE FROM "public"."new_bookings" AS sy_t
     WHERE sy_t."id" = ANY(ARRAY(SELECT DISTINCT "id"
         FROM pg_temp."sy_touched_m7"
         WHERE "id" IS NOT NULL))
     RETURNING sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."booked_as", sy_t."contact_name", sy_t."contact_email", sy_t."contact_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
-  INSERT INTO pg_temp."sy_gone_m7"
+  INSERT INTO pg_temp."sy_taken_m7"
   SELECT "id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM sy_gone;
+  FROM sy_taken;
 
--- public.new_bookings: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m7" AS sy_g
+-- public.new_bookings: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m7" AS sy_g
   WHERE NOT EXISTS (SELECT 1
     FROM pg_temp."sy_new_m7" AS sy_n
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_bookings: keyed.exchange
-UPDATE pg_temp."sy_gone_m7" AS sy_g
+-- public.new_bookings: keyed.take_out
+UPDATE pg_temp."sy_taken_m7" AS sy_g
   SET "id" = sy_n."id", "studio_id" = sy_n."studio_id", "customer_id" = sy_n."customer_id", "booked_as" = sy_n."booked_as", "contact_name" = sy_n."contact_name", "contact_email" = sy_n."contact_email", "contact_phone" = sy_n."contact_phone", "service" = sy_n."service", "starts_at" = sy_n."starts_at", "duration_min" = sy_n."duration_min", "status" = sy_n."status", "message" = sy_n."message", "created_at" = sy_n."created_at", "updated_at" = sy_n."updated_at"
   FROM pg_temp."sy_new_m7" AS sy_n
   WHERE sy_g."id" = sy_n."id";
 
--- public.new_bookings: keyed.exchange
+-- public.new_bookings: keyed.take_out
 INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM pg_temp."sy_gone_m7";
+  FROM pg_temp."sy_taken_m7";
 
--- public.new_bookings: keyed.exchange
+-- public.new_bookings: keyed.take_out
 INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
   SELECT "id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM pg_temp."sy_new_m7" AS sy_n
   WHERE NOT EXISTS (SELECT 1
-    FROM pg_temp."sy_gone_m7" AS sy_g
+    FROM pg_temp."sy_taken_m7" AS sy_g
     WHERE sy_g."id" = sy_n."id");
 
--- public.new_bookings: keyed.exchange
-DELETE FROM pg_temp."sy_gone_m7";
+-- public.new_bookings: keyed.take_out
+DELETE FROM pg_temp."sy_taken_m7";
 
 -- public.new_bookings: keyed.clean
 DELETE FROM pg_temp."sy_touched_m7";
@@ -4087,13 +4087,13 @@ INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_a
 SELECT sy_v."id", sy_v."studio_id", sy_v."customer_id", sy_v."booked_as", sy_v."contact_name", sy_v."contact_email", sy_v."contact_phone", sy_v."service", sy_v."starts_at", sy_v."duration_min", sy_v."status", sy_v."message", sy_v."created_at", sy_v."updated_at" FROM ({select}
 ) AS sy_v WHERE sy_v."id" = ANY(ARRAY(SELECT DISTINCT "id" FROM pg_temp."sy_touched_m7" WHERE "id" IS NOT NULL));
 
--- public.new_bookings: ordered.gone_ddl
-CREATE TEMP TABLE IF NOT EXISTS "sy_late_m7" AS
+-- public.new_bookings: ordered.leaving_table_ddl
+CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m7" AS
   SELECT "id"
-  FROM "public"."new_bookings" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_late_m7_key" ON pg_temp."sy_late_m7" ("id");
+  FROM "public"."new_bookings" WITH NO DATA; CREATE INDEX IF NOT EXISTS "sy_leaving_m7_key" ON pg_temp."sy_leaving_m7" ("id");
 
 -- public.new_bookings: ordered.note
-INSERT INTO pg_temp."sy_late_m7"
+INSERT INTO pg_temp."sy_leaving_m7"
   SELECT sy_t."id"
   FROM "public"."new_bookings" AS sy_t
   WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
@@ -4103,11 +4103,11 @@ INSERT INTO pg_temp."sy_late_m7"
       FROM pg_temp."sy_new_m7"));
 
 -- public.new_bookings: ordered.keep
-DELETE FROM pg_temp."sy_late_m7" AS sy_l
+DELETE FROM pg_temp."sy_leaving_m7" AS sy_l
   USING pg_temp."sy_new_m7" AS sy_n
   WHERE sy_l."id" = sy_n."id";
 
--- public.new_bookings: ordered.exchange
+-- public.new_bookings: ordered.take_out
 WITH sy_out AS (DELETE FROM "public"."new_bookings" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m7" AS sy_n
@@ -4131,7 +4131,7 @@ WITH sy_out AS (DELETE FROM "public"."new_bookings" AS sy_t
   AND (SELECT count(*)
     FROM sy_out) >= 0;
 
--- public.new_bookings: ordered.exchange_all
+-- public.new_bookings: ordered.take_out_all
 WITH sy_out AS (DELETE FROM "public"."new_bookings" AS sy_t
     USING (SELECT sy_n."id"
       FROM pg_temp."sy_new_m7" AS sy_n
@@ -4139,7 +4139,7 @@ WITH sy_out AS (DELETE FROM "public"."new_bookings" AS sy_t
       WHERE NOT (ROW(sy_n."id", sy_n."studio_id", sy_n."customer_id", sy_n."booked_as", sy_n."contact_name", sy_n."contact_email", sy_n."contact_phone", sy_n."service", sy_n."starts_at", sy_n."duration_min", sy_n."status", sy_n."message", sy_n."created_at", sy_n."updated_at")::record *= ROW(sy_o."id", sy_o."studio_id", sy_o."customer_id", sy_o."booked_as", sy_o."contact_name", sy_o."contact_email", sy_o."contact_phone", sy_o."service", sy_o."starts_at", sy_o."duration_min", sy_o."status", sy_o."message", sy_o."created_at", sy_o."updated_at")::record)
       UNION ALL
       SELECT "id"
-      FROM pg_temp."sy_late_m7") AS sy_k
+      FROM pg_temp."sy_leaving_m7") AS sy_k
     WHERE sy_t."id" = sy_k."id"
     RETURNING sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."booked_as", sy_t."contact_name", sy_t."contact_email", sy_t."contact_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at"), sy_put AS (INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
     OVERRIDING SYSTEM VALUE
