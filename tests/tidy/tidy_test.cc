@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFileLinesMax = 900;
+constexpr int kFilesWithoutAPage = 15;
 
 struct SourceFile {
   std::string path;  // from the top of the tree: "capture/publisher.cc"
@@ -193,6 +194,16 @@ std::vector<fs::path> TextFiles() {
     if (entry.is_regular_file() && entry.path().filename() != ".git") files.push_back(entry.path());
   }
   return files;
+}
+
+// Nobody can tell by their names alone what sixteen files are to each other.
+TEST(TidyTest, AFolderOfManyFilesHasAPageThatSaysWhatEachIsFor) {
+  std::map<fs::path, int> files;
+  for (const fs::path& path : TextFiles()) ++files[path.parent_path()];
+  for (const auto& [folder, count] : files) {
+    if (count <= kFilesWithoutAPage) continue;
+    EXPECT_TRUE(fs::exists(folder / "README.md")) << folder << " has " << count << " files";
+  }
 }
 
 // Where packages come from, and where a tree lies, is the business of the machine that builds it.
