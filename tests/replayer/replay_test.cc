@@ -1,5 +1,4 @@
 // From OLD's commits to NEW's rows, through the real decoder, log events, batcher and target.
-#include "absl/strings/str_cat.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -349,90 +348,6 @@ TEST_F(ReplayTest, MappingsThatShareATableHaveTheirEntriesApart) {
   EXPECT_EQ(New("SELECT kind, id, v FROM t ORDER BY 1, 2"), "a|3|three\nb|1|bad");
 }
 
-// What opens a transaction of the copy, and then an event of a program to come: the reason must
-// outlive that transaction.
-TEST_F(ReplayTest, WhyTheCopyStoppedIsKeptForStatus) {
-  ASSERT_OK(log_->CreateTopic("test.forward.copy"));
-  ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter("test.forward.copy"));
-  for (const uint32_t format : {1, 9}) {
-    event::v1::Event hello;
-    hello.set_format(format);
-    hello.set_epoch(1);
-    hello.mutable_hello()->set_start_lsn(1);
-    ASSERT_OK(writer->Append("", hello.SerializeAsString()));
-  }
-  ASSERT_OK(writer->Flush(absl::Seconds(30)));
-  ASSERT_OK(Start(kTable, kTable, kCopyT));
-  ASSERT_OK(AwaitState("stopped"));
-  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
-              HasSubstr("an event of format 9 at offset 1; this program reads format 1; next: "
-                        "upgrade it"));
-  EXPECT_FALSE(StopReplayer().ok());
-}
-
-TEST_F(ReplayTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT));
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
-  ASSERT_OK(OnOld("ALTER TABLE t DROP COLUMN v"));
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 2)"));
-  ASSERT_OK(capture_->Pump());
-  ASSERT_OK(AwaitState("stopped"));
-  EXPECT_EQ(New(kAll), "1|a|1");
-  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"), HasSubstr("column v of public.t"));
-  EXPECT_THAT(StopReplayer(),
-              testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
-}
-
-// Rounded to the digits that the column had, it would be another value, and nobody told.
-TEST_F(ReplayTest, StopsWhereAColumnHasMoreDigitsThanTheMappingKnows) {
-  struct {
-    const char* before;
-    const char* after;
-    const char* value;
-  } const kCases[] = {{"numeric(12,2)", "numeric(12,4)", "1.2345"},
-                      {"numeric(5,-2)[]", "numeric[]", "{12345}"},
-                      {"timestamp(0)", "timestamp(3)", "2011-03-04 05:06:07.891"},
-                      {"interval year to month", "interval", "1 year 2 mons 3 days"}};
-  for (const auto& [before, after, value] : kCases) {
-    const std::string table = absl::StrCat("CREATE TABLE d (id int PRIMARY KEY, v ", before, ")");
-    ASSERT_OK(Start(table, "CREATE TABLE d (id int PRIMARY KEY, v text)",
-                    "  - {table: public.d, copy: d, set: {v: v::text}}\n",
-                    "INSERT INTO d VALUES (1, NULL)"));
-    ASSERT_OK(OnOld(absl::StrCat("ALTER TABLE d ALTER COLUMN v TYPE ", after)));
-    ASSERT_OK(OnOld(absl::StrCat("INSERT INTO d VALUES (2, '", value, "')")));
-    ASSERT_OK(capture_->Pump());
-    ASSERT_OK(AwaitState("stopped"));
-    EXPECT_EQ(New("SELECT count(*) FROM d"), "1");
-    EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
-                HasSubstr("column v of public.d has more digits or fields"));
-    TearDown();
-    SetUp();
-  }
-}
-
-// The replica role would let it be broken without a word.
-TEST_F(ReplayTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
-  options_.look_interval = absl::ZeroDuration();
-  ASSERT_OK(Start(kTable,
-                  "CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id);"
-                  "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)",
-                  kCopyT, "INSERT INTO t VALUES (1, 'a', 1)"));
-  ASSERT_OK(CatchUp());
-  ASSERT_OK(
-      OnNew("CREATE TABLE t2 PARTITION OF t (CONSTRAINT once UNIQUE (n) DEFERRABLE) "
-            "FOR VALUES FROM (100) TO (200)"));
-  ASSERT_OK(AwaitState("stopped"));
-  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
-              HasSubstr("next: ALTER TABLE t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
-                        "UNIQUE (n); then start"));
-  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
-  ASSERT_OK(OnNew("ALTER TABLE t2 DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (n)"));
-  ASSERT_OK(StartReplayer());
-  ASSERT_OK(OnOld("INSERT INTO t VALUES (101, 'b', 2)"));
-  ASSERT_OK(capture_->Pump());
-  ASSERT_OK(AwaitNew("SELECT n FROM t2", "2"));
-}
-
 // They hold back what NEW may forget, and nobody else can vacuum them.
 TEST_F(ReplayTest, ItsTemporaryTablesStayYoung) {
   constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY)";
@@ -449,90 +364,6 @@ TEST_F(ReplayTest, ItsTemporaryTablesStayYoung) {
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1)"));  // and they are of use still
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT * FROM t"), "1");
-}
-
-TEST_F(ReplayTest, IsHeldAtExactlyTheLsnAskedFor) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT));
-  const auto commit = [&](const std::string& row) {
-    EXPECT_OK(OnOld("INSERT INTO t VALUES " + row));
-    EXPECT_OK(capture_->Pump());
-    return capture_->last_commit();
-  };
-  const auto hold = [&](Lsn at) {
-    return OnNew("UPDATE switchyard.stream SET hold_lsn = '" + at.ToString() + "'");
-  };
-  const Lsn first = commit("(1, 'a', 1)");
-  ASSERT_OK(CatchUp());
-  ASSERT_OK(hold(Lsn(first.value() + 1)));
-  commit("(2, 'b', 2)");
-  ASSERT_OK(hold(commit("(3, 'c', 3)")));
-  ASSERT_OK(AwaitNew("SELECT count(*) > 1 FROM t", "t"));
-  EXPECT_EQ(New(kAll), "1|a|1\n2|b|2");
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = NULL"));
-  ASSERT_OK(CatchUp());
-  EXPECT_EQ(New("SELECT count(*) FROM t"), "3");
-}
-
-// Design: a hold is no error. It is answered also where nothing comes, and costs no connection.
-TEST_F(ReplayTest, AHoldIsAnsweredAndReleasedWithoutStartingOver) {
-  constexpr char kHeld[] = "SELECT held_at = hold_lsn FROM switchyard.stream";
-  constexpr char kSession[] = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted";
-  ASSERT_OK(Start(kTable, kTable, kCopyT));
-  const auto commit = [&](const std::string& row) {
-    EXPECT_OK(OnOld("INSERT INTO t VALUES " + row));
-    EXPECT_OK(capture_->Pump());
-    return capture_->last_commit();
-  };
-  const auto hold = [&](const std::string& at) {
-    return OnNew("UPDATE switchyard.stream SET hold_lsn = " + at);
-  };
-  const auto quoted = [](Lsn lsn) { return "'" + lsn.ToString() + "'"; };
-  const Lsn first = commit("(1, 'a', 1)");
-  ASSERT_OK(CatchUp());
-  const std::string session = New(kSession);
-  ASSERT_OK(hold(quoted(Lsn(first.value() + 1))));
-  ASSERT_OK(AwaitNew(kHeld, "t"));  // the log is read up to there
-  commit("(2, 'b', 2)");
-  const Lsn third = commit("(3, 'c', 3)");
-  ASSERT_OK(hold(quoted(third)));
-  ASSERT_OK(AwaitNew("SELECT count(*) FROM t", "2"));
-  ASSERT_OK(AwaitNew(kHeld, "t"));  // the next commit was met
-  ASSERT_OK(hold("NULL"));
-  ASSERT_OK(CatchUp());
-  // A hold that was passed already is never exact, but holds; what brings no commit goes on.
-  ASSERT_OK(hold("lsn"));
-  ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter(options_.change_topic));
-  event::v1::Event heartbeat;
-  heartbeat.set_format(1);
-  heartbeat.set_epoch(1);
-  heartbeat.mutable_heartbeat()->set_lsn(third.value() + 500);
-  ASSERT_OK(writer->Append("", heartbeat.SerializeAsString()));
-  ASSERT_OK(
-      AwaitNew("SELECT covered_lsn FROM switchyard.stream", Lsn(third.value() + 500).ToString()));
-  commit("(4, 'd', 4)");
-  ASSERT_OK(AwaitNew("SELECT held_at IS NULL FROM switchyard.stream", "t"));
-  EXPECT_EQ(New("SELECT count(*) FROM t"), "3");
-  ASSERT_OK(hold("NULL"));
-  ASSERT_OK(CatchUp());
-  EXPECT_EQ(New("SELECT count(*) FROM t"), "4");
-  EXPECT_EQ(New(kSession), session);
-}
-
-// A hold that is moved on while the replayer waits at it: the commit it met was at the one before.
-TEST_F(ReplayTest, AHoldIsAnsweredByTheCommitThatIsNext) {
-  ASSERT_OK(Start(kTable, kTable, kCopyT));
-  ASSERT_OK(CatchUp());
-  records::StreamStore store(*new_, options_.target.stream);
-  const auto answers = [&](uint64_t next) {
-    EXPECT_OK(store.AnswerHold(Lsn(next)));
-    return New("SELECT held_at IS NOT DISTINCT FROM hold_lsn FROM switchyard.stream");
-  };
-  ASSERT_OK(OnNew("BEGIN; UPDATE switchyard.stream SET hold_lsn = lsn + 100000"));
-  ASSERT_OK_AND_ASSIGN(const Lsn hold, Lsn::Parse(New("SELECT hold_lsn FROM switchyard.stream")));
-  EXPECT_EQ(answers(hold.value() - 1), "f");
-  EXPECT_EQ(answers(hold.value()), "t");
-  EXPECT_EQ(answers(0), "f");
-  ASSERT_OK(OnNew("ROLLBACK"));
 }
 
 // Design: the other tables do not wait, and the table is swapped in as one difference.
@@ -568,68 +399,6 @@ TEST_F(ReplayTest, ARecopyMendsATableAndWhatIsDerivedFromItWhileTheStreamGoesOn)
   ASSERT_OK(OnOld("UPDATE customers SET name = 'goes on' WHERE id = 10"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT name FROM users WHERE email = '10@x'"), "goes on");
-}
-
-// Else it would be waited for, with NEW copying for ever.
-TEST_F(ReplayTest, ACopyTopicDeletedBeforeItWasReadIsNamed) {
-  ASSERT_OK(Prepare(kTable, kTable, kCopyT, "INSERT INTO t VALUES (1, 'a', 1)"));
-  log_->DeleteTopic(options_.copy_topic);
-  for (const char* how : {"is gone", "is empty"}) {
-    ASSERT_OK(StartReplayer());
-    ASSERT_OK(AwaitState("stopped"));
-    EXPECT_THAT(StopReplayer(),
-                testing::StatusIs(absl::StatusCode::kDataLoss,
-                                  AllOf(HasSubstr(how), HasSubstr("recopy FILE --all"))));
-    ASSERT_OK(log_->CreateTopic(options_.copy_topic));
-    ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'copying'"));
-  }
-}
-
-// A re-copy that is older than the last TRUNCATE of a partition can't tell its rows either.
-TEST_F(ReplayTest, ATableStaysInDoubtUntilACopyIsYoungerThanTheTruncate) {
-  constexpr char kPartitioned[] =
-      "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
-      "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);"
-      "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200)";
-  constexpr char kRows[] = "SELECT id, v FROM p ORDER BY id";
-  ASSERT_OK(Start(kPartitioned, kPartitioned, "  - {table: public.p, copy: p}\n",
-                  "INSERT INTO p SELECT i, 'v' FROM generate_series(1, 199) i"));
-  ASSERT_OK(CatchUp());
-  const auto ask = [&] {
-    return OnNew(
-        "INSERT INTO switchyard.request (stream, kind, argument, epoch, lsn, log_offset) "
-        "SELECT name, 'recopy', 'p', epoch, lsn, log_offset FROM switchyard.stream");
-  };
-  const auto copy = [&] { return capture_->RecopyLeaves({"p1", "p2"}); };
-  const auto stops = [&](const std::string& why) {
-    ASSERT_OK(AwaitState("stopped"));
-    EXPECT_THAT(StopReplayer(),
-                testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(why)));
-  };
-  ASSERT_OK(OnOld("TRUNCATE p1; INSERT INTO p VALUES (1, 'again')"));
-  ASSERT_OK(capture_->Pump());
-  stops("a partition of public.p was truncated");
-  ASSERT_OK(ask());
-  ASSERT_OK(copy());
-  ASSERT_OK(OnOld("TRUNCATE p2; INSERT INTO p VALUES (150, 'again')"));
-  ASSERT_OK(capture_->Pump());
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'catching_up'"));
-  ASSERT_OK(StartReplayer());
-  stops("NEW does not show public.p as OLD has it");
-  EXPECT_THAT(New("SELECT state, result FROM switchyard.request WHERE kind = 'recopy'"),
-              HasSubstr("failed|outdated"));
-  EXPECT_EQ(New("SELECT count(*) FROM p"), "199");  // as it was
-  ASSERT_OK(OnNew("UPDATE switchyard.stream SET state = 'catching_up'"));
-  ASSERT_OK(StartReplayer());
-  stops("switchyard recopy FILE public.p");  // at once: its changes would wait for ever
-  ASSERT_OK(ask());
-  ASSERT_OK(copy());
-  ASSERT_OK(OnOld("INSERT INTO p VALUES (2, 'later'); UPDATE p SET v = 'x' WHERE id = 150"));
-  ASSERT_OK(capture_->Pump());
-  ASSERT_OK(StartReplayer());
-  ASSERT_OK(AwaitState("streaming"));
-  ASSERT_OK(CatchUp());
-  EXPECT_EQ(New(kRows), Old(kRows));
 }
 
 TEST_F(ReplayTest, KeysThatAreEqualButNotIdenticalAreOneRow) {
