@@ -349,16 +349,17 @@ Batch Batcher::Take() {
     const bool continues = chunked_;
     chunked_ = true;
     MergeOpen();
-    Batch batch = Cut(true);
+    Batch batch = Cut(Piece::kChunk);
     batch.continues = continues;
     return batch;
   }
-  Batch batch = Cut(false);
+  Batch batch = Cut(Piece::kWhole);
   batch.continues = std::exchange(continues_, false);
   return batch;
 }
 
-Batch Batcher::Cut(bool chunk) {
+Batch Batcher::Cut(Piece piece) {
+  const bool chunk = piece == Piece::kChunk;
   Batch batch;
   batch.chunk = chunk;
   for (std::unique_ptr<TableCollapse>& table : tables_) {

@@ -96,7 +96,8 @@ class Batcher {
   absl::Status OnCommit(const event::v1::Commit& commit);
   void Merge(const RawChange& change);
   void MergeOpen();
-  Batch Cut(bool chunk);
+  enum class Piece { kWhole, kChunk };
+  Batch Cut(Piece piece);
 
   const mapping::Plan& plan_;
   BatcherOptions options_;

@@ -13,7 +13,10 @@ namespace {
 using std::string;
 using std::vector;
 
-SqlPiece PieceOf(const spec::IdMapRule& rule, bool old_id) {
+enum class Id { kOld, kNew };
+
+SqlPiece PieceOf(const spec::IdMapRule& rule, Id id) {
+  const bool old_id = id == Id::kOld;
   return {.what = absl::StrCat(old_id ? "old_id" : "new_id", " of ids ", rule.kind),
           .sql = old_id ? rule.old_id : rule.new_id,
           .place = old_id ? rule.old_place : rule.new_place};
@@ -82,19 +85,19 @@ class IdAnalysis {
     const SourceIndex source = compilation_.FindSource(rule.table);
     const bool usable = source.valid() && compilation_.sources[source].usable;
     const size_t before = compilation_.faults.size();
-    RETURN_IF_ERROR(Expression(rule, true, usable));
-    RETURN_IF_ERROR(Expression(rule, false, usable));
+    RETURN_IF_ERROR(Expression(rule, Id::kOld, usable));
+    RETURN_IF_ERROR(Expression(rule, Id::kNew, usable));
     if (!usable || compilation_.faults.size() > before) return absl::OkStatus();
     const absl::Status fits =
         compilation_.probe.Plans(Insert(rule, QuoteIdentifier(compilation_.sources[source].alias)));
     if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
-    compilation_.Fault(PieceOf(rule, false), 0, string(StdSv(fits.message())));
+    compilation_.Fault(PieceOf(rule, Id::kNew), 0, string(StdSv(fits.message())));
     return absl::OkStatus();
   }
 
  private:
-  absl::Status Expression(const spec::IdMapRule& rule, bool old_id, bool usable) {
-    const SqlPiece piece = PieceOf(rule, old_id);
+  absl::Status Expression(const spec::IdMapRule& rule, Id id, bool usable) {
+    const SqlPiece piece = PieceOf(rule, id);
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
     if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     const string frame = "SELECT (";
@@ -104,7 +107,7 @@ class IdAnalysis {
                   QuoteIdentifier(compilation_.sources[compilation_.FindSource(rule.table)].alias)
             : "\n)";
     // A new id may be random, because it is kept; the old one must be the same every time.
-    if (old_id) RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
+    if (id == Id::kOld) RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
     for (const RelationRef& relation : shape->relations) {
       compilation_.Fault(piece, relation.offset,
                          absl::StrCat("it reads ", relation.name,

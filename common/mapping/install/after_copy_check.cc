@@ -68,6 +68,8 @@ bool LeavesNames(const Json& statement) {
   return false;
 }
 
+enum class Makes { kNothing, kIndex };
+
 class StepCheck {
  public:
   StepCheck(pg::Session& session, std::string role, std::vector<TargetFault>* faults)
@@ -91,10 +93,10 @@ class StepCheck {
     if (const Json& index = Member(statement, "IndexStmt"); !index.is_null()) {
       const std::string table = TableOf(Member(index, "relation"));
       RETURN_IF_ERROR(There("indexes", table, IndexColumns(index)));
-      return Owned(table, /*makes_index=*/true);
+      return Owned(table, Makes::kIndex);
     }
     if (const Json& rename = Member(statement, "RenameStmt"); !rename.is_null()) {
-      return Owned(TableOf(Member(rename, "relation")), false);
+      return Owned(TableOf(Member(rename, "relation")), Makes::kNothing);
     }
     const Json& alter = Member(statement, "AlterTableStmt");
     const std::string table = TableOf(Member(alter, "relation"));
@@ -104,7 +106,7 @@ class StepCheck {
       if (oid.is_null(0, 0)) return absl::OkStatus();
     }
     RETURN_IF_ERROR(There("alters", table, {}));
-    RETURN_IF_ERROR(Owned(table, false));
+    RETURN_IF_ERROR(Owned(table, Makes::kNothing));
     for (const Json& command : Member(alter, "cmds")) {
       const Json& definition = Member(Member(command, "AlterTableCmd"), "def");
       RETURN_IF_ERROR(NewConstraint(table, Member(definition, "Constraint")));
@@ -158,7 +160,8 @@ class StepCheck {
     return absl::OkStatus();
   }
 
-  absl::Status Owned(const std::string& table, bool makes_index) {
+  absl::Status Owned(const std::string& table, Makes makes) {
+    const bool makes_index = makes == Makes::kIndex;
     if (table.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
       SELECT pg_has_role(c.relowner, 'USAGE'), quote_ident(r.rolname), r.rolsuper,

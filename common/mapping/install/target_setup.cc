@@ -60,6 +60,8 @@ END)",
   return absl::StrFormat("DO %s;\n", QuoteLiteral(body));
 }
 
+enum class Use { kRead, kWritten };
+
 // Verifies one target; collects the faults.
 class Verifier {
  public:
@@ -69,7 +71,7 @@ class Verifier {
   absl::Status CheckServer();
   absl::Status CheckOwnSchemas();
   absl::Status CheckTypes(const catalog::Catalog& target);
-  absl::Status CheckTables(const std::vector<const catalog::Table*>& tables, bool written);
+  absl::Status CheckTables(const std::vector<const catalog::Table*>& tables, Use use);
   absl::Status CheckDeferrable(const catalog::Catalog& target,
                                const std::vector<const catalog::Table*>& tables);
 
@@ -149,7 +151,8 @@ absl::Status Verifier::CheckTypes(const catalog::Catalog& target) {
   return absl::OkStatus();
 }
 
-absl::Status Verifier::CheckTables(const std::vector<const catalog::Table*>& tables, bool written) {
+absl::Status Verifier::CheckTables(const std::vector<const catalog::Table*>& tables, Use use) {
+  const bool written = use == Use::kWritten;
   const char* wanted = written ? "SELECT, INSERT, UPDATE, DELETE" : "SELECT";
   std::set<std::string> closed_schemas;
   for (const catalog::Table* table : tables) {
@@ -321,8 +324,8 @@ absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
   RETURN_IF_ERROR(verifier.CheckOwnSchemas());
   RETURN_IF_ERROR(verifier.CheckTypes(target));
   RETURN_IF_ERROR(
-      verifier.CheckTables(NamedTables(target, catalog::TargetTables(direction)), true));
-  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), false));
+      verifier.CheckTables(NamedTables(target, catalog::TargetTables(direction)), Use::kWritten));
+  RETURN_IF_ERROR(verifier.CheckTables(NamedTables(target, LookupTables(direction)), Use::kRead));
   RETURN_IF_ERROR(
       verifier.CheckDeferrable(target, NamedTables(target, catalog::TargetTables(direction))));
   return faults;
