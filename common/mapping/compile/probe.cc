@@ -225,6 +225,10 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
       regexp_matches(sql, ':varattno (-\d+)', 'g') AS m
       JOIN pg_attribute a ON a.attrelid = 'pg_class'::regclass AND a.attnum = m[1]::int
     UNION ALL
+    SELECT DISTINCT 'r', '', c.relname::text, 'v', false FROM tree,
+      regexp_matches(sql, ':varattno 0 :vartype (\d+)', 'g') AS m
+      JOIN pg_class c ON c.reltype = m[1]::oid AND c.relnamespace = pg_my_temp_schema()
+    UNION ALL
     SELECT 's', '', '', 'v', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE')",
                                               kMakeView.size()));
   Resolved resolved;
@@ -233,6 +237,8 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
       resolved.samples = true;
     } else if (rows.str(i, 0) == "c") {
       resolved.system_columns.push_back(rows.str(i, 2));
+    } else if (rows.str(i, 0) == "r") {
+      resolved.whole_rows.push_back(rows.str(i, 2));
     } else {
       resolved.functions.push_back({.schema = rows.str(i, 1),
                                     .name = rows.str(i, 2),

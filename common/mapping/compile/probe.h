@@ -63,6 +63,7 @@ class Probe {
   struct Resolved {
     std::vector<Function> functions;
     std::vector<std::string> system_columns;  // ctid, xmin ...
+    std::vector<std::string> whole_rows;      // tables whose row is taken for one value
     bool samples = false;                     // TABLESAMPLE
   };
   absl::StatusOr<Resolved> Resolve(const std::string& select);

@@ -62,6 +62,15 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
                         "the row. Use a column of the table",
                         column));
   }
+  for (const string& table : resolved->whole_rows) {
+    compilation_.Fault(
+        piece, 0,
+        absl::StrFormat("it takes the whole row of %s for a value, which holds other columns "
+                        "in the copy than later. Name those that you mean: "
+                        "jsonb_build_object('id', %s.id), or (SELECT r FROM (SELECT %s.id) AS "
+                        "r) for a row, or one column that is never NULL in count() and IS NULL",
+                        table, QuoteIdentifier(table), QuoteIdentifier(table)));
+  }
   if (resolved->samples)
     compilation_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
   return TimeWords(piece, calls, before, after);

@@ -15,9 +15,9 @@ class SqlChecks {
   explicit SqlChecks(Compilation& compilation) : compilation_(compilation) {}
 
   // What a later recompute would not repeat, as the database resolves `before` + the piece +
-  // `after`, a select: unsteady functions, the time of day, system columns, samples. `many_rows`,
-  // unless null, becomes true when a function makes more or fewer rows of one. A select that the
-  // database refuses has no such fault: whoever plans it says what is wrong.
+  // `after`, a select: unsteady functions, the time of day, system columns, whole rows, samples.
+  // `many_rows`, unless null, becomes true when a function makes more or fewer rows of one. A
+  // select that the database refuses has no such fault: whoever plans it says what is wrong.
   absl::Status Repeatable(const SqlPiece& piece, const Calls& calls, const std::string& before,
                           const std::string& after, bool* many_rows = nullptr);
   // Every table must stand under `from` or `static`; `own` is the row's own table, or empty.
