@@ -89,8 +89,10 @@ SourceFault IdentityFault(const Table& table) {
           absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
                           "the source",
                           table.Display(), why),
-          absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
-                          table.Quoted())};
+          deferrable
+              ? "drop it and add it again as NOT DEFERRABLE"
+              : absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+                                table.Quoted())};
 }
 
 void CheckTable(const Table& table, std::vector<SourceFault>* faults) {

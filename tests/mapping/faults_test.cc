@@ -317,6 +317,9 @@ TEST_F(RepeatableTest, RefusesEachExpressionThatIsNoFunctionOfTheRow) {
       {"ctid", "the system column ctid"},
       {"rows.xmin", "the system column xmin"},
       {"tableoid", "the system column tableoid"},
+      {"to_jsonb(rows)", "the whole row of rows"},
+      {"rows.*::text", "the whole row of rows"},
+      {"rows IS NULL", "the whole row of rows"},
       {"now()", "now() is STABLE"},
       {"clock_timestamp()", "clock_timestamp() is volatile"},
       {"CURRENT_USER", "the current role or schema"},
@@ -418,6 +421,21 @@ TEST_F(RepeatableTest, LooksAtEveryPieceOfSql) {
                               HasSubstr("owns of public.people: pg_backend_pid() is STABLE"),
                               HasSubstr("from.orders of public.totals: now() is STABLE"),
                               HasSubstr("select of public.totals: TABLESAMPLE"))));
+}
+
+// With the whole old row in the log, a row is still known by its key.
+TEST_F(FaultsTest, AKeyThatTwoRowsMayHaveForAWhileIsNone) {
+  EXPECT_THAT(CompileFile("CREATE TABLE later (id int PRIMARY KEY DEFERRABLE, n int NOT NULL);"
+                          "ALTER TABLE later REPLICA IDENTITY FULL",
+                          "CREATE TABLE later (id int PRIMARY KEY, n int)",
+                          "  - {table: public.later, copy: later}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(), ElementsAre(HasSubstr("public.later has a deferrable key only")));
+  ASSERT_OK_AND_ASSIGN(const Plan plan, CompileFile("ALTER TABLE later ADD UNIQUE (n)", "SELECT 1",
+                                                    "  - {table: public.later, copy: later}\n"));
+  ASSERT_THAT(plan.sources, SizeIs(1));
+  ASSERT_THAT(plan.sources[0].key, SizeIs(1));
+  EXPECT_EQ(plan.sources[0].columns[plan.sources[0].key[0]].name, "n");
 }
 
 // What the mapping says itself is not lost silently; nor is what an expression makes of a column.

@@ -20,8 +20,9 @@ namespace {
 // The identity the log carries for every update and delete of this table.
 vector<string> SourceKey(const catalog::Table& table) {
   if (table.replica_identity == 'i') return table.identity_columns;
-  return KeyOf(table,
-               Keys::kDeferrableToo);  // default and full; with full the whole old row is there
+  // With full the whole old row is there, but rows are known by their key alone: none that two of
+  // them may have for a while.
+  return KeyOf(table, table.replica_identity == 'f' ? Keys::kAtOnce : Keys::kDeferrableToo);
 }
 
 // The name that stands at `offset`, as written: "lower", "public.users".
@@ -187,6 +188,11 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
   Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
   if (table->kind != 'r' && table->kind != 'p') {
     Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));
+  } else if (source.key.empty() && !KeyOf(*table, Keys::kDeferrableToo).empty()) {
+    Fault(at, absl::StrFormat("%s has a deferrable key only: while a transaction is under way two "
+                              "rows may have it, and can't be told apart. Make it NOT DEFERRABLE, "
+                              "or add a unique index over NOT NULL columns",
+                              table->Display()));
   } else if (source.key.empty()) {
     Fault(at, absl::StrFormat("%s has no primary key and no unique NOT NULL key: its updates and "
                               "deletes can't be told apart. Add a primary key, or a unique index "
