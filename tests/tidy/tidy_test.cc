@@ -179,6 +179,17 @@ TEST(TidyTest, FilesAreShortAndFinished) {
   }
 }
 
+// mapping::MappingIndex and SourceIndex can't be taken for each other; numbers can.
+TEST(TidyTest, PlacesInAPlanAreNoPlainNumbers) {
+  const std::regex plain(R"(\b(int|size_t) (mapping|source|upstream)\b *[,);=:])");
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    for (const std::string& line : file.lines) {
+      EXPECT_FALSE(std::regex_search(line, plain)) << file.path << ": " << line;
+    }
+  }
+}
+
 // Every text file of the tree, documents and scripts too.
 std::vector<fs::path> TextFiles() {
   std::vector<fs::path> files;
