@@ -22,6 +22,12 @@ struct TeardownOptions {
   std::string path;
   bool print = false;
   bool yes = false;
+  std::string only;  // "": both databases
+
+  operate::TeardownOf what() const {
+    if (only == "old") return operate::TeardownOf::kOldAndLog;
+    return only == "new" ? operate::TeardownOf::kNewAndLog : operate::TeardownOf::kAll;
+  }
 };
 
 // A line of standard input; false when it ended, or the person ended the program.
@@ -42,12 +48,13 @@ absl::Status Confirm(const spec::MigrationFile& file, const TeardownOptions& opt
         "--print, then say --yes");
   }
   ASSIGN_OR_RETURN(const operate::TeardownReport shown,
-                   operate::ShowTeardown(file, context.cancel));
+                   operate::ShowTeardown(file, options.what(), context.cancel));
   context.out << operate::TeardownText(shown);
   if (shown.steps.empty()) return absl::OkStatus();
-  context.out << "\nNEW keeps its rows, and follows OLD no more: its position, quarantine and ids "
-                 "are forgotten,\nand to go on later everything is copied again. Type "
-              << file.name << " to remove all this: " << std::flush;
+  context.out << "\nNEW keeps its rows, and follows OLD no more"
+              << (options.only == "old" ? "" : ": its position, quarantine and ids are forgotten")
+              << ",\nand to go on later everything is copied again. Type " << file.name
+              << " to remove all this: " << std::flush;
   std::string typed;
   if (ReadLine(context.cancel, &typed) && typed == file.name) return absl::OkStatus();
   return absl::CancelledError("nothing was removed");
@@ -57,8 +64,8 @@ absl::StatusOr<ExitCode> RunTeardown(const TeardownOptions& options, const Conte
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(options.path));
   if (!options.print) RETURN_IF_ERROR(Confirm(file, options, context));
   ASSIGN_OR_RETURN(const operate::TeardownReport report,
-                   options.print ? operate::ShowTeardown(file, context.cancel)
-                                 : operate::Teardown(file, context.cancel));
+                   options.print ? operate::ShowTeardown(file, options.what(), context.cancel)
+                                 : operate::Teardown(file, options.what(), context.cancel));
   context.out << (context.json ? operate::TeardownJson(report) : operate::TeardownText(report));
   return report.complete() ? ExitCode::kDone : ExitCode::kNo;
 }
@@ -72,6 +79,11 @@ void AddTeardown(CLI::App& app, Chosen* chosen) {
   command->add_option("FILE", options->path, "The migration file")->required()->type_name("");
   command->add_flag("--print", options->print, "Print the statements and remove nothing");
   command->add_flag("--yes", options->yes, "Don't ask: where there is no terminal");
+  command
+      ->add_option("--only", options->only,
+                   "Of this database and the log alone: the other one is gone for good")
+      ->check(CLI::IsMember({"old", "new"}))
+      ->type_name("old|new");
   command->footer(
       "Never touches a row of NEW's mapped tables. Wants every role to have ended. Run again, it\n"
       "says that nothing is left. Ends with 1 when something stays because the logins of FILE may\n"

@@ -53,6 +53,17 @@ std::string DoneText(const TeardownReport& report) {
   return out;
 }
 
+// A slot that nobody reads keeps all of its server's WAL.
+std::string WithoutText(TeardownStep::Side without) {
+  const bool old = without == TeardownStep::Side::kOld;
+  return absl::StrCat(
+      NameOf(without), " was not looked at. Where it is not gone after all, it keeps ",
+      old ? "the replication slot (which keeps its WAL from being removed), the publication and "
+            "schema switchyard"
+          : "its rows, and schemas switchyard and switchyard_old",
+      "; next: switchyard teardown FILE --only ", old ? "old" : "new", "\n");
+}
+
 }  // namespace
 
 bool TeardownReport::complete() const {
@@ -62,10 +73,14 @@ bool TeardownReport::complete() const {
 std::string TeardownText(const TeardownReport& report) {
   std::string out = report.shown_only ? ScriptText(report) : DoneText(report);
   if (report.steps.empty()) {
+    const std::string databases = !report.without                               ? "OLD, on NEW"
+                                  : *report.without == TeardownStep::Side::kOld ? "NEW"
+                                                                                : "OLD";
     out = absl::StrCat(report.shown_only ? "-- " : "", report.migration,
-                       ": nothing of it is left on OLD, on NEW and on the log\n");
+                       ": nothing of it is left on ", databases, " and on the log\n");
   }
   const char* margin = report.shown_only ? "-- " : "";
+  if (report.without) absl::StrAppend(&out, margin, WithoutText(*report.without));
   for (const std::string& note : report.notes) absl::StrAppend(&out, margin, note, "\n");
   for (const std::string& worker : report.workers) absl::StrAppend(&out, margin, worker, "\n");
   return out;
@@ -81,9 +96,13 @@ std::string TeardownJson(const TeardownReport& report) {
                      {"removed", !report.shown_only && step.left.empty()},
                      {"left", step.left}});
   }
-  const ordered_json object = {{"migration", report.migration}, {"shown_only", report.shown_only},
-                               {"complete", report.complete()}, {"steps", std::move(steps)},
-                               {"notes", report.notes},         {"workers", report.workers}};
+  const ordered_json object = {{"migration", report.migration},
+                               {"shown_only", report.shown_only},
+                               {"complete", report.complete()},
+                               {"steps", std::move(steps)},
+                               {"notes", report.notes},
+                               {"workers", report.workers},
+                               {"without", report.without ? NameOf(*report.without) : ""}};
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -3,6 +3,7 @@
 // Thread safety: plain values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ struct TeardownStep {
 
 struct TeardownReport {
   std::string migration;
-  bool shown_only = false;           // nothing was removed
+  bool shown_only = false;  // nothing was removed
+  // The side that was not looked at, because it is said to be gone for good.
+  std::optional<TeardownStep::Side> without;
   std::vector<TeardownStep> steps;   // in order
   std::vector<std::string> notes;    // what stays, and why
   std::vector<std::string> workers;  // roles that run, which keep it from being done

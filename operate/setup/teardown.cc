@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -232,11 +233,11 @@ absl::Status DatabasePlan::AddSchemaItself(const std::string& schema) {
   return absl::OkStatus();
 }
 
-// Both databases and the log while they are looked at, and emptied.
+// The databases and the log while they are looked at, and emptied.
 class Site {
  public:
-  Site(const spec::MigrationFile& file, const Cancel& cancel)
-      : file_(file), cancel_(cancel), stream_(records::ForwardOf(file)) {}
+  Site(const spec::MigrationFile& file, TeardownOf what, const Cancel& cancel)
+      : file_(file), what_(what), cancel_(cancel), stream_(records::ForwardOf(file)) {}
 
   absl::Status Connect();
   absl::StatusOr<TeardownReport> Plan();
@@ -246,40 +247,57 @@ class Site {
   absl::Status Remove(TeardownReport* report);
 
  private:
+  absl::Status PlanOld(TeardownReport* report);
+  absl::Status PlanNew(TeardownReport* report);
   absl::Status PlanLog(TeardownReport* report);
   absl::Status Run(TeardownStep* step);
 
   const spec::MigrationFile& file_;
+  const TeardownOf what_;
   const Cancel& cancel_;
   const records::Stream stream_;
-  std::unique_ptr<pg::ControlSession> old_;
-  std::unique_ptr<pg::ControlSession> new_;
+  std::unique_ptr<pg::ControlSession> old_;  // null: gone for good
+  std::unique_ptr<pg::ControlSession> new_;  // likewise
   eventlog::LogOptions log_;
   std::vector<eventlog::LogPart> parts_;
 };
 
 absl::Status Site::Connect() {
-  ASSIGN_OR_RETURN(old_, ConnectControl(file_.old_db, "old", cancel_));
-  ASSIGN_OR_RETURN(new_, ConnectControl(file_.new_db, "new", cancel_));
+  if (what_ != TeardownOf::kNewAndLog) {
+    ASSIGN_OR_RETURN(old_, ConnectControl(file_.old_db, "old", cancel_));
+  }
+  if (what_ != TeardownOf::kOldAndLog) {
+    ASSIGN_OR_RETURN(new_, ConnectControl(file_.new_db, "new", cancel_));
+  }
   ASSIGN_OR_RETURN(log_, LogOptionsOf(file_));
   return absl::OkStatus();
 }
 
 absl::StatusOr<TeardownReport> Site::Plan() {
   TeardownReport report = {.migration = file_.name};
-  // A table of older versions may have outlived the upgrade of its server.
-  DatabasePlan source(*old_, Side::kOld, stream_.name, absl::StrCat(kSourceSql, kSourceBefore14Sql),
-                      &report);
-  RETURN_IF_ERROR(Annotate(source.AddSlot(stream_.slot), "old"));
-  RETURN_IF_ERROR(Annotate(source.AddPublication(stream_.publication), "old"));
-  RETURN_IF_ERROR(Annotate(source.AddRows(), "old"));
-  RETURN_IF_ERROR(Annotate(source.AddSchema(), "old"));
-  DatabasePlan target(*new_, Side::kNew, stream_.name, kTargetSql, &report);
-  RETURN_IF_ERROR(Annotate(target.AddRows(), "new"));
-  RETURN_IF_ERROR(Annotate(target.AddMirror(), "new"));
-  RETURN_IF_ERROR(Annotate(target.AddSchema(), "new"));
+  if (old_ == nullptr) report.without = Side::kOld;
+  if (new_ == nullptr) report.without = Side::kNew;
+  if (old_ != nullptr) RETURN_IF_ERROR(Annotate(PlanOld(&report), "old"));
+  if (new_ != nullptr) RETURN_IF_ERROR(Annotate(PlanNew(&report), "new"));
   RETURN_IF_ERROR(PlanLog(&report));
   return report;
+}
+
+absl::Status Site::PlanOld(TeardownReport* report) {
+  // A table of older versions may have outlived the upgrade of its server.
+  DatabasePlan source(*old_, Side::kOld, stream_.name, absl::StrCat(kSourceSql, kSourceBefore14Sql),
+                      report);
+  RETURN_IF_ERROR(source.AddSlot(stream_.slot));
+  RETURN_IF_ERROR(source.AddPublication(stream_.publication));
+  RETURN_IF_ERROR(source.AddRows());
+  return source.AddSchema();
+}
+
+absl::Status Site::PlanNew(TeardownReport* report) {
+  DatabasePlan target(*new_, Side::kNew, stream_.name, kTargetSql, report);
+  RETURN_IF_ERROR(target.AddRows());
+  RETURN_IF_ERROR(target.AddMirror());
+  return target.AddSchema();
 }
 
 absl::Status Site::PlanLog(TeardownReport* report) {
@@ -303,34 +321,44 @@ absl::Status Site::PlanLog(TeardownReport* report) {
 }
 
 absl::Status Site::NoteWorkers(TeardownReport* report) {
-  ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*old_, stream_.name));
-  ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*new_, stream_.name));
+  std::optional<Worker> capture;
+  std::optional<Worker> replay;
+  if (old_ != nullptr) {
+    ASSIGN_OR_RETURN(capture, CaptureAtWork(*old_, stream_.name));
+  }
+  if (new_ != nullptr) {
+    ASSIGN_OR_RETURN(replay, ReplayAtWork(*new_, stream_.name));
+  }
   if (capture) report->workers.push_back("capture runs: OLD's backend " + capture->ToString());
   if (replay) report->workers.push_back("replay runs: NEW's backend " + replay->ToString());
   return absl::OkStatus();
 }
 
 absl::Status Site::Lock() {
-  ASSIGN_OR_RETURN(const pg::Rows capture,
-                   old_->Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
-                               {capture::kStreamLockSpace, stream_.name}));
-  ASSIGN_OR_RETURN(const pg::Rows replay,
-                   new_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
-                               {replayer::ReplayLockName(stream_.name)}));
-  if (capture.boolean(0, 0) && replay.boolean(0, 0)) return absl::OkStatus();
-  TeardownReport report;
-  if (!capture.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*old_, stream_.name));
-    report.workers.push_back("capture still runs" +
-                             (worker ? " (OLD's backend " + worker->ToString() + ")" : ""));
+  std::vector<std::string> at_work;
+  if (old_ != nullptr) {
+    ASSIGN_OR_RETURN(const pg::Rows capture,
+                     old_->Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
+                                 {capture::kStreamLockSpace, stream_.name}));
+    if (!capture.boolean(0, 0)) {
+      ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*old_, stream_.name));
+      at_work.push_back("capture still runs" +
+                        (worker ? " (OLD's backend " + worker->ToString() + ")" : ""));
+    }
   }
-  if (!replay.boolean(0, 0)) {
-    ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*new_, stream_.name));
-    report.workers.push_back("replay still runs" +
-                             (worker ? " (NEW's backend " + worker->ToString() + ")" : ""));
+  if (new_ != nullptr) {
+    ASSIGN_OR_RETURN(const pg::Rows replay,
+                     new_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
+                                 {replayer::ReplayLockName(stream_.name)}));
+    if (!replay.boolean(0, 0)) {
+      ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*new_, stream_.name));
+      at_work.push_back("replay still runs" +
+                        (worker ? " (NEW's backend " + worker->ToString() + ")" : ""));
+    }
   }
+  if (at_work.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(stream_.name, ": ", absl::StrJoin(report.workers, ", "),
+      absl::StrCat(stream_.name, ": ", absl::StrJoin(at_work, ", "),
                    "; next: end every role, with every standby, then run this again"));
 }
 
@@ -359,8 +387,9 @@ absl::Status Site::Remove(TeardownReport* report) {
 
 }  // namespace
 
-absl::StatusOr<TeardownReport> ShowTeardown(const spec::MigrationFile& file, const Cancel& cancel) {
-  Site site(file, cancel);
+absl::StatusOr<TeardownReport> ShowTeardown(const spec::MigrationFile& file, TeardownOf what,
+                                            const Cancel& cancel) {
+  Site site(file, what, cancel);
   RETURN_IF_ERROR(site.Connect());
   ASSIGN_OR_RETURN(TeardownReport report, site.Plan());
   report.shown_only = true;
@@ -368,8 +397,9 @@ absl::StatusOr<TeardownReport> ShowTeardown(const spec::MigrationFile& file, con
   return report;
 }
 
-absl::StatusOr<TeardownReport> Teardown(const spec::MigrationFile& file, const Cancel& cancel) {
-  Site site(file, cancel);
+absl::StatusOr<TeardownReport> Teardown(const spec::MigrationFile& file, TeardownOf what,
+                                        const Cancel& cancel) {
+  Site site(file, what, cancel);
   RETURN_IF_ERROR(site.Connect());
   RETURN_IF_ERROR(site.Lock());
   ASSIGN_OR_RETURN(TeardownReport report, site.Plan());

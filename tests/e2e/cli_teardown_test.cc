@@ -104,6 +104,35 @@ TEST_F(CliTeardownTest, AlsoOfATryThatNeverBegan) {
   ExpectNothingLeft();
 }
 
+TEST_F(CliTeardownTest, OneSideGoesWhenTheOtherIsGoneForGood) {
+  constexpr char kNowhere[] = "host=/nowhere dbname=gone";
+  const auto teardown = [&](const char* side, const char* gone) {
+    Environment environment = Owners();
+    for (auto& [name, value] : environment) {
+      if (name == gone) value = kNowhere;
+    }
+    EXPECT_NE(RunCli({"teardown", file_, "--yes"}, environment).exit_code, 0);
+    return RunCli({"teardown", file_, "--yes", "--only", side}, environment);
+  };
+  Prepare();
+  StartPipeline();
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  EXPECT_THAT(teardown("new", "OLD_DSN").output, HasSubstr("replay still runs (NEW's backend"));
+  ASSERT_OK(pipeline_->Stop());
+  const ProgramResult of_new = teardown("new", "OLD_DSN");
+  EXPECT_EQ(of_new.exit_code, 0) << of_new.output;
+  EXPECT_THAT(of_new.output, AllOf(HasSubstr("OLD was not looked at."), HasSubstr("--only old\n"),
+                                   HasSubstr("  log  file ")));
+  EXPECT_EQ(Left("new_db"), "");
+  EXPECT_EQ(New("SELECT count(*) FROM orders"), "100");
+  EXPECT_EQ(Left("old_db"), "switchyard_shop_forward switchyard_shop_forward switchyard");
+  const ProgramResult of_old = teardown("old", "NEW_DSN");
+  EXPECT_EQ(of_old.exit_code, 0) << of_old.output;
+  EXPECT_THAT(of_old.output, HasSubstr("NEW was not looked at."));
+  ExpectNothingLeft();
+}
+
 TEST_F(CliTeardownTest, LeavesWhatOthersUse) {
   Prepare();
   ASSERT_OK(postgres_->Execute("old_db", R"(

@@ -48,6 +48,19 @@ DROP SCHEMA switchyard;
 )");
 }
 
+TEST(TeardownReportTest, SaysWhatMayStayOnASideThatWasNotLookedAt) {
+  TeardownReport report = {.migration = "shop", .without = TeardownStep::Side::kOld};
+  EXPECT_EQ(
+      TeardownText(report),
+      "shop: nothing of it is left on NEW and on the log\n"
+      "OLD was not looked at. Where it is not gone after all, it keeps the replication slot "
+      "(which keeps its WAL from being removed), the publication and schema switchyard; next: "
+      "switchyard teardown FILE --only old\n");
+  report = Example();
+  report.without = TeardownStep::Side::kNew;
+  EXPECT_THAT(TeardownText(report), ::testing::HasSubstr("NEW was not looked at."));
+}
+
 TEST(TeardownReportTest, JsonIsTheMessageOfControlProto) {
   control::v1::TeardownResult message;
   ASSERT_TRUE(testing::IsJsonOf(TeardownJson(Example()), &message));
