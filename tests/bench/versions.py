@@ -3,13 +3,15 @@ import os
 import statistics
 
 from harness import SWITCHYARD
-from workload import CHANGES, ROWS, SAME_MAPPING, SPLIT_MAPPING, SPLIT_TABLES, TABLES
+from workload import (CHANGES, ROWS, SAME_MAPPING, SMALL_MAPPING, SPLIT_MAPPING, SPLIT_TABLES,
+                      TABLES)
 
 
 class Versions:
     def compare_versions(self, scenario):
         shapes = {
             "catchup": (TABLES, SAME_MAPPING, False, ("run",)),
+            "small": (TABLES, SMALL_MAPPING, False, ("run",)),
             "catchup_kafka": (TABLES, SAME_MAPPING, True, ("capture", "replay")),
             "split_merge": (SPLIT_TABLES, SPLIT_MAPPING, False, ("run",)),
             "capture": (TABLES, SAME_MAPPING, False, ("capture",)),

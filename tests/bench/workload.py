@@ -29,6 +29,8 @@ forward:
   - {table: public.accounts, copy: accounts}
   - {table: public.orders, copy: orders}
 """
+# Each transaction of OLD is one of NEW, as where the stream is up to date.
+SMALL_MAPPING = "replay: {batch_rows: 10}\n" + SAME_MAPPING
 SPLIT_TABLES = """
 CREATE TABLE holders (id bigint PRIMARY KEY, owner text NOT NULL, note text);
 CREATE TABLE balances (id bigint PRIMARY KEY, balance numeric(12,2) NOT NULL, changed timestamptz NOT NULL);
