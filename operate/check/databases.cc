@@ -70,8 +70,9 @@ absl::Status LoadTables(const spec::MigrationFile& file, const std::vector<spec:
       absl::StrFormat("%s: database %s, Postgres %d.%d", side->name, side->catalog.database,
                       side->catalog.server_version / 10000, side->catalog.server_version % 10000);
   if (whole) {
-    absl::StrAppendFormat(&fact, ", %d mapped tables, %s",
-                          names.size() - side->catalog.missing.size(), HumanBytes(bytes));
+    const size_t tables = names.size() - side->catalog.missing.size();
+    absl::StrAppendFormat(&fact, ", %d mapped table%s, %s", tables, tables == 1 ? "" : "s",
+                          HumanBytes(bytes));
   }
   report->facts.push_back(std::move(fact));
   return absl::OkStatus();
