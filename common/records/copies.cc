@@ -32,7 +32,8 @@ absl::StatusOr<std::vector<Copy>> Copies::All() {
   ASSIGN_OR_RETURN(const pg::Rows rows, sql_.Ask(R"(
     SELECT relation_id::bigint, table_name, generation, lsn, done, gone, rows, bytes,
            rows_estimate, bytes_estimate, (extract(epoch FROM started_at) * 1000000)::bigint,
-           (extract(epoch FROM finished_at) * 1000000)::bigint
+           (extract(epoch FROM finished_at) * 1000000)::bigint,
+           (extract(epoch FROM worked) * 1000000)::bigint
     FROM switchyard.copy WHERE stream = $1 ORDER BY bytes_estimate DESC, relation_id)",
                                                  {stream_}));
   std::vector<Copy> copies;
@@ -49,6 +50,7 @@ absl::StatusOr<std::vector<Copy>> Copies::All() {
     copy.bytes_estimate = Estimate(rows, i, 9);
     copy.started = absl::FromUnixMicros(rows.i64(i, 10));
     copy.finished = TimeAt(rows, i, 11);
+    copy.worked = absl::Microseconds(rows.i64(i, 12));
   }
   return copies;
 }
@@ -115,7 +117,8 @@ absl::Status Copies::Begin(const event::v1::CopyPoint& point) {
       "ON CONFLICT (stream, relation_id) DO UPDATE SET generation = excluded.generation, "
       "lsn = excluded.lsn, done = false, gone = false, rows = 0, bytes = 0, "
       "rows_estimate = excluded.rows_estimate, bytes_estimate = excluded.bytes_estimate, "
-      "copied_at = excluded.copied_at, started_at = now(), finished_at = NULL",
+      "copied_at = excluded.copied_at, started_at = now(), finished_at = NULL, worked = '0', "
+      "worked_until = NULL",
       {stream_, std::to_string(point.relation_id()),
        absl::StrCat(point.relation().schema(), ".", point.relation().name()),
        std::to_string(point.generation()), Lsn(point.lsn()).ToString(),
@@ -126,14 +129,18 @@ absl::Status Copies::Begin(const event::v1::CopyPoint& point) {
 absl::Status Copies::BeginAgain(uint32_t relation_id) {
   return sql_.Run(
       "UPDATE switchyard.copy SET done = false, gone = false, rows = 0, bytes = 0, "
-      "finished_at = NULL WHERE stream = $1 AND relation_id = $2::oid",
+      "finished_at = NULL, worked = '0', worked_until = NULL "
+      "WHERE stream = $1 AND relation_id = $2::oid",
       {stream_, std::to_string(relation_id)});
 }
 
+// Transactions of several connections overlap: what is counted is counted once.
 absl::Status Copies::AddLoaded(uint32_t relation_id, int64_t rows, int64_t bytes) {
   return sql_
       .AskPrepared(
-          "UPDATE switchyard.copy SET rows = rows + $3::bigint, bytes = bytes + $4::bigint "
+          "UPDATE switchyard.copy SET rows = rows + $3::bigint, bytes = bytes + $4::bigint, "
+          "worked = worked + greatest(clock_timestamp() - greatest(now(), worked_until), '0'), "
+          "worked_until = greatest(clock_timestamp(), worked_until) "
           "WHERE stream = $1 AND relation_id = $2::oid",
           {stream_, std::to_string(relation_id), std::to_string(rows), std::to_string(bytes)})
       .status();

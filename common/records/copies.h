@@ -41,6 +41,7 @@ struct Copy {
   std::optional<int64_t> bytes_estimate;
   absl::Time started;
   std::optional<absl::Time> finished;
+  absl::Duration worked;  // for how long rows of it were being loaded, and not others alone
 };
 
 struct CopyPoints {
@@ -68,7 +69,7 @@ class Copies {
   absl::Status Begin(const event::v1::CopyPoint& point);
   // As of the point that it has.
   absl::Status BeginAgain(uint32_t relation_id);
-  // More of it is in.
+  // More of it is in, by a transaction that began with it.
   absl::Status AddLoaded(uint32_t relation_id, int64_t rows, int64_t bytes);
   // How many rows are in; 0 when there is no such copy.
   absl::StatusOr<int64_t> End(uint32_t relation_id);

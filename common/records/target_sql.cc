@@ -21,7 +21,8 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql) {
                            "(to_regclass('switchyard.request'), 'source_lsn'), "
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
-                           "(to_regclass('switchyard.copy'), 'copied_at'))) = 8"));
+                           "(to_regclass('switchyard.copy'), 'copied_at'), "
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 9"));
   return there.boolean(0, 0);
 }
 

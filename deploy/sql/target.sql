@@ -77,10 +77,14 @@ CREATE TABLE IF NOT EXISTS switchyard.copy (
   finished_at timestamptz,
   gone boolean NOT NULL DEFAULT false,  -- a partition that a newer copy of its table did not find
   copied_at timestamptz,                -- the source's clock at lsn
+  worked interval NOT NULL DEFAULT '0', -- for how long rows of it were being loaded
+  worked_until timestamptz,             -- which is counted up to here
   PRIMARY KEY (stream, relation_id)
 );
 ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS gone boolean NOT NULL DEFAULT false;
 ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS copied_at timestamptz;
+ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS worked interval NOT NULL DEFAULT '0';
+ALTER TABLE switchyard.copy ADD COLUMN IF NOT EXISTS worked_until timestamptz;
 
 -- Chunk k of the copy topic belongs to lane k modulo the number of lanes; those of this lane with an
 -- offset below next_offset are loaded. Only while the initial copy is under way.

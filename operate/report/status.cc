@@ -116,10 +116,29 @@ CopyTable AsRecopied(CopyTable table, const std::vector<std::string>& open) {
   table.bytes_loaded = table.bytes_captured;
   table.started.reset();  // these are of the copy before
   table.finished.reset();
+  table.worked = absl::ZeroDuration();
   return table;
 }
 
-// `seconds`: since the table's rows were counted as `before`.
+// From its begin to its end a table also waits for others, which is no work. Of a re-copy only what
+// moves now is known. `seconds`: since the table's rows were counted as `before`.
+void SetRate(const CopyTable& table, const CopyTable* before, double seconds,
+             CopyProgress* progress) {
+  int64_t rows = table.rows_loaded;
+  int64_t bytes = table.bytes_loaded;
+  if (table.worked > absl::ZeroDuration()) {
+    seconds = absl::ToDoubleSeconds(table.worked);
+  } else if (table.recopy && !table.loaded && before != nullptr && rows >= before->rows_loaded) {
+    rows -= before->rows_loaded;
+    bytes -= before->bytes_loaded;
+  } else {
+    return;
+  }
+  if (seconds <= 0) return;
+  progress->rows_per_second = static_cast<double>(rows) / seconds;
+  progress->bytes_per_second = static_cast<double>(bytes) / seconds;
+}
+
 CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now,
                         const CopyTable* before, double seconds) {
   CopyProgress progress = {.table = table.table,
@@ -136,17 +155,13 @@ CopyProgress AssessCopy(const CopyTable& table, std::optional<absl::Time> now,
                    : table.rows_loaded > 0         ? "copying"
                    : table.capture_state.empty()   ? "pending"
                                                    : table.capture_state;
-  // From its begin to its end a table also waits for others: only what moves now has a rate.
-  if (table.loaded) return progress;
-  if (before != nullptr && seconds > 0 && table.rows_loaded >= before->rows_loaded) {
-    progress.rows_per_second =
-        static_cast<double>(table.rows_loaded - before->rows_loaded) / seconds;
-    progress.bytes_per_second =
-        static_cast<double>(table.bytes_loaded - before->bytes_loaded) / seconds;
-  }
-  if (!table.started.has_value() || !now.has_value() || *now <= *table.started) return progress;
-  if (progress.percent.value_or(0) > 0) {
-    progress.left = (*now - *table.started) * (100.0 / *progress.percent - 1.0);
+  SetRate(table, before, seconds, &progress);
+  if (table.loaded || progress.percent.value_or(0) <= 0) return progress;
+  const double rest = 100.0 / *progress.percent - 1.0;
+  if (table.worked > absl::ZeroDuration()) {
+    progress.left = table.worked * rest;
+  } else if (table.started.has_value() && now.has_value() && *now > *table.started) {
+    progress.left = (*now - *table.started) * rest;
   }
   return progress;
 }

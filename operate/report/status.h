@@ -46,6 +46,7 @@ struct CopyTable {
   int64_t bytes_loaded = 0;
   std::optional<absl::Time> started;  // of the load, by NEW's clock
   std::optional<absl::Time> finished;
+  absl::Duration worked;  // for how long rows of it were being loaded
 };
 
 // The event log, as seen from the machine that asks.

@@ -210,6 +210,7 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
     if (!table.bytes_estimate.has_value()) table.bytes_estimate = copy.bytes_estimate;
     table.started = copy.started;
     table.finished = copy.finished;
+    table.worked = copy.worked;
   }
   return absl::OkStatus();
 }

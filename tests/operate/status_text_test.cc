@@ -35,15 +35,11 @@ TEST(StatusTextTest, ShowsAStreamThatKeepsUp) {
 }
 
 TEST(StatusTextTest, ShowsTheCopyTableByTable) {
-  StreamFacts before = CopyingFacts();
-  before.target_now = Noon() - absl::Seconds(2);
-  before.copy[0].rows_loaded -= 15'600;
-  before.copy[0].bytes_loaded -= int64_t{4} << 20;
-  EXPECT_THAT(Text(CopyingFacts(), &before), HasSubstr(R"(
+  EXPECT_THAT(Text(CopyingFacts()), HasSubstr(R"(
   copy, 1 of 4 tables done, 203,012 rows, 47 MB, 9,228 rows/s
-    public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB  7,800 rows/s, 2.0 MB/s          20 s left
-    public.studios    done     100%               47,012 rows  7.0 MB
-    public.customers  copying    0%        0 of ~158,000 rows     0 B         0 rows/s, 0 B/s  time left unknown
+    public.bookings   loading   50%  156,000 of ~312,000 rows   40 MB   7,800 rows/s, 2.0 MB/s          20 s left
+    public.studios    done     100%               47,012 rows  7.0 MB  23,506 rows/s, 3.5 MB/s
+    public.customers  copying    0%        0 of ~158,000 rows     0 B                           time left unknown
     public.sessions   pending                          0 rows     0 B
 )"));
 }
