@@ -22,6 +22,7 @@
 #include "operate/check/stream.h"
 #include "operate/check/write_mode.h"
 #include "operate/connect.h"
+#include "operate/enum_labels.h"
 #include "operate/mapping_plan.h"
 
 namespace switchyard::operate {
@@ -268,6 +269,9 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
   // What the mapping lacks in the wrong database is no news.
   if (!AreTwoDatabases(old_side, new_side, report)) return absl::OkStatus();
   if (whole) {
+    for (std::string& lacks : MissingLabels(file.forward, old_side.catalog, new_side.catalog)) {
+      report->warnings.push_back(std::move(lacks));
+    }
     const absl::Status checked = CheckMapping(file, old_side, new_side, report);
     if (pg::StatusSqlState(checked) != "42501" || report->ok()) return checked;
     report->warnings.push_back(

@@ -7,12 +7,14 @@
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
 #include "common/base/strings.h"
+#include "common/catalog/catalog.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
 #include "common/records/stream.h"
 #include "common/records/stream_store.h"
 #include "operate/connect.h"
+#include "operate/enum_labels.h"
 #include "operate/mend/recopy_request.h"
 #include "operate/request.h"
 #include "replayer/target/pg_target.h"
@@ -74,12 +76,15 @@ absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cance
   }
   RETURN_IF_ERROR(capture::Capture::ForgetSuspects(*old_session, stream, mapped));
   RETURN_IF_ERROR(records::StreamStore(*new_session, stream.name).Resume());
+  ASSIGN_OR_RETURN(const catalog::Catalog target,
+                   catalog::LoadCatalog(*new_session, catalog::TargetTables(file.forward), {}));
   return ResumeReport{.stream = stream.name,
                       .changed = change.changed,
                       .added = change.added,
                       .removed = change.removed,
                       .copied_again = copied_again,
-                      .derived_again = change.recompute};
+                      .derived_again = change.recompute,
+                      .warnings = MissingLabels(file.forward, compiled.source, target)};
 }
 
 }  // namespace switchyard::operate

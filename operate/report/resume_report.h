@@ -16,6 +16,7 @@ struct ResumeReport {
   std::vector<std::string> removed;        // their rows stay where they are
   std::vector<std::string> copied_again;   // tables of OLD
   std::vector<std::string> derived_again;  // tables of NEW
+  std::vector<std::string> warnings;       // sentences
 };
 
 std::string ResumeText(const ResumeReport& report);
