@@ -192,7 +192,7 @@ class Restrictions {
                          .sql = rule.touches,
                          .place = rule.place};
     return ReportAt("looking through a few changed rows", scans,
-                    [&](string message) { compilation_.Fault(piece, 0, std::move(message)); });
+                    [&](const string& message) { compilation_.Fault(piece, 0, message); });
   }
 
   absl::Status Report(const Draft& draft, const string& key, const string& what,
