@@ -145,6 +145,28 @@ string TouchInsert(const KeyedTarget& target, const string& touches, const strin
   return head + touches + " FROM " + rows;
 }
 
+// For recomputing piece by piece.
+void AddSlices(const KeyedTarget& target, KeyedPlan* plan) {
+  const string touched = Temp(plan->touched_table);
+  plan->slice_table = "sy_slice_" + target.temp_suffix;
+  const string slice = Temp(plan->slice_table);
+  plan->temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan->slice_table) +
+                           " AS SELECT NULL::bigint AS sy__n, " + JoinQuoted(target.scope) +
+                           " FROM " + target.target + " WITH NO DATA");
+  plan->temp_ddl.push_back("CREATE INDEX ON " + slice + " (sy__n)");
+  plan->slice_fill = "INSERT INTO " + slice + " SELECT row_number() OVER (), sy_d.* FROM (SELECT " +
+                     "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
+  plan->slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +
+                     slice + " WHERE sy__n > $1 AND sy__n <= $2";
+  plan->scope_json = "SELECT jsonb_build_object(" +
+                     Each(target.scope.size(), ", ",
+                          [&](size_t i) {
+                            return QuoteLiteral(target.scope[i]) + ", " +
+                                   QuoteIdentifier(target.scope[i]) + "::text";
+                          }) +
+                     ") FROM " + slice + " WHERE sy__n = $1";
+}
+
 }  // namespace
 
 string HeldBesides(const KeyedTarget& target, const string& condition) {
@@ -199,23 +221,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + plan.vanished;
   plan.update = UpdateFrom(target, fresh);
   plan.insert = InsertFrom(target, fresh);
-  plan.slice_table = "sy_slice_" + target.temp_suffix;
-  const string slice = Temp(plan.slice_table);
-  plan.temp_ddl.push_back("CREATE TEMP TABLE " + QuoteIdentifier(plan.slice_table) +
-                          " AS SELECT NULL::bigint AS sy__n, " + JoinQuoted(target.scope) +
-                          " FROM " + target.target + " WITH NO DATA");
-  plan.temp_ddl.push_back("CREATE INDEX ON " + slice + " (sy__n)");
-  plan.slice_fill = "INSERT INTO " + slice + " SELECT row_number() OVER (), sy_d.* FROM (SELECT " +
-                    "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
-  plan.slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +
-                    slice + " WHERE sy__n > $1 AND sy__n <= $2";
-  plan.scope_json = "SELECT jsonb_build_object(" +
-                    Each(target.scope.size(), ", ",
-                         [&](size_t i) {
-                           return QuoteLiteral(target.scope[i]) + ", " +
-                                  QuoteIdentifier(target.scope[i]) + "::text";
-                         }) +
-                    ") FROM " + slice + " WHERE sy__n = $1";
+  AddSlices(target, &plan);
   plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
   if (target.has_readers) AddDeltas(target, &plan);
   AddKeyedTakeOut(target, &plan);
