@@ -36,6 +36,17 @@ std::vector<const char*> CStrings(const std::vector<Param>& params) {
   return values;
 }
 
+// Of a prepared statement: the server has lost it, or its columns are others now.
+bool IsStale(const absl::Status& error) {
+  const ErrorFields fields = StatusErrorFields(error);
+  return fields.sqlstate == "26000" ||
+         (fields.sqlstate == "0A000" && fields.source_function == "RevalidateCachedQuery");
+}
+
+absl::Status AsAborted(const absl::Status& error) {
+  return WithErrorFields(absl::AbortedError(error.message()), StatusErrorFields(error));
+}
+
 }  // namespace
 
 void Result::Deleter::operator()(PGresult* result) const { PQclear(result); }
@@ -239,20 +250,69 @@ absl::StatusOr<Result> Session::QueryPrepared(const std::string& sql,
       Sent(PQsendQueryPrepared(connection_, name.c_str(), static_cast<int>(params.size()),
                                CStrings(params).data(), nullptr, nullptr, 0)));
   absl::StatusOr<Result> result = Wait({});
-  if (result.ok()) return result;
-  const ErrorFields fields = StatusErrorFields(result.status());
-  const bool stale =
-      fields.sqlstate == "26000" ||
-      (fields.sqlstate == "0A000" && fields.source_function == "RevalidateCachedQuery");
-  if (!stale) return result;
-  prepared_.erase(sql);
-  return WithErrorFields(absl::AbortedError(result.status().message()), fields);
+  if (!result.ok() && IsStale(result.status())) {
+    prepared_.erase(sql);
+    return AsAborted(result.status());
+  }
+  return result;
 }
 
 // ---- Transactions
 
 absl::Status Session::Begin(std::string_view mode) {
   return Execute(absl::StrCat("BEGIN ", Sv(mode)));
+}
+
+absl::StatusOr<std::vector<Result>> Session::BeginWith(const std::vector<Statement>& statements) {
+  RETURN_IF_ERROR(cancel_.status());
+  std::vector<std::string> names;
+  for (const Statement& statement : statements) {
+    ASSIGN_OR_RETURN(names.emplace_back(), Prepare(statement.sql));
+  }
+  RETURN_IF_ERROR(Sent(PQenterPipelineMode(connection_)));
+  const absl::Status sent = SendBegin(statements, names);
+  absl::StatusOr<std::vector<Result>> results =
+      sent.ok() ? CollectBegun() : absl::StatusOr<std::vector<Result>>(sent);
+  if (absl::IsCancelled(results.status())) {
+    internal::SendCancelRequest(connection_, CancelTime(cancel_));
+  }
+  if (PQexitPipelineMode(connection_) == 0) Close();  // some of it was not sent, or not answered
+  if (results.ok()) return results;
+  Rollback();
+  if (!IsStale(results.status())) return results;
+  for (const Statement& statement : statements) prepared_.erase(statement.sql);
+  return AsAborted(results.status());
+}
+
+absl::Status Session::SendBegin(const std::vector<Statement>& statements,
+                                const std::vector<std::string>& names) {
+  RETURN_IF_ERROR(
+      Sent(PQsendQueryParams(connection_, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0)));
+  for (size_t i = 0; i < statements.size(); ++i) {
+    const std::vector<Param>& params = statements[i].params;
+    RETURN_IF_ERROR(
+        Sent(PQsendQueryPrepared(connection_, names[i].c_str(), static_cast<int>(params.size()),
+                                 CStrings(params).data(), nullptr, nullptr, 0)));
+  }
+  return Sent(PQpipelineSync(connection_));
+}
+
+// What a statement that failed keeps from running gives no result.
+absl::StatusOr<std::vector<Result>> Session::CollectBegun() {
+  std::vector<Result> results;
+  absl::Status failure;
+  while (true) {
+    ASSIGN_OR_RETURN(PGresult * next, NextResult({}));
+    if (next == nullptr && alive()) continue;  // between the statements
+    if (next == nullptr) return failure.ok() ? internal::LostConnection(connection_) : failure;
+    Result result(next);
+    if (PQresultStatus(next) == PGRES_PIPELINE_SYNC) break;
+    if (failure.ok()) failure = internal::StatusFromResult(connection_, next);
+    if (failure.ok()) results.push_back(std::move(result));
+  }
+  RETURN_IF_ERROR(failure);
+  results.erase(results.begin());  // of BEGIN
+  return results;
 }
 
 absl::Status Session::Commit() {

@@ -81,6 +81,12 @@ struct SessionOptions {
 // A query parameter: text form, or NULL as nullopt.
 using Param = std::optional<std::string>;
 
+// One with its parameters ($1 ...).
+struct Statement {
+  std::string sql;
+  std::vector<Param> params;
+};
+
 // Rows of one statement, text form. Movable; views into it live as long as it.
 class Result {
  public:
@@ -150,6 +156,9 @@ class Session {
                        absl::FunctionRef<absl::Status(std::string_view line)> line);
 
   absl::Status Begin(std::string_view mode = "");  // "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+  // Begin and these, each as QueryPrepared, in one round trip: every one of them is on its way
+  // before the first is answered. A result for each; after an error all is rolled back.
+  absl::StatusOr<std::vector<Result>> BeginWith(const std::vector<Statement>& statements);
   // Unknown when the connection was lost, or shutdown came, while waiting: re-read what tells
   // whether it happened. FailedPrecondition when a statement had failed before, so that the server
   // rolled back. Other errors: not committed.
@@ -195,6 +204,9 @@ class Session {
   // The server sees the end of the connection; ours lasts until the destructor.
   void Close();
   absl::StatusOr<std::string> Prepare(const std::string& sql);
+  absl::Status SendBegin(const std::vector<Statement>& statements,
+                         const std::vector<std::string>& names);
+  absl::StatusOr<std::vector<Result>> CollectBegun();
   absl::Status BeginCopy(std::string_view sql, int wanted);
 
   PGconn* connection_;

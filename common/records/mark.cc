@@ -46,15 +46,15 @@ absl::Status Gate::Claim(const std::vector<std::string>& writers) {
   });
 }
 
-absl::Status Gate::Pass(const std::string& writer) {
+pg::Statement Gate::PassStatement(const std::string& writer) const {
   SY_CHECK(owner_epoch_.has_value());
-  ASSIGN_OR_RETURN(
-      const pg::Result passed,
-      session_.QueryPrepared(
-          "UPDATE switchyard.mark SET xid = pg_catalog.txid_current() "
-          "WHERE migration = $1 AND stream = $2 AND writer = $3 AND "
-          "owner_epoch = $4::bigint",
-          {std::string(MigrationOf(stream_)), stream_, writer, std::to_string(*owner_epoch_)}));
+  return {
+      "UPDATE switchyard.mark SET xid = pg_catalog.txid_current() "
+      "WHERE migration = $1 AND stream = $2 AND writer = $3 AND owner_epoch = $4::bigint",
+      {std::string(MigrationOf(stream_)), stream_, writer, std::to_string(*owner_epoch_)}};
+}
+
+absl::Status Gate::CheckPassed(const std::string& writer, const pg::Result& passed) const {
   if (passed.affected() == 1) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       const pg::Result row,
@@ -62,6 +62,21 @@ absl::Status Gate::Pass(const std::string& writer) {
                      "stream = $2 AND writer = $3",
                      {std::string(MigrationOf(stream_)), stream_, writer}));
   return WhyClosed(writer, row.rows() == 0 ? std::nullopt : std::optional(row.i64(0, 0)));
+}
+
+absl::Status Gate::Pass(const std::string& writer) {
+  const pg::Statement pass = PassStatement(writer);
+  ASSIGN_OR_RETURN(const pg::Result passed, session_.QueryPrepared(pass.sql, pass.params));
+  return CheckPassed(writer, passed);
+}
+
+absl::StatusOr<pg::Result> Gate::Begin(const std::string& writer, pg::Statement next) {
+  ASSIGN_OR_RETURN(std::vector<pg::Result> answers,
+                   session_.BeginWith({PassStatement(writer), std::move(next)}));
+  const absl::Status passed = CheckPassed(writer, answers[0]);
+  if (passed.ok()) return std::move(answers[1]);
+  session_.Rollback();
+  return passed;
 }
 
 absl::Status Gate::WhyClosed(const std::string& writer, std::optional<int64_t> epoch) const {

@@ -8,8 +8,7 @@
 //
 //   Gate gate(session, "shop.forward");
 //   RETURN_IF_ERROR(gate.Claim({kApplies, kRetries}));
-//   RETURN_IF_ERROR(session.Begin());
-//   RETURN_IF_ERROR(gate.Pass(kApplies));    // then the position is compared and moved
+//   ASSIGN_OR_RETURN(auto moved, gate.Begin(kApplies, stream.MoveStatement(from, step)));
 //
 // Thread-compatible. The session must outlive it.
 #pragma once
@@ -54,8 +53,13 @@ class Gate {
   // First statement of a transaction. Aborted: the owner's epoch was moved, or the target lost its
   // last commits; roll back and go on with a new Gate, from where the target stands by then.
   absl::Status Pass(const std::string& writer);
+  // Begins a transaction, passes and runs `next`, which compares where the writer stands, all in
+  // one round trip. The answer of `next`; rolled back after an error.
+  absl::StatusOr<pg::Result> Begin(const std::string& writer, pg::Statement next);
 
  private:
+  pg::Statement PassStatement(const std::string& writer) const;
+  absl::Status CheckPassed(const std::string& writer, const pg::Result& passed) const;
   absl::Status WhyClosed(const std::string& writer, std::optional<int64_t> epoch) const;
 
   pg::Session& session_;

@@ -240,23 +240,15 @@ absl::Status StreamStore::SetDoing(const std::string& work) {
                   {stream_, work});
 }
 
-absl::Status StreamStore::LockAt(const Position& position) {
-  refused_by_hold_ = false;
-  ASSIGN_OR_RETURN(
-      const pg::Rows row,
-      sql_.AskPrepared("SELECT 1 FROM switchyard.stream WHERE name = $1 AND lsn = $2::pg_lsn "
-                       "AND epoch = $3::bigint AND log_offset = $4::bigint FOR UPDATE",
-                       {stream_, position.lsn.ToString(), Number(position.epoch),
-                        Number(position.next_offset)}));
-  return row.rows() == 1 ? absl::OkStatus() : WhyNotAt(position);
+pg::Statement StreamStore::LockStatement(const Position& position) const {
+  return {
+      "SELECT 1 FROM switchyard.stream WHERE name = $1 AND lsn = $2::pg_lsn "
+      "AND epoch = $3::bigint AND log_offset = $4::bigint FOR UPDATE",
+      {stream_, position.lsn.ToString(), Number(position.epoch), Number(position.next_offset)}};
 }
 
-absl::Status StreamStore::Move(const Position& from, const Advance& step) {
-  refused_by_hold_ = false;
-  ASSIGN_OR_RETURN(
-      const pg::Rows moved,
-      sql_.AskPrepared(
-          absl::StrCat("UPDATE switchyard.stream SET epoch = $5::bigint, lsn = $6::pg_lsn, "
+pg::Statement StreamStore::MoveStatement(const Position& from, const Advance& step) const {
+  return {absl::StrCat("UPDATE switchyard.stream SET epoch = $5::bigint, lsn = $6::pg_lsn, "
                        "covered_lsn = $7::pg_lsn, log_offset = $8::bigint, "
                        "transactions = transactions + $9::bigint, rows = rows + $10::bigint, "
                        "commit_time = CASE WHEN $11::bigint = 0 THEN commit_time ELSE ",
@@ -269,8 +261,24 @@ absl::Status StreamStore::Move(const Position& from, const Advance& step) {
           {stream_, from.lsn.ToString(), Number(from.epoch), Number(from.next_offset),
            Number(step.to.epoch), step.to.lsn.ToString(), step.to.covered_lsn.ToString(),
            Number(step.to.next_offset), Number(step.transactions), Number(step.rows),
-           Number(step.commit_time_us)}));
-  return moved.affected() == 1 ? absl::OkStatus() : WhyNotAt(from);
+           Number(step.commit_time_us)}};
+}
+
+absl::Status StreamStore::CheckAt(const Position& position, int64_t rows_hit) {
+  refused_by_hold_ = false;
+  return rows_hit == 1 ? absl::OkStatus() : WhyNotAt(position);
+}
+
+absl::Status StreamStore::LockAt(const Position& position) {
+  const pg::Statement lock = LockStatement(position);
+  ASSIGN_OR_RETURN(const pg::Rows locked, sql_.AskPrepared(lock.sql, lock.params));
+  return CheckAt(position, locked.affected());
+}
+
+absl::Status StreamStore::Move(const Position& from, const Advance& step) {
+  const pg::Statement move = MoveStatement(from, step);
+  ASSIGN_OR_RETURN(const pg::Rows moved, sql_.AskPrepared(move.sql, move.params));
+  return CheckAt(from, moved.affected());
 }
 
 absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(Lsn next) {

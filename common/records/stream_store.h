@@ -117,6 +117,12 @@ class StreamStore {
   // Within the caller's transaction, from the position the stream is believed to have. Aborted: it
   // stands elsewhere, or is held before that; a step without a commit is never held.
   absl::Status Move(const Position& from, const Advance& step);
+  // Locks the position until the transaction ends. Aborted: it stands elsewhere.
+  absl::Status LockAt(const Position& position);
+  // Move and LockAt in two: what is sent (mark.h), and what comes of its answer.
+  pg::Statement MoveStatement(const Position& from, const Advance& step) const;
+  pg::Statement LockStatement(const Position& position) const;
+  absl::Status CheckAt(const Position& position, int64_t rows_hit);
   // Whether it was the hold that kept the last Move back, which may have been released since.
   bool refused_by_hold() const { return refused_by_hold_; }
   // Another attempt begins, which something else may keep back.
@@ -125,9 +131,7 @@ class StreamStore {
   // there: the log was read up to there, or `next`, the first commit that is not applied (0: not
   // known), is at or past it.
   absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next);
-  // Locks the position until the transaction ends. Aborted: it stands elsewhere.
-  absl::Status LockAt(const Position& position);
-  // The same of the place in the copy topic.
+  // LockAt of the place in the copy topic.
   absl::Status LockCopyAt(int64_t offset);
   absl::Status MoveCopy(int64_t offset);
 

@@ -266,12 +266,13 @@ absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& ba
   touched_->Clear();
   stage_->TakeMissed();  // of a transaction that was rolled back
   stream_->ForgetRefusal();
-  RETURN_IF_ERROR(session_->Begin());
   // Where the transaction of a chunk will end is not known yet: the row is moved at the end.
+  ASSIGN_OR_RETURN(
+      const pg::Result there,
+      gate_->Begin(writer, batch.chunk ? stream_->LockStatement(*position_)
+                                       : stream_->MoveStatement(*position_, batch.Step())));
   in_transaction_ = batch.chunk;
-  RETURN_IF_ERROR(gate_->Pass(writer));
-  if (!batch.chunk) return stream_->Move(*position_, batch.Step());
-  return stream_->LockAt(*position_);
+  return stream_->CheckAt(*position_, there.affected());
 }
 
 absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {

@@ -73,6 +73,63 @@ TEST_F(SessionTest, PreparesAnewAfterDdlChangedTheColumns) {
   EXPECT_EQ(result.columns(), 2);
 }
 
+TEST_F(SessionTest, BeginsATransactionTogetherWithItsFirstStatements) {
+  ASSERT_OK(session_->Execute("CREATE TABLE begin_test (id int PRIMARY KEY)"));
+  const Statement insert = {"INSERT INTO begin_test VALUES ($1::int)", {"1"}};
+  const Statement count = {"SELECT count(*) FROM begin_test", {}};
+  for (const int64_t rows : {1, 1}) {
+    ASSERT_OK_AND_ASSIGN(const std::vector<Result> answers, session_->BeginWith({insert, count}));
+    ASSERT_EQ(answers.size(), 2u);
+    EXPECT_EQ(answers[0].affected(), 1);
+    EXPECT_EQ(answers[1].i64(0, 0), rows);
+    session_->Rollback();
+  }
+  ASSERT_OK(session_->BeginWith({insert}));
+  ASSERT_OK(session_->Commit());
+  EXPECT_EQ(Scalar("SELECT count(*) FROM begin_test"), "1");
+}
+
+TEST_F(SessionTest, WhatFailsInItsFirstStatementsIsRolledBack) {
+  ASSERT_OK(session_->Execute("CREATE TABLE first_test (id int PRIMARY KEY)"));
+  const Statement insert = {"INSERT INTO first_test VALUES (1)", {}};
+  EXPECT_THAT(session_->BeginWith({insert, insert, {"SELECT 1", {}}}).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("23505")));
+  ASSERT_OK(session_->Execute("SELECT 1"));
+  EXPECT_EQ(Scalar("SELECT count(*) FROM first_test"), "0");
+
+  ASSERT_OK(session_->BeginWith({{"SELECT * FROM first_test", {}}}));
+  session_->Rollback();
+  ASSERT_OK(session_->Execute("ALTER TABLE first_test ADD x int"));
+  EXPECT_THAT(session_->BeginWith({{"SELECT * FROM first_test", {}}}).status(),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("0A000")));
+  ASSERT_OK_AND_ASSIGN(const auto answers, session_->BeginWith({{"SELECT * FROM first_test", {}}}));
+  EXPECT_EQ(answers[0].columns(), 2);
+}
+
+TEST_F(SessionTest, ATransactionAndItsFirstStatementsTakeOneRoundTrip) {
+  const auto proxy = Proxy();
+  ASSERT_OK_AND_ASSIGN(auto session, Session::Connect({.dsn = proxy->dsn()}, cancel_));
+  ASSERT_OK(session->Execute("CREATE SEQUENCE public.trips"));
+  const Statement next = {"SELECT nextval('public.trips')", {}};
+  ASSERT_OK(session->BeginWith({next}));
+  session->Rollback();
+  proxy->CutReplyTo("BEGIN");
+  EXPECT_EQ(session->BeginWith({next}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(session->alive());
+  EXPECT_TRUE(Await("SELECT last_value = 2 FROM public.trips"));
+}
+
+TEST_F(SessionTest, ShutdownEndsTheWaitForTheFirstStatements) {
+  std::thread stop([&] {
+    EXPECT_TRUE(AwaitAsleep(session_->backend_pid()));
+    cancel_.Request();
+  });
+  EXPECT_EQ(session_->BeginWith({{"SELECT pg_sleep(60)", {}}}).status().code(),
+            absl::StatusCode::kCancelled);
+  stop.join();
+  EXPECT_TRUE(Await("SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"));
+}
+
 TEST_F(SessionTest, RunsTextsBeyondTheBoundUnprepared) {
   for (size_t i = 0; i < Session::kPreparedMax + 3; ++i) {
     ASSERT_OK(session_->QueryPrepared("SELECT " + std::to_string(i)));
