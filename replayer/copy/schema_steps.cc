@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/records/progress.h"
 #include "common/records/stream_store.h"
 
 namespace switchyard::replayer {
@@ -58,7 +59,9 @@ absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
                   : " (after an earlier copy steps were run that are changed now, or some tables "
                     "were made again; "
                     "what they made is still there, so a step must be able to run twice)";
+  records::Step shown = {.steps = static_cast<int>(steps.size())};
   for (const auto& [name, sql] : steps) {
+    ++shown.step;
     const std::string step = mapping::Fingerprint().Add(sql).Hex();
     const auto before = run.find(step);
     if (before != run.end()) {
@@ -69,6 +72,8 @@ absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
     } else {
       LogInfo("replayer", "schema step after the copy", {{"step", name}});
     }
+    shown.work = "after_copy " + name;
+    RETURN_IF_ERROR(records::ShowStep(session, shown));
     RETURN_IF_ERROR(Annotate(session.Execute(sql), absl::StrCat("after_copy ", name, hint)));
     run[step] = tables;
   }

@@ -34,7 +34,9 @@ TEST_F(ReplayTest, CopiesAndThenFollowsInsertsUpdatesAndDeletes) {
 TEST_F(ReplayTest, SchemaStepsRunWhenTheCopyIsLoadedAndBeforeTheFirstChange) {
   options_.after_copy = {
       {"first.sql", "CREATE INDEX t_n ON t (n); CREATE TABLE counted AS SELECT count(*) FROM t"},
-      {"second.sql", "ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0)"}};
+      {"second.sql",
+       "ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0);"
+       "CREATE TABLE shown AS SELECT current_setting('application_name') AS name"}};
   ASSERT_OK(Start(kTable, kTable, kCopyT,
                   "INSERT INTO t SELECT i, 'v', i FROM generate_series(1, 250) i"));
   ASSERT_OK(OnOld("INSERT INTO t VALUES (1000, 'later', 1000)"));
@@ -43,6 +45,8 @@ TEST_F(ReplayTest, SchemaStepsRunWhenTheCopyIsLoadedAndBeforeTheFirstChange) {
   EXPECT_EQ(New("SELECT count FROM counted"), "250");
   EXPECT_EQ(New("SELECT count(*) FROM pg_class WHERE relname = 't_n'"), "1");
   EXPECT_EQ(New("SELECT count(*) FROM pg_constraint WHERE conname = 'positive'"), "1");
+  // What `status` shows while it runs.
+  EXPECT_EQ(New("SELECT name FROM shown"), "switchyard step 2 of 2 after_copy second.sql");
 }
 
 // Promise 2: unique values may change hands inside one transaction or one batch.
