@@ -529,7 +529,7 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   const std::string why = absl::StrCat(job.outdated            ? "outdated"
                                        : IsRefusedRow(swapped) ? "the target refuses a row"
                                                                : "it can't be swapped in",
-                                       ", the table is as it was: ", swapped.message());
+                                       ", the table is as it was: ", RefusalText(swapped));
   RETURN_IF_ERROR(StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
   RETURN_IF_ERROR(Answer(job, RequestState::kFailed, why));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));

@@ -64,11 +64,11 @@ absl::Status Applier::ApplyOne(const changes::Batch& batch) {
     alone_until_ = batch.lsn;
     return absl::AbortedError(
         absl::StrFormat("a row was refused (%s): %d transactions are applied again, one by one",
-                        std::string(StdSv(status.message())), batch.transactions));
+                        RefusalText(status), batch.transactions));
   }
   if (!status.ok() && IsRefusedRow(status) && care_ == Care::kNone) {
     LogWarn("replayer", "the target refuses a row; looking for it",
-            {{"stream", stream_}, {"error", std::string(StdSv(status.message()))}});
+            {{"stream", stream_}, {"error", RefusalText(status)}});
     care_ = Care::kCareful;
     // Chunks that went before are gone with the transaction: those are read again.
     if (batch.chunk || batch.continues) {

@@ -81,7 +81,7 @@ absl::Status ReplayLoop::StandBy(const absl::Status& reason) {
 absl::Status ReplayLoop::Stop(const absl::Status& cause) {
   // What the log has lost is nowhere else.
   const absl::Status reason = absl::IsDataLoss(cause) ? WithNextStep(cause, kCopyAnew) : cause;
-  const std::string text(StdSv(reason.message()));
+  const std::string text = RefusalText(reason);
   const NextStep step =
       SplitNextStep(text, "mend the cause and start the replayer again; nothing was skipped");
   LogError("replayer", "stream stopped",

@@ -40,7 +40,7 @@ absl::Status AsTooLarge(const absl::Status& stored, const MappingPlan& plan,
   return absl::FailedPreconditionError(absl::StrFormat(
       "%s refuses a row (%s) that is too large to wait in quarantine (%s); next: mend what refuses "
       "it in NEW, or the mapping (then: switchyard resume FILE), and start replay again",
-      plan.display, std::string(StdSv(refusal.message())), std::string(StdSv(stored.message()))));
+      plan.display, RefusalText(refusal), std::string(StdSv(stored.message()))));
 }
 
 // What an entry keeps of a row in that table.
@@ -216,7 +216,7 @@ absl::Status Quarantine::StoreRow(SourceIndex source, MappingIndex mapping, Lsn 
            {{"stream", options_.stream},
             {"table", stage_.plan().mappings[mapping].display},
             {"sqlstate", fields.sqlstate},
-            {"error", std::string(StdSv(refusal.error.message()))},
+            {"error", RefusalText(refusal.error)},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
   const absl::Status stored = entries().AddRow(
       TargetOf(mapping), RowSql(plan, Temp(plan.saved_stage)), refusal.number, lsn, fields);
@@ -454,7 +454,7 @@ absl::Status Quarantine::StoreScope(MappingIndex mapping, Lsn lsn, const Refusal
            {{"stream", options_.stream},
             {"table", plan.display},
             {"sqlstate", fields.sqlstate},
-            {"error", std::string(StdSv(refusal.error.message()))},
+            {"error", RefusalText(refusal.error)},
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
   ASSIGN_OR_RETURN(const pg::Result scope,
                    stage_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));

@@ -25,7 +25,7 @@ constexpr char kBulk[] =
 
 void LogRefused(const std::string& table, const absl::Status& refused) {
   LogWarn("replayer", "the target refuses what the copy brings; looking for it",
-          {{"table", table}, {"error", std::string(StdSv(refused.message()))}});
+          {{"table", table}, {"error", RefusalText(refused)}});
 }
 
 }  // namespace

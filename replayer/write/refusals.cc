@@ -109,6 +109,12 @@ bool IsRefusedRow(const absl::Status& status) {
   return pg::IsRowRefused(status) || state == "21000" || state == "54000" || NamesNoObject(status);
 }
 
+std::string RefusalText(const absl::Status& refusal) {
+  if (!NamesNoObject(refusal)) return std::string(StdSv(refusal.message()));
+  return absl::StrCat("a value of regclass or its kin names nothing in this database (SQLSTATE ",
+                      pg::StatusSqlState(refusal), ")");
+}
+
 bool MayPass(const absl::Status& status) {
   return IsRetryable(status) || absl::IsUnknown(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsNotFound(status);

@@ -25,6 +25,8 @@ struct Refusal {
 // SQLSTATE 21000, 54000 and classes 22 and 23, or a value of regclass or its kin that names nothing
 // here: the row is at fault, not the system.
 bool IsRefusedRow(const absl::Status& status);
+// What may be logged of it: a name that is a row's value is left out.
+std::string RefusalText(const absl::Status& refusal);
 // Starting over from the stored position can mend it. A topic that is not found went after it was
 // made or seen: the next look says what is lost with it, if anything.
 bool MayPass(const absl::Status& status);

@@ -1,4 +1,6 @@
 // From OLD's commits to NEW's rows, through the real decoder, log events, batcher and target.
+#include "absl/strings/str_cat.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -446,24 +448,29 @@ TEST_F(ReplayTest, NamesOfObjectsThatOnlyOldHasArrive) {
 
 // Where NEW keeps such names as they are, it is the row that does not fit.
 TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
-  ASSERT_OK(
-      Start("CREATE TABLE only_old (a int); CREATE TABLE t (id int PRIMARY KEY, rc regclass, "
-            "rt regtype, rp regproc)",
-            "CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, rp regproc)", kCopyT,
-            "INSERT INTO t VALUES (1, 'pg_class'), (2, 'only_old')"));
+  constexpr char kNames[] =
+      "CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, rp regproc, many regclass[])";
+  const testing::CapturedLog said;
+  ASSERT_OK(Start(absl::StrCat("CREATE TABLE only_old (a int);", kNames), kNames, kCopyT,
+                  "INSERT INTO t VALUES (1, 'pg_class'), (2, 'only_old');"
+                  "INSERT INTO t (id, rc, many) VALUES (8, '-', '{-,pg_class}')"));
   ASSERT_OK(CatchUp());
-  EXPECT_EQ(New("SELECT id, rc FROM t"), "1|pg_class");
-  ASSERT_OK(
-      OnOld("BEGIN; INSERT INTO t VALUES (3, 'only_old'), (4, 'pg_type'); INSERT INTO t (id, rt) "
-            "VALUES (5, 'only_old'); CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; "
-            "INSERT INTO t (id, rp) VALUES (6, 'f'), (7, 'now'); COMMIT"));
+  EXPECT_EQ(New("SELECT id, rc, many FROM t ORDER BY id"), "1|pg_class|NULL\n8|-|{-,pg_class}");
+  ASSERT_OK(OnOld(
+      "BEGIN; INSERT INTO t VALUES (3, 'only_old'), (4, 'pg_type'); INSERT INTO t (id, rt) "
+      "VALUES (5, 'only_old'); CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; "
+      "INSERT INTO t (id, rp) VALUES (6, 'f'), (7, 'now'); INSERT INTO t (id, rc, many) VALUES "
+      "(9, '-', '{pg_type,-}'); UPDATE t SET many = '{-}' WHERE id = 8; COMMIT"));
   ASSERT_OK(CatchUp());
-  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 4 7");
+  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 4 7 8 9");
+  EXPECT_EQ(New("SELECT rc, many FROM t WHERE id > 7 ORDER BY id"), "-|{-}\n-|{pg_type,-}");
+  EXPECT_TRUE(said.Has("names nothing in this database (SQLSTATE 42P01)"));
+  EXPECT_FALSE(said.Has("only_old"));  // it is a value
   EXPECT_EQ(New("SELECT string_agg(scope ->> 'id', ' ' ORDER BY scope) FROM switchyard.quarantine"),
             "2 3 5 6");
   ASSERT_OK(OnNew("CREATE TABLE only_old (a int)"));
   ASSERT_OK(RetryQuarantine());
-  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3 4 5 7");
+  EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3 4 5 7 8 9");
 }
 
 // An entry is jsonb, which holds 256 MB; here its table plays that it is full.
