@@ -284,6 +284,14 @@ void MemoryLog::DeleteTopic(const std::string& topic) {
   state_->topics.erase(topic);
 }
 
+void MemoryLog::LoseEnd(const std::string& topic, int records) {
+  MutexLock lock(&state_->mu);
+  const auto found = state_->Find(topic);
+  if (found == nullptr) return;
+  for (int i = 0; i < records && !found->records.empty(); ++i) found->records.pop_back();
+  for (Reader* reader : found->readers) reader->Notify();
+}
+
 void MemoryLog::SetInFlightMax(size_t bytes) {
   MutexLock lock(&state_->mu);
   state_->in_flight_max = bytes;

@@ -37,6 +37,8 @@ class MemoryLog : public EventLog {
   void ReleaseDurability();
   // What is not durable is lost, and every writer open now fails with `status`.
   void Crash(const absl::Status& status);
+  // The last records, which readers may have read, are lost; their writers don't know of it.
+  void LoseEnd(const std::string& topic, int records);
   // As if deleted by hand; readers and writers of it end with DataLoss.
   void DeleteTopic(const std::string& topic);
   // Bytes in flight at which Append blocks.

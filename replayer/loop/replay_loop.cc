@@ -4,11 +4,13 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "common/base/log.h"
 #include "common/base/next_step.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
 #include "common/records/reach.h"
+#include "replayer/loop/republished.h"
 #include "replayer/write/refusals.h"
 
 namespace switchyard::replayer {
@@ -42,7 +44,8 @@ absl::Status ReplayLoop::Run() {
   Backoff backoff({.seed = options_.seed});
   while (true) {
     const absl::Time started = ports_.clock.Now();
-    const absl::Status status = RunOnce();
+    absl::Status status = RunOnce();
+    if (absl::IsDataLoss(status) && ports_.target.connected()) status = GoBack(status);
     if (cancel_.requested()) return cancel_.status();
     if (drain_.done()) return status;
     if (absl::IsAlreadyExists(status)) {
@@ -89,6 +92,27 @@ absl::Status ReplayLoop::Stop(const absl::Status& cause) {
   ports_.target.Stop(text);
   ports_.target.Close();
   return reason;
+}
+
+// Unavailable when the log goes on elsewhere, or will.
+absl::Status ReplayLoop::GoBack(const absl::Status& lost) {
+  const records::Position from = ports_.target.position();
+  ASSIGN_OR_RETURN(const int64_t to,
+                   FindRepublished(ports_.log, options_.change_topic, from, lost, cancel_));
+  if (ReadsFrom(from) == to) return lost;  // that was read
+  back_ = {.from = from, .to = to};
+  return absl::UnavailableError(
+      absl::StrFormat("the log has lost an end that was read already, and goes on at offset %d, "
+                      "before %d, with the "
+                      "next epoch",
+                      to, from.next_offset));
+}
+
+int64_t ReplayLoop::ReadsFrom(const records::Position& position) const {
+  const bool same = back_ && back_->from.epoch == position.epoch &&
+                    back_->from.lsn == position.lsn &&
+                    back_->from.next_offset == position.next_offset;
+  return same ? back_->to : position.next_offset;
 }
 
 absl::Status ReplayLoop::RunOnce() {
@@ -149,8 +173,9 @@ absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::Str
   reading.batcher.batch_rows_max = options_.batch_rows_max;
   reading.batcher.batch_bytes_max = options_.batch_bytes_max;
   applier_.Begin(&reading);
+  reading.position.next_offset = ReadsFrom(state.position);
   ASSIGN_OR_RETURN(auto reader,
-                   ports_.log.OpenReader(options_.change_topic, state.position.next_offset));
+                   ports_.log.OpenReader(options_.change_topic, reading.position.next_offset));
   return ports_.read(std::move(reading), std::move(reader));
 }
 

@@ -13,13 +13,16 @@
 // Thread-compatible. What the ports name must outlive it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "common/base/cancel.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/records/position.h"
 #include "replayer/loop/applier.h"
 #include "replayer/loop/drain.h"
 #include "replayer/loop/ports.h"
@@ -64,6 +67,8 @@ class ReplayLoop {
   absl::Status Chore();
   absl::Status TrimIfDue();
   absl::Status Stop(const absl::Status& reason);
+  absl::Status GoBack(const absl::Status& lost);
+  int64_t ReadsFrom(const records::Position& position) const;
 
   const LoopOptions options_;
   const Ports ports_;
@@ -71,6 +76,12 @@ class ReplayLoop {
   Drain drain_;
   TrimSchedule trims_;
   Applier applier_;
+  // Where the log is read on for a position whose offset means another record now.
+  struct Back {
+    records::Position from;
+    int64_t to = 0;
+  };
+  std::optional<Back> back_;
   bool announced_standby_ = false;
   absl::Time next_chores_ = absl::InfinitePast();
 };

@@ -1,5 +1,7 @@
 // Where the replayer ends, and says why and what to do; and where it waits because it is held.
 #include "absl/strings/str_cat.h"
+#include "tests/support/await.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -242,6 +244,79 @@ TEST_F(ReplayStopsTest, AHoldIsAnsweredByTheCommitThatIsNext) {
   EXPECT_EQ(answers(hold.value()), "t");
   EXPECT_EQ(answers(0), "f");
   ASSERT_OK(OnNew("ROLLBACK"));
+}
+
+// Promise 1: what the source was not told to be on the log is no loss.
+TEST_F(ReplayStopsTest, AnEndOfTheLogThatNobodyWasToldOfComesAgain) {
+  for (const bool notices_at_once : {true, false}) {
+    SCOPED_TRACE(notices_at_once);
+    ASSERT_OK(Start(kTable, kTable, kCopyT));
+    ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+    ASSERT_OK(CatchUp());
+    ASSERT_OK_AND_ASSIGN(const auto kept, log_->Describe(options_.change_topic));
+    ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'b', 2); UPDATE t SET v = v || 'x'"));
+    ASSERT_OK(capture_->DieAfter(1000));  // the slot stays where it was
+    ASSERT_OK(AwaitNew("SELECT count(*) FROM t WHERE v LIKE '%x'", "2"));
+    if (!notices_at_once) {
+      ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+    }
+    ASSERT_OK_AND_ASSIGN(const auto read, log_->Describe(options_.change_topic));
+    log_->LoseEnd(options_.change_topic, static_cast<int>(read.next - kept.next) - 1);
+    ASSERT_OK(OnOld("INSERT INTO t SELECT i, 'c', i FROM generate_series(3, 40) i"));
+    ASSERT_OK(capture_->NewEpoch());
+    ASSERT_OK(capture_->Pump());
+    ASSERT_OK_AND_ASSIGN(const auto now, log_->Describe(options_.change_topic));
+    ASSERT_GT(now.next, read.next);  // the old place is in the midst of other records
+    if (!notices_at_once) {
+      ASSERT_OK(StartReplayer());
+    }
+    ASSERT_OK(OnOld("DELETE FROM t WHERE id = 7"));
+    ASSERT_OK(CatchUp());
+    EXPECT_EQ(New(kAll), Old(kAll));
+    EXPECT_EQ(New("SELECT state FROM switchyard.stream"), "streaming");
+    TearDown();
+    SetUp();
+  }
+}
+
+TEST_F(ReplayStopsTest, AnEndOfTheLogIsWaitedForUntilCapturePublishesItAgain) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(capture_->DieAfter(1000));
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM t", "1"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  log_->LoseEnd(options_.change_topic, 2);
+  const testing::CapturedLog said;
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(testing::Await("it waits", absl::Seconds(30),
+                           [&] { return said.Has("that is waited for"); }));
+  EXPECT_NE(New("SELECT state FROM switchyard.stream"), "stopped");
+  ASSERT_OK(capture_->NewEpoch());
+  ASSERT_OK(OnOld("UPDATE t SET v = 'b'"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "1|b|1");
+}
+
+// Here the source was told: it has those changes no more.
+TEST_F(ReplayStopsTest, AnEndOfTheLogThatTheSourceWasToldOfIsLost) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK_AND_ASSIGN(const auto before, log_->Describe(options_.change_topic));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK_AND_ASSIGN(const auto after, log_->Describe(options_.change_topic));
+  log_->LoseEnd(options_.change_topic, static_cast<int>(after.next - before.next) + 1);
+  ASSERT_OK(capture_->NewEpoch());
+  ASSERT_OK(OnOld("INSERT INTO t SELECT i, 'c', i FROM generate_series(2, 40) i"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+              ::testing::AllOf(HasSubstr("the log has lost records in between"),
+                               HasSubstr("switchyard recopy FILE --all")));
+  EXPECT_EQ(New("SELECT count(*) FROM t"), "0");
 }
 
 }  // namespace
