@@ -17,13 +17,18 @@ namespace switchyard::operate {
 namespace {
 
 PlannedTable DescribeTable(const mapping::MappingPlan& mapping) {
+  std::vector<PlannedRule> rules;
+  for (const mapping::PlanRule& rule : mapping.rules) {
+    rules.push_back({.table = rule.table, .touches = rule.touches, .derived = rule.derived});
+  }
   return {.table = mapping.display,
           .row_local = mapping.row_local,
           .reads = mapping.reads_sources,
           .why_keyed = mapping.row_local ? "" : mapping.why_keyed,
           .scope = mapping.row_local ? std::vector<std::string>() : mapping.keyed.scope_columns,
           .columns = mapping.columns,
-          .owns = mapping.owns};
+          .owns = mapping.owns,
+          .rules = std::move(rules)};
 }
 
 // Tables of the schemas that names are looked for in, which nobody reads and nobody left out.

@@ -401,8 +401,10 @@ std::vector<spec::TableName> SourceTables(const spec::Direction& direction) {
     for (const spec::FromRule& rule : mapping.from) {
       if (rule.table.schema.empty()) add(rule.table);
     }
-    for (const spec::TableName& name : mapping.static_tables) {
-      if (name.schema.empty()) add(name);
+    for (const auto* list : {&mapping.static_tables, &mapping.reads}) {
+      for (const spec::TableName& name : *list) {
+        if (name.schema.empty()) add(name);
+      }
     }
   }
   return names.Take();

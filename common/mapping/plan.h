@@ -187,6 +187,13 @@ struct OrderedSql {
   std::string fresh_insert;
 };
 
+// For plan: which rows of a keyed mapping a changed row of a table touches.
+struct PlanRule {
+  std::string table;     // as the file names it
+  std::string touches;   // SQL over the changed row
+  bool derived = false;  // told from the select, not declared
+};
+
 struct MappingPlan {
   std::string display;  // NEW's table, schema.name
   std::string target;   // quoted
@@ -203,6 +210,7 @@ struct MappingPlan {
   bool by_name = false;
   std::vector<std::string> reads_sources;  // display names, for plan
   std::string why_keyed;                   // one sentence, for plan
+  std::vector<PlanRule> rules;             // keyed
 };
 
 // The mapping as an entry of the quarantine names it: several may fill one table, each the rows

@@ -133,11 +133,6 @@ void CheckForm(Reader& in, const Node& node, const PresentKeys& present) {
                                       "the same itself"));
       }
     }
-    if (!present.Has("from")) {
-      in.AddFault(node,
-                  "a mapping with select needs from: for each table it reads, which values "
-                  "of scope a changed row touches");
-    }
     return;
   }
   for (const std::string_view key : kSelectOnly) {
@@ -207,6 +202,9 @@ Mapping ReadMapping(Reader& in, const Node& node, const std::string& folder) {
         }}});
   if (node.kind == Node::Kind::kMap) CheckForm(in, node, present);
   CheckColumns(in, present, mapping);
+  for (const auto& [schema, table] : TablesIn(mapping.select)) {
+    mapping.reads.push_back({.schema = schema, .name = table});
+  }
   return mapping;
 }
 

@@ -65,10 +65,11 @@ struct Mapping {
   std::vector<std::string> drop;                            // OLD columns not carried
   std::string where;                                        // SQL condition over OLD's row
   // Form 2, `select`.
-  std::string select;       // the SQL itself (a file's content, or inline), no semicolon
-  std::string select_path;  // file it came from, for messages; empty when inline
-  std::vector<FromRule> from;
-  std::vector<std::string> scope;        // columns of NEW; empty: its primary key
+  std::string select;              // the SQL itself (a file's content, or inline), no semicolon
+  std::string select_path;         // file it came from, for messages; empty when inline
+  std::vector<TableName> reads;    // the tables its select names
+  std::vector<FromRule> from;      // for those without, rules are derived
+  std::vector<std::string> scope;  // columns of NEW; empty: its primary key
   std::vector<TableName> static_tables;  // tables a select may read that never change
   std::string owns;  // SQL condition over NEW's rows this mapping owns; empty: all
   // Of the values above: "table", "copy", "where", "select", "owns", and with a part's name

@@ -188,6 +188,31 @@ std::optional<SqlProblem> CheckScript(std::string_view sql) {
   return std::nullopt;
 }
 
+std::set<std::pair<std::string, std::string>> TablesIn(std::string_view sql) {
+  const Parsed parsed = Parse(std::string(sql));
+  std::set<std::pair<std::string, std::string>> tables;
+  if (parsed.problem.has_value()) return tables;
+  std::set<std::string> with;
+  std::vector<const json*> open = {&parsed.tree};
+  while (!open.empty()) {
+    const json* node = open.back();
+    open.pop_back();
+    if (node->is_object()) {
+      if (const auto it = node->find("CommonTableExpr"); it != node->end()) {
+        with.insert(it->value("ctename", ""));
+      }
+      if (const auto it = node->find("RangeVar"); it != node->end()) {
+        tables.emplace(it->value("schemaname", ""), it->value("relname", ""));
+      }
+    }
+    if (node->is_structured()) {
+      for (const json& child : *node) open.push_back(&child);
+    }
+  }
+  for (const std::string& name : with) tables.erase({"", name});
+  return tables;
+}
+
 bool StartsQuery(std::string_view sql) {
   const std::string_view rest = SkipBlanks(sql);
   size_t end = 0;

@@ -8,8 +8,10 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace switchyard::spec {
 
@@ -33,6 +35,10 @@ std::optional<SqlProblem> CheckScript(std::string_view sql);
 // True when the first word makes it a query of its own: SELECT, WITH, VALUES, TABLE. Leading
 // blanks and comments are skipped.
 bool StartsQuery(std::string_view sql);
+
+// Tables named in FROM anywhere in it, as (schema, name); names of its WITH queries are left out.
+// Nothing where it does not parse.
+std::set<std::pair<std::string, std::string>> TablesIn(std::string_view sql);
 
 // The text of the single statement, without what follows its semicolon. The text itself when it
 // does not parse.

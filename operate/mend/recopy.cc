@@ -41,8 +41,8 @@ std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& ca
     if (!IsNamed(name, mapping.target.schema, mapping.target.name)) continue;
     std::vector<std::string> sources;
     if (mapping.copy.has_value()) sources.push_back(mapping.copy->ToString());
-    for (const spec::FromRule& rule : mapping.from) {
-      if (rule.table.schema.empty()) sources.push_back(rule.table.ToString());  // else NEW's
+    for (const spec::TableName& table : mapping.reads) {
+      if (table.schema.empty()) sources.push_back(table.ToString());  // else NEW's
     }
     if (sources.empty()) continue;
     return absl::StrFormat(

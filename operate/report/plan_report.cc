@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "common/base/strings.h"
 #include "operate/report/table_text.h"
 
@@ -40,6 +42,18 @@ std::string TablesText(const PlanReport& report) {
   return AlignColumns(rows, {Align::kLeft, Align::kLeft, Align::kLeft}, 2);
 }
 
+// Which rows a changed row touches; what is derived can be taken over under `from` as it stands.
+std::string RulesText(const PlannedTable& table) {
+  std::string out = table.rules.empty() ? "" : "  touched by a changed row of\n";
+  for (const PlannedRule& rule : table.rules) {
+    const std::string sql(absl::StripTrailingAsciiWhitespace(rule.touches));
+    const bool lines = sql.find('\n') != std::string::npos || sql.size() > kLineMax / 2;
+    absl::StrAppend(&out, "    ", rule.table, rule.derived ? " (derived):" : ":",
+                    lines ? "\n      " : " ", absl::StrReplaceAll(sql, {{"\n", "\n      "}}), "\n");
+  }
+  return out;
+}
+
 std::string DetailsText(const PlanReport& report) {
   std::string out;
   for (const PlannedTable& table : report.tables) {
@@ -49,7 +63,7 @@ std::string DetailsText(const PlanReport& report) {
                     "\n");
     if (!table.why_keyed.empty()) absl::StrAppend(&out, "  because ", table.why_keyed, "\n");
     if (!table.owns.empty()) absl::StrAppend(&out, "  only rows where ", table.owns, "\n");
-    absl::StrAppend(&out, "  fills\n", Wrapped(table.columns, 4));
+    absl::StrAppend(&out, "  fills\n", Wrapped(table.columns, 4), RulesText(table));
   }
   return out;
 }
@@ -85,13 +99,19 @@ std::string PlanReportText(const PlanReport& report) {
 std::string PlanReportJson(const PlanReport& report) {
   ordered_json tables = ordered_json::array();
   for (const PlannedTable& table : report.tables) {
+    ordered_json rules = ordered_json::array();
+    for (const PlannedRule& rule : table.rules) {
+      rules.push_back(
+          {{"table", rule.table}, {"touches", rule.touches}, {"derived", rule.derived}});
+    }
     tables.push_back({{"table", table.table},
                       {"row_local", table.row_local},
                       {"reads", table.reads},
                       {"why_keyed", table.why_keyed},
                       {"scope", table.scope},
                       {"columns", table.columns},
-                      {"owns", table.owns}});
+                      {"owns", table.owns},
+                      {"rules", std::move(rules)}});
   }
   ordered_json mirrors = ordered_json::array();
   for (const PlannedMirror& mirror : report.mirrors) {

@@ -8,6 +8,12 @@
 
 namespace switchyard::operate {
 
+struct PlannedRule {
+  std::string table;     // of OLD, or of NEW with its schema
+  std::string touches;   // which values of the scope a changed row touches, in SQL
+  bool derived = false;  // from the select; else the file says so
+};
+
 struct PlannedTable {
   std::string table;               // NEW's
   bool row_local = false;          // row by row; else recomputed by scope
@@ -15,7 +21,8 @@ struct PlannedTable {
   std::string why_keyed;           // empty when row-local
   std::vector<std::string> scope;  // of a keyed one
   std::vector<std::string> columns;
-  std::string owns;  // condition over its rows; empty: all of them
+  std::string owns;                // condition over its rows; empty: all of them
+  std::vector<PlannedRule> rules;  // of a keyed one
 };
 
 struct PlannedMirror {

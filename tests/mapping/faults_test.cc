@@ -166,12 +166,17 @@ const Case kCases[] = {
      "  - table: public.totals\n    from: {orders: id}\n    select: |\n      SELECT o.id,\n"
      "             o.totl AS total\n      FROM orders o\n",
      {"10:14: select of public.totals: column o.totl does not exist; did you mean o.total?"}},
-    {"ASelectThatReadsATableNotListed",
-     "  - table: public.totals\n    from: {customers: id}\n    select: SELECT c.id, (SELECT "
-     "sum(total)"
-     " FROM orders o WHERE o.customer = c.id) AS total FROM customers c\n",
-     {"8:50: select of public.totals: it reads orders, which stands neither under from nor under "
-      "static: say which rows its changes touch"}},
+    {"ASelectWhoseRulesCantBeDerived",
+     "  - table: public.totals\n    select: SELECT id, row_number() OVER (ORDER BY total, id) AS "
+     "total FROM orders\n",
+     {"7:13: from of orders can't be derived: a window without PARTITION BY counts over all rows"}},
+    {"ASelectThatNothingLeadsThrough",
+     "  - table: public.totals\n    select: SELECT o.id, c.email AS region FROM orders o, "
+     "customers c\n",
+     {"7:13: from of customers can't be derived: c stands beside o without a condition that leads "
+      "to "
+      "the scope: every change of c would touch everything. If it never changes, list it under "
+      "static"}},
     {"ASelectThatMisspellsATableListed",
      "  - table: public.totals\n    from: {orders: id}\n    select: SELECT id, total FROM oders\n",
      {"8:35: select of public.totals: it reads oders, which stands neither under from nor under "
@@ -238,9 +243,8 @@ const Case kCases[] = {
      "  - table: public.totals\n    from: {orders: id, public.peple: id}\n"
      "    select: SELECT o.id FROM orders o JOIN public.people p USING (id)\n"
      "  - {table: public.people, copy: customers}\n",
-     {"7:24: public.peple stands under from, but no mapping fills it; did you mean public.people?",
-      "8:44: select of public.totals: it reads public.people, which stands neither under from nor "
-      "under static; did you mean public.peple?"}},
+     {"7:24: public.peple stands under from, but no mapping fills it; did you mean "
+      "public.people?"}},
     {"ACircle",
      "  - table: public.people\n    from: {customers: id, public.totals: id}\n"
      "    select: SELECT c.* FROM customers c JOIN public.totals t USING (id)\n"

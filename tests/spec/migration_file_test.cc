@@ -318,14 +318,23 @@ std::string Mapping1(const std::string& rest) {
          rest;
 }
 
+TEST(MigrationFileTest, ASelectSaysWhichTablesItReads) {
+  ASSERT_OK_AND_ASSIGN(
+      const MigrationFile file,
+      ParseMigrationFile(
+          Mapping1("      select: WITH w AS (SELECT * FROM a) SELECT w.id FROM w JOIN "
+                   "public.b ON b.id IN (SELECT c.id FROM c)\n"),
+          "shop.yaml"));
+  EXPECT_THAT(file.forward.mappings[0].reads,
+              ElementsAre(TableName{"", "a"}, TableName{"", "c"}, TableName{"public", "b"}));
+}
+
 TEST(MigrationFileTest, KeepsTheTwoFormsOfAMappingApart) {
   EXPECT_THAT(FaultsOf(Mapping1("")), HasSubstr("shop.yaml:6:7: a mapping needs copy"));
   EXPECT_THAT(FaultsOf(Mapping1("      copy: t\n      from: {t: id}\n")),
               HasSubstr("shop.yaml:8:7: from goes with select only"));
   EXPECT_THAT(FaultsOf(Mapping1("      select: SELECT 1\n      where: a\n      from: {t: id}\n")),
               HasSubstr("shop.yaml:8:7: where goes with copy only"));
-  EXPECT_THAT(FaultsOf(Mapping1("      select: SELECT 1\n")),
-              HasSubstr("a mapping with select needs from"));
   EXPECT_THAT(FaultsOf(Mapping1("      select: users\n      from: {t: id}\n")),
               HasSubstr("select must be a file ending in .sql, or SQL"));
   EXPECT_THAT(FaultsOf(Mapping1("      select: no.sql\n      from: {t: id}\n")),

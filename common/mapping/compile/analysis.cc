@@ -212,15 +212,13 @@ class Analysis {
   // Each row of the select comes from one row of its one table: then it may need no mirror.
   void NoteSingleTable(const SelectShape& shape, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
-    const auto reads = [&](const spec::TableName& table) {
-      return table.schema.empty() && shape.relations.size() == 1 &&
-             shape.relations.begin()->schema.empty() && shape.relations.begin()->name == table.name;
-    };
-    if (!shape.single_table || mapping.from.size() != 1 || !reads(mapping.from[0].table) ||
-        !mapping.owns.empty()) {
-      return;
-    }
-    draft->source = compilation_.FindSource(mapping.from[0].table);
+    if (!shape.single_table || !mapping.owns.empty() || shape.relations.size() != 1) return;
+    const spec::TableName table{.schema = shape.relations.begin()->schema,
+                                .name = shape.relations.begin()->name};
+    const bool changes = std::ranges::count(draft->unlisted, table) > 0 ||
+                         (mapping.from.size() == 1 && mapping.from[0].table == table);
+    if (!table.schema.empty() || !changes) return;
+    draft->source = compilation_.FindSource(table);
     draft->row_local = true;
     draft->alias = shape.table_alias;
     for (const OutputColumn& output : shape.outputs) {
@@ -263,6 +261,7 @@ class Analysis {
     draft->scope = draft->spec->scope.empty() ? draft->key : draft->spec->scope;
     if (draft->source.valid() && draft->spec->copy) AddOwnFrom(draft);
     RETURN_IF_ERROR(checks_.Scope(*draft));
+    RETURN_IF_ERROR(DeriveRules(&compilation_, draft));
     RETURN_IF_ERROR(checks_.Rules(draft));
     const size_t before = compilation_.faults.size();
     RETURN_IF_ERROR(checks_.Fills(draft, draft->select));

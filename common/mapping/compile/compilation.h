@@ -48,6 +48,7 @@ struct Draft {
   std::vector<std::string> scope;
   // Of scope and keys: how the select's columns are made to compare as NEW's (Probe::ComparedAs).
   std::map<std::string, std::string> compared_as;
+  std::vector<spec::TableName> unlisted;  // tables its select reads whose rules are to be derived
   std::vector<spec::FromRule> from;
   std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
   std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
@@ -124,6 +125,8 @@ std::vector<std::string> KeyOf(const catalog::Table& table, Keys keys);
 void ReadDeclarations(Compilation* compilation);
 // analysis.cc: what the SQL of each mapping reads and gives. Begins the probe.
 absl::Status AnalyseMappings(Compilation* compilation);
+// derivation.cc: rules for the tables in `unlisted`.
+absl::Status DeriveRules(Compilation* compilation, Draft* draft);
 // ids.cc: what is declared under `ids`, its sources' reads, and its statements.
 absl::Status AnalyseIds(Compilation* compilation);
 absl::Status GatherIdReads(Compilation* compilation);

@@ -37,6 +37,12 @@ class Declarations {
         if (table.schema.empty())
           compilation_.AddSource(table, place("static." + table.ToString()));
       }
+      // One that is not there is the select's fault, which has its place.
+      for (const spec::TableName& table : mapping.reads) {
+        if (table.schema.empty() && compilation_.ResolveSource(table) != nullptr) {
+          compilation_.AddSource(table, place("select"));
+        }
+      }
     }
   }
 

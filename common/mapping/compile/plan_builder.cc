@@ -187,6 +187,10 @@ class PlanBuilder {
     out.ordered = BuildOrderedKeyed(target, out.keyed);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
     for (size_t i = 0; i < draft.from.size(); ++i) {
+      const spec::FromRule& rule = draft.from[i];
+      out.rules.push_back({.table = rule.table.ToString(),
+                           .touches = rule.touches,
+                           .derived = std::ranges::count(draft.unlisted, rule.table) > 0});
       AddTouches(draft.from[i], draft.from_reads_key_only[i], index, plan, *keyed, *local, &out);
     }
     return out;

@@ -178,6 +178,67 @@ absl::StatusOr<Probe::Reads> Probe::ReadsOf(const std::string& select) {
   return reads;
 }
 
+absl::StatusOr<std::string> Probe::Definition(const std::string& select) {
+  // Made under NEW's own path; printed under one that leaves no name of NEW's unqualified.
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      Try(absl::StrCat(Sv(kMakeView), select, "; SET LOCAL search_path = pg_catalog"),
+          "SELECT pg_get_viewdef('pg_temp.sy_probe_view'::regclass)", kMakeView.size()));
+  return row.str(0, 0);
+}
+
+absl::StatusOr<std::map<std::string, Probe::Called>> Probe::FunctionsNamed(
+    const std::set<std::string>& names) {
+  std::vector<std::string> quoted;
+  for (const std::string& name : names) quoted.push_back(QuoteLiteral(name));
+  std::map<std::string, Called> functions;
+  if (quoted.empty()) return functions;
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("", absl::StrCat(R"(
+    SELECT proname, bool_or(prokind = 'a'), bool_or(proretset), bool_and(proisstrict),
+           CASE WHEN count(DISTINCT prorettype) = 1 THEN format_type(min(prorettype), NULL) END
+    FROM pg_proc WHERE proname IN ()",
+                                                               absl::StrJoin(quoted, ", "),
+                                                               ") GROUP BY proname ORDER BY 1")));
+  for (int i = 0; i < rows.rows(); ++i) {
+    functions[rows.str(i, 0)] = {.aggregate = rows.boolean(i, 1),
+                                 .returns_set = rows.boolean(i, 2),
+                                 .strict = rows.boolean(i, 3),
+                                 .result = rows.str(i, 4)};
+  }
+  return functions;
+}
+
+absl::StatusOr<std::set<std::string>> Probe::StrictOperators() {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("", R"(
+    SELECT o.oprname FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode
+    WHERE o.oprnamespace = 'pg_catalog'::regnamespace
+    GROUP BY o.oprname HAVING bool_and(p.proisstrict) ORDER BY 1)"));
+  std::set<std::string> operators;
+  for (int i = 0; i < rows.rows(); ++i) operators.insert(rows.str(i, 0));
+  return operators;
+}
+
+absl::StatusOr<std::vector<Probe::ReadColumn>> Probe::ColumnsOfTable(const std::string& table) {
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   Try("", absl::StrCat(R"(
+    SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           coalesce(l.collisdeterministic, true), coalesce(a.attnum = ANY (i.indkey), false)
+    FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+    WHERE a.attrelid = )",
+                                        QuoteLiteral(table), R"(::regclass AND a.attnum > 0
+      AND NOT a.attisdropped ORDER BY a.attnum)")));
+  std::vector<ReadColumn> columns;
+  for (int i = 0; i < rows.rows(); ++i) {
+    columns.push_back({.name = rows.str(i, 0),
+                       .type = rows.str(i, 1),
+                       .not_null = rows.boolean(i, 2),
+                       .deterministic = rows.boolean(i, 3),
+                       .in_key = rows.boolean(i, 4)});
+  }
+  return columns;
+}
+
 absl::StatusOr<std::vector<std::string>> Probe::ColumnsOf(const std::string& select) {
   ASSIGN_OR_RETURN(const pg::Result rows, Try(absl::StrCat(Sv(kMakeView), select), R"(
     SELECT attname FROM pg_attribute

@@ -39,6 +39,8 @@ class Probe {
 
   // What `select` reads of the tables added.
   absl::StatusOr<Reads> ReadsOf(const std::string& select);
+  // The select as the server writes it, every name and type resolved: pg_get_viewdef().
+  absl::StatusOr<std::string> Definition(const std::string& select);
   // Output column names of a select.
   absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
   // Whether the statement plans; for types and column lists of an INSERT.
@@ -76,6 +78,21 @@ class Probe {
                                       const std::string& statement);
   // Of every table that was ever analysed, by schema.name.
   absl::StatusOr<std::map<std::string, int64_t>> RowEstimates();
+
+  // Of functions and operators of these names, whatever their arguments.
+  struct Called {
+    bool aggregate = false, returns_set = false;  // one of them is
+    bool strict = true;                           // all of them are
+    std::string result;                           // "" where they differ
+  };
+  absl::StatusOr<std::map<std::string, Called>> FunctionsNamed(const std::set<std::string>& names);
+  absl::StatusOr<std::set<std::string>> StrictOperators();
+  struct ReadColumn {
+    std::string name, type;
+    bool not_null = false, deterministic = true, in_key = false;
+  };
+  // Of a table of this database; `table` quoted.
+  absl::StatusOr<std::vector<ReadColumn>> ColumnsOfTable(const std::string& table);
 
   // Every function and every table this session sees, to suggest in place of one it doesn't.
   absl::StatusOr<std::vector<std::string>> FunctionNames();

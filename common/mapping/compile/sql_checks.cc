@@ -96,6 +96,12 @@ absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, con
   return absl::OkStatus();
 }
 
+bool SqlChecks::CanDerive(const spec::TableName& table) const {
+  if (table.schema.empty()) return compilation_.FindSource(table).valid();
+  const string display = table.schema + "." + table.name;
+  return std::ranges::count(compilation_.drafts, display, &Draft::display) > 0;
+}
+
 void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef>& relations,
                       std::string_view own) {
   const spec::Mapping& mapping = *draft->spec;
@@ -107,6 +113,11 @@ void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef
     if (relation.schema == kProductSchema || relation.schema == "pg_catalog") continue;
     const string written = Written(relation);
     if (std::ranges::count(known, written) > 0) continue;
+    const spec::TableName table{.schema = relation.schema, .name = relation.name};
+    if (std::ranges::count(mapping.reads, table) > 0 && CanDerive(table)) {
+      if (std::ranges::count(draft->unlisted, table) == 0) draft->unlisted.push_back(table);
+      continue;
+    }
     const string where = mapping.copy ? "a copy reads its own table only; make it a select"
                                       : "say which rows its changes touch, or that it never "
                                         "changes";

@@ -20,7 +20,8 @@ class SqlChecks {
   // select that the database refuses has no such fault: whoever plans it says what is wrong.
   absl::Status Repeatable(const SqlPiece& piece, const Calls& calls, const std::string& before,
                           const std::string& after, bool* many_rows = nullptr);
-  // Every table must stand under `from` or `static`; `own` is the row's own table, or empty.
+  // Every table must stand under `from` or `static`, or its rule is to be derived (`unlisted`, of a
+  // select); `own` is the row's own table, or empty.
   void Reads(Draft* draft, const SqlPiece& piece, const std::set<RelationRef>& relations,
              std::string_view own);
   // The database plans `before` + the piece + `after`; else the draft has failed.
@@ -36,6 +37,8 @@ class SqlChecks {
   absl::Status Rules(Draft* draft);
 
  private:
+  // A table whose changes are known: one of the source, or one that a mapping fills.
+  bool CanDerive(const spec::TableName& table) const;
   absl::Status TimeWords(const SqlPiece& piece, const Calls& calls, const std::string& before,
                          const std::string& after);
   void RequireColumns(const Draft& draft);

@@ -1,0 +1,159 @@
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/strings.h"
+#include "common/mapping/compile/compilation.h"
+#include "common/mapping/derive/derive.h"
+
+namespace switchyard::mapping {
+namespace {
+
+using std::string;
+using std::vector;
+
+class RuleDeriver {
+ public:
+  RuleDeriver(Compilation& compilation, Draft& draft) : compilation_(compilation), draft_(draft) {}
+
+  absl::Status Run() {
+    ASSIGN_OR_RETURN(const string select, compilation_.probe.Definition(draft_.select));
+    ASSIGN_OR_RETURN(const derive::Facts facts, GatherFacts(select));
+    vector<derive::ColumnFacts> scope;
+    for (const string& name : draft_.scope) {
+      const catalog::Column* column = draft_.target->FindColumn(name);
+      if (column == nullptr || std::ranges::count(draft_.columns, name) == 0) {
+        return absl::OkStatus();  // a fault already
+      }
+      scope.push_back(FactsOf(*column));
+    }
+    const absl::StatusOr<derive::Derivation> derived = derive::Derive(select, scope, facts);
+    for (const spec::TableName& table : draft_.unlisted) {
+      if (!derived.ok()) {
+        Refuse(table, string(derived.status().message()));
+      } else {
+        RETURN_IF_ERROR(Take(table, *derived));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static derive::ColumnFacts FactsOf(const catalog::Column& column) {
+    // Collations of Postgres' own are deterministic; those that users make need not be.
+    const bool own = column.collation.empty() || column.collation.starts_with("pg_catalog.") ||
+                     column.collation.starts_with("\"pg_catalog\".");
+    return {.name = column.name,
+            .type = column.type,
+            .not_null = column.not_null,
+            .deterministic = own};
+  }
+
+  static derive::TableFacts FactsOf(const catalog::Table& table) {
+    derive::TableFacts facts{.key = table.primary_key};
+    for (const catalog::Column& column : table.columns) facts.columns.push_back(FactsOf(column));
+    return facts;
+  }
+
+  absl::StatusOr<derive::Facts> GatherFacts(const string& select) {
+    derive::Facts facts;
+    for (const Source& source : compilation_.sources)
+      facts.old_tables[source.alias] = FactsOf(*source.table);
+    for (const spec::TableName& table : draft_.spec->static_tables) {
+      if (table.schema.empty()) facts.old_tables[table.name].fixed = true;
+    }
+    for (const spec::TableName& table : draft_.spec->reads) {
+      if (!table.schema.empty()) RETURN_IF_ERROR(AddTarget(table, &facts));
+    }
+    ASSIGN_OR_RETURN(const std::set<string> names, derive::FunctionsCalled(select));
+    ASSIGN_OR_RETURN(const auto functions, compilation_.probe.FunctionsNamed(names));
+    for (const auto& [name, called] : functions) {
+      facts.functions[name] = {.aggregate = called.aggregate,
+                               .returns_set = called.returns_set,
+                               .strict = called.strict,
+                               .result = called.result};
+    }
+    ASSIGN_OR_RETURN(facts.strict_operators, compilation_.probe.StrictOperators());
+    for (const spec::IdMapRule& rule : compilation_.direction.id_maps) {
+      facts.ids.push_back({.kind = rule.kind, .table = rule.table.name, .old_id = rule.old_id});
+    }
+    return facts;
+  }
+
+  // A table of NEW: one that a mapping fills, or a look-up that never changes.
+  absl::Status AddTarget(const spec::TableName& table, derive::Facts* facts) {
+    derive::TableFacts& out = facts->new_tables[table.schema + "." + table.name];
+    const bool filled = std::ranges::count(compilation_.drafts, table.schema + "." + table.name,
+                                           &Draft::display) > 0;
+    out.fixed = !filled;
+    ASSIGN_OR_RETURN(const auto columns,
+                     compilation_.probe.ColumnsOfTable(QuoteQualified(table.schema, table.name)));
+    for (const Probe::ReadColumn& column : columns) {
+      out.columns.push_back({.name = column.name,
+                             .type = column.type,
+                             .not_null = column.not_null,
+                             .deterministic = column.deterministic});
+      if (column.in_key) out.key.push_back(column.name);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Take(const spec::TableName& table, const derive::Derivation& derived) {
+    for (const derive::Underivable& each : derived.refused) {
+      if (each.schema != table.schema || each.table != table.name) continue;
+      Refuse(table, each.why);
+      return absl::OkStatus();
+    }
+    for (const derive::DerivedRule& each : derived.rules) {
+      if (each.schema != table.schema || each.table != table.name) continue;
+      const spec::FromRule rule{.table = table, .touches = each.touches, .at = draft_.spec->at};
+      const absl::Status plans = compilation_.probe.Plans(TouchSelect(draft_, rule));
+      if (!plans.ok() && !absl::IsInvalidArgument(plans)) return plans;
+      if (!plans.ok()) {
+        Refuse(table, absl::StrCat("Postgres refuses what was derived (", plans.message(), ")"));
+        return absl::OkStatus();
+      }
+      draft_.from.push_back(rule);
+      AddIndexes(each.wishes);
+      return absl::OkStatus();
+    }
+    Refuse(table, "it stands where no changed row of it can be followed");
+    return absl::OkStatus();
+  }
+
+  void Refuse(const spec::TableName& table, const string& why) {
+    compilation_.Fault(
+        *draft_.spec, "select",
+        absl::StrFormat("from of %s can't be derived: %s. Say under from which values of %s a "
+                        "changed row of %s touches",
+                        table.ToString(), why, absl::StrJoin(draft_.scope, ", "),
+                        table.ToString()));
+    draft_.failed = true;
+  }
+
+  // What the look-ups of the rules, and the recompute, find rows of mirrors by.
+  void AddIndexes(const std::set<derive::IndexWish>& wishes) {
+    for (const derive::IndexWish& wish : wishes) {
+      for (Source& source : compilation_.sources) {
+        const bool is_key = source.key.size() == 1 && (source.key[0] == wish.sql ||
+                                                       QuoteIdentifier(source.key[0]) == wish.sql);
+        if (!wish.schema.empty() || source.alias != wish.table || is_key) continue;
+        if (compilation_.probe.CanIndex(source.alias, wish.sql)) source.index_sql.insert(wish.sql);
+      }
+    }
+  }
+
+  Compilation& compilation_;
+  Draft& draft_;
+};
+
+}  // namespace
+
+absl::Status DeriveRules(Compilation* compilation, Draft* draft) {
+  if (draft->unlisted.empty() || draft->failed || draft->blind || draft->target == nullptr) {
+    return absl::OkStatus();
+  }
+  return RuleDeriver(*compilation, *draft).Run();
+}
+
+}  // namespace switchyard::mapping
