@@ -39,6 +39,7 @@ absl::Status PgChores::Begin() {
 absl::Status PgChores::Step() {
   RETURN_IF_ERROR(HandleRequests());
   if (clock_.Now() >= next_look_) RETURN_IF_ERROR(Look());
+  RETURN_IF_ERROR(target_.RetryWaiting());
   RETURN_IF_ERROR(recopy_->Step(resume_.tables()));
   if (recopy_->TakeSwapped() && target_.ordered() != nullptr) {
     RETURN_IF_ERROR(target_.RetryQuarantine(0).status());

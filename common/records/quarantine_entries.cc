@@ -113,6 +113,16 @@ absl::StatusOr<std::vector<int64_t>> QuarantineEntries::ClashesOf(const std::str
   return Ids(rows);
 }
 
+absl::StatusOr<std::vector<int64_t>> QuarantineEntries::WaitingOf(const std::string& target,
+                                                                  int64_t after, int64_t limit) {
+  ASSIGN_OR_RETURN(
+      const pg::Rows rows,
+      sql_.Ask("SELECT id FROM switchyard.quarantine WHERE stream = $1 AND target = $2 "
+               "AND sqlstate = '23503' AND id > $3::bigint ORDER BY id LIMIT $4::bigint",
+               {stream_, target, std::to_string(after), std::to_string(limit)}));
+  return Ids(rows);
+}
+
 absl::StatusOr<bool> QuarantineEntries::Has(int64_t id) {
   ASSIGN_OR_RETURN(
       const pg::Rows row,

@@ -92,6 +92,9 @@ class QuarantineEntries {
   // Those that another row stood in the way of, when they were tried last.
   absl::StatusOr<std::vector<int64_t>> ClashesOf(const std::string& target,
                                                  std::optional<int64_t> limit);
+  // Those after the entry `after` that a foreign key refused, likewise.
+  absl::StatusOr<std::vector<int64_t>> WaitingOf(const std::string& target, int64_t after,
+                                                 int64_t limit);
   // Whether the entry is there, and of that target.
   absl::StatusOr<bool> Has(int64_t id);
   absl::StatusOr<bool> Has(int64_t id, const std::string& target);

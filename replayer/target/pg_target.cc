@@ -66,6 +66,8 @@ absl::Status PgTarget::Open() {
   RETURN_IF_ERROR(ReloadPosition());
   // Their transaction is through, by an answer that was lost or by another replayer.
   if (position_->lsn != barred_at_) barred_.clear();
+  // Whatever the one before had not tried yet.
+  NoteRelatedRows(EveryMapping());
   return absl::OkStatus();
 }
 
@@ -234,6 +236,8 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
     if (ordered_ != nullptr) ordered_->EndChunk();
     return absl::OkStatus();
   }
+  // Of a large transaction the chunks before are not known any more.
+  const std::set<MappingIndex> written = continues ? EveryMapping() : WrittenBy(batch);
   if (continues) {
     // What one chunk could not place, a later one may have made room for; also for what waits since
     // before.
@@ -258,7 +262,9 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
                                 .lsn = batch.lsn,
                                 .covered_lsn = batch.covered_lsn,
                                 .next_offset = batch.next_offset};
-  return quarantine_->Committed();
+  RETURN_IF_ERROR(quarantine_->Committed());
+  NoteRelatedRows(written);
+  return absl::OkStatus();
 }
 
 absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& batch) {
@@ -492,6 +498,32 @@ absl::Status PgTarget::RetryClashes(const changes::Batch& batch) {
   return RetryInOrder(Quarantine::kClashes, batch.lsn).status();
 }
 
+std::set<MappingIndex> PgTarget::EveryMapping() const { return {order_.begin(), order_.end()}; }
+
+std::set<MappingIndex> PgTarget::WrittenBy(const changes::Batch& batch) const {
+  std::set<MappingIndex> written;
+  for (const MappingIndex mapping : order_) {
+    const bool staged = std::ranges::count(batch.tables, plan_.mappings[mapping].source,
+                                           &changes::TableChanges::source) > 0;
+    if (staged || touched_->contains(mapping)) written.insert(mapping);
+  }
+  return written;
+}
+
+// A row may wait for one that waits itself: then both have to be tried together.
+void PgTarget::NoteRelatedRows(const std::set<MappingIndex>& written) {
+  if (ordered_ == nullptr || quarantine_->empty()) return;
+  const bool related = std::ranges::any_of(order_, [&](MappingIndex mapping) {
+    return quarantine_->active(mapping) && std::ranges::any_of(written, [&](MappingIndex other) {
+             return ordered_->related(mapping, other);
+           });
+  });
+  if (!related) return;
+  for (const MappingIndex mapping : order_) {
+    if (quarantine_->active(mapping)) quarantine_->NoteRelatedRows(mapping);
+  }
+}
+
 // What an entry brings into a table of NEW feeds the mappings after it that read that table.
 absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn lsn) {
   const changes::Batch here{.lsn = lsn};
@@ -500,7 +532,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
     if (touched_->contains(mapping)) RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
   }
   touched_->Clear();
-  if (id <= 0) {
+  if (id == 0 || id == Quarantine::kClashes) {
     ASSIGN_OR_RETURN(result.applied, RetryTogether());
   }
   for (const MappingIndex mapping : order_) {
@@ -621,7 +653,16 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   }
   barred_.clear();
   RETURN_IF_ERROR(status);
+  if (result.applied > 0) NoteRelatedRows(EveryMapping());
   return result;
+}
+
+absl::Status PgTarget::RetryWaiting() {
+  ASSIGN_OR_RETURN(const bool some, quarantine_->NextWaiting());
+  if (!some) return absl::OkStatus();
+  const absl::Status tried = RetryQuarantine(Quarantine::kWaiting).status();
+  if (tried.ok() || IsRefusedRow(tried)) quarantine_->WaitingTried();
+  return IsRefusedRow(tried) ? absl::OkStatus() : tried;
 }
 
 absl::Status PgTarget::Rederive(const char* writer, Care care,

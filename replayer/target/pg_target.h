@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,9 @@ class PgTarget {
   absl::Status Apply(const changes::Batch& batch, Care care);
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
+  // Some of the entries that a foreign key refused, where what was applied or tried again since may
+  // let them pass; the others in calls to come.
+  absl::Status RetryWaiting();
 
   // Replaces the rows of some sources by `swap`, which writes their mirrors and row-local targets,
   // and recomputes everything derived from them, and the tables `also` (schema.name): one
@@ -117,6 +121,9 @@ class PgTarget {
   absl::Status MakeRoomCarefully(const changes::Batch& batch);
   absl::Status RemoveVanished(mapping::MappingIndex mapping);
   absl::Status RetryClashes(const changes::Batch& batch);
+  std::set<mapping::MappingIndex> EveryMapping() const;
+  std::set<mapping::MappingIndex> WrittenBy(const changes::Batch& batch) const;
+  void NoteRelatedRows(const std::set<mapping::MappingIndex>& written);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::StatusOr<int64_t> RetryTogether();
   absl::Status RetryUntilNoneGoes();

@@ -1,6 +1,7 @@
 #include "replayer/target/quarantine.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,8 @@ std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier
 // Entries that another row stood in the way of, tried again after each batch that may have taken it
 // out of it; all of them where some of them are of this very batch.
 constexpr int64_t kClashesAtOnce = 100;
+// Entries of a mapping that a foreign key refused, tried in one transaction.
+constexpr int64_t kWaitingAtOnce = 100;
 // Rows that pass from one mapping to another may be refused on the way, this many times the bound.
 constexpr int64_t kPassingFactor = 10;
 
@@ -470,12 +473,47 @@ absl::Status Quarantine::TouchEntry(int64_t id, MappingIndex mapping) {
   return entries().Touch(id, Temp(plan.keyed.touched_table), columns);
 }
 
+void Quarantine::NoteRelatedRows(MappingIndex mapping) {
+  const auto [walk, is_new] = walks_.try_emplace(mapping);
+  if (!is_new) walk->second.again = true;
+}
+
+absl::StatusOr<bool> Quarantine::NextWaiting() {
+  bool some = false;
+  for (auto walk = walks_.begin(); walk != walks_.end();) {
+    Walk& state = walk->second;
+    ASSIGN_OR_RETURN(state.ids,
+                     entries().WaitingOf(TargetOf(walk->first), state.after, kWaitingAtOnce));
+    some |= !state.ids.empty();
+    const bool through = state.ids.empty() && !state.again;
+    if (state.ids.empty()) state = Walk();
+    walk = through ? walks_.erase(walk) : std::next(walk);
+  }
+  return some;
+}
+
+void Quarantine::WaitingTried() {
+  for (auto& [mapping, walk] : walks_) {
+    if (!walk.ids.empty()) walk.after = walk.ids.back();
+  }
+}
+
+// Of those to be tried now: a try may let some go and be done once more.
+absl::StatusOr<std::vector<int64_t>> Quarantine::StillWaiting(MappingIndex mapping) {
+  const auto walk = walks_.find(mapping);
+  if (walk == walks_.end()) return std::vector<int64_t>();
+  ASSIGN_OR_RETURN(std::vector<int64_t> ids, entries().IdsOf(TargetOf(mapping)));
+  std::erase_if(ids, [&](int64_t id) { return !std::ranges::binary_search(walk->second.ids, id); });
+  return ids;
+}
+
 absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, MappingIndex mapping) {
   const std::string target = TargetOf(mapping);
   if (id == 0) return entries().IdsOf(target);
   if (id == kClashes) {
     return entries().ClashesOf(target, clashed_ ? std::nullopt : std::optional(kClashesAtOnce));
   }
+  if (id == kWaiting) return StillWaiting(mapping);
   ASSIGN_OR_RETURN(const bool there, entries().Has(id, target));
   return there ? std::vector<int64_t>{id} : std::vector<int64_t>();
 }

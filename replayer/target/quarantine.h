@@ -77,16 +77,25 @@ class Quarantine {
     int64_t applied = 0;
     int64_t left = 0;
   };
-  // Applies the folded state of every entry of the mapping (id 0), of the one with this id, or
-  // (kClashes) of those that another row stood in the way of. Leaves nothing in the mapping's own
-  // temporary tables.
+  // Applies the folded state of every entry of the mapping (id 0), of the one with this id, of
+  // those that another row stood in the way of (kClashes), or of the next ones that a foreign key
+  // refused (kWaiting; NextWaiting). Leaves nothing in the mapping's own temporary tables.
   static constexpr int64_t kClashes = -1;
+  static constexpr int64_t kWaiting = -2;
   absl::StatusOr<RetryResult> Retry(int64_t id, mapping::MappingIndex mapping, Feed feed);
   // The clashes of several row-local mappings of one table, all at once: they may be each other's.
   // How many went through.
   absl::StatusOr<int64_t> RetryTogether(
       const std::vector<mapping::MappingIndex>& mappings,
       absl::FunctionRef<absl::Status(mapping::MappingIndex mapping, Moment moment)> feed);
+
+  // Rows were written which those of the mapping may refer to, or be referred to by: what a foreign
+  // key refused of it may pass now. From then on NextWaiting goes through those entries, some at a
+  // time, so that however many wait they hold up nothing.
+  void NoteRelatedRows(mapping::MappingIndex mapping);
+  // Outside a transaction. Whether there are some to be tried (kWaiting).
+  absl::StatusOr<bool> NextWaiting();
+  void WaitingTried();
 
  private:
   records::QuarantineEntries entries() { return {stage_.session(), options_.stream}; }
@@ -131,12 +140,20 @@ class Quarantine {
   absl::Status TouchScopes(mapping::MappingIndex mapping, const Numbers& scopes);
   absl::Status TouchEntry(int64_t id, mapping::MappingIndex mapping);
   absl::Status StoreScope(mapping::MappingIndex mapping, Lsn lsn, const Refusal& refusal);
+  absl::StatusOr<std::vector<int64_t>> StillWaiting(mapping::MappingIndex mapping);
   absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, mapping::MappingIndex mapping);
   // Stages the entries, under these numbers and up; those that can be staged.
   absl::StatusOr<Numbers> StageEntries(const std::vector<int64_t>& ids, int64_t first,
                                        mapping::SourceIndex source);
   absl::Status Forget(int64_t id);
   absl::Status CheckCount(int64_t entries_max);
+
+  // A walk through the entries of a mapping that a foreign key refused.
+  struct Walk {
+    int64_t after = 0;         // the last one tried
+    std::vector<int64_t> ids;  // those to be tried now
+    bool again = false;        // from the beginning, once it is through
+  };
 
   TableWriter& writer_;
   Stage& stage_;
@@ -146,6 +163,7 @@ class Quarantine {
   bool entries_went_ = false;  // since the last Load
   bool entries_came_ = false;  // likewise
   bool clashed_ = false;
+  std::map<mapping::MappingIndex, Walk> walks_;
   bool stores_ = true;
   bool copying_ = false;
 };

@@ -152,6 +152,14 @@ absl::Status OrderedWriter::TakeOutSafely(MappingIndex mapping,
   return absl::OkStatus();
 }
 
+bool OrderedWriter::related(MappingIndex mapping, MappingIndex other) const {
+  const std::string& one = plan_.mappings[mapping].display;
+  const std::string& two = plan_.mappings[other].display;
+  return std::ranges::any_of(rules_.references, [&](const mapping::Reference& key) {
+    return (key.child == one && key.parent == two) || (key.child == two && key.parent == one);
+  });
+}
+
 bool OrderedWriter::MayMeetOld(MappingIndex mapping, const changes::TableChanges& table) const {
   // What is deleted and what is inserted may have equal keys of different texts (batcher.h).
   const bool replaces =

@@ -64,6 +64,8 @@ class OrderedWriter {
   bool acted_on(mapping::MappingIndex mapping) const {
     return !order_.targets[mapping].acting.empty();
   }
+  // Rows of one may refer to rows of the other.
+  bool related(mapping::MappingIndex mapping, mapping::MappingIndex other) const;
   // RemoveStagedEarly deleted the rows that the stage says.
   bool removed(const mapping::TableWrite& write) const { return removed_.contains(&write); }
   // An insert may meet a row that is still to go: it must be staged.
