@@ -116,8 +116,8 @@ absl::Status Capture::ForgetSuspects(pg::Session& session, const records::Stream
   return session
       .Query(
           "UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = $1 AND "
-          "cleared_at IS NULL AND relation_id <> ALL($2::oid[])",
-          {stream.name, absl::StrCat("{", absl::StrJoin(kept, ","), "}")})
+          "cleared_at IS NULL AND (relation_id <> ALL($2::oid[]) OR starts_with(reason, $3))",
+          {stream.name, absl::StrCat("{", absl::StrJoin(kept, ","), "}"), kRenamedTo})
       .status();
 }
 

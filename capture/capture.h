@@ -91,7 +91,8 @@ class Capture {
   static absl::Status BeginAnew(pg::Session& session, const records::Stream& stream,
                                 uint64_t epoch = 0);
   // Tables other than these (by relation, a partitioned one by its root) are mapped no more, so
-  // they are not suspect: of two that had one name, the one before.
+  // they are not suspect: of two that had one name, the one before. These are mapped by the names
+  // that they have now.
   static absl::Status ForgetSuspects(pg::Session& session, const records::Stream& stream,
                                      const std::vector<uint32_t>& kept);
 

@@ -163,7 +163,6 @@ constexpr char kTakeItUp[] =
     "table; (3) end the replayer and run: switchyard resume FILE; (4) start it again: the new "
     "table is copied";
 
-constexpr char kRenamedTo[] = "renamed to ";
 constexpr char kWasAttached[] = " was attached: rows it had before were not captured";
 // What a reason ends with that says so of a partition.
 constexpr char kRowsLeft[] = "its rows left without a DELETE";

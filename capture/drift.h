@@ -52,6 +52,9 @@ struct TableShape {
 
 using TableShapes = std::map<uint32_t, TableShape>;  // by relation_id
 
+// Begins the reason of a table that has another name than the mapping says. No copy settles it.
+inline constexpr char kRenamedTo[] = "renamed to ";
+
 // One table that changed in a way the stream does not show.
 struct Drift {
   uint32_t relation_id = 0;  // the mapped table: a leaf's root

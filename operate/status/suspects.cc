@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "capture/drift.h"
 #include "common/base/check.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
@@ -67,6 +68,11 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
                         std::vector<SuspectRecord>* suspects) {
   std::vector<SuspectRecord> open;
   for (SuspectRecord& record : *suspects) {
+    // Whichever table was copied, it is not the one that the mapping names.
+    if (absl::StartsWith(record.reason, capture::kRenamedTo)) {
+      open.push_back(std::move(record));
+      continue;
+    }
     ASSIGN_OR_RETURN(const bool recopied,
                      records::Requests(target, stream).WasRecopied(record.table, record.seen));
     if (recopied) continue;

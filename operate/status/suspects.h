@@ -32,7 +32,8 @@ struct SuspectRecord {
 absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
                                                         const std::string& stream);
 
-// Those of which NEW has a copy as of `seen` or later. Asks NEW for its copies and requests.
+// Those of which NEW has a copy as of `seen` or later, but for tables that were renamed. Asks NEW
+// for its copies and requests.
 absl::Status DropMended(pg::Session& target, const std::string& stream,
                         std::vector<SuspectRecord>* suspects);
 

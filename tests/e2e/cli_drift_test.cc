@@ -329,6 +329,10 @@ TEST_F(CliDriftTest, ATableRenamedIsSuspectUntilItIsRenamedBack) {
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE sales SET amount = 500 WHERE id = 1"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 1"), "500");
+  // A copy of it changes nothing: the mapping still means another name.
+  ASSERT_OK(postgres_->Execute("new_db", "UPDATE switchyard.copy SET lsn = 'FFFFFFFF/0'"));
+  EXPECT_THAT(RunCli({"status", file_}, Roles()).output,
+              HasSubstr("suspect     public.orders: renamed to public.sales"));
   ASSERT_OK(postgres_->Execute("old_db", "ALTER TABLE sales RENAME TO orders"));
   ASSERT_OK(Await("nothing is suspect", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
     return RunCli({"status", file_}, Roles()).output.find("suspect") == std::string::npos;
