@@ -328,7 +328,7 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
         Recopy(mapped));
     // What else is new of a partition that left concerns nobody here.
     if (before_.contains(before.root_id)) return;
-  } else if (!before.links.empty() && before.links != now.links) {
+  } else if (&mapped != &before && !before.links.empty() && before.links != now.links) {
     Add(mapped, where + kWasAway, Recopy(mapped));
   }
   // What is not captured is suspect for as long as it is not, whatever was copied meanwhile.

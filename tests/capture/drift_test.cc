@@ -479,6 +479,16 @@ TEST_F(DriftTest, SeesAPartitionThatWasAwayBetweenTwoLooks) {
   EXPECT_THAT(Look(), IsEmpty());
 }
 
+// Published by its own name, it is captured all the while.
+TEST_F(DriftTest, APartitionMappedByItselfMayBeAway) {
+  tables_ = {{"", "m_1"}};
+  Begin(kParts);
+  EXPECT_THAT(After(R"(
+    BEGIN; ALTER TABLE m DETACH PARTITION m_1;
+    ALTER TABLE m ATTACH PARTITION m_1 FOR VALUES FROM (1) TO (2); COMMIT)"),
+              IsEmpty());
+}
+
 // Nobody sees its rows in the table any more.
 TEST_F(DriftTest, ADetachThatWasCutOffIsOne) {
   if (owner_->server_version() < 140000) GTEST_SKIP() << "since Postgres 14";
