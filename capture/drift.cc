@@ -321,7 +321,8 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
   if (&mapped == &before && before.Display() != now.Display()) {
     drifts_.push_back(Renamed(before, now, after_));
   }
-  if (before.root_id != now.root_id) {
+  const bool concerns = before_.contains(before.root_id) || after_.tables.contains(now.root_id);
+  if (before.root_id != now.root_id && concerns) {
     Add(mapped,
         now.root_id == 0 ? where + "detached: its rows left without a DELETE"
                          : where + "attached to another partitioned table",

@@ -39,15 +39,17 @@ std::string Array(const std::vector<T>& values) {
 }
 
 // The copies of stream $1. A partition born since the tables were last looked at is one all the
-// same.
+// same; one whose root nobody captures is a table by itself.
 constexpr char kParts[] = R"(
     WITH part AS (
-      SELECT c.*, k.oid IS NOT NULL AS is_there,
-             coalesce(CASE WHEN k.relispartition THEN pg_partition_root(k.oid)::oid END,
-                      t.root_id, 0) AS root_id
+      SELECT c.*, k.oid IS NOT NULL AS is_there, coalesce(root.relation_id, 0) AS root_id
       FROM switchyard.capture_copy c
       LEFT JOIN switchyard.capture_table t USING (stream, relation_id)
       LEFT JOIN pg_class k ON k.oid = c.relation_id
+      LEFT JOIN switchyard.capture_table root
+        ON root.stream = c.stream
+           AND root.relation_id = coalesce(
+             CASE WHEN k.relispartition THEN pg_partition_root(k.oid)::oid END, t.root_id)
       WHERE c.stream = $1))";
 
 }  // namespace

@@ -487,6 +487,18 @@ TEST_F(DriftTest, APartitionMappedByItselfMayBeAway) {
     BEGIN; ALTER TABLE m DETACH PARTITION m_1;
     ALTER TABLE m ATTACH PARTITION m_1 FOR VALUES FROM (1) TO (2); COMMIT)"),
               IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE m DETACH PARTITION m_1"), IsEmpty());
+  EXPECT_THAT(After("ALTER TABLE m ATTACH PARTITION m_1 FOR VALUES FROM (1) TO (2)"), IsEmpty());
+  // Nor do the others wait to be copied with it.
+  const records::Stream& stream = options().stream;
+  ASSERT_OK(RecordCreating(*session_, stream, 1, 1));
+  ASSERT_OK(RecordShapes(*session_, stream.name, before_, {}));
+  const catalog::Catalog catalog = LoadTables();
+  ASSERT_OK(RequestCopies(*session_, stream.name, {&catalog.tables[0]}, false));
+  ASSERT_OK_AND_ASSIGN(const std::vector<CopyRecord> copies,
+                       LoadUnfinishedCopies(*session_, stream.name));
+  ASSERT_THAT(copies, SizeIs(1));
+  EXPECT_EQ(copies[0].root_id, 0);
 }
 
 // Nobody sees its rows in the table any more.
