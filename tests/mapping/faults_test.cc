@@ -442,6 +442,23 @@ TEST_F(FaultsTest, AKeyThatTwoRowsMayHaveForAWhileIsNone) {
   EXPECT_EQ(plan.sources[0].columns[plan.sources[0].key[0]].name, "n");
 }
 
+// A TRUNCATE of it is told of its partitions, and changes are known by the outermost table.
+TEST_F(FaultsTest, APartitionedTableWithinAnotherIsNotMappedAlone) {
+  const std::string mapping = "  - {table: public.m_1, copy: m_1}\n";
+  const std::string copied =
+      "CREATE TABLE m_1 (day int PRIMARY KEY); CREATE TABLE m (day int "
+      "PRIMARY KEY)";
+  EXPECT_THAT(CompileFile("CREATE TABLE m (day int PRIMARY KEY) PARTITION BY RANGE (day);"
+                          "CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (9) PARTITION "
+                          "BY RANGE (day);"
+                          "CREATE TABLE m_1a PARTITION OF m_1 FOR VALUES FROM (1) TO (5)",
+                          copied, mapping),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(), ElementsAre(HasSubstr("public.m_1 is a partitioned table within another")));
+  EXPECT_OK(CompileFile("SELECT 1", "SELECT 1", mapping + "  - {table: public.m, copy: m}\n"))
+      << absl::StrJoin(Told(), "\n");
+}
+
 // What the mapping says itself is not lost silently; nor is what an expression makes of a column.
 TEST_F(FaultsTest, WhatTheMappingRoundsItselfIsMeant) {
   const absl::StatusOr<Plan> plan = CompileHere(

@@ -188,6 +188,11 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
   Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
   if (table->kind != 'r' && table->kind != 'p') {
     Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));
+  } else if (table->kind == 'p' && table->root_oid != 0 &&
+             input.source->FindOid(table->root_oid) == nullptr) {
+    Fault(at, absl::StrFormat("%s is a partitioned table within another: map the outermost one, "
+                              "with a where for these rows, or each of its partitions",
+                              table->Display()));
   } else if (source.key.empty() && !KeyOf(*table, Keys::kDeferrableToo).empty()) {
     Fault(at, absl::StrFormat("%s has a deferrable key only: while a transaction is under way two "
                               "rows may have it, and can't be told apart. Make it NOT DEFERRABLE, "
