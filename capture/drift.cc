@@ -136,10 +136,7 @@ constexpr char kShapesSql[] = R"(
            FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
          coalesce(k.shapes, ''),
-         CASE WHEN c.relispartition THEN coalesce((
-           SELECT string_agg(i.inhrelid || ':' || i.xmin, ' ' ORDER BY i.inhrelid)
-           FROM pg_partition_ancestors(c.oid) above
-           JOIN pg_inherits i ON i.inhrelid = above.relid), '') ELSE '' END,
+         %3$s,
          EXISTS (SELECT FROM tree t WHERE t.oid = c.oid),
          c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
@@ -147,6 +144,13 @@ constexpr char kShapesSql[] = R"(
   WHERE c.oid IN (SELECT oid FROM tree)
      OR (c.relkind IN ('r', 'p')
          AND (s.nspname::text, c.relname::text) IN (SELECT * FROM unnest($3::text[], $4::text[]))))";
+
+// Before Postgres 13 each partition is published by its own name, wherever it hangs.
+constexpr char kLinks[] = R"(
+         CASE WHEN c.relispartition THEN coalesce((
+           SELECT string_agg(i.inhrelid || ':' || i.xmin, ' ' ORDER BY i.inhrelid)
+           FROM pg_partition_ancestors(c.oid) above
+           JOIN pg_inherits i ON i.inhrelid = above.relid), '') ELSE '' END)";
 
 // Since Postgres 15 a publication may name schemas.
 constexpr char kPublishedSchemas[] = R"(
@@ -447,7 +451,8 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   const int version = session.server_version();
   const std::string sql =
       absl::StrFormat(kShapesSql, version >= 150000 ? kPublishedSchemas : "",
-                      version >= pg::kMultiranges ? "g.rngmultitypid" : "0::oid");
+                      version >= pg::kMultiranges ? "g.rngmultitypid" : "0::oid",
+                      version >= pg::kPublishesRoots ? kLinks : "''");
   ASSIGN_OR_RETURN(const pg::Result rows,
                    session.Query(sql, {ArrayLiteral(oids), publication, ArrayLiteral(schemas),
                                        ArrayLiteral(names)}));

@@ -39,7 +39,7 @@ struct TableShape {
   static constexpr char kNarrow = '!';
   std::string columns, types;  // see column_drift.h
   // Of a partition: oid and xmin of each link up to the root, which ATTACH makes anew. "" of a
-  // shape that was recorded without.
+  // shape that was recorded without, and before Postgres 13.
   std::string links;
   // A partition that was one from its birth on: no row can have come in unseen. Not recorded.
   bool born_partition = false;

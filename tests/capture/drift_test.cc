@@ -460,6 +460,7 @@ TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
 
 // What was changed in it meanwhile was published by nobody.
 TEST_F(DriftTest, SeesAPartitionThatWasAwayBetweenTwoLooks) {
+  if (owner_->server_version() < 130000) GTEST_SKIP() << "published by its own name before";
   tables_ = {{"", "m"}};
   Begin(kParts);
   EXPECT_THAT(After(R"(
