@@ -507,7 +507,6 @@ std::set<MappingIndex> PgTarget::WrittenBy(const changes::Batch& batch) const {
   return written;
 }
 
-// A row may wait for one that waits itself: then both have to be tried together.
 void PgTarget::NoteRelatedRows(const std::set<MappingIndex>& written) {
   if (ordered_ == nullptr || quarantine_->empty()) return;
   const bool related = std::ranges::any_of(order_, [&](MappingIndex mapping) {
@@ -515,10 +514,7 @@ void PgTarget::NoteRelatedRows(const std::set<MappingIndex>& written) {
              return ordered_->related(mapping, other);
            });
   });
-  if (!related) return;
-  for (const MappingIndex mapping : order_) {
-    if (quarantine_->active(mapping)) quarantine_->NoteRelatedRows(mapping);
-  }
+  if (related) quarantine_->WalkThroughWaiting();
 }
 
 absl::StatusOr<Lsn> PgTarget::TargetWalPosition() {

@@ -473,23 +473,24 @@ absl::Status Quarantine::TouchEntry(int64_t id, MappingIndex mapping) {
   return entries().Touch(id, Temp(plan.keyed.touched_table), columns);
 }
 
-void Quarantine::NoteRelatedRows(MappingIndex mapping) {
-  const auto [walk, is_new] = walks_.try_emplace(mapping);
-  if (!is_new) walk->second.again = true;
+void Quarantine::WalkThroughWaiting() {
+  walk_again_ = !walks_.empty();
+  for (const MappingIndex mapping : active_) walks_.try_emplace(mapping);
 }
 
 absl::StatusOr<bool> Quarantine::NextWaiting() {
-  bool some = false;
-  for (auto walk = walks_.begin(); walk != walks_.end();) {
-    Walk& state = walk->second;
-    ASSIGN_OR_RETURN(state.ids,
-                     entries().WaitingOf(TargetOf(walk->first), state.after, kWaitingAtOnce));
-    some |= !state.ids.empty();
-    const bool through = state.ids.empty() && !state.again;
-    if (state.ids.empty()) state = Walk();
-    walk = through ? walks_.erase(walk) : std::next(walk);
+  while (!walks_.empty()) {
+    bool some = false;
+    for (auto& [mapping, walk] : walks_) {
+      ASSIGN_OR_RETURN(walk.ids,
+                       entries().WaitingOf(TargetOf(mapping), walk.after, kWaitingAtOnce));
+      some |= !walk.ids.empty();
+    }
+    if (some) return true;
+    if (!std::exchange(walk_again_, false)) walks_.clear();
+    for (auto& [mapping, walk] : walks_) walk.after = 0;
   }
-  return some;
+  return false;
 }
 
 void Quarantine::WaitingTried() {

@@ -89,10 +89,10 @@ class Quarantine {
       const std::vector<mapping::MappingIndex>& mappings,
       absl::FunctionRef<absl::Status(mapping::MappingIndex mapping, Moment moment)> feed);
 
-  // Rows were written which those of the mapping may refer to, or be referred to by: what a foreign
-  // key refused of it may pass now. From then on NextWaiting goes through those entries, some at a
-  // time, so that however many wait they hold up nothing.
-  void NoteRelatedRows(mapping::MappingIndex mapping);
+  // Rows were written which those that a foreign key refused may wait for. From then on NextWaiting
+  // goes through these entries, of all mappings side by side, for they may wait for each other;
+  // some at a time, so that however many there are they hold up nothing.
+  void WalkThroughWaiting();
   // Outside a transaction. Whether there are some to be tried (kWaiting).
   absl::StatusOr<bool> NextWaiting();
   void WaitingTried();
@@ -152,7 +152,6 @@ class Quarantine {
   struct Walk {
     int64_t after = 0;         // the last one tried
     std::vector<int64_t> ids;  // those to be tried now
-    bool again = false;        // from the beginning, once it is through
   };
 
   TableWriter& writer_;
@@ -164,6 +163,7 @@ class Quarantine {
   bool entries_came_ = false;  // likewise
   bool clashed_ = false;
   std::map<mapping::MappingIndex, Walk> walks_;
+  bool walk_again_ = false;  // from the beginning, once all of them are through
   bool stores_ = true;
   bool copying_ = false;
 };
