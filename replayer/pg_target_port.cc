@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
@@ -63,6 +64,18 @@ absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& st
   reading.batcher.copied_before =
       CopiedBefore(plan_, reading.batcher.copy_points, reading.relations);
   return reading;
+}
+
+// What came with the answer to another statement is not on the socket any more.
+absl::StatusOr<bool> PgTargetPort::AwaitNotified(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    ASSIGN_OR_RETURN(const auto streams, target_.session().TakeNotifications());
+    if (std::ranges::count(streams, stream_) > 0) return true;
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    RETURN_IF_ERROR(target_.session().AwaitMessage(left));
+  }
 }
 
 // A value that an enum of the source gained needs no person.

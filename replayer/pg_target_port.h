@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "replayer/loop/ports.h"
@@ -41,6 +42,8 @@ class PgTargetPort : public Target {
   absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next) override {
     return target_.stream().AnswerHold(next);
   }
+
+  absl::StatusOr<bool> AwaitNotified(absl::Duration timeout) override;
 
   absl::StatusOr<Lsn> WalPosition() override { return target_.TargetWalPosition(); }
   absl::StatusOr<bool> FlushedUpTo(Lsn wal) override { return target_.FlushedUpTo(wal); }

@@ -54,9 +54,9 @@ Replayer::Replayer(const ReplayerOptions& options, const mapping::Plan& plan,
              .trims = trimmer_,
              .log = log,
              .read =
-                 [&plan, &cancel](Reading reading, std::unique_ptr<eventlog::LogReader> reader) {
+                 [&, this](Reading reading, std::unique_ptr<eventlog::LogReader> reader) {
                    return std::make_unique<Pipeline>(std::move(reading), plan, std::move(reader),
-                                                     cancel);
+                                                     target_.session().socket(), cancel);
                  },
              .clock = Clock::System()},
             cancel) {}

@@ -37,11 +37,17 @@ class Wake {
     while (!condition()) {
       if (cancel.requested()) return cancel.status();
       if (absl::Now() >= deadline) return absl::DeadlineExceededError("timed out");
-      waiters_.fetch_add(1, std::memory_order_acq_rel);
-      if (!condition()) Sleep(deadline, cancel.fd());
-      waiters_.fetch_sub(1, std::memory_order_acq_rel);
+      SleepUnless(condition, deadline, cancel.fd());
     }
     return absl::OkStatus();
+  }
+
+  // Sleeps at most once: until notified, `other_fd` (-1: none) is readable, or the deadline passes.
+  template <typename Condition>
+  void SleepUnless(Condition condition, absl::Time deadline, int other_fd) {
+    waiters_.fetch_add(1, std::memory_order_acq_rel);
+    if (!condition()) Sleep(deadline, other_fd);
+    waiters_.fetch_sub(1, std::memory_order_acq_rel);
   }
 
   // Readable when notified while waiting; for libraries that write to a descriptor themselves.

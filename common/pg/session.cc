@@ -257,6 +257,26 @@ absl::StatusOr<Result> Session::QueryPrepared(const std::string& sql,
   return result;
 }
 
+// ---- Notifications
+
+absl::StatusOr<std::vector<std::string>> Session::TakeNotifications() {
+  if (!alive() || PQconsumeInput(connection_) == 0) return internal::LostConnection(connection_);
+  std::vector<std::string> payloads;
+  while (PGnotify* notification = PQnotifies(connection_)) {
+    payloads.emplace_back(notification->extra);
+    PQfreemem(notification);
+  }
+  return payloads;
+}
+
+absl::Status Session::AwaitMessage(absl::Duration timeout) {
+  if (!alive()) return internal::LostConnection(connection_);
+  const absl::Status waited = AwaitSocket(POLLIN, {.deadline = absl::Now() + timeout});
+  return absl::IsDeadlineExceeded(waited) ? absl::OkStatus() : waited;
+}
+
+int Session::socket() const { return PQsocket(connection_); }
+
 // ---- Transactions
 
 absl::Status Session::Begin(std::string_view mode) {

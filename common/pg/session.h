@@ -169,6 +169,15 @@ class Session {
   // Begin, body, Commit; Rollback when the body fails.
   absl::Status InTransaction(absl::FunctionRef<absl::Status()> body);
 
+  // After LISTEN, outside a transaction: the payloads of what was notified since the last call.
+  // Reads what has come, without waiting. Unavailable: the connection is lost.
+  absl::StatusOr<std::vector<std::string>> TakeNotifications();
+  // Waits until the server says something (a notification, or that it ends), `timeout` at most. Not
+  // while TakeNotifications would give some.
+  absl::Status AwaitMessage(absl::Duration timeout);
+  // Readable then, too: for a wait that is for more than that. -1: the connection is lost.
+  int socket() const;
+
   bool alive() const;
   int server_version() const;  // 150018
   int backend_pid() const;

@@ -83,11 +83,10 @@ absl::StatusOr<std::optional<Request>> Requests::Find(int64_t id) {
 }
 
 absl::StatusOr<int64_t> Requests::Submit(RequestKind kind, const std::string& argument) {
-  ASSIGN_OR_RETURN(const pg::Rows row, sql_.Ask(R"(
-    WITH asked AS (INSERT INTO switchyard.request (stream, kind, argument) VALUES ($1, $2, $3)
-                   RETURNING id)
-    SELECT id, pg_notify('switchyard_request', $1) FROM asked)",
-                                                {stream_, TextOf(kind), argument}));
+  ASSIGN_OR_RETURN(const pg::Rows row,
+                   sql_.Ask("INSERT INTO switchyard.request (stream, kind, argument) "
+                            "VALUES ($1, $2, $3) RETURNING id",
+                            {stream_, TextOf(kind), argument}));
   return row.i64(0, 0);
 }
 
@@ -128,9 +127,9 @@ absl::StatusOr<Requests::Recopy> Requests::AskRecopy(const std::string& table) {
       WHERE name = $1 AND NOT EXISTS (SELECT FROM switchyard.request WHERE stream = $1
                                       AND kind = 'recopy' AND argument = $2 AND state = 'open')
       RETURNING id)
-    SELECT id, false, pg_notify('switchyard_request', $1) FROM asked
+    SELECT id, false FROM asked
     UNION ALL
-    (SELECT id, result = $3, NULL FROM switchyard.request
+    (SELECT id, result = $3 FROM switchyard.request
      WHERE stream = $1 AND kind = 'recopy' AND argument = $2 AND state = 'open' LIMIT 1))"),
                                                     {stream_, table, kAsked}));
   return Recopy{.id = request.i64(0, 0), .source_asked = request.boolean(0, 1)};

@@ -29,6 +29,10 @@
 
 namespace switchyard::records {
 
+// Where a target tells, by the stream's name, that somebody asked something of its roles, or that a
+// hold was set, moved or released (deploy/sql/target.sql).
+inline constexpr char kNotifyChannel[] = "switchyard_request";
+
 // A row of switchyard.stream, without what it says of the mapping.
 struct StreamState {
   Phase phase = Phase::kNew;

@@ -138,7 +138,7 @@ CREATE TABLE IF NOT EXISTS switchyard.missed_rows (
   PRIMARY KEY (stream, source, target)
 );
 
--- What people ask of the running roles; each insert is followed by NOTIFY switchyard_request.
+-- What people ask of the running roles.
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream text NOT NULL,
@@ -157,6 +157,19 @@ CREATE TABLE IF NOT EXISTS switchyard.request (
 );
 ALTER TABLE switchyard.request ADD COLUMN IF NOT EXISTS source_lsn pg_lsn NOT NULL DEFAULT '0/0';
 ALTER TABLE switchyard.request ADD COLUMN IF NOT EXISTS copied_lsn pg_lsn;
+
+-- A replayer waits for what is asked of it, and for holds that come and go, by LISTEN.
+CREATE OR REPLACE FUNCTION switchyard.notify_roles() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  PERFORM pg_notify('switchyard_request', to_jsonb(NEW) ->> TG_ARGV[0]);
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER asked AFTER INSERT ON switchyard.request
+  FOR EACH ROW EXECUTE FUNCTION switchyard.notify_roles('stream');
+CREATE OR REPLACE TRIGGER held AFTER UPDATE OF hold_lsn ON switchyard.stream
+  FOR EACH ROW WHEN (OLD.hold_lsn IS DISTINCT FROM NEW.hold_lsn)
+  EXECUTE FUNCTION switchyard.notify_roles('name');
 
 -- Ids that can't be computed, kept for ever, both ways.
 CREATE TABLE IF NOT EXISTS switchyard.id_map (

@@ -11,7 +11,8 @@ namespace switchyard::replayer {
 namespace {
 
 constexpr absl::Duration kBatchWait = absl::Milliseconds(100);
-constexpr absl::Duration kHoldPoll = absl::Milliseconds(20);
+// The end of a hold is notified; this is for a drain, and for ends of which nobody was told.
+constexpr absl::Duration kHoldLook = absl::Milliseconds(250);
 
 }  // namespace
 
@@ -28,7 +29,11 @@ void Applier::Begin(Reading* reading) {
 
 absl::StatusOr<bool> Applier::ApplyNext(Batches& batches) {
   RETURN_IF_ERROR(cancel_.status());
-  const std::optional<changes::Batch> batch = batches.Next(kBatchWait);
+  ASSIGN_OR_RETURN(const bool asked, target_.AwaitNotified(absl::ZeroDuration()));
+  asked_ |= asked;
+  // A hold that was just set is answered before anything is waited for.
+  const std::optional<changes::Batch> batch =
+      batches.Next(asked ? absl::ZeroDuration() : kBatchWait);
   if (batch) {
     RETURN_IF_ERROR(ApplyUnlessHeld(*batch));
     return false;
@@ -112,7 +117,9 @@ absl::Status Applier::AwaitRelease(const changes::Batch& batch) {
               {{"stream", stream_}, {"lsn", target_.position().lsn.ToString()}});
     }
     RETURN_IF_ERROR(drain_.EndIfDrained(true));
-    if (!clock_.WaitFor(kHoldPoll, cancel_)) return cancel_.status();
+    RETURN_IF_ERROR(cancel_.status());
+    ASSIGN_OR_RETURN(const bool asked, target_.AwaitNotified(kHoldLook));
+    asked_ |= asked;
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/cancel.h"
 #include "common/base/clock.h"
@@ -34,6 +35,8 @@ class Applier {
   // The log is to be read again from the position: a hold was set, or reading ended.
   bool read_again() const { return read_again_; }
   void ReadAgain() { read_again_ = true; }
+  // Somebody asked for something since the last call.
+  bool TakeAsked() { return std::exchange(asked_, false); }
   // Of a table in doubt changes are left out.
   bool in_doubt() const { return in_doubt_; }
 
@@ -53,6 +56,7 @@ class Applier {
   Care care_ = Care::kNone;  // careful once a batch was refused, until one transaction is through
   bool in_doubt_ = false;    // see target/doubt.h
   bool read_again_ = false;  // from the position
+  bool asked_ = false;
   std::optional<Lsn> hold_;  // as last seen
 };
 

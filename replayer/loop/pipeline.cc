@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "replayer/loop/batch_reader.h"
 
 namespace switchyard::replayer {
@@ -14,10 +15,11 @@ constexpr int64_t kQueueBatches = 2;
 }  // namespace
 
 Pipeline::Pipeline(Reading reading, const mapping::Plan& plan,
-                   std::unique_ptr<eventlog::LogReader> reader, const Cancel& cancel)
+                   std::unique_ptr<eventlog::LogReader> reader, int news_fd, const Cancel& cancel)
     : reading_(std::move(reading)),
       plan_(plan),
       reader_(std::move(reader)),
+      news_fd_(news_fd),
       cancel_(cancel),
       queue_(kQueueBatches),
       thread_([this] { Read(); }) {}
@@ -30,7 +32,9 @@ Pipeline::~Pipeline() {
 
 std::optional<changes::Batch> Pipeline::Next(absl::Duration timeout) {
   idle_ = true;
-  std::optional<changes::Batch> batch = queue_.PopFor(timeout);
+  handed_.SleepUnless([this] { return !queue_.empty() || queue_.closed(); }, absl::Now() + timeout,
+                      news_fd_);
+  std::optional<changes::Batch> batch = queue_.PopFor(absl::ZeroDuration());
   if (batch) idle_ = false;
   return batch;
 }
@@ -49,11 +53,16 @@ void Pipeline::Read() {
     status_ = status;
   }
   queue_.Close();
+  handed_.Notify();
 }
 
 absl::Status Pipeline::ReadUntilError() {
   BatchReader batches(reading_, plan_, *reader_, Clock::System());
-  const auto hand = [this](changes::Batch batch) { return queue_.Push(std::move(batch), 1); };
+  const auto hand = [this](changes::Batch batch) {
+    const bool taken = queue_.Push(std::move(batch), 1);
+    handed_.Notify();
+    return taken;
+  };
   const auto idle = [this] { return idle_ && queue_.empty(); };
   while (!stop_) {
     RETURN_IF_ERROR(cancel_.status());

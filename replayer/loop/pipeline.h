@@ -17,6 +17,7 @@
 #include "common/base/mutex.h"
 #include "common/changes/batch.h"
 #include "common/eventlog/event_log.h"
+#include "common/eventlog/wake.h"
 #include "common/mapping/plan.h"
 #include "replayer/loop/ports.h"
 
@@ -24,8 +25,9 @@ namespace switchyard::replayer {
 
 class Pipeline : public Batches {
  public:
+  // `news_fd`: Next returns as soon as it is readable. -1: none.
   Pipeline(Reading reading, const mapping::Plan& plan, std::unique_ptr<eventlog::LogReader> reader,
-           const Cancel& cancel);
+           int news_fd, const Cancel& cancel);
   ~Pipeline() override;
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -42,7 +44,9 @@ class Pipeline : public Batches {
   const Reading reading_;
   const mapping::Plan& plan_;
   const std::unique_ptr<eventlog::LogReader> reader_;
+  const int news_fd_;
   const Cancel& cancel_;
+  eventlog::Wake handed_;
   BoundedQueue<changes::Batch> queue_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> idle_ = false;

@@ -78,6 +78,10 @@ class Target {
   // or past it.
   virtual absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next) = 0;
 
+  // Whether somebody asked for something, or set, moved or released a hold, since the last call:
+  // waits for it, `timeout` at most. May miss what somebody else than Switchyard's programs wrote.
+  virtual absl::StatusOr<bool> AwaitNotified(absl::Duration timeout) = 0;
+
   // Of the target's own log. What was committed before WalPosition() gave `wal` survives a crash
   // of the target once FlushedUpTo(wal).
   virtual absl::StatusOr<Lsn> WalPosition() = 0;

@@ -214,7 +214,8 @@ absl::Status ReplayLoop::NoteConsistency() {
 
 absl::Status ReplayLoop::Chore() {
   const absl::Time now = ports_.clock.Now();
-  if (now < next_chores_ || ports_.target.in_transaction()) return absl::OkStatus();
+  if (ports_.target.in_transaction()) return absl::OkStatus();
+  if (now < next_chores_ && !applier_.TakeAsked()) return absl::OkStatus();
   next_chores_ = now + kChoresInterval;
   const bool resuming = ports_.chores.resuming();
   RETURN_IF_ERROR(ports_.chores.Step());

@@ -54,6 +54,7 @@ absl::Status PgTarget::Open() {
   gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
   RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
                                 records::kRetries, records::kResumes}));
+  RETURN_IF_ERROR(session_->Execute(absl::StrCat("LISTEN ", records::kNotifyChannel)));
   stage_ = std::make_unique<Stage>(*session_, plan_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
   RETURN_IF_ERROR(stage_->CreateTemporaryTables());

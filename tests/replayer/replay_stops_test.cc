@@ -229,6 +229,33 @@ TEST_F(ReplayStopsTest, AHoldIsAnsweredAndReleasedWithoutStartingOver) {
   EXPECT_EQ(New(kSession), session);
 }
 
+// Design: LISTEN wakes it. So the roles are told of holds and of requests, whoever writes them.
+TEST_F(ReplayStopsTest, IsToldOfHoldsAndRequestsByTheDatabaseItself) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK_AND_ASSIGN(auto listener, server_->Connect("new_db"));
+  const auto expect_told = [&](const std::string& sql) {
+    ASSERT_OK(OnNew(sql));
+    ASSERT_OK(listener->AwaitMessage(absl::Seconds(30)));
+    ASSERT_OK_AND_ASSIGN(const auto told, listener->TakeNotifications());
+    EXPECT_EQ(told, std::vector<std::string>{"test.forward"}) << sql;
+  };
+  ASSERT_OK(listener->Execute(absl::StrCat("LISTEN ", records::kNotifyChannel)));
+  for (const char* hold : {"'0/10'", "'0/20'", "NULL"}) {
+    expect_told(absl::StrCat("UPDATE switchyard.stream SET hold_lsn = ", hold));
+  }
+  expect_told(
+      "INSERT INTO switchyard.request (stream, kind) VALUES ('test.forward', "
+      "'quarantine_retry')");
+  // Nothing else of the stream's row is of interest, least of all how it moves on.
+  ASSERT_OK(OnNew("UPDATE switchyard.stream SET hold_lsn = NULL, updated_at = now()"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(listener->Execute("SELECT 1"));
+  ASSERT_OK_AND_ASSIGN(const auto others, listener->TakeNotifications());
+  EXPECT_EQ(others, std::vector<std::string>());
+}
+
 // A hold that is moved on while the replayer waits at it: the commit it met was at the one before.
 TEST_F(ReplayStopsTest, AHoldIsAnsweredByTheCommitThatIsNext) {
   ASSERT_OK(Start(kTable, kTable, kCopyT));

@@ -44,6 +44,7 @@ absl::Status SimTarget::Call(std::string_view point) {
 absl::Status SimTarget::Open() {
   Close();
   world_.MayCrash("target.open");
+  notified_ = false;
   ++starts_;
   if (lingers_ > 0) {
     --lingers_;
@@ -286,8 +287,19 @@ bool SimTarget::SetHold(std::optional<Lsn> hold) {
   if (locked_ || open_) return false;
   kept_.hold = hold;
   kept_.held_at.reset();
+  notified_ = true;
   Flush();
   return true;
+}
+
+absl::StatusOr<bool> SimTarget::AwaitNotified(absl::Duration timeout) {
+  RETURN_IF_ERROR(Call("target.await_notified"));
+  const absl::Time deadline = world_.Now() + timeout;
+  while (!notified_ && world_.Now() < deadline) {
+    world_.others(absl::Milliseconds(20));
+    if (!connected_) return absl::UnavailableError("no connection");
+  }
+  return std::exchange(notified_, false);
 }
 
 absl::StatusOr<Lsn> SimTarget::WalPosition() {

@@ -41,6 +41,7 @@ class SimTarget : public replayer::Target,
   bool keeps_order() const override { return keeps_order_; }
   bool refused_by_hold() const override { return refused_by_hold_; }
   absl::StatusOr<std::optional<Lsn>> AnswerHold(Lsn next) override;
+  absl::StatusOr<bool> AwaitNotified(absl::Duration timeout) override;
   absl::StatusOr<Lsn> WalPosition() override;
   absl::StatusOr<bool> FlushedUpTo(Lsn wal) override;
 
@@ -69,7 +70,7 @@ class SimTarget : public replayer::Target,
   void Flush() { flushed_ = kept_; }
   // False: a transaction that moves the stream's row is under way.
   bool SetHold(std::optional<Lsn> hold);
-  void RetryQuarantine() { retry_asked_ = true; }
+  void RetryQuarantine() { retry_asked_ = notified_ = true; }
   // It stands at the hold, and has said so.
   bool held() const { return kept_.held_at.has_value() && kept_.held_at == kept_.hold; }
   std::optional<Lsn> hold() const { return kept_.hold; }
@@ -124,6 +125,7 @@ class SimTarget : public replayer::Target,
   bool locked_ = false;
   int lingers_ = 0;  // calls of Open that meet the session of a replayer that is gone
   bool retry_asked_ = false;
+  bool notified_ = false;
   int64_t commits_ = 0;
   int64_t starts_ = 0;
 };
