@@ -227,7 +227,7 @@ struct PlanPart {
   friend bool operator==(const PlanPart&, const PlanPart&) = default;
 };
 
-// Pairs of switchyard.id_map for the rows of one source that have none yet, from its mirror.
+// Pairs of ids (records/id_map.h) for the rows of one source that have none yet, from its mirror.
 struct IdAllotment {
   std::string kind;
   SourceIndex source;

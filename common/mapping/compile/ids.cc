@@ -6,6 +6,7 @@
 #include "common/mapping/compile/sql_checks.h"
 #include "common/mapping/sql/sql_pieces.h"
 #include "common/mapping/sql_analysis.h"
+#include "common/records/id_map.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -31,29 +32,25 @@ string Select(const spec::IdMapRule& rule, const string& rows) {
 
 // The main one of several pairs with one new id is the first.
 string MainTest(const spec::IdMapRule& rule) {
-  return absl::StrCat(
-      "sy_p.sy__nth = 1 AND NOT EXISTS (SELECT FROM switchyard.id_map AS sy_m WHERE sy_m.kind = ",
-      QuoteLiteral(rule.kind), " AND sy_m.new_id = sy_p.sy__new)");
+  return absl::StrCat("sy_p.sy__nth = 1 AND NOT ",
+                      records::HasNewIdSql(QuoteLiteral(rule.kind), "sy_p.sy__new"));
 }
 
 // Of rows with one old id the first counts. Where new ids may be shared, those with a pair are left
 // out ahead, so that the main one is looked for among the new ones alone.
 string Insert(const spec::IdMapRule& rule, const string& rows) {
-  const string head = "INSERT INTO switchyard.id_map (kind, old_id, new_id, main) ";
-  const string tail = " ON CONFLICT (kind, old_id) DO NOTHING";
   if (!rule.many) {
-    return absl::StrCat(head, "SELECT sy_p.*, true FROM (", Select(rule, rows), ") AS sy_p", tail);
+    return records::InsertPairsSql(
+        absl::StrCat("SELECT sy_p.*, true FROM (", Select(rule, rows), ") AS sy_p"));
   }
-  return absl::StrCat(
-      head, "SELECT ", QuoteLiteral(rule.kind), ", sy_p.sy__old, sy_p.sy__new, ", MainTest(rule),
+  return records::InsertPairsSql(absl::StrCat(
+      "SELECT ", QuoteLiteral(rule.kind), ", sy_p.sy__old, sy_p.sy__new, ", MainTest(rule),
       " FROM (SELECT sy_o.sy__old, sy_o.sy__new, row_number() OVER (PARTITION BY sy_o.sy__new "
       "ORDER BY sy_o.sy__at) AS sy__nth FROM (SELECT DISTINCT ON (sy_a.sy__old) sy_a.* FROM "
       "(SELECT sy_r.*, row_number() OVER () AS sy__at FROM (",
-      Select(rule, rows),
-      ") AS sy_r (sy__kind, sy__old, sy__new)) AS sy_a WHERE NOT EXISTS (SELECT FROM "
-      "switchyard.id_map AS sy_m WHERE sy_m.kind = sy_a.sy__kind AND sy_m.old_id = sy_a.sy__old) "
-      "ORDER BY sy_a.sy__old, sy_a.sy__at) AS sy_o) AS sy_p",
-      tail);
+      Select(rule, rows), ") AS sy_r (sy__kind, sy__old, sy__new)) AS sy_a WHERE NOT ",
+      records::HasOldIdSql("sy_a.sy__kind", "sy_a.sy__old"),
+      " ORDER BY sy_a.sy__old, sy_a.sy__at) AS sy_o) AS sy_p"));
 }
 
 // What rows were within the batch, in that order. A value that was not sent is as the mirror has

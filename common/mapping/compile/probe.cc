@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/strings.h"
+#include "common/records/id_map.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {
@@ -52,8 +53,7 @@ absl::Status Probe::Begin(const std::vector<catalog::UserType>& types) {
 }
 
 absl::Status Probe::AddOwnTables() {
-  ASSIGN_OR_RETURN(const pg::Result there,
-                   session_.Query("SELECT to_regclass('switchyard.id_map') IS NOT NULL"));
+  ASSIGN_OR_RETURN(const pg::Result there, session_.Query(records::HasIdMapSql()));
   if (there.boolean(0, 0)) return absl::OkStatus();
   // Without the right to make them, SQL that uses them is refused; check names the missing right.
   const absl::Status made = Run(records::TargetSetupSql());

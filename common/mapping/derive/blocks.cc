@@ -203,7 +203,7 @@ class BlockBuilder {
           {.name = "kind", .sql = text},
           {.name = "old_id", .sql = resolved},
           {.name = "new_id",
-           .sql = Closed("switchyard.id_map's new_id is allotted, not computed")}};
+           .sql = Closed("a new id of the map of ids is allotted, not computed")}};
       if (all == nullptr) {
         all = query;
       } else {
@@ -215,7 +215,7 @@ class BlockBuilder {
         all = both;
       }
     }
-    if (all == nullptr) return Unknown("switchyard.id_map without a rule under ids");
+    if (all == nullptr) return Unknown("the map of ids without a rule under ids");
     Unit& unit = AddUnit(Unit::Kind::kQuery, alias, path);
     unit.query = all;
     unit.columns = all->columns;

@@ -1,0 +1,23 @@
+// Ids that can't be computed, kept for ever, both ways: switchyard.id_map. Pairs are put in by the
+// SQL of a mapping, which the compiler makes of these pieces; one that is there never changes.
+//
+//   none --InsertPairsSql--> there
+//
+// Pure.
+#pragma once
+
+#include <string>
+
+namespace switchyard::records {
+
+// Gives one boolean: whether there is a map.
+std::string HasIdMapSql();
+
+// `pairs`: a SELECT of kind, old_id, new_id and main. Of old ids that have a partner none is taken.
+std::string InsertPairsSql(const std::string& pairs);
+// Whether there is a pair of that kind with this old id, or with this new id: all are expressions,
+// which may not name sy_m.
+std::string HasOldIdSql(const std::string& kind, const std::string& old_id);
+std::string HasNewIdSql(const std::string& kind, const std::string& new_id);
+
+}  // namespace switchyard::records
