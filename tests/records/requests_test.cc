@@ -1,14 +1,8 @@
-#include <memory>
-#include <vector>
-
-#include "common/base/cancel.h"
-#include "common/pg/control_session.h"
-#include "common/pg/session.h"
 #include "common/records/requests.h"
-#include "common/records/target_sql.h"
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/records/records_fixture.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::records {
@@ -17,31 +11,13 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class RequestsTest : public ::testing::Test {
+class RequestsTest : public RecordsFixture {
  protected:
-  static void SetUpTestSuite() {
-    auto postgres = testing::MiniPostgres::Start();
-    ASSERT_OK(postgres);
-    postgres_ = std::move(*postgres).release();
-    ASSERT_OK(postgres_->CreateDatabase("target"));
-    ASSERT_OK(postgres_->Execute("target", TargetSetupSql()));
-  }
-  static void TearDownTestSuite() { delete postgres_; }
-
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(session_,
-                         pg::Session::Connect({.dsn = postgres_->dsn("target")}, cancel_));
-    ASSERT_OK_AND_ASSIGN(control_,
-                         pg::ControlSession::Connect({.dsn = postgres_->dsn("target")}, cancel_));
+    RecordsFixture::SetUp();
     ASSERT_OK(session_->Execute(
-        "TRUNCATE switchyard.stream, switchyard.request; "
         "INSERT INTO switchyard.stream (name) VALUES ('shop.forward'), ('bar.forward')"));
   }
-
-  static inline testing::MiniPostgres* postgres_ = nullptr;
-  Cancel cancel_;
-  std::unique_ptr<pg::Session> session_;
-  std::unique_ptr<pg::ControlSession> control_;
 };
 
 TEST_F(RequestsTest, WhatOneClientAsksTheOtherAnswers) {
