@@ -26,6 +26,9 @@ absl::Status ForgetAllMissedRows(const pg::Sql& sql, const std::string& stream) 
 
 absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(const pg::Sql& sql,
                                                        const std::string& stream) {
+  ASSIGN_OR_RETURN(const pg::Rows there,
+                   sql.Ask("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL"));
+  if (!there.boolean(0, 0)) return std::vector<MissedRows>();
   ASSIGN_OR_RETURN(const pg::Rows rows,
                    sql.Ask("SELECT source, target, rows, first_lsn, last_lsn FROM "
                            "switchyard.missed_rows WHERE stream = $1 ORDER BY source, target",

@@ -27,6 +27,7 @@ absl::Status AddMissedRows(const pg::Sql& sql, const std::string& stream, const 
 absl::Status ForgetMissedRows(const pg::Sql& sql, const std::string& stream,
                               const std::string& source);
 absl::Status ForgetAllMissedRows(const pg::Sql& sql, const std::string& stream);
+// None in a target that an older program set up.
 absl::StatusOr<std::vector<MissedRows>> LoadMissedRows(const pg::Sql& sql,
                                                        const std::string& stream);
 

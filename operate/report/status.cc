@@ -25,16 +25,22 @@ std::string RefusalOf(const StreamFacts& facts) {
                       "recopy FILE --all");
 }
 
-std::string StateOf(const StreamFacts& facts) {
-  if (!facts.target_error.empty()) return "unknown";
-  if (!RefusalOf(facts).empty()) return "stopped";
+// nullopt: NEW could not be asked.
+std::optional<records::Phase> PhaseOf(const StreamFacts& facts) {
+  if (!facts.target_error.empty()) return std::nullopt;
+  if (!RefusalOf(facts).empty()) return records::Phase::kStopped;
   const records::Phase phase = facts.replay_phase.value_or(records::Phase::kNew);
   // A capture that has begun is copying, even before the replayer has seen any of it.
   if (phase == records::Phase::kNew && facts.capture_state.has_value()) {
-    return ToString(records::Phase::kCopying);
+    return records::Phase::kCopying;
   }
-  if (phase == records::Phase::kStreaming && facts.hold.has_value()) return "held";
-  return ToString(phase);
+  return phase;
+}
+
+std::string StateOf(const StreamFacts& facts) {
+  const std::optional<records::Phase> phase = PhaseOf(facts);
+  if (!phase.has_value()) return "unknown";
+  return phase == records::Phase::kStreaming && facts.hold.has_value() ? "held" : ToString(*phase);
 }
 
 std::string ReasonOf(const StreamFacts& facts) {
@@ -200,9 +206,8 @@ void AssessWholeCopy(const StreamFacts& facts, StreamStatus* status) {
     estimate = estimate && expected ? std::optional(*estimate + *expected) : std::nullopt;
     if (table.started.has_value()) began = std::min(*table.started, began.value_or(*table.started));
   }
-  if (status->state != "copying" || !began || !facts.target_now || *facts.target_now <= *began) {
-    return;
-  }
+  const bool copying = status->phase == records::Phase::kCopying;
+  if (!copying || !began || !facts.target_now || *facts.target_now <= *began) return;
   const double seconds = absl::ToDoubleSeconds(*facts.target_now - *began);
   const bool all_loaded = std::ranges::all_of(facts.copy, &CopyTable::loaded);
   if (rows == 0 || all_loaded) return;
@@ -216,7 +221,7 @@ void AssessWholeCopy(const StreamFacts& facts, StreamStatus* status) {
 }  // namespace
 
 bool NeedsAPerson(const StreamStatus& status) {
-  return status.state == "stopped" || !status.suspects.empty() ||
+  return status.phase == records::Phase::kStopped || !status.suspects.empty() ||
          status.quarantined.value_or(0) > 0 || !MissingRoles(status).empty() ||
          std::ranges::any_of(status.copy,
                              [](const CopyProgress& copy) { return !copy.error.empty(); });
@@ -231,7 +236,7 @@ std::string MissingRoles(const StreamStatus& status) {
       : no_capture            ? "no capture runs: OLD keeps the WAL of its changes until one does"
                               : "no replayer runs: nothing is applied";
   // What is said of a stop comes first.
-  if (status.state == "stopped") return what;
+  if (status.phase == records::Phase::kStopped) return what;
   return absl::StrCat(what, "; next: switchyard ",
                       no_capture && no_replay ? "run"
                       : no_capture            ? "capture"
@@ -242,6 +247,7 @@ std::string MissingRoles(const StreamStatus& status) {
 StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   StreamStatus status = {
       .stream = facts.stream,
+      .phase = PhaseOf(facts),
       .state = StateOf(facts),
       .reason = ReasonOf(facts),
       .doing = DoingOf(facts),

@@ -128,8 +128,8 @@ struct CopyProgress {
 
 struct StreamStatus {
   std::string stream;
-  // new, copying, catching_up, streaming, held, stopped; unknown when NEW could not be asked.
-  std::string state;
+  std::optional<records::Phase> phase;  // absent: NEW could not be asked
+  std::string state;   // as shown: the phase; held where it streams up to a hold; or unknown
   std::string reason;  // why it is stopped, a line for each role; else empty
   std::string doing;   // long work under way, or what it waits for; else empty
   std::optional<int64_t> epoch;

@@ -29,10 +29,10 @@ std::string Colored(const std::string& text, const char* color, const StatusText
   return options.color && color != nullptr ? color + text + kReset : text;
 }
 
-const char* StateColor(const std::string& state) {
-  if (state == "streaming") return kGreen;
-  if (state == "stopped" || state == "unknown") return kRed;
-  return kYellow;
+const char* StateColor(const StreamStatus& status) {
+  if (!status.phase.has_value() || status.phase == records::Phase::kStopped) return kRed;
+  // Not where it is held.
+  return status.state == ToString(records::Phase::kStreaming) ? kGreen : kYellow;
 }
 
 std::string OrUnknown(const std::optional<Lsn>& lsn) {
@@ -238,7 +238,7 @@ std::string CopyText(const StreamStatus& status, size_t rows_max) {
 }
 
 std::string StreamText(const StreamStatus& status, const StatusTextOptions& options) {
-  std::string out = status.stream + "  " + Colored(status.state, StateColor(status.state), options);
+  std::string out = status.stream + "  " + Colored(status.state, StateColor(status), options);
   if (status.epoch.has_value()) absl::StrAppend(&out, "  epoch ", *status.epoch);
   out += "\n";
   if (!status.reason.empty()) {

@@ -150,8 +150,6 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
 
 // Rows that were to be changed in NEW and were not there.
 absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const bool there, TableExists(session, "missed_rows"));
-  if (!there) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::vector<records::MissedRows> all,
                    records::LoadMissedRows(session, facts->stream));
   for (const records::MissedRows& missed : all) {
