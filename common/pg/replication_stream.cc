@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
@@ -20,6 +21,9 @@ namespace {
 
 constexpr absl::Duration kFeedbackIntervalMax = absl::Seconds(1);
 constexpr absl::Duration kFeedbackIntervalMin = absl::Milliseconds(10);
+
+// The server's function that warns of a standby that is away.
+constexpr char kAwaitsStandbys[] = "StandbySlotsHaveCaughtup";
 
 struct BufferDeleter {
   void operator()(char* buffer) const { PQfreemem(buffer); }
@@ -102,11 +106,17 @@ class ReplicationStreamImpl : public ReplicationStream {
   }
 
   // Postgres 18 only warns when the publication is missing, and leaves its changes out. That must
-  // not pass for silence. Called by libpq from within TakeBuffered, which holds the lock.
+  // not pass for silence. Under the same SQLSTATE it says that it waits for a standby named in
+  // synchronized_standby_slots. Called by libpq from within TakeBuffered, which holds the lock.
   static void OnNotice(void* stream, const PGresult* notice) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const ErrorFields fields = internal::FieldsOf(notice);
     if (fields.severity != "WARNING" || fields.sqlstate != "55000") return;
     auto* self = static_cast<ReplicationStreamImpl*>(stream);
+    if (fields.source_function == kAwaitsStandbys) {
+      if (std::exchange(self->told_of_standby_, true)) return;
+      return LogWarn("pg", "the server sends nothing while a standby is away",
+                     {{"error", fields.primary}, {"next", fields.hint}});
+    }
     self->ended_.Update(StatusFromFields(fields));
   }
 
@@ -142,6 +152,7 @@ class ReplicationStreamImpl : public ReplicationStream {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   const std::unique_ptr<Session> session_ ABSL_PT_GUARDED_BY(mu_);
   Lsn flushed_ ABSL_GUARDED_BY(mu_);
+  bool told_of_standby_ = false;  // within OnNotice
   absl::Status ended_ ABSL_GUARDED_BY(mu_);
   const int socket_;  // for polling only
   const int backend_pid_;

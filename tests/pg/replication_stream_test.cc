@@ -235,6 +235,30 @@ TEST_F(ReplicationStreamTest, AMissingPublicationShowsAtTheFirstChange) {
   EXPECT_EQ(stream_->Acknowledge(Lsn(1), true), status);
 }
 
+// The warning has the SQLSTATE of a publication that is missing.
+TEST_F(ReplicationStreamTest, AStandbyThatIsAwayIsWaitedFor) {
+  if (server_->version() < 17) GTEST_SKIP() << "since Postgres 17";
+  ASSERT_OK(session_->Execute(
+      "SELECT pg_create_physical_replication_slot('standby', true);"
+      "SELECT pg_create_logical_replication_slot('kept', 'pgoutput', failover => true)"));
+  ASSERT_OK(session_->Execute("ALTER SYSTEM SET synchronized_standby_slots = 'standby'"));
+  ASSERT_OK(session_->Execute("SELECT pg_reload_conf()"));
+  slot_ = "kept";
+  Start(Options());
+  ASSERT_OK(session_->Execute("INSERT INTO t VALUES (1, 'waits')"));
+  ASSERT_TRUE(
+      Await("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = "
+            "'WaitForStandbyConfirmation'"));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto frame, stream_->Read(absl::Milliseconds(20)));
+    ASSERT_FALSE(frame.has_value() && frame->kind == Frame::Kind::kData);
+  }
+  ASSERT_OK(session_->Execute("ALTER SYSTEM RESET synchronized_standby_slots"));
+  ASSERT_OK(session_->Execute("SELECT pg_reload_conf()"));
+  ASSERT_OK_AND_ASSIGN(const std::string types, TypesUntil('C'));
+  EXPECT_EQ(types, "BRIC");
+}
+
 TEST_F(ReplicationStreamTest, ARoleWithoutTheRightIsRefused) {
   ASSERT_OK(session_->Execute("CREATE ROLE plain LOGIN"));
   ReplicationOptions options = Options();
