@@ -256,7 +256,11 @@ void TypeLoader::NameForMirror() {
   for (auto& [oid, parts] : parts_) {
     const std::string& name = parts.type.name;
     parts.type.mirror_name = uses[name] == 1 ? name : WithOid(name, oid);
-    if (uses[parts.multirange] > 1 && !parts.multirange.empty()) {
+    // A server from 14 on makes one for each range, by a name of its choice, which another type may
+    // have on an older source.
+    if (parts.multirange.empty() && parts.type.kind == 'r') {
+      parts.multirange = WithOid("multirange", oid);
+    } else if (uses[parts.multirange] > 1 && !parts.multirange.empty()) {
       parts.multirange = WithOid(parts.multirange, oid);
     }
   }
