@@ -1,7 +1,9 @@
 #include "tests/capture/capture_fixture.h"
 
 #include "absl/strings/str_cat.h"
+#include "capture/message_table.h"
 #include "common/base/strings.h"
+#include "common/pg/server_version.h"
 
 namespace switchyard::capture::testing {
 
@@ -15,7 +17,11 @@ void CaptureTest::Begin(std::string_view sql) {
 void CaptureTest::AwaitCaughtUp() {
   // A message of the test's own, behind everything committed so far.
   const std::string text = absl::StrCat("caught up ", Scalar("SELECT pg_current_wal_lsn()"));
-  Run(absl::StrCat("SELECT pg_logical_emit_message(true, 'test', '", text, "')"));
+  if (owner_->server_version() >= pg::kSendsMessages) {
+    Run(absl::StrCat("SELECT pg_logical_emit_message(true, 'test', '", text, "')"));
+  } else {
+    ASSERT_OK(EmitMessage(*owner_, options().stream.name, "test", text));
+  }
   LogFollower follower(*log_, options().stream.change_topic);
   ASSERT_TRUE(follower.ReadUntil([&](const event::v1::Event& event) {
     return event.has_message() && event.message().content() == text;
