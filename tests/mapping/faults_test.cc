@@ -370,6 +370,27 @@ TEST_F(RepeatableTest, TakesWhatOnlyTheFixedSettingsDecide) {
       << absl::StrJoin(Told(), "\n");
 }
 
+TEST_F(FaultsTest, RefusesAColumnThatAPartitionComputesInItsOwnWay) {
+  const std::string old_sql =
+      "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int GENERATED ALWAYS AS (cents * 2) "
+      "STORED) PARTITION BY RANGE (id);"
+      "CREATE TABLE low PARTITION OF items FOR VALUES FROM (0) TO (10)";
+  const std::string new_sql = "CREATE TABLE items (id int PRIMARY KEY, cents int, dbl int)";
+  constexpr char kForward[] = "  - {table: public.items, copy: items, set: {dbl: cents * 2}}\n";
+  ASSERT_OK(CompileFile(old_sql, new_sql, kForward));
+  ASSERT_OK_AND_ASSIGN(const std::string version,
+                       server_->Scalar("postgres", "SHOW server_version_num"));
+  if (std::stoi(version) < 160000) GTEST_SKIP() << "since Postgres 16";
+  EXPECT_THAT(
+      CompileFile("CREATE TABLE high PARTITION OF items (dbl GENERATED ALWAYS AS (cents * 3) "
+                  "STORED) FOR VALUES FROM (10) TO (20)",
+                  "SELECT 1", kForward),
+      testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(),
+              ElementsAre(HasSubstr("partition public.high computes dbl as (cents * 3), its "
+                                    "table as (cents * 2)")));
+}
+
 // What OLD generates is not in its log.
 TEST_F(FaultsTest, RefusesToLoseGeneratedColumns) {
   const std::string old_sql =

@@ -106,6 +106,24 @@ class Declarations {
     }
   }
 
+  // Since Postgres 16 a partition may compute a column in another way than its table.
+  void RefuseOwnExpressions(const catalog::Table& table, const catalog::Column& column,
+                            const string& name, Draft* draft) {
+    for (const catalog::Table& leaf : compilation_.input.source->tables) {
+      const catalog::Column* own =
+          leaf.root_oid != table.oid ? nullptr : leaf.FindColumn(column.name);
+      if (own == nullptr || own->generated_sql.empty() || column.generated_sql.empty() ||
+          own->generated_sql == column.generated_sql) {
+        continue;
+      }
+      compilation_.Fault(
+          *draft->spec, "set." + name,
+          absl::StrFormat("partition %s computes %s as (%s), its table as (%s): what is set "
+                          "here can't be true of the rows of both; have both compute it alike",
+                          leaf.Display(), column.name, own->generated_sql, column.generated_sql));
+    }
+  }
+
   // The column as it is carried over, unless the mapping says otherwise.
   void AddCopied(const catalog::Table& table, const catalog::Column& column, Draft* draft) {
     const spec::Mapping& mapping = *draft->spec;
@@ -121,7 +139,7 @@ class Declarations {
       key = "rename." + old_name;
     }
     for (const auto& [set_column, sql] : mapping.set) {
-      if (set_column == name) return;
+      if (set_column == name) return RefuseOwnExpressions(table, column, name, draft);
     }
     const catalog::Column* target = draft->target->FindColumn(name);
     if (column.generated) {
