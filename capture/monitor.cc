@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "capture/mark_publication.h"
 #include "capture/message_table.h"
 #include "capture/publisher.h"
 #include "common/base/log.h"
@@ -60,7 +61,20 @@ void Monitor::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+absl::Status Monitor::fault() const {
+  MutexLock lock(&fault_mu_);
+  return fault_;
+}
+
+absl::Status Monitor::LookForMark(pg::Session& session) {
+  ASSIGN_OR_RETURN(const auto faults, FindMarkFaults(session, options_.stream));
+  MutexLock lock(&fault_mu_);
+  fault_.Update(FaultsToStatus(faults));
+  return absl::OkStatus();
+}
+
 absl::Status Monitor::Look(pg::Session& session) {
+  RETURN_IF_ERROR(LookForMark(session));
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckDrift(session, options_.stream, options_.left_out, &shapes_));
   if (session.server_version() >= pg::kNoticesPartitions) return absl::OkStatus();

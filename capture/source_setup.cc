@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "capture/mark_publication.h"
 #include "capture/message_table.h"
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
@@ -146,7 +147,6 @@ class Verifier {
   absl::Status CheckPublication();
   absl::Status CheckPublishedTables();
   absl::Status CheckMessageTable(const std::set<int64_t>& published);
-  absl::Status CheckMark(const std::set<int64_t>& published, const std::set<int64_t>& filtered);
   absl::Status CheckTableRights();
   absl::Status CheckLargeObjects();
 
@@ -244,7 +244,7 @@ absl::Status Verifier::CheckPublication() {
   ASSIGN_OR_RETURN(
       const pg::Result row,
       session_.Query(absl::StrFormat(R"(
-    SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, %s, %s
+    SELECT puballtables, %s, %s
     FROM pg_publication WHERE pubname = $1)",
                                      version >= pg::kPublishesRoots ? "pubviaroot" : "false",
                                      version >= 180000 ? "pubgencols <> 'n'" : "false"),
@@ -262,16 +262,11 @@ absl::Status Verifier::CheckPublication() {
                         name),
         absl::StrFormat("DROP PUBLICATION %s; and make it for the mapped tables only", name));
   }
-  if (!row.boolean(0, 1)) {
-    Add(absl::StrFormat("publication %s leaves operations out", name),
-        absl::StrFormat("ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');",
-                        name));
-  }
-  if (row.boolean(0, 2)) {
+  if (row.boolean(0, 1)) {
     Add(absl::StrFormat("publication %s publishes partitions as their root", name),
         absl::StrFormat("ALTER PUBLICATION %s SET (publish_via_partition_root = false);", name));
   }
-  if (row.boolean(0, 3)) {
+  if (row.boolean(0, 2)) {
     Add(absl::StrFormat("publication %s publishes generated columns", name),
         absl::StrFormat("ALTER PUBLICATION %s SET (publish_generated_columns = none);", name));
   }
@@ -298,7 +293,8 @@ absl::Status Verifier::CheckPublishedTables() {
     published.insert(rows.i64(i, 0));
     if (rows.boolean(i, 1)) filtered.insert(rows.i64(i, 0));
   }
-  RETURN_IF_ERROR(CheckMark(published, filtered));
+  ASSIGN_OR_RETURN(const auto of_mark, FindMarkFaults(session_, options_.stream));
+  faults_->insert(faults_->end(), of_mark.begin(), of_mark.end());
   if (HasMessageTable(session_.server_version())) {
     RETURN_IF_ERROR(CheckMessageTable(published));
   }
@@ -330,32 +326,6 @@ absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
                       "on before Postgres 14",
                       name, kMessageTable),
       absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, kMessageTable));
-  return absl::OkStatus();
-}
-
-// Without it nobody could tell what Switchyard writes here from what the application does.
-absl::Status Verifier::CheckMark(const std::set<int64_t>& published,
-                                 const std::set<int64_t>& filtered) {
-  ASSIGN_OR_RETURN(const pg::Result mark,
-                   session_.Query("SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace s ON "
-                                  "s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relname = $2 "
-                                  "AND c.relkind = 'r' AND c.relpersistence = 'p'",
-                                  {records::kMarkSchema, records::kMarkTable}));
-  const std::string name = QuoteIdentifier(options_.stream.publication);
-  if (mark.rows() == 0) {
-    Add(absl::StrFormat("the source has no %s (logged)", MarkName()),
-        "run, as its owner, what `switchyard check --print-setup FILE` prints");
-  } else if (!published.contains(mark.i64(0, 0))) {
-    Add(absl::StrFormat("publication %s lacks %s, which tells what Switchyard writes from what the "
-                        "application does",
-                        name, MarkName()),
-        absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, MarkName()));
-  } else if (filtered.contains(mark.i64(0, 0))) {
-    Add(absl::StrFormat("publication %s has a row filter or column list for %s", name, MarkName()),
-        absl::StrFormat("ALTER PUBLICATION %1$s DROP TABLE %2$s; ALTER PUBLICATION %1$s ADD TABLE "
-                        "%2$s;",
-                        name, MarkName()));
-  }
   return absl::OkStatus();
 }
 

@@ -625,6 +625,7 @@ absl::Status StreamRun::Housekeep() {
   stats_.rows = rows_before_ + publisher_->rows();
   stats_.last_commit_time_us = publisher_->last_commit_time_us();
   RETURN_IF_ERROR(writer_->status());
+  RETURN_IF_ERROR(monitor_->fault());
   return MendedByNextEpoch(copier_->status());
 }
 

@@ -382,6 +382,36 @@ TEST_F(CaptureRestartTest, RefusesWhenThePublicationWasDroppedForAWhile) {
   BeginAnewAndExpectEquality();
 }
 
+// Not only where it starts: what it captures meanwhile could not be told from its own.
+TEST_F(CaptureRestartTest, EndsSoonAfterItsMarkIsPublishedNoMore) {
+  const std::string alter = "ALTER PUBLICATION " + options().stream.publication;
+  std::vector<std::pair<std::string, std::string>> ways = {
+      {" DROP TABLE switchyard.mark", "lacks switchyard.mark"},
+      {" SET (publish = 'insert, delete, truncate')", "leaves operations out"}};
+  if (owner_->server_version() >= 150000) {
+    ways.emplace_back(" DROP TABLE switchyard.mark; " + alter +
+                          " ADD TABLE switchyard.mark WHERE (migration <> stream)",
+                      "row filter or column list for switchyard.mark");
+    ways.emplace_back(" DROP TABLE switchyard.mark; " + alter +
+                          " ADD TABLE switchyard.mark (migration, stream, writer)",
+                      "row filter or column list for switchyard.mark");
+  }
+  BeginTable();
+  for (const auto& [way, fault] : ways) {
+    Run(alter + way);
+    EXPECT_THAT(running_->AwaitEnd(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                               AllOf(HasSubstr(fault), HasSubstr("next: ALTER"))));
+    ExpectRefusal(absl::StatusCode::kFailedPrecondition, fault);
+    const std::string refusal = Scalar("SELECT refusal FROM switchyard.capture_stream");
+    Run(refusal.substr(refusal.find("next: ") + 6));
+    const uint64_t epoch = std::stoull(Scalar("SELECT epoch FROM switchyard.capture_stream"));
+    Start();
+    ASSERT_TRUE(running_->AwaitStreaming(epoch + 1)) << running_->Stop();
+  }
+  Run("INSERT INTO t VALUES (2, 'after')");
+  ExpectReplicaEqualsSource();
+}
+
 TEST_F(CaptureRestartTest, RefusesASourceThatIsNotSetUpNamingEverything) {
   tables_ = {{"", "t"}, {"", "keyless"}, {"", "gone"}};
   Run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE keyless (a int);"
