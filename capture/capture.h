@@ -43,6 +43,7 @@ struct CaptureConfig {
   absl::Duration drift_check_interval = absl::Seconds(5);
   // A copy that waits for a person is tried again after this, or ten times what it took.
   absl::Duration copy_retry_interval = absl::Seconds(10);
+  std::optional<bool> failover;  // whether standbys may keep the slot; unset: left as it is
   absl::Duration slot_timeout = absl::Seconds(10);     // for a slot's creation, then tried again
   absl::Duration standby_interval = absl::Seconds(1);  // between attempts to take over
 };

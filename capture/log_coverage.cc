@@ -50,6 +50,7 @@ absl::Status Consider(const eventlog::LogRecord& record, LogCoverage* coverage) 
         absl::StrFormat("record at offset %d is no event of ours", record.offset));
   }
   coverage->covered = PositionOf(event);
+  coverage->reached = std::max(coverage->reached, coverage->covered);
   return absl::OkStatus();
 }
 

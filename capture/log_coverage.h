@@ -21,6 +21,7 @@ struct LogCoverage {
   bool trimmed = false;  // records were dropped from its beginning, perhaps all
   uint64_t epoch = 0;    // highest one found at the end
   Lsn covered;           // the commits below it are on the log; 0 when nothing kept tells
+  Lsn reached;           // the furthest that any epoch there came, as far as it was read
 };
 
 // Reads back from the end of the topic until a Commit, Heartbeat or Hello of the newest epoch

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "capture/failover.h"
 #include "capture/mark_publication.h"
 #include "capture/message_table.h"
 #include "common/base/strings.h"
@@ -176,6 +177,13 @@ absl::Status Verifier::CheckServer(bool slot_exists) {
     Add(absl::StrFormat("the source is PostgreSQL %d; capture needs 12 or newer",
                         session_.server_version() / 10000),
         "upgrade the source");
+  }
+  if (options_.failover && session_.server_version() < pg::kFailoverSlots) {
+    Add(absl::StrFormat("the migration file has capture.failover, and the source is PostgreSQL %d: "
+                        "before 17 no standby keeps a slot",
+                        session_.server_version() / 10000),
+        "take failover: true out of the migration file; after a promotion everything is copied "
+        "again");
   }
   if (!row.boolean(0, 1)) {
     Add(absl::StrFormat("role %s may not replicate", role_),
@@ -520,7 +528,7 @@ absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
 -- CREATEROLE and REPLICATION), who runs CREATE ROLE ... REPLICATION as it stands below.
 -- The server must have wal_level = logical. If SHOW wal_level says otherwise, a superuser runs
 -- ALTER SYSTEM SET wal_level = 'logical', and the server is restarted.
-BEGIN;
+%sBEGIN;
 SET LOCAL client_min_messages = warning;
 -- "canceling statement due to lock timeout" means that DDL or a VACUUM holds one of the tables:
 -- nothing has changed then; run it again.
@@ -530,7 +538,8 @@ SET LOCAL lock_timeout = '10s';
 %s%s%s%s
 COMMIT;
 )",
-      options.stream.name, catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
+      options.stream.name, options.failover ? kFailoverNeeds : "",
+      catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
       HasMessageTable(catalog.server_version) ? absl::StrCat("\n", kSourceBefore14Sql) : "",
       PublicationSql(options, catalog), GrantsSql(options, catalog));
 }

@@ -28,6 +28,7 @@ struct SourceOptions {
   bool whole = true;
   // False: no table's rows are looked at, which takes its lock, and as long as it is large.
   bool rows = true;
+  bool failover = false;  // its slot is to be kept by standbys
 };
 
 // Something that keeps a source from being captured.

@@ -1,6 +1,7 @@
 #include "capture/source_state.h"
 
 #include <charconv>
+#include <map>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -111,12 +112,13 @@ absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
 }
 
 absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& stream,
-                                   int walsender_pid) {
+                                   int walsender_pid, uint32_t timeline, uint64_t above) {
   uint64_t epoch = 0;
   RETURN_IF_ERROR(session.InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(Run(session,
-                        "SELECT FROM switchyard.capture_stream WHERE stream = $1 FOR UPDATE",
-                        {stream.name}));
+    ASSIGN_OR_RETURN(
+        const pg::Result record,
+        session.Query("SELECT timeline FROM switchyard.capture_stream WHERE stream = $1 FOR UPDATE",
+                      {stream.name}));
     ASSIGN_OR_RETURN(const pg::Result holder,
                      session.Query("SELECT coalesce(active_pid, 0) FROM pg_replication_slots "
                                    "WHERE slot_name = $1",
@@ -124,18 +126,33 @@ absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& 
     if (holder.rows() == 0 || holder.i64(0, 0) != walsender_pid) {
       return absl::AbortedError(absl::StrFormat("slot %s is not held any more", stream.slot));
     }
-    ASSIGN_OR_RETURN(const pg::Result taken, session.Query(R"(
-      UPDATE switchyard.capture_stream SET epoch = epoch + 1, refusal = NULL, updated_at = now()
-      WHERE stream = $1 RETURNING epoch)",
-                                                           {stream.name}));
-    if (taken.rows() == 0) {
+    if (record.rows() == 0) {
       return absl::FailedPreconditionError(absl::StrFormat(
           "the record of stream %s was deleted from switchyard.capture_stream", stream.name));
     }
+    if (record.i64(0, 0) != timeline) {
+      return absl::AbortedError(
+          absl::StrFormat("stream %s went on on timeline %d", stream.name, record.i64(0, 0)));
+    }
+    ASSIGN_OR_RETURN(const pg::Result taken, session.Query(R"(
+      UPDATE switchyard.capture_stream
+      SET epoch = greatest(epoch, $2::bigint) + 1, refusal = NULL, updated_at = now()
+      WHERE stream = $1 RETURNING epoch)",
+                                                           {stream.name, std::to_string(above)}));
     epoch = Unsigned(taken.text(0, 0));
     return absl::OkStatus();
   }));
   return epoch;
+}
+
+absl::Status RecordTimeline(pg::Session& session, const std::string& stream, uint64_t epoch,
+                            uint32_t timeline) {
+  ASSIGN_OR_RETURN(const pg::Result moved,
+                   session.Query("UPDATE switchyard.capture_stream SET timeline = $3 "
+                                 "WHERE stream = $1 AND epoch = $2::bigint",
+                                 {stream, std::to_string(epoch), std::to_string(timeline)}));
+  if (moved.affected() > 0) return absl::OkStatus();
+  return absl::AbortedError(absl::StrFormat("epoch %d has passed", epoch));
 }
 
 absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stream) {
@@ -154,12 +171,13 @@ absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const st
       const pg::Result rows,
       session.Query(
           absl::StrFormat("SELECT slot_type = 'logical' AND plugin = 'pgoutput', %s, "
-                          "database, confirmed_flush_lsn, coalesce(%s, %s) "
+                          "database, confirmed_flush_lsn, coalesce(%s, %s), %s, active "
                           "FROM pg_replication_slots WHERE slot_name = $1",
                           version >= pg::kTwoPhaseSlots ? "two_phase" : "false", invalidation,
                           version >= pg::kTellsSlotWal
                               ? "CASE wal_status WHEN 'lost' THEN wal_status END"
-                              : "NULL"),
+                              : "NULL",
+                          version >= pg::kFailoverSlots ? "failover" : "false"),
           {slot}));
   if (rows.rows() == 0) return std::nullopt;
   SlotState state;
@@ -168,6 +186,8 @@ absl::StatusOr<std::optional<SlotState>> LoadSlot(pg::Session& session, const st
   state.database = rows.str(0, 2);
   ASSIGN_OR_RETURN(state.confirmed_flush, LsnOrZero(rows, 0, 3));
   state.invalidation = rows.str(0, 4);
+  state.failover = rows.boolean(0, 5);
+  state.active = rows.boolean(0, 6);
   return state;
 }
 
@@ -274,13 +294,24 @@ absl::Status BeginCopies(pg::Session& session, const std::string& stream, Lsn ls
                          std::vector<CopyRecord>* copies) {
   std::vector<uint32_t> oids;
   for (const CopyRecord& copy : *copies) oids.push_back(copy.relation_id);
-  RETURN_IF_ERROR(Run(session, R"(
+  ASSIGN_OR_RETURN(const pg::Result begun, session.Query(R"(
     UPDATE switchyard.capture_copy
-    SET generation = generation + 1, lsn = $3::pg_lsn, state = 'copying', rows_done = 0,
+    SET generation = greatest(generation + 1, $4::bigint *
+          (SELECT epoch / $4::bigint FROM switchyard.capture_stream s WHERE s.stream = $1)),
+        lsn = $3::pg_lsn, state = 'copying', rows_done = 0,
         bytes_done = 0, started_at = now(), finished_at = NULL
-    WHERE stream = $1 AND relation_id = ANY($2::oid[]))",
-                      {stream, Array(oids), lsn.ToString()}));
-  for (CopyRecord& copy : *copies) ++copy.generation;
+    WHERE stream = $1 AND relation_id = ANY($2::oid[])
+    RETURNING relation_id, generation)",
+                                                         {stream, Array(oids), lsn.ToString(),
+                                                          std::to_string(kCountsPerTimeline)}));
+  std::map<uint32_t, uint64_t> generations;
+  for (int i = 0; i < begun.rows(); ++i) {
+    generations[static_cast<uint32_t>(begun.i64(i, 0))] = Unsigned(begun.text(i, 1));
+  }
+  for (CopyRecord& copy : *copies) {
+    const auto generation = generations.find(copy.relation_id);
+    if (generation != generations.end()) copy.generation = generation->second;
+  }
   return absl::OkStatus();
 }
 

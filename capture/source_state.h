@@ -49,11 +49,21 @@ absl::Status RecordRefusal(pg::Session& session, const std::string& stream,
                            const std::string& refusal);
 
 // A new epoch for the capture whose walsender is `walsender_pid`. Aborted when that one does not
-// hold the slot any more. Among all who ever held the slot, the later one has the higher epoch:
-// the row is locked before the slot's holder is looked at, so a capture that took over in between
-// takes its epoch after this one.
+// hold the slot any more, or another one has brought the stream onto another timeline than
+// `timeline`. Among all who ever held the slot, the later one has the higher epoch: the row is
+// locked before the slot's holder is looked at, so a capture that took over in between takes its
+// epoch after this one. The epoch is above `above`, too.
 absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& stream,
-                                   int walsender_pid);
+                                   int walsender_pid, uint32_t timeline, uint64_t above = 0);
+
+// A standby that was promoted may lack the last records made here: the epochs that captures took,
+// the copies they began. So what is counted begins at the next thousand on each further timeline,
+// and nothing that is on the log is ever made under a number that it has there already.
+inline constexpr uint64_t kCountsPerTimeline = 1000;
+
+// From here on the stream is on that timeline. Aborted when `epoch` is not the newest any more.
+absl::Status RecordTimeline(pg::Session& session, const std::string& stream, uint64_t epoch,
+                            uint32_t timeline);
 
 // True when this session now is the one that may create or resume the stream; until it ends.
 // An advisory lock of two keys: kStreamLockSpace and the stream's name.
@@ -64,6 +74,8 @@ absl::StatusOr<bool> TryLockStream(pg::Session& session, const std::string& stre
 struct SlotState {
   bool logical_pgoutput = false;  // else somebody else's slot
   bool two_phase = false;
+  bool failover = false;  // standbys may keep it
+  bool active = false;    // somebody reads it
   std::string database;
   Lsn confirmed_flush;
   std::string invalidation;  // why it is of no use any more; empty: it is

@@ -14,21 +14,46 @@ absl::Status Lost(const records::Stream& stream, std::string_view what) {
 }  // namespace
 
 absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& record,
-                          const catalog::Catalog& catalog) {
+                          const catalog::Catalog& catalog, const std::optional<SlotState>& slot) {
   if (record.system_identifier != catalog.system_identifier) {
     return Lost(stream,
                 absl::StrFormat("the source is another cluster (system identifier %d, the stream "
                                 "was begun on %d): its write-ahead log is not the one captured",
                                 catalog.system_identifier, record.system_identifier));
   }
-  if (record.timeline != catalog.timeline) {
-    return Lost(stream,
-                absl::StrFormat("the source is on timeline %d, the stream was begun on %d: after a "
-                                "failover or a restore some of what was captured may never have "
-                                "been, or be missing",
-                                catalog.timeline, record.timeline));
-  }
-  return absl::OkStatus();
+  if (record.timeline == catalog.timeline) return absl::OkStatus();
+  if (slot.has_value() && slot->failover) return absl::OkStatus();
+  return Lost(
+      stream,
+      absl::StrFormat(
+          "the source is on timeline %d, the stream was begun on %d: after a "
+          "failover or a restore some of what was captured may never have "
+          "been, or be missing%s",
+          catalog.timeline, record.timeline,
+          slot.has_value() ? "" : ", and replication slot " + stream.slot + " did not come along"));
+}
+
+absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const StreamRecord& record,
+                             const catalog::Catalog& catalog, const pg::TimelineEnds& ends) {
+  const auto end = ends.find(record.timeline);
+  if (end != ends.end()) return end->second;
+  return Lost(stream, absl::StrFormat("the source is on timeline %d, whose history does not pass "
+                                      "through %d, on which the stream was begun: it is another "
+                                      "branch of this cluster",
+                                      catalog.timeline, record.timeline));
+}
+
+absl::Status CheckFork(const records::Stream& stream, const StreamRecord& record,
+                       const catalog::Catalog& catalog, Lsn fork, const LogCoverage& coverage) {
+  if (coverage.reached <= fork) return absl::OkStatus();
+  return Lost(
+      stream,
+      absl::StrFormat("forked: the source went on as timeline %d at %s, and the log holds what "
+                      "timeline %d had up to %s, %d bytes further: what was committed in between "
+                      "is on the log and perhaps in NEW, and the source never had it; to keep "
+                      "any of it, look for it on the former primary, or in NEW, first",
+                      catalog.timeline, fork.ToString(), record.timeline,
+                      coverage.reached.ToString(), coverage.reached.value() - fork.value()));
 }
 
 absl::Status CheckSlot(const records::Stream& stream, const std::optional<SlotState>& slot,

@@ -14,6 +14,7 @@
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 #include "common/pg/slot.h"
+#include "common/pg/timeline.h"
 
 namespace switchyard::capture {
 namespace {
@@ -61,6 +62,17 @@ std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
     if (table.kind == 'r') tables.push_back(&table);
   }
   return tables;
+}
+
+// Waits for a log that is away.
+template <typename Writer>
+absl::Status FlushAll(Writer& writer, const Cancel& cancel) {
+  absl::Status flushed = absl::DeadlineExceededError("");
+  while (absl::IsDeadlineExceeded(flushed)) {
+    RETURN_IF_ERROR(cancel.status());
+    flushed = writer.Flush(kFinishTimeout);
+  }
+  return flushed;
 }
 
 }  // namespace
@@ -176,9 +188,11 @@ absl::Status StreamRun::Prepare() {
   ASSIGN_OR_RETURN(catalog_,
                    catalog::LoadCatalog(*session_, config_.tables, {.schemas = config_.schemas}));
   ASSIGN_OR_RETURN(const auto slot, LoadSlot(*session_, config_.stream.slot));
-  ASSIGN_OR_RETURN(const auto faults,
-                   VerifySource(*session_, {.stream = config_.stream, .rows = !slot.has_value()},
-                                catalog_, slot.has_value()));
+  ASSIGN_OR_RETURN(const auto faults, VerifySource(*session_,
+                                                   {.stream = config_.stream,
+                                                    .rows = !slot.has_value(),
+                                                    .failover = config_.failover.value_or(false)},
+                                                   catalog_, slot.has_value()));
   std::vector<SourceFault> fatal;
   for (const SourceFault& fault : faults) {
     if (!fault.of_table) fatal.push_back(fault);
@@ -193,8 +207,22 @@ absl::Status StreamRun::Prepare() {
   for (const SourceFault& fault : faults) {
     LogWarn("capture", fault.problem, {{"stream", config_.stream.name}, {"next", fault.remedy}});
   }
-  RETURN_IF_ERROR(CheckHistory(config_.stream, *record_, catalog_));
-  return CheckSlot(config_.stream, slot, catalog_);
+  RETURN_IF_ERROR(CheckHistory(config_.stream, *record_, catalog_, slot));
+  RETURN_IF_ERROR(CheckSlot(config_.stream, slot, catalog_));
+  return AlterSlot(*slot);
+}
+
+absl::Status StreamRun::AlterSlot(const SlotState& slot) {
+  const bool wanted = config_.failover.value_or(slot.failover);
+  if (wanted == slot.failover || slot.active) return absl::OkStatus();
+  RETURN_IF_ERROR(pg::SetSlotFailover({.dsn = config_.dsn,
+                                       .application_name = config_.application_name,
+                                       .slot = config_.stream.slot,
+                                       .timeout = config_.slot_timeout},
+                                      wanted, cancel_));
+  LogInfo("capture", wanted ? "standbys may keep the slot now" : "standbys keep the slot no more",
+          {{"stream", config_.stream.name}, {"slot", config_.stream.slot}});
+  return absl::OkStatus();
 }
 
 // Slots are the server's, not the database's: what stands under the name is dropped when the stream
@@ -246,6 +274,7 @@ absl::Status StreamRun::Create() {
   ASSIGN_OR_RETURN(initial_, Snapshot::Take({.dsn = config_.dsn,
                                              .application_name = config_.application_name,
                                              .slot = stream.slot,
+                                             .failover = config_.failover.value_or(false),
                                              .timeout = config_.slot_timeout},
                                             cancel_));
   SY_FAULT_POINT("capture.slot_created");
@@ -329,6 +358,8 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   }
   RETURN_IF_ERROR(found.status());
   const LogCoverage& coverage = *found;
+  logged_epoch_ = coverage.epoch;
+  RETURN_IF_ERROR(CheckPromotion(coverage));
   if (!record_->log_topic.empty() && !coverage.topic_id.empty() &&
       record_->log_topic != coverage.topic_id) {
     return Lost(config_.stream,
@@ -352,9 +383,43 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   return absl::OkStatus();
 }
 
+absl::Status StreamRun::CheckPromotion(const LogCoverage& coverage) {
+  const records::Stream& stream = config_.stream;
+  fork_.reset();
+  if (record_->timeline == catalog_.timeline) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::TimelineEnds ends,
+                   pg::LoadTimelineEnds({.dsn = config_.dsn,
+                                         .application_name = config_.application_name,
+                                         .timeline = catalog_.timeline},
+                                        cancel_));
+  ASSIGN_OR_RETURN(const Lsn fork, FindFork(stream, *record_, catalog_, ends));
+  RETURN_IF_ERROR(CheckFork(stream, *record_, catalog_, fork, coverage));
+  LogInfo("capture", "the source was promoted; the log ends before that",
+          {{"stream", stream.name},
+           {"timeline", absl::StrCat(record_->timeline, " became ", catalog_.timeline)},
+           {"fork_lsn", fork.ToString()},
+           {"log_lsn", coverage.reached.ToString()}});
+  fork_ = fork;
+  return absl::OkStatus();
+}
+
+// Readers compare it with what they have applied, which may be more than this capture found on the
+// log: one of the former primary may have been writing until now.
+absl::Status StreamRun::NotePromotion(uint64_t epoch) {
+  RETURN_IF_ERROR(FlushAll(*writer_, cancel_));
+  SY_FAULT_POINT("capture.before_new_timeline");
+  return RecordTimeline(*session_, config_.stream.name, epoch, catalog_.timeline);
+}
+
 absl::Status StreamRun::BeginEpoch() {
   const records::Stream& stream = config_.stream;
-  ASSIGN_OR_RETURN(const uint64_t epoch, TakeEpoch(*session_, stream, stream_->backend_pid()));
+  uint64_t above = 0;
+  if (fork_.has_value()) {
+    above = std::max(record_->epoch, logged_epoch_);
+    above += kCountsPerTimeline - above % kCountsPerTimeline - 1;
+  }
+  ASSIGN_OR_RETURN(const uint64_t epoch,
+                   TakeEpoch(*session_, stream, stream_->backend_pid(), record_->timeline, above));
   SY_FAULT_POINT("capture.epoch_taken");
   RETURN_IF_ERROR(MendedByNextEpoch(Annotate(BeginCopyTopic(epoch), "copy topic")));
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(stream.change_topic));
@@ -362,6 +427,7 @@ absl::Status StreamRun::BeginEpoch() {
       Publisher::Options{.stream = stream.name, .epoch = epoch, .start = start_}, *writer_,
       [this](const RelationMessage& relation) { return FindTable(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
+  if (fork_.has_value()) RETURN_IF_ERROR(NotePromotion(epoch));
   StartHelpers();
   stats_.epoch = epoch;
   stats_.state = static_cast<int>(State::kStreaming);
@@ -380,6 +446,7 @@ event::v1::Hello StreamRun::NewHello() const {
   hello.set_start_lsn(start_.value());
   hello.set_server_version(static_cast<uint32_t>(catalog_.server_version));
   hello.set_time_us(absl::ToUnixMicros(absl::Now()));
+  if (fork_.has_value()) hello.set_fork_lsn(fork_->value());
   return hello;
 }
 
@@ -394,12 +461,7 @@ absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
   ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.stream.name));
   event.mutable_hello()->mutable_finished_copies()->Add(finished.begin(), finished.end());
   RETURN_IF_ERROR(copy_writer_->Append(&event).status());
-  absl::Status flushed = absl::DeadlineExceededError("");
-  while (absl::IsDeadlineExceeded(flushed)) {
-    RETURN_IF_ERROR(cancel_.status());
-    flushed = copy_writer_->Flush(kFinishTimeout);
-  }
-  return flushed;
+  return FlushAll(*copy_writer_, cancel_);
 }
 
 void StreamRun::StartHelpers() {

@@ -64,9 +64,15 @@ class StreamRun {
   // Who holds it: told once of each.
   absl::Status NoteHolder(int* told_pid);
   absl::Status CheckLog(Lsn confirmed_flush);
+  // Makes the slot one that standbys may keep, or not, as the file says.
+  absl::Status AlterSlot(const SlotState& slot);
+  // The source was promoted since the stream was begun: finds where, and whether it may go on.
+  absl::Status CheckPromotion(const LogCoverage& coverage);
   // Takes an epoch, writes its Hello to both topics and starts monitor and copier.
   absl::Status BeginEpoch();
   event::v1::Hello NewHello() const;
+  // From here on the log tells of the promotion.
+  absl::Status NotePromotion(uint64_t epoch);
   absl::Status BeginCopyTopic(uint64_t epoch);
   void StartHelpers();
   // A partition came or went since this connection began, and the server is too old to notice.
@@ -97,7 +103,9 @@ class StreamRun {
   std::optional<Snapshot> initial_;
 
   std::unique_ptr<pg::ReplicationStream> stream_;
-  Lsn start_;  // confirmed_flush_lsn when the slot was acquired
+  Lsn start_;                // confirmed_flush_lsn when the slot was acquired
+  std::optional<Lsn> fork_;  // where the timeline that the stream was on ended
+  uint64_t logged_epoch_ = 0;
   std::unique_ptr<eventlog::LogWriter> writer_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<CopyWriter> copy_writer_;

@@ -27,8 +27,11 @@ absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const
   const auto begun = capture::LoadStream(*session, stream.name);
   if (begun.ok() && begun->has_value()) return Faults();
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *session));
-  ASSIGN_OR_RETURN(Faults faults, capture::VerifySource(*session, {.stream = stream}, catalog,
-                                                        /*slot_exists=*/false));
+  ASSIGN_OR_RETURN(
+      Faults faults,
+      capture::VerifySource(*session,
+                            {.stream = stream, .failover = file.capture.failover.value_or(false)},
+                            catalog, /*slot_exists=*/false));
   if (catalog.missing.empty()) return faults;
   // The file names a table that is not there.
   return absl::InvalidArgumentError(capture::FaultsToStatus(faults).message());
@@ -57,7 +60,8 @@ absl::Status RunCaptureRole(const spec::MigrationFile& file, eventlog::EventLog&
                             .copy_workers = file.capture.copy_workers,
                             .copy_range_bytes = file.capture.copy_range_bytes,
                             .heartbeat_interval = file.capture.heartbeat_interval,
-                            .drift_check_interval = file.capture.drift_check_interval},
+                            .drift_check_interval = file.capture.drift_check_interval,
+                            .failover = file.capture.failover},
                            log, cancel);
   return capture.Run();
 }

@@ -120,6 +120,16 @@ absl::Status Batcher::OnHello(const Event& event) {
     open_changes_.clear();
     open_ = chunked_ = false;
   }
+  const Lsn fork(event.hello().fork_lsn());
+  if (fork.valid() && position_.covered_lsn > fork) {
+    return absl::DataLossError(absl::StrFormat(
+        "forked: the source was promoted (timeline %d), and its history left the former one at %s, "
+        "but NEW has what that one had up to %s, %d bytes further: commits that the source never "
+        "had; to keep any of them, look for them in NEW first; next: end every role, then run: "
+        "switchyard recopy FILE --all",
+        event.hello().timeline(), fork.ToString(), position_.covered_lsn.ToString(),
+        position_.covered_lsn.value() - fork.value()));
+  }
   const Lsn start(event.hello().start_lsn());
   if (position_.covered_lsn.valid() && start > position_.covered_lsn) {
     return absl::DataLossError(absl::StrFormat(

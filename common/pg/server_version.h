@@ -20,5 +20,7 @@ inline constexpr int kCountsWal = 140000;
 // A connection that streams notices that a table became a partition of a published one, or ceased
 // to be one; before, it goes on as it began with that table.
 inline constexpr int kNoticesPartitions = 150000;
+// Slots may be kept on standbys, and are there once one is promoted.
+inline constexpr int kFailoverSlots = 170000;
 
 }  // namespace switchyard::pg

@@ -99,8 +99,9 @@ absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions
                                                   cancel));
   const auto result = session->QueryWithin(
       options.timeout,
-      absl::StrFormat("CREATE_REPLICATION_SLOT %s %sLOGICAL pgoutput EXPORT_SNAPSHOT",
-                      QuoteIdentifier(options.slot), options.temporary ? "TEMPORARY " : ""));
+      absl::StrFormat("CREATE_REPLICATION_SLOT %s %sLOGICAL pgoutput %s",
+                      QuoteIdentifier(options.slot), options.temporary ? "TEMPORARY " : "",
+                      options.failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT"));
   if (absl::IsDeadlineExceeded(result.status())) {
     return absl::UnavailableError(absl::StrFormat(
         "the replication slot %s was not created within %s: it waits for transactions that began "
@@ -114,6 +115,22 @@ absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions
   }
   ASSIGN_OR_RETURN(const Lsn consistent_point, ColumnLsn(*result, 1));
   return std::make_unique<CreatedSlot>(std::move(session), consistent_point, result->str(0, 2));
+}
+
+absl::Status SetSlotFailover(const SlotOptions& options, bool failover, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const auto session,
+                   Session::Connect({.dsn = options.dsn,
+                                     .application_name = options.application_name,
+                                     .connect_timeout = options.connect_timeout,
+                                     .replication = true},
+                                    cancel));
+  const auto altered = session->QueryWithin(
+      options.timeout, absl::StrFormat("ALTER_REPLICATION_SLOT %s (FAILOVER %s)",
+                                       QuoteIdentifier(options.slot), failover ? "true" : "false"));
+  if (absl::IsDeadlineExceeded(altered.status())) {  // it waits for whoever has the slot
+    return absl::UnavailableError(absl::StrFormat("replication slot %s is in use", options.slot));
+  }
+  return altered.ok() ? absl::OkStatus() : internal::AsPrecondition(altered.status());
 }
 
 absl::Status DropSlot(Session& session, const std::string& slot) {

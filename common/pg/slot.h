@@ -40,6 +40,7 @@ struct SlotOptions {
   std::string application_name;
   std::string slot;
   bool temporary = false;                      // dropped with the object returned
+  bool failover = false;                       // standbys may keep it; since Postgres 17
   absl::Duration timeout = absl::Seconds(10);  // for the creation, once connected
   absl::Duration connect_timeout = absl::Seconds(10);
 };
@@ -69,6 +70,10 @@ class CreatedSlot {
 // named, and no slot is left behind).
 absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions& options,
                                                                const Cancel& cancel);
+
+// Whether standbys may keep slot options.slot; since Postgres 17. Unavailable: no server, or
+// somebody uses the slot. FailedPrecondition: 42704 there is none, 42501 no REPLICATION right.
+absl::Status SetSlotFailover(const SlotOptions& options, bool failover, const Cancel& cancel);
 
 // OK when there is no such slot. FailedPrecondition (55006) while somebody uses it. `session` is an
 // ordinary one.

@@ -143,8 +143,13 @@ void ReadCapture(Reader& in, const Node& node, CaptureSettings* out) {
            [&](const Node& n) {
              in.Duration(n, "capture.heartbeat", kMin, kMax, &out->heartbeat_interval);
            }},
-          {"drift_check", [&](const Node& n) {
+          {"drift_check",
+           [&](const Node& n) {
              in.Duration(n, "capture.drift_check", kMin, kMax, &out->drift_check_interval);
+           }},
+          {"failover", [&](const Node& n) {
+             bool failover = false;
+             if (in.Bool(n, "capture.failover", &failover)) out->failover = failover;
            }}});
 }
 

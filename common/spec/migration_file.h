@@ -111,6 +111,7 @@ struct CaptureSettings {
   int64_t copy_range_bytes = int64_t{256} << 20;  // big tables are split into ctid ranges
   absl::Duration heartbeat_interval = absl::Seconds(10);
   absl::Duration drift_check_interval = absl::Seconds(5);
+  std::optional<bool> failover;  // whether standbys may keep the slot; unset: as it is
 };
 
 struct ReplaySettings {

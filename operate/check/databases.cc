@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "capture/failover.h"
 #include "capture/source_setup.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
@@ -86,10 +87,11 @@ std::vector<spec::TableName> Named(std::vector<spec::TableName> names) {
 }
 
 // What capture needs of OLD: rights, publication, settings.
-absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_side,
-                         operate::CheckReport* report) {
+absl::Status CheckSource(const spec::MigrationFile& file, bool whole, const Cancel& cancel,
+                         Side& old_side, operate::CheckReport* report) {
   if (old_side.session == nullptr) return absl::OkStatus();
-  capture::SourceOptions options = {.whole = whole};
+  capture::SourceOptions options = {.whole = whole,
+                                    .failover = file.capture.failover.value_or(false)};
   if (!file.name.empty()) options.stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const pg::Result slot,
                    old_side.session->Query("SELECT FROM pg_replication_slots WHERE slot_name = $1",
@@ -107,7 +109,13 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, Side& old_
     report->facts.push_back("OLD: " + note);
   }
   if (file.name.empty()) return absl::OkStatus();
-  return CheckStream(*old_side.session, options.stream, old_side.catalog, report);
+  if (options.failover) {
+    ASSIGN_OR_RETURN(const capture::FailoverNotes notes,
+                     capture::LoadFailoverNotes(*old_side.session, options.stream.slot));
+    for (const std::string& fact : notes.facts) report->facts.push_back("OLD: " + fact);
+    for (const std::string& warning : notes.warnings) report->warnings.push_back("OLD: " + warning);
+  }
+  return CheckStream(file, options.stream, old_side.catalog, cancel, *old_side.session, report);
 }
 
 // Fine to check before `resume`, which a running stream needs.
@@ -264,7 +272,7 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
   RETURN_IF_ERROR(LoadTables(file, Named(TablesOfNew(file.forward)), whole, &new_side, report));
   ASSIGN_OR_RETURN(const bool swapped, AreSwapped(file, old_side, new_side, report));
   if (swapped) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckSource(file, whole, old_side, report));
+  RETURN_IF_ERROR(CheckSource(file, whole, cancel, old_side, report));
   RETURN_IF_ERROR(CheckTarget(file, new_side, report));
   // What the mapping lacks in the wrong database is no news.
   if (!AreTwoDatabases(old_side, new_side, report)) return absl::OkStatus();

@@ -1,14 +1,19 @@
 #include "operate/check/stream.h"
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "capture/capture.h"
+#include "capture/log_coverage.h"
 #include "capture/source_state.h"
 #include "capture/stream_check.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
+#include "common/pg/timeline.h"
+#include "operate/log_options.h"
 
 namespace switchyard::operate {
 namespace {
@@ -75,10 +80,32 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
   return absl::OkStatus();
 }
 
+// OLD was promoted: where the histories part, and how far the log went. A log that is away or gone
+// is told of elsewhere.
+absl::Status CheckPromotion(const spec::MigrationFile& file, const records::Stream& stream,
+                            const capture::StreamRecord& record, const catalog::Catalog& catalog,
+                            const Cancel& cancel, CheckReport* report) {
+  ASSIGN_OR_RETURN(const pg::TimelineEnds ends,
+                   pg::LoadTimelineEnds(
+                       {.dsn = file.old_db.Connection(), .timeline = catalog.timeline}, cancel));
+  const absl::StatusOr<Lsn> fork = capture::FindFork(stream, record, catalog, ends);
+  AddLoss(fork.status(), report);
+  const std::string& path = file.log.sqlite_path;
+  if (!fork.ok() || (!path.empty() && !std::filesystem::exists(path))) return absl::OkStatus();
+  const auto log = OpenLog(file, cancel);
+  if (!log.ok()) return absl::OkStatus();
+  const auto coverage =
+      capture::FindLogCoverage(**log, stream.change_topic, cancel, absl::Seconds(1));
+  if (!coverage.ok()) return absl::OkStatus();
+  AddLoss(capture::CheckFork(stream, record, catalog, *fork, *coverage), report);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::Status CheckStream(pg::Session& old_session, const records::Stream& stream,
-                         const catalog::Catalog& catalog, CheckReport* report) {
+absl::Status CheckStream(const spec::MigrationFile& file, const records::Stream& stream,
+                         const catalog::Catalog& catalog, const Cancel& cancel,
+                         pg::Session& old_session, CheckReport* report) {
   RETURN_IF_ERROR(WarnOfShortKeeping(old_session, stream.slot, report));
   ASSIGN_OR_RETURN(const bool readable, MayReadRecord(old_session));
   if (!readable) return absl::OkStatus();
@@ -86,12 +113,14 @@ absl::Status CheckStream(pg::Session& old_session, const records::Stream& stream
   if (!record.has_value() || record->state == capture::StreamRecord::State::kCreating) {
     return absl::OkStatus();
   }
-  const absl::Status history = capture::CheckHistory(stream, *record, catalog);
+  ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, stream.slot));
+  const absl::Status history = capture::CheckHistory(stream, *record, catalog, slot);
   AddLoss(history, report);
   if (!history.ok()) return absl::OkStatus();  // the slot went with it
-  ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, stream.slot));
-  AddLoss(capture::CheckSlot(stream, slot, catalog), report);
-  return absl::OkStatus();
+  const absl::Status usable = capture::CheckSlot(stream, slot, catalog);
+  AddLoss(usable, report);
+  if (!usable.ok() || record->timeline == catalog.timeline) return absl::OkStatus();
+  return CheckPromotion(file, stream, *record, catalog, cancel, report);
 }
 
 }  // namespace switchyard::operate

@@ -2,16 +2,20 @@
 // it stands, and how long OLD would keep what it still needs.
 #pragma once
 
+#include "capture/source_setup.h"
+#include "common/base/cancel.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "common/records/stream.h"
+#include "common/spec/migration_file.h"
 #include "operate/report/check_report.h"
 
 namespace switchyard::operate {
 
 // Nothing is added for a stream that was never begun, but for what would end it in a night.
-absl::Status CheckStream(pg::Session& old_session, const records::Stream& stream,
-                         const catalog::Catalog& catalog, CheckReport* report);
+absl::Status CheckStream(const spec::MigrationFile& file, const records::Stream& stream,
+                         const catalog::Catalog& catalog, const Cancel& cancel,
+                         pg::Session& old_session, CheckReport* report);
 
 }  // namespace switchyard::operate

@@ -36,7 +36,8 @@ absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std:
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.old_db, "old", cancel));
-  capture::SourceOptions source = {.stream = records::ForwardOf(file)};
+  capture::SourceOptions source = {.stream = records::ForwardOf(file),
+                                   .failover = file.capture.failover.value_or(false)};
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
   ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role, catalog));
   SetupReport report = {.migration = file.name};

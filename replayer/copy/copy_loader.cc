@@ -181,6 +181,15 @@ absl::Status CopyLoader::Commit() {
 
 // A topic that was made anew in the middle of the copy.
 absl::Status CopyLoader::OnHello(const event::v1::Hello& hello) const {
+  const Lsn fork(hello.fork_lsn());
+  for (const auto& [id, table] : progress_) {
+    if (!fork.valid() || table.lsn <= fork) continue;
+    return absl::DataLossError(absl::StrFormat(
+        "forked: the source was promoted (timeline %d), and its history left the former one at %s, "
+        "but relation %d was copied as of %s there; next: end every role, then run: switchyard "
+        "recopy FILE --all",
+        hello.timeline(), fork.ToString(), id, table.lsn.ToString()));
+  }
   for (const event::v1::FinishedCopy& copy : hello.finished_copies()) {
     const SourcePlan* source = SourceOf(copy.relation_id());
     const auto table = progress_.find(copy.relation_id());

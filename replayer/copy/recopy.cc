@@ -161,7 +161,10 @@ absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
 }
 
 absl::Status Recopy::Add(const Event& event) {
+  epoch_ = std::max(epoch_, event.epoch());
   switch (event.body_case()) {
+    case Event::kHello:
+      return OnHello(event.hello());
     case Event::kCopyPoint:
       return OnPoint(event.copy_point());
     case Event::kCopyChunk:
@@ -171,6 +174,27 @@ absl::Status Recopy::Add(const Event& event) {
     default:
       return absl::OkStatus();
   }
+}
+
+// What was copied of a former primary after the history of the present one had left it is of no
+// use.
+absl::Status Recopy::OnHello(const event::v1::Hello& hello) {
+  const Lsn fork(hello.fork_lsn());
+  if (!fork.valid()) return absl::OkStatus();
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    Job& job = (it++)->second;  // one that is dropped erases itself
+    const bool theirs =
+        std::ranges::any_of(job.leaves, [&](const auto& leaf) { return leaf.second.lsn > fork; });
+    if (!theirs) continue;
+    job.outdated = true;
+    const absl::Status why = absl::FailedPreconditionError(absl::StrFormat(
+        "it was copied of the former primary, after %s, where the history of the present one "
+        "(timeline %d) had left it; ask for it again",
+        fork.ToString(), hello.timeline()));
+    ASSIGN_OR_RETURN(const std::optional<records::RecopyFrom> asked, AskedWith(job));
+    RETURN_IF_ERROR(asked ? Finish(job, why) : Drop(job));
+  }
+  return absl::OkStatus();
 }
 
 // Capture copies all leaves of a table as of one point.
@@ -293,6 +317,9 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
   }
   // The copy holds the commits below its point: the stream must stand there or beyond.
   if (!records::Reaches(target_.position(), last)) return false;
+  // Where the stream is in an epoch whose Hello is not read here yet: that may say that the copy is
+  // of another history.
+  if (target_.position().epoch > epoch_) return false;
   ASSIGN_OR_RETURN(const std::optional<records::RecopyFrom> asked, AskedWith(job));
   // Swapped in before a restart, which reads the copy topic again: nobody asks for it any more, or
   // for a younger one, which the log is kept for.

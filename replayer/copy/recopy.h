@@ -88,6 +88,7 @@ class Recopy {
   // After a DataLoss of the copy topic: OK when no copy that anybody waits for was on it.
   absl::Status BeginTopicAnew(const absl::Status& lost);
   absl::Status Add(const event::v1::Event& event);
+  absl::Status OnHello(const event::v1::Hello& hello);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
   absl::Status LoadChunk(const event::v1::CopyChunk& chunk, Job& job, Leaf& leaf);
@@ -124,6 +125,7 @@ class Recopy {
   std::unique_ptr<eventlog::LogReader> reader_;
   int64_t next_offset_ = 0;
   bool at_end_ = false;  // of the copy topic, at the last read
+  uint64_t epoch_ = 0;   // the newest of what was read there
   std::map<mapping::SourceIndex, Job> jobs_;
   bool released_ = false;
   bool swapped_ = false;

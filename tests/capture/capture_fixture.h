@@ -81,6 +81,7 @@ class CaptureTest : public SourceTest {
             .heartbeat_interval = absl::Milliseconds(200),
             .drift_check_interval = absl::Milliseconds(100),
             .copy_retry_interval = absl::Milliseconds(500),
+            .failover = failover_,
             .standby_interval = absl::Milliseconds(20)};
   }
   // Makes the tables, sets the source up and starts.
@@ -101,6 +102,7 @@ class CaptureTest : public SourceTest {
   // What a reader of the log makes of it equals the source.
   void ExpectReplicaEqualsSource();
 
+  std::optional<bool> failover_;
   Cancel log_cancel_;
   std::unique_ptr<eventlog::MemoryLog> memory_ = std::make_unique<eventlog::MemoryLog>(log_cancel_);
   eventlog::EventLog* log_ = memory_.get();

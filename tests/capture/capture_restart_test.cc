@@ -170,7 +170,7 @@ TEST_F(CaptureRestartTest, StandsByWhileAnotherSessionHasTheSlot) {
 TEST_F(CaptureRestartTest, AnEpochIsOnlyForTheHolderOfTheSlot) {
   BeginTable();
   const auto session = ConnectAsCapture();
-  EXPECT_THAT(TakeEpoch(*session, options().stream, session->backend_pid()),
+  EXPECT_THAT(TakeEpoch(*session, options().stream, session->backend_pid(), 1),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("not held")));
   EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "1");
 }
@@ -302,6 +302,41 @@ TEST_F(CaptureRestartTest, RefusesAnotherClusterOrHistory) {
   ExpectRefusal(absl::StatusCode::kDataLoss, "is on timeline 1, the stream was begun on 7");
   Run("UPDATE switchyard.capture_stream SET timeline = 1, system_identifier = '42'");
   ExpectRefusal(absl::StatusCode::kDataLoss, "the source is another cluster");
+}
+
+TEST_F(CaptureRestartTest, StandbysMayKeepItsSlotWhereTheFileSaysSo) {
+  const std::string failover =
+      "SELECT failover FROM pg_replication_slots WHERE slot_name = '" + slot() + "'";
+  if (owner_->server_version() < 170000) {
+    failover_ = true;
+    Run("CREATE TABLE t (id int PRIMARY KEY, a text)");
+    SetUpSource();
+    EXPECT_THAT(StartAndAwaitEnd(),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr("before 17 no standby keeps a slot"),
+                               HasSubstr("next: take failover: true out of the migration file"))));
+    return;
+  }
+  BeginTable();
+  EXPECT_EQ(Scalar(failover), "f");
+  for (const bool wanted : {true, false, true}) {
+    StopAndAwaitFreeSlot();
+    failover_ = wanted;
+    const uint64_t epoch = std::stoull(Scalar("SELECT epoch FROM switchyard.capture_stream"));
+    Start();
+    ASSERT_TRUE(running_->AwaitStreaming(epoch + 1));
+    EXPECT_EQ(Scalar(failover), wanted ? "t" : "f");
+  }
+  StopAndAwaitFreeSlot();
+  failover_.reset();  // as it is
+  Start();
+  ASSERT_TRUE(running_->AwaitStreaming(5));
+  EXPECT_EQ(Scalar(failover), "t");
+  ExpectReplicaEqualsSource();
+  StopAndAwaitFreeSlot();
+  failover_ = true;
+  BeginAnewAndExpectEquality();
+  EXPECT_EQ(Scalar(failover), "t");
 }
 
 // A server of its own: it is promoted.

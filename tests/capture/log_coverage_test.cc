@@ -72,6 +72,14 @@ TEST_F(LogCoverageTest, ANewEpochCountsFromItsHelloOn) {
   EXPECT_EQ(Find().epoch, 2u);
 }
 
+TEST_F(LogCoverageTest, TellsHowFarAnyEpochCame) {
+  Hello(1, 100);
+  Commit(1, 150);
+  Hello(2, 120);
+  EXPECT_EQ(Find().covered, Lsn(120));
+  EXPECT_EQ(Find().reached, Lsn(150));
+}
+
 TEST_F(LogCoverageTest, LooksBackOverATransactionOfAnyLength) {
   Hello(1, 100);
   Commit(1, 120);

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "capture/failover.h"
 #include "common/pg/error.h"
 #include "common/records/target_sql.h"
 #include "deploy/sql/source.sql.h"
@@ -298,6 +299,43 @@ TEST_F(WalLevelTest, RefusesAServerWhoseWalIsNotLogical) {
   ASSERT_OK_AND_ASSIGN(owner_, server_->Connect(database_));
   // The line of the configuration file is overruled by ALTER SYSTEM's.
   EXPECT_THAT(Verify(), IsEmpty());
+}
+
+TEST_F(SourceSetupTest, SaysWhatKeepsTheSlotOnAStandby) {
+  Run("CREATE TABLE t (id int PRIMARY KEY)");
+  SourceOptions asked = options();
+  EXPECT_THAT(*SourceSetupSql(asked, LoadTables()), Not(HasSubstr("sync_replication_slots")));
+  asked.failover = true;
+  ASSERT_OK_AND_ASSIGN(const std::string sql, SourceSetupSql(asked, LoadTables()));
+  EXPECT_THAT(sql, HasSubstr("-- primary_slot_name = 'ITS_SLOT', and a dbname"));
+  Run(sql);
+  const auto session = ConnectAsCapture();
+  const auto notes = [&] {
+    auto found = LoadFailoverNotes(*session, asked.stream.slot);
+    EXPECT_OK(found);
+    return found.value_or(FailoverNotes());
+  };
+  if (owner_->server_version() < 170000) {
+    ASSERT_OK_AND_ASSIGN(const auto faults, VerifySource(*session, asked, LoadTables(), false));
+    EXPECT_THAT(faults, Problem("before 17 no standby keeps a slot"));
+    EXPECT_THAT(notes().facts, IsEmpty());
+    return;
+  }
+  EXPECT_THAT(notes().facts, ElementsAre(HasSubstr("hot_standby_feedback")));
+  EXPECT_THAT(notes().warnings, ElementsAre(HasSubstr("synchronized_standby_slots is empty")));
+  Run("SELECT pg_create_physical_replication_slot('idle')");
+  Run("ALTER SYSTEM SET synchronized_standby_slots = 'idle'");
+  Run("SELECT pg_reload_conf()");
+  const auto await_warning = [&](const std::string& text) {
+    return switchyard::testing::Await("it warns that " + text, absl::Seconds(30), [&] {
+      return notes().warnings.size() == 1 && notes().warnings[0].find(text) != std::string::npos;
+    });
+  };
+  EXPECT_OK(await_warning("idle, which no standby uses"));
+  Run("SELECT pg_drop_replication_slot('idle')");
+  EXPECT_OK(await_warning("idle, which is not there"));
+  Run("ALTER SYSTEM RESET synchronized_standby_slots");
+  Run("SELECT pg_reload_conf()");
 }
 
 TEST_F(SourceSetupTest, CountsTheSlotsItNeeds) {

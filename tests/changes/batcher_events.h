@@ -123,11 +123,12 @@ class Log {
     return *this;
   }
   // And the Relation events that follow one.
-  Log& Hello(uint64_t epoch, uint64_t start) {
+  Log& Hello(uint64_t epoch, uint64_t start, uint64_t fork = 0) {
     epoch_ = epoch;
     previous_ = 0;
     event::v1::Event event;
     event.mutable_hello()->set_start_lsn(start);
+    event.mutable_hello()->set_fork_lsn(fork);
     Append(event);
     for (const uint32_t id : {kTable, kOtherTable, kUnmapped}) Relation(RelationOf(id));
     return *this;

@@ -134,6 +134,23 @@ TEST_F(BatcherStreamTest, AnEpochMayStartAtTheEndOfTheLastCommit) {
   EXPECT_EQ(batcher_->Take().lsn, Lsn(200));
 }
 
+TEST_F(BatcherStreamTest, APromotedSourceGoesOnWhereTheLogEndedBefore) {
+  log_.Hello(1, 0).Transaction(100, {Insert("1", "a")});
+  log_.Hello(1000, 100, 101).Transaction(100, {Insert("1", "a")});  // seen already
+  log_.Transaction(200, {Insert("2", "b")});
+  ASSERT_OK(Read());
+  EXPECT_EQ(batcher_->Take().lsn, Lsn(200));
+}
+
+TEST_F(BatcherStreamTest, WhatAPromotedSourceNeverHadIsALoss) {
+  log_.Hello(1, 0).Transaction(100, {Insert("1", "a")});
+  log_.Hello(1000, 90, 99).Transaction(200, {Insert("2", "b")});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kDataLoss,
+                               AllOf(HasSubstr("forked"), HasSubstr("2 bytes further"),
+                                     HasSubstr("recopy FILE --all"))));
+  EXPECT_EQ(Changes(batcher_->Take()), 1);
+}
+
 // ---- The chain of commits.
 
 TEST_F(BatcherStreamTest, AGapInTheChainIsALoss) {

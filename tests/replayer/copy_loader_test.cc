@@ -222,6 +222,21 @@ TEST_F(CopyLoaderTest, ACopyThatCaptureHadFinishedAndThatIsMissingIsALoss) {
   EXPECT_THAT(std::string(lost.message()), HasSubstr("does not hold the copy of public.a"));
 }
 
+// Also where no commit tells: what the copy shows may never have been.
+TEST_F(CopyLoaderTest, ACopyOfAFormerPrimaryIsALoss) {
+  ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
+  Run run = Begin();
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  const std::string point = New("SELECT max(lsn) FROM switchyard.copy");
+  ASSERT_OK_AND_ASSIGN(const Lsn copied, Lsn::Parse(point));
+  ASSERT_OK(capture_->CopyHello({}, copied));
+  ASSERT_OK(Feed(*run.loader, INT64_MAX));
+  ASSERT_OK(capture_->CopyHello({}, Lsn(copied.value() - 1)));
+  const absl::Status lost = Feed(*run.loader, INT64_MAX);
+  EXPECT_EQ(lost.code(), absl::StatusCode::kDataLoss) << lost;
+  EXPECT_THAT(std::string(lost.message()), HasSubstr("was copied as of " + point));
+}
+
 TEST_F(CopyLoaderTest, AChunkThatIsMissingIsALoss) {
   ASSERT_OK(Prepare(kTables, kTables, kMapping, kRows));
   Run run = Begin();

@@ -74,6 +74,27 @@ TEST_F(RecopyTest, ACopyThatIsReadAgainIsNotTheOneAskedForNow) {
   EXPECT_EQ(New(kAll), Old(kAll));
 }
 
+// The primary died; the one that was promoted never had what the copy shows.
+TEST_F(RecopyTest, ACopyOfAFormerPrimaryIsNotSwappedIn) {
+  StartTable();
+  ASSERT_OK_AND_ASSIGN(const Lsn fork,
+                       Lsn::Parse(New("SELECT covered_lsn FROM switchyard.stream")));
+  ASSERT_OK(Ask());
+  ASSERT_OK(OnOld("CREATE TABLE its_last_words ()"));
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(capture_->NewEpoch(fork));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'second' WHERE id = 1"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(AwaitNew(kLast, "failed"));
+  EXPECT_THAT(New("SELECT result FROM switchyard.request"),
+              ::testing::HasSubstr("of the former primary"));
+  EXPECT_EQ(New(kAll), Old(kAll));
+  ASSERT_OK(Ask());
+  ASSERT_OK(capture_->Recopy("t"));
+  ASSERT_OK(OnOld("UPDATE t SET v = 'third' WHERE id = 1"));
+  ExpectSwappedIn();
+}
+
 // The stream would have taught it to the mirror's type, but comes later.
 TEST_F(RecopyTest, AValueThatAnEnumGainedMayBeMetByTheCopyFirst) {
   ASSERT_OK(Prepare("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY, v mood)",

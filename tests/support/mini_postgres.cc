@@ -116,6 +116,34 @@ absl::StatusOr<std::unique_ptr<MiniPostgres>> MiniPostgres::Start(Options option
   return made;
 }
 
+absl::StatusOr<std::unique_ptr<MiniPostgres>> MiniPostgres::StartStandby(MiniPostgres& primary,
+                                                                         const std::string& slot) {
+  auto made = std::unique_ptr<MiniPostgres>(new MiniPostgres({.bin_dir = primary.bin_dir()}));
+  ASSIGN_OR_RETURN(made->folder_, MakeTempFolder("sypg"));
+  const User user = UnprivilegedUser();
+  if (chown(made->folder_.c_str(), user.uid, user.gid) != 0) {
+    return absl::ErrnoToStatus(errno, made->folder_);
+  }
+  made->version_ = primary.version_;
+  RETURN_IF_ERROR(primary.Stop(StopMode::kFast));
+  RETURN_IF_ERROR(
+      Run({.argv = {"/bin/cp", "-a", primary.data_dir(), made->data_dir()}, .drop_root = true}));
+  RETURN_IF_ERROR(
+      Run({.argv = {"/usr/bin/touch", made->data_dir() + "/standby.signal"}, .drop_root = true}));
+  RETURN_IF_ERROR(primary.StartAgain());
+  RETURN_IF_ERROR(primary.Execute(
+      "postgres",
+      absl::StrCat("SELECT pg_create_physical_replication_slot(", QuoteLiteral(slot), ")")));
+  RETURN_IF_ERROR(made->Configure("primary_conninfo", primary.dsn()));
+  RETURN_IF_ERROR(made->Configure("primary_slot_name", slot));
+  RETURN_IF_ERROR(made->Configure("hot_standby_feedback", "on"));
+  RETURN_IF_ERROR(made->Configure("sync_replication_slots", "on"));
+  RETURN_IF_ERROR(made->Configure("synchronized_standby_slots", ""));
+  RETURN_IF_ERROR(made->Configure("wal_retrieve_retry_interval", "100ms"));
+  RETURN_IF_ERROR(made->StartAgain());
+  return made;
+}
+
 MiniPostgres::~MiniPostgres() {
   Stop(StopMode::kImmediate).IgnoreError();
   if (!folder_.empty()) Run({.argv = {"/bin/rm", "-rf", folder_}}).IgnoreError();

@@ -47,6 +47,10 @@ class MiniPostgres {
 
   static absl::StatusOr<std::unique_ptr<MiniPostgres>> Start(Options options);
   static absl::StatusOr<std::unique_ptr<MiniPostgres>> Start() { return Start(Options()); }
+  // A standby that follows `primary` by its physical slot `slot`, which is made, and keeps the
+  // logical slots that it may (Postgres 17 and newer). The primary is restarted for it.
+  static absl::StatusOr<std::unique_ptr<MiniPostgres>> StartStandby(MiniPostgres& primary,
+                                                                    const std::string& slot);
   // Stops at once and removes the folder.
   ~MiniPostgres();
   MiniPostgres(const MiniPostgres&) = delete;

@@ -41,18 +41,24 @@ absl::StatusOr<std::unique_ptr<SimpleCapture>> SimpleCapture::Start(pg::Session&
   }
   RETURN_IF_ERROR(capture->CopyHello({}));
   RETURN_IF_ERROR(capture->Copy(copied, lsn, 0));
-  RETURN_IF_ERROR(capture->NewEpoch());
+  RETURN_IF_ERROR(capture->BeginEpoch(Lsn()));
   return capture;
 }
 
-absl::Status SimpleCapture::NewEpoch() {
+absl::Status SimpleCapture::NewEpoch(Lsn fork) {
+  ++epoch_;
+  RETURN_IF_ERROR(CopyHello({}, fork));
+  return BeginEpoch(fork);
+}
+
+absl::Status SimpleCapture::BeginEpoch(Lsn fork) {
   ASSIGN_OR_RETURN(
       const pg::Result slot,
       source_.Query("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
                     {options_.slot}));
   ASSIGN_OR_RETURN(const Lsn start, Lsn::Parse(slot.text(0, 0)));
   publisher_ = std::make_unique<capture::Publisher>(
-      capture::Publisher::Options{.epoch = epoch_++, .start = start}, *changes_,
+      capture::Publisher::Options{.epoch = epoch_, .start = start}, *changes_,
       [this](const capture::RelationMessage& relation) -> absl::StatusOr<capture::TableFacts> {
         const catalog::Table* leaf = catalog_.FindOid(relation.relation_id);
         const catalog::Table* root = leaf == nullptr ? nullptr : catalog_.FindOid(leaf->root_oid);
@@ -65,6 +71,7 @@ absl::Status SimpleCapture::NewEpoch() {
   event::v1::Hello hello;
   hello.set_stream("test.forward");
   hello.set_slot(options_.slot);
+  hello.set_fork_lsn(fork.value());
   return publisher_->Hello(hello);
 }
 
@@ -108,11 +115,12 @@ absl::Status SimpleCapture::ReopenCopyTopic(eventlog::EventLog& log) {
   return absl::OkStatus();
 }
 
-absl::Status SimpleCapture::CopyHello(const std::map<uint32_t, uint64_t>& finished) {
+absl::Status SimpleCapture::CopyHello(const std::map<uint32_t, uint64_t>& finished, Lsn fork) {
   Event event;
   event.set_format(1);
-  event.set_epoch(1);
+  event.set_epoch(epoch_);
   event.mutable_hello()->set_stream("test.forward");
+  event.mutable_hello()->set_fork_lsn(fork.value());
   for (const auto& [relation_id, generation] : finished) {
     event::v1::FinishedCopy* copy = event.mutable_hello()->add_finished_copies();
     copy->set_relation_id(relation_id);
@@ -145,7 +153,7 @@ absl::Status SimpleCapture::WritePoint(const catalog::Table& table, Lsn lsn, uin
   const uint64_t generation = ++generations_[table.oid];
   Event event;
   event.set_format(1);
-  event.set_epoch(1);
+  event.set_epoch(epoch_);
   event::v1::CopyPoint* point = event.mutable_copy_point();
   point->set_relation_id(table.oid);
   point->set_generation(generation);
@@ -175,7 +183,7 @@ absl::Status SimpleCapture::WriteRows(const catalog::Table& table) {
   const uint64_t generation = generations_[table.oid];
   Event event;
   event.set_format(1);
-  event.set_epoch(1);
+  event.set_epoch(epoch_);
   const auto append = [&] { return copies_->Append("", event.SerializeAsString()).status(); };
   std::vector<std::string> columns;
   for (const catalog::Column& column : table.columns) {

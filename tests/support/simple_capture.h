@@ -47,10 +47,11 @@ class SimpleCapture {
   }
   // After the topic was made anew.
   absl::Status ReopenCopyTopic(eventlog::EventLog& log);
-  // Hello of an epoch on the copy topic, which names these copies as finished.
-  absl::Status CopyHello(const std::map<uint32_t, uint64_t>& finished);
-  // A new epoch from where the slot stands, as after a crash of capture.
-  absl::Status NewEpoch();
+  // Hello of the epoch on the copy topic, which names these copies as finished.
+  absl::Status CopyHello(const std::map<uint32_t, uint64_t>& finished, Lsn fork = Lsn());
+  // A new epoch from where the slot stands, as after a crash of capture. With `fork`: after a
+  // promotion of the source, whose history left the former one there.
+  absl::Status NewEpoch(Lsn fork = Lsn());
   // The first `messages` of what Pump would publish; then capture dies, and a new epoch begins.
   absl::Status DieAfter(int messages);
   // LSN of the last commit published.
@@ -59,6 +60,7 @@ class SimpleCapture {
  private:
   SimpleCapture(pg::Session& source, const catalog::Catalog& catalog, Options options)
       : source_(source), catalog_(catalog), options_(std::move(options)) {}
+  absl::Status BeginEpoch(Lsn fork);
   absl::Status RecopyTables(const std::vector<std::string>& tables, uint32_t partitions);
   // The points of all first, as capture does it.
   absl::Status Copy(const std::vector<const catalog::Table*>& tables, Lsn lsn, uint32_t partitions);
