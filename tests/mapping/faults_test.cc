@@ -463,6 +463,21 @@ TEST_F(FaultsTest, AKeyThatTwoRowsMayHaveForAWhileIsNone) {
   EXPECT_EQ(plan.sources[0].columns[plan.sources[0].key[0]].name, "n");
 }
 
+// Postgres takes a domain over an enum for none of the types its operators over enums are for.
+TEST_F(FaultsTest, AKeyThatCantBeComparedIsRefused) {
+  const std::string types = "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN shown AS mood;";
+  EXPECT_THAT(CompileFile(types + "CREATE TABLE moods (k shown PRIMARY KEY, n int)",
+                          types + "CREATE TABLE moods (k shown PRIMARY KEY, n int)",
+                          "  - {table: public.moods, copy: moods}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(),
+              ElementsAre(HasSubstr("k of public.moods is of type public.shown, which has no = "
+                                    "operator")));
+  EXPECT_OK(CompileFile("SELECT 1",
+                        "DROP TABLE moods; CREATE TABLE moods (k mood PRIMARY KEY, n int)",
+                        "  - {table: public.moods, copy: moods}\n"));
+}
+
 // A TRUNCATE of it is told of its partitions, and changes are known by the outermost table.
 TEST_F(FaultsTest, APartitionedTableWithinAnotherIsNotMappedAlone) {
   const std::string mapping = "  - {table: public.m_1, copy: m_1}\n";

@@ -2,8 +2,10 @@
 // columns used of a table of OLD beside four and more of its own, another one those of a table of
 // NEW beside one.
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_format.h"
+#include "common/base/strings.h"
 #include "common/mapping/compile/compilation.h"
 
 namespace switchyard::mapping {
@@ -56,11 +58,37 @@ void CheckTarget(const Draft& draft, Compilation* c) {
                            draft.target->Display(), columns, kTargetColumns, kPostgresColumnsMax));
 }
 
+// A domain over an enum has an order but no `=`: Postgres takes it for none of the types that its
+// operators over enums are for.
+bool HasNoEquality(const catalog::Column& column, Compilation* c) {
+  if (!column.user_type) return false;
+  const std::string value = "NULL::" + column.type;
+  return absl::IsInvalidArgument(c->probe.Plans("SELECT " + value + " = " + value));
+}
+
+void RefuseIncomparable(const Draft& draft, Compilation* c) {
+  std::set<std::string> names(draft.key.begin(), draft.key.end());
+  names.insert(draft.scope.begin(), draft.scope.end());
+  for (const std::string& name : names) {
+    const catalog::Column* column = draft.target->FindColumn(name);
+    if (column == nullptr || !HasNoEquality(*column, c)) continue;
+    c->Fault(*draft.spec, "table",
+             absl::StrFormat(
+                 "%s of %s is of type %s, which has no = operator: its rows could not be "
+                 "found again. Make it the domain's base: ALTER TABLE %s ALTER COLUMN %s "
+                 "TYPE ...",
+                 name, draft.display, column->type, draft.target->Quoted(), QuoteIdentifier(name)));
+  }
+}
+
 }  // namespace
 
 void CheckLimits(Compilation* compilation) {
   for (const Source& source : compilation->sources) CheckSource(source, compilation);
-  for (const Draft& draft : compilation->drafts) CheckTarget(draft, compilation);
+  for (const Draft& draft : compilation->drafts) {
+    CheckTarget(draft, compilation);
+    RefuseIncomparable(draft, compilation);
+  }
 }
 
 }  // namespace switchyard::mapping
