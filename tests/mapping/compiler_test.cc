@@ -166,15 +166,20 @@ TEST_F(CompilerTest, RefusesWhatALaterRecomputeWouldNotRepeat) {
                                       AllOf(HasSubstr("now()"), HasSubstr("gen_random_uuid()"))));
 }
 
-TEST_F(CompilerTest, RefusesASelectThatReadsATableNotListed) {
-  const absl::StatusOr<Plan> plan = CompileFile(
-      std::string(kOldUsers) + "; CREATE TABLE orders (id int PRIMARY KEY, customer int)",
-      "CREATE TABLE totals (id int PRIMARY KEY, orders bigint)",
-      "  - table: public.totals\n    from: {customers: id}\n"
-      "    select: SELECT c.id, (SELECT count(*) FROM orders o WHERE o.customer = c.id) AS orders "
-      "FROM customers c\n");
-  EXPECT_THAT(plan,
-              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reads orders")));
+TEST_F(CompilerTest, DerivesTheRuleOfATableNotListed) {
+  ASSERT_OK_AND_ASSIGN(const Plan plan,
+                       CompileFile(std::string(kOldUsers) +
+                                       "; CREATE TABLE orders (id int PRIMARY KEY, customer int)",
+                                   "CREATE TABLE totals (id int PRIMARY KEY, orders bigint)",
+                                   "  - table: public.totals\n    from: {customers: id}\n"
+                                   "    select: SELECT c.id, (SELECT count(*) FROM orders o WHERE "
+                                   "o.customer = c.id) AS orders "
+                                   "FROM customers c\n"));
+  ASSERT_EQ(plan.mappings[0].rules.size(), 2u);
+  EXPECT_FALSE(plan.mappings[0].rules[0].derived);
+  EXPECT_EQ(plan.mappings[0].rules[1].table, "orders");
+  EXPECT_TRUE(plan.mappings[0].rules[1].derived);
+  EXPECT_EQ(plan.mappings[0].rules[1].touches, "customer");
 }
 
 TEST_F(CompilerTest, RefusesTypesThatDoNotFit) {
