@@ -1,251 +1,273 @@
--- ==== OLD's public.studio_owners
+-- ==== OLD's public.bookings
 
--- public.studio_owners: stage_ddl
-CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+-- public.bookings: stage_ddl
+CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
 
--- public.studio_owners: stage_copy
+-- public.bookings: stage_copy
 COPY pg_temp."sy_stage_0" FROM STDIN;
 
--- public.studio_owners: mirror_ddl
-CREATE TABLE IF NOT EXISTS "switchyard_old"."studio_owners" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
+-- public.bookings: mirror_ddl
+CREATE TABLE IF NOT EXISTS "switchyard_old"."bookings" ("id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
--- public.studio_owners: mirror_indexes
-CREATE INDEX "sy_16384_ca1b9e1a129c5da1" ON "switchyard_old"."studio_owners" ((lower(btrim(email) COLLATE "C")));
+-- public.bookings: mirror_indexes
+CREATE INDEX "sy_16384_41aeecc2dec9d53d" ON "switchyard_old"."bookings" ((lower(btrim(id || '@guest.invalid'::text) COLLATE "C")));
 
--- public.studio_owners: mirror.remove
-DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+-- public.bookings: mirror_indexes
+CREATE INDEX "sy_16384_5503988df82b64a9" ON "switchyard_old"."bookings" ((customer_id));
+
+-- public.bookings: mirror_indexes
+CREATE INDEX "sy_16384_96fb3ed4a156afce" ON "switchyard_old"."bookings" ((lower(btrim(customer_email) COLLATE "C")));
+
+-- public.bookings: mirror.remove
+DELETE FROM "switchyard_old"."bookings" AS sy_t
   USING (SELECT ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('D')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('D')) AS "bookings") AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.studio_owners: mirror.update
-UPDATE "switchyard_old"."studio_owners" AS sy_t
-  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
-  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
-    FROM pg_temp."sy_stage_0" AS "studio_owners"
-    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
+-- public.bookings: mirror.update
+UPDATE "switchyard_old"."bookings" AS sy_t
+  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
+    FROM pg_temp."sy_stage_0" AS "bookings"
+    WHERE "bookings".sy__op IN ('U')) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.studio_owners: mirror.missing_updated
+-- public.bookings: mirror.missing_updated
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('U')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('U')) AS "bookings") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.missing_changed
+-- public.bookings: mirror.missing_changed
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('U','K')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('U','K')) AS "bookings") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.missing_removed
+-- public.bookings: mirror.missing_removed
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('D')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('D')) AS "bookings") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.missing
+-- public.bookings: mirror.missing
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.missing_rows
+-- public.bookings: mirror.missing_rows
 SELECT sy__ord
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_0"
-      WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
+      WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.update_absent
-UPDATE "switchyard_old"."studio_owners" AS sy_t
-  SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
-  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
-    FROM pg_temp."sy_stage_0" AS "studio_owners"
-    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
+-- public.bookings: mirror.update_absent
+UPDATE "switchyard_old"."bookings" AS sy_t
+  SET "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
+    FROM pg_temp."sy_stage_0" AS "bookings"
+    WHERE "bookings".sy__op IN ('U')) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.studio_owners: mirror.move
-UPDATE "switchyard_old"."studio_owners" AS sy_t
-  SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+-- public.bookings: mirror.move
+UPDATE "switchyard_old"."bookings" AS sy_t
+  SET "id" = sy_s.sy__v0, "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
   FROM pg_temp."sy_stage_0" AS sy_r
   CROSS JOIN LATERAL (SELECT ("id") AS sy__t0
-    FROM (SELECT sy_r.sy__k0 AS "id") AS "studio_owners") AS sy_s0
-  CROSS JOIN LATERAL (SELECT ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
-    FROM (SELECT sy_r.*) AS "studio_owners") AS sy_s
+    FROM (SELECT sy_r.sy__k0 AS "id") AS "bookings") AS sy_s0
+  CROSS JOIN LATERAL (SELECT ("id") AS sy__v0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
+    FROM (SELECT sy_r.*) AS "bookings") AS sy_s
   WHERE sy_r.sy__op = 'K'
   AND sy_t."id" = sy_s0.sy__t0;
 
--- public.studio_owners: mirror.insert
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.insert
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM pg_temp."sy_stage_0" AS "studio_owners"
-  WHERE "studio_owners".sy__op IN ('I');
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM pg_temp."sy_stage_0" AS "bookings"
+  WHERE "bookings".sy__op IN ('I');
 
--- public.studio_owners: mirror.copy_in
-COPY "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.copy_in
+COPY "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   FROM STDIN;
 
--- public.studio_owners: mirror.taken_table_ddl
+-- public.bookings: mirror.taken_table_ddl
 CREATE TEMP TABLE "sy_taken_o0" AS
-  SELECT NULL::int AS sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM "switchyard_old"."studio_owners" WITH NO DATA;
+  SELECT NULL::int AS sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM "switchyard_old"."bookings" WITH NO DATA;
 
--- public.studio_owners: mirror.take_out
-WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+-- public.bookings: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_0"
-        WHERE sy__op IN ('D','U','K')) AS "studio_owners") AS sy_s
+        WHERE sy__op IN ('D','U','K')) AS "bookings") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
-    RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
+    RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
   INSERT INTO pg_temp."sy_taken_o0"
-  SELECT sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  SELECT sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.studio_owners: mirror.take_out
+-- public.bookings: mirror.take_out
 UPDATE pg_temp."sy_taken_o0" AS sy_g
-  SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
-  FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
-    FROM pg_temp."sy_stage_0" AS "studio_owners"
-    WHERE "studio_owners".sy__op IN ('U','K')) AS sy_s
+  SET "id" = sy_s.sy__v0, "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_g."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_g."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_g."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+  FROM (SELECT sy__ord, ("id") AS sy__v0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
+    FROM pg_temp."sy_stage_0" AS "bookings"
+    WHERE "bookings".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.studio_owners: mirror.take_out
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.take_out
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.take_out
+-- public.bookings: mirror.take_out
 DELETE FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.take_out
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.take_out
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM pg_temp."sy_stage_0" AS "studio_owners"
-  WHERE "studio_owners".sy__op IN ('I');
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM pg_temp."sy_stage_0" AS "bookings"
+  WHERE "bookings".sy__op IN ('I');
 
--- public.studio_owners: mirror.clear
-DELETE FROM "switchyard_old"."studio_owners";
+-- public.bookings: mirror.clear
+DELETE FROM "switchyard_old"."bookings";
 
--- public.studio_owners: mirror.load
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.load
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM {load} AS "studio_owners";
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM {load} AS "bookings";
 
--- public.studio_owners: mirror.swap_remove
-DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+-- public.bookings: mirror.swap_remove
+DELETE FROM "switchyard_old"."bookings" AS sy_t
   WHERE NOT EXISTS (SELECT
     FROM (SELECT ("id") AS sy__t0
-      FROM {load} AS "studio_owners") AS sy_s
+      FROM {load} AS "bookings") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.swap_upsert
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.swap_upsert
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM {load} AS "studio_owners"
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM {load} AS "bookings"
   ON CONFLICT ("id") DO UPDATE
-  SET "email" = excluded."email", "name" = excluded."name", "phone" = excluded."phone", "password_hash" = excluded."password_hash", "email_verified_at" = excluded."email_verified_at", "image_url" = excluded."image_url", "created_at" = excluded."created_at", "updated_at" = excluded."updated_at"
-  WHERE NOT (ROW("switchyard_old"."studio_owners"."id", "switchyard_old"."studio_owners"."email", "switchyard_old"."studio_owners"."name", "switchyard_old"."studio_owners"."phone", "switchyard_old"."studio_owners"."password_hash", "switchyard_old"."studio_owners"."email_verified_at", "switchyard_old"."studio_owners"."image_url", "switchyard_old"."studio_owners"."created_at", "switchyard_old"."studio_owners"."updated_at")::record *= ROW(excluded."id", excluded."email", excluded."name", excluded."phone", excluded."password_hash", excluded."email_verified_at", excluded."image_url", excluded."created_at", excluded."updated_at")::record);
+  SET "studio_id" = excluded."studio_id", "customer_id" = excluded."customer_id", "customer_name" = excluded."customer_name", "customer_email" = excluded."customer_email", "customer_phone" = excluded."customer_phone", "service" = excluded."service", "starts_at" = excluded."starts_at", "duration_min" = excluded."duration_min", "status" = excluded."status", "message" = excluded."message", "created_at" = excluded."created_at", "updated_at" = excluded."updated_at"
+  WHERE NOT (ROW("switchyard_old"."bookings"."id", "switchyard_old"."bookings"."studio_id", "switchyard_old"."bookings"."customer_id", "switchyard_old"."bookings"."customer_name", "switchyard_old"."bookings"."customer_email", "switchyard_old"."bookings"."customer_phone", "switchyard_old"."bookings"."service", "switchyard_old"."bookings"."starts_at", "switchyard_old"."bookings"."duration_min", "switchyard_old"."bookings"."status", "switchyard_old"."bookings"."message", "switchyard_old"."bookings"."created_at", "switchyard_old"."bookings"."updated_at")::record *= ROW(excluded."id", excluded."studio_id", excluded."customer_id", excluded."customer_name", excluded."customer_email", excluded."customer_phone", excluded."service", excluded."starts_at", excluded."duration_min", excluded."status", excluded."message", excluded."created_at", excluded."updated_at")::record);
 
--- public.studio_owners: mirror.swap_upsert_plain
-UPDATE "switchyard_old"."studio_owners" AS sy_t
-  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
-  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
-    FROM {load} AS "studio_owners") AS sy_s
+-- public.bookings: mirror.swap_upsert_plain
+UPDATE "switchyard_old"."bookings" AS sy_t
+  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
+    FROM {load} AS "bookings") AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0
-  AND (sy_t."email"::text COLLATE "C" IS DISTINCT
+  AND (sy_t."studio_id"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v1::text COLLATE "C"
-    OR sy_t."name"::text COLLATE "C" IS DISTINCT
+    OR sy_t."customer_id"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v2::text COLLATE "C"
-    OR sy_t."phone"::text COLLATE "C" IS DISTINCT
+    OR sy_t."customer_name"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v3::text COLLATE "C"
-    OR sy_t."password_hash"::text COLLATE "C" IS DISTINCT
+    OR sy_t."customer_email"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v4::text COLLATE "C"
-    OR sy_t."email_verified_at"::text COLLATE "C" IS DISTINCT
+    OR sy_t."customer_phone"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v5::text COLLATE "C"
-    OR sy_t."image_url"::text COLLATE "C" IS DISTINCT
+    OR sy_t."service"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v6::text COLLATE "C"
-    OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
+    OR sy_t."starts_at"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v7::text COLLATE "C"
+    OR sy_t."duration_min"::text COLLATE "C" IS DISTINCT
+    FROM sy_s.sy__v8::text COLLATE "C"
+    OR sy_t."status"::text COLLATE "C" IS DISTINCT
+    FROM sy_s.sy__v9::text COLLATE "C"
+    OR sy_t."message"::text COLLATE "C" IS DISTINCT
+    FROM sy_s.sy__v10::text COLLATE "C"
+    OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
+    FROM sy_s.sy__v11::text COLLATE "C"
     OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v8::text COLLATE "C");
-  INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+    FROM sy_s.sy__v12::text COLLATE "C");
+  INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
-  FROM {load} AS "studio_owners"
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  FROM {load} AS "bookings"
   CROSS JOIN LATERAL (SELECT ("id") AS sy__t0) AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."studio_owners" AS sy_t
+    FROM "switchyard_old"."bookings" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.studio_owners: mirror.swap_take_out
-WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
-    USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
-      FROM {load} AS "studio_owners") AS sy_s
+-- public.bookings: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
+    USING (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
+      FROM {load} AS "bookings") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
-    AND (sy_t."email"::text COLLATE "C" IS DISTINCT
+    AND (sy_t."studio_id"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v1::text COLLATE "C"
-      OR sy_t."name"::text COLLATE "C" IS DISTINCT
+      OR sy_t."customer_id"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v2::text COLLATE "C"
-      OR sy_t."phone"::text COLLATE "C" IS DISTINCT
+      OR sy_t."customer_name"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v3::text COLLATE "C"
-      OR sy_t."password_hash"::text COLLATE "C" IS DISTINCT
+      OR sy_t."customer_email"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v4::text COLLATE "C"
-      OR sy_t."email_verified_at"::text COLLATE "C" IS DISTINCT
+      OR sy_t."customer_phone"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v5::text COLLATE "C"
-      OR sy_t."image_url"::text COLLATE "C" IS DISTINCT
+      OR sy_t."service"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v6::text COLLATE "C"
-      OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
+      OR sy_t."starts_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v7::text COLLATE "C"
+      OR sy_t."duration_min"::text COLLATE "C" IS DISTINCT
+      FROM sy_s.sy__v8::text COLLATE "C"
+      OR sy_t."status"::text COLLATE "C" IS DISTINCT
+      FROM sy_s.sy__v9::text COLLATE "C"
+      OR sy_t."message"::text COLLATE "C" IS DISTINCT
+      FROM sy_s.sy__v10::text COLLATE "C"
+      OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
+      FROM sy_s.sy__v11::text COLLATE "C"
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v8::text COLLATE "C")
-    RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
+      FROM sy_s.sy__v12::text COLLATE "C")
+    RETURNING sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
   INSERT INTO pg_temp."sy_taken_o0"
-  SELECT NULL, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  SELECT NULL, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM sy_taken;
 
--- public.studio_owners: mirror.swap_take_out
+-- public.bookings: mirror.swap_take_out
 UPDATE pg_temp."sy_taken_o0" AS sy_g
-  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
-  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
-    FROM {load} AS "studio_owners") AS sy_s
+  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
+    FROM {load} AS "bookings") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.studio_owners: mirror.swap_take_out
-INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+-- public.bookings: mirror.swap_take_out
+INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
   FROM pg_temp."sy_taken_o0";
 
--- public.studio_owners: mirror.swap_take_out
+-- public.bookings: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o0";
 
 -- ==== OLD's public.customers
@@ -490,276 +512,254 @@ INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "passw
 -- public.customers: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o1";
 
--- ==== OLD's public.bookings
+-- ==== OLD's public.studio_owners
 
--- public.bookings: stage_ddl
-CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+-- public.studio_owners: stage_ddl
+CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
 
--- public.bookings: stage_copy
+-- public.studio_owners: stage_copy
 COPY pg_temp."sy_stage_2" FROM STDIN;
 
--- public.bookings: mirror_ddl
-CREATE TABLE IF NOT EXISTS "switchyard_old"."bookings" ("id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
+-- public.studio_owners: mirror_ddl
+CREATE TABLE IF NOT EXISTS "switchyard_old"."studio_owners" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
--- public.bookings: mirror_indexes
-CREATE INDEX "sy_16386_5503988df82b64a9" ON "switchyard_old"."bookings" ((customer_id));
+-- public.studio_owners: mirror_indexes
+CREATE INDEX "sy_16386_ca1b9e1a129c5da1" ON "switchyard_old"."studio_owners" ((lower(btrim(email) COLLATE "C")));
 
--- public.bookings: mirror_indexes
-CREATE INDEX "sy_16386_550ee8c62642c385" ON "switchyard_old"."bookings" ((lower(btrim(id || '@guest.invalid') COLLATE "C")));
-
--- public.bookings: mirror_indexes
-CREATE INDEX "sy_16386_96fb3ed4a156afce" ON "switchyard_old"."bookings" ((lower(btrim(customer_email) COLLATE "C")));
-
--- public.bookings: mirror.remove
-DELETE FROM "switchyard_old"."bookings" AS sy_t
+-- public.studio_owners: mirror.remove
+DELETE FROM "switchyard_old"."studio_owners" AS sy_t
   USING (SELECT ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('D')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('D')) AS "studio_owners") AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.bookings: mirror.update
-UPDATE "switchyard_old"."bookings" AS sy_t
-  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
-  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
-    FROM pg_temp."sy_stage_2" AS "bookings"
-    WHERE "bookings".sy__op IN ('U')) AS sy_s
+-- public.studio_owners: mirror.update
+UPDATE "switchyard_old"."studio_owners" AS sy_t
+  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
+    FROM pg_temp."sy_stage_2" AS "studio_owners"
+    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.bookings: mirror.missing_updated
+-- public.studio_owners: mirror.missing_updated
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('U')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('U')) AS "studio_owners") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.missing_changed
+-- public.studio_owners: mirror.missing_changed
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('U','K')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('U','K')) AS "studio_owners") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.missing_removed
+-- public.studio_owners: mirror.missing_removed
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('D')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('D')) AS "studio_owners") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.missing
+-- public.studio_owners: mirror.missing
 SELECT count(*)
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.missing_rows
+-- public.studio_owners: mirror.missing_rows
 SELECT sy__ord
   FROM (SELECT sy__ord, ("id") AS sy__t0
     FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
       FROM pg_temp."sy_stage_2"
-      WHERE sy__op IN ('U','K','D')) AS "bookings") AS sy_s
+      WHERE sy__op IN ('U','K','D')) AS "studio_owners") AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.update_absent
-UPDATE "switchyard_old"."bookings" AS sy_t
-  SET "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
-  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
-    FROM pg_temp."sy_stage_2" AS "bookings"
-    WHERE "bookings".sy__op IN ('U')) AS sy_s
+-- public.studio_owners: mirror.update_absent
+UPDATE "switchyard_old"."studio_owners" AS sy_t
+  SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
+    FROM pg_temp."sy_stage_2" AS "studio_owners"
+    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
--- public.bookings: mirror.move
-UPDATE "switchyard_old"."bookings" AS sy_t
-  SET "id" = sy_s.sy__v0, "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
+-- public.studio_owners: mirror.move
+UPDATE "switchyard_old"."studio_owners" AS sy_t
+  SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
   FROM pg_temp."sy_stage_2" AS sy_r
   CROSS JOIN LATERAL (SELECT ("id") AS sy__t0
-    FROM (SELECT sy_r.sy__k0 AS "id") AS "bookings") AS sy_s0
-  CROSS JOIN LATERAL (SELECT ("id") AS sy__v0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
-    FROM (SELECT sy_r.*) AS "bookings") AS sy_s
+    FROM (SELECT sy_r.sy__k0 AS "id") AS "studio_owners") AS sy_s0
+  CROSS JOIN LATERAL (SELECT ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
+    FROM (SELECT sy_r.*) AS "studio_owners") AS sy_s
   WHERE sy_r.sy__op = 'K'
   AND sy_t."id" = sy_s0.sy__t0;
 
--- public.bookings: mirror.insert
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.insert
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM pg_temp."sy_stage_2" AS "bookings"
-  WHERE "bookings".sy__op IN ('I');
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM pg_temp."sy_stage_2" AS "studio_owners"
+  WHERE "studio_owners".sy__op IN ('I');
 
--- public.bookings: mirror.copy_in
-COPY "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.copy_in
+COPY "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   FROM STDIN;
 
--- public.bookings: mirror.taken_table_ddl
+-- public.studio_owners: mirror.taken_table_ddl
 CREATE TEMP TABLE "sy_taken_o2" AS
-  SELECT NULL::int AS sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM "switchyard_old"."bookings" WITH NO DATA;
+  SELECT NULL::int AS sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM "switchyard_old"."studio_owners" WITH NO DATA;
 
--- public.bookings: mirror.take_out
-WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
+-- public.studio_owners: mirror.take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
     USING (SELECT sy__ord, sy__op, ("id") AS sy__t0
       FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
         FROM pg_temp."sy_stage_2"
-        WHERE sy__op IN ('D','U','K')) AS "bookings") AS sy_s
+        WHERE sy__op IN ('D','U','K')) AS "studio_owners") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
-    RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
+    RETURNING sy_s.sy__ord, sy_s.sy__op, sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
   INSERT INTO pg_temp."sy_taken_o2"
-  SELECT sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  SELECT sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
   FROM sy_taken
   WHERE sy__op <> 'D';
 
--- public.bookings: mirror.take_out
+-- public.studio_owners: mirror.take_out
 UPDATE pg_temp."sy_taken_o2" AS sy_g
-  SET "id" = sy_s.sy__v0, "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_g."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_g."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_g."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
-  FROM (SELECT sy__ord, ("id") AS sy__v0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
-    FROM pg_temp."sy_stage_2" AS "bookings"
-    WHERE "bookings".sy__op IN ('U','K')) AS sy_s
+  SET "id" = sy_s.sy__v0, "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_g."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_g."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_g."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_g."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_g."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+  FROM (SELECT sy__ord, ("id") AS sy__v0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
+    FROM pg_temp."sy_stage_2" AS "studio_owners"
+    WHERE "studio_owners".sy__op IN ('U','K')) AS sy_s
   WHERE sy_g.sy__ord = sy_s.sy__ord;
 
--- public.bookings: mirror.take_out
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.take_out
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
   FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.take_out
+-- public.studio_owners: mirror.take_out
 DELETE FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.take_out
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.take_out
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM pg_temp."sy_stage_2" AS "bookings"
-  WHERE "bookings".sy__op IN ('I');
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM pg_temp."sy_stage_2" AS "studio_owners"
+  WHERE "studio_owners".sy__op IN ('I');
 
--- public.bookings: mirror.clear
-DELETE FROM "switchyard_old"."bookings";
+-- public.studio_owners: mirror.clear
+DELETE FROM "switchyard_old"."studio_owners";
 
--- public.bookings: mirror.load
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.load
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM {load} AS "bookings";
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM {load} AS "studio_owners";
 
--- public.bookings: mirror.swap_remove
-DELETE FROM "switchyard_old"."bookings" AS sy_t
+-- public.studio_owners: mirror.swap_remove
+DELETE FROM "switchyard_old"."studio_owners" AS sy_t
   WHERE NOT EXISTS (SELECT
     FROM (SELECT ("id") AS sy__t0
-      FROM {load} AS "bookings") AS sy_s
+      FROM {load} AS "studio_owners") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.swap_upsert
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.swap_upsert
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM {load} AS "bookings"
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM {load} AS "studio_owners"
   ON CONFLICT ("id") DO UPDATE
-  SET "studio_id" = excluded."studio_id", "customer_id" = excluded."customer_id", "customer_name" = excluded."customer_name", "customer_email" = excluded."customer_email", "customer_phone" = excluded."customer_phone", "service" = excluded."service", "starts_at" = excluded."starts_at", "duration_min" = excluded."duration_min", "status" = excluded."status", "message" = excluded."message", "created_at" = excluded."created_at", "updated_at" = excluded."updated_at"
-  WHERE NOT (ROW("switchyard_old"."bookings"."id", "switchyard_old"."bookings"."studio_id", "switchyard_old"."bookings"."customer_id", "switchyard_old"."bookings"."customer_name", "switchyard_old"."bookings"."customer_email", "switchyard_old"."bookings"."customer_phone", "switchyard_old"."bookings"."service", "switchyard_old"."bookings"."starts_at", "switchyard_old"."bookings"."duration_min", "switchyard_old"."bookings"."status", "switchyard_old"."bookings"."message", "switchyard_old"."bookings"."created_at", "switchyard_old"."bookings"."updated_at")::record *= ROW(excluded."id", excluded."studio_id", excluded."customer_id", excluded."customer_name", excluded."customer_email", excluded."customer_phone", excluded."service", excluded."starts_at", excluded."duration_min", excluded."status", excluded."message", excluded."created_at", excluded."updated_at")::record);
+  SET "email" = excluded."email", "name" = excluded."name", "phone" = excluded."phone", "password_hash" = excluded."password_hash", "email_verified_at" = excluded."email_verified_at", "image_url" = excluded."image_url", "created_at" = excluded."created_at", "updated_at" = excluded."updated_at"
+  WHERE NOT (ROW("switchyard_old"."studio_owners"."id", "switchyard_old"."studio_owners"."email", "switchyard_old"."studio_owners"."name", "switchyard_old"."studio_owners"."phone", "switchyard_old"."studio_owners"."password_hash", "switchyard_old"."studio_owners"."email_verified_at", "switchyard_old"."studio_owners"."image_url", "switchyard_old"."studio_owners"."created_at", "switchyard_old"."studio_owners"."updated_at")::record *= ROW(excluded."id", excluded."email", excluded."name", excluded."phone", excluded."password_hash", excluded."email_verified_at", excluded."image_url", excluded."created_at", excluded."updated_at")::record);
 
--- public.bookings: mirror.swap_upsert_plain
-UPDATE "switchyard_old"."bookings" AS sy_t
-  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
-  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
-    FROM {load} AS "bookings") AS sy_s
+-- public.studio_owners: mirror.swap_upsert_plain
+UPDATE "switchyard_old"."studio_owners" AS sy_t
+  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
+    FROM {load} AS "studio_owners") AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0
-  AND (sy_t."studio_id"::text COLLATE "C" IS DISTINCT
+  AND (sy_t."email"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v1::text COLLATE "C"
-    OR sy_t."customer_id"::text COLLATE "C" IS DISTINCT
+    OR sy_t."name"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v2::text COLLATE "C"
-    OR sy_t."customer_name"::text COLLATE "C" IS DISTINCT
+    OR sy_t."phone"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v3::text COLLATE "C"
-    OR sy_t."customer_email"::text COLLATE "C" IS DISTINCT
+    OR sy_t."password_hash"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v4::text COLLATE "C"
-    OR sy_t."customer_phone"::text COLLATE "C" IS DISTINCT
+    OR sy_t."email_verified_at"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v5::text COLLATE "C"
-    OR sy_t."service"::text COLLATE "C" IS DISTINCT
+    OR sy_t."image_url"::text COLLATE "C" IS DISTINCT
     FROM sy_s.sy__v6::text COLLATE "C"
-    OR sy_t."starts_at"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v7::text COLLATE "C"
-    OR sy_t."duration_min"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v8::text COLLATE "C"
-    OR sy_t."status"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v9::text COLLATE "C"
-    OR sy_t."message"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v10::text COLLATE "C"
     OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v11::text COLLATE "C"
+    FROM sy_s.sy__v7::text COLLATE "C"
     OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v12::text COLLATE "C");
-  INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+    FROM sy_s.sy__v8::text COLLATE "C");
+  INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
-  FROM {load} AS "bookings"
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
+  FROM {load} AS "studio_owners"
   CROSS JOIN LATERAL (SELECT ("id") AS sy__t0) AS sy_s
   WHERE NOT EXISTS (SELECT
-    FROM "switchyard_old"."bookings" AS sy_t
+    FROM "switchyard_old"."studio_owners" AS sy_t
     WHERE sy_t."id" = sy_s.sy__t0);
 
--- public.bookings: mirror.swap_take_out
-WITH sy_taken AS (DELETE FROM "switchyard_old"."bookings" AS sy_t
-    USING (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
-      FROM {load} AS "bookings") AS sy_s
+-- public.studio_owners: mirror.swap_take_out
+WITH sy_taken AS (DELETE FROM "switchyard_old"."studio_owners" AS sy_t
+    USING (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
+      FROM {load} AS "studio_owners") AS sy_s
     WHERE sy_t."id" = sy_s.sy__t0
-    AND (sy_t."studio_id"::text COLLATE "C" IS DISTINCT
+    AND (sy_t."email"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v1::text COLLATE "C"
-      OR sy_t."customer_id"::text COLLATE "C" IS DISTINCT
+      OR sy_t."name"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v2::text COLLATE "C"
-      OR sy_t."customer_name"::text COLLATE "C" IS DISTINCT
+      OR sy_t."phone"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v3::text COLLATE "C"
-      OR sy_t."customer_email"::text COLLATE "C" IS DISTINCT
+      OR sy_t."password_hash"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v4::text COLLATE "C"
-      OR sy_t."customer_phone"::text COLLATE "C" IS DISTINCT
+      OR sy_t."email_verified_at"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v5::text COLLATE "C"
-      OR sy_t."service"::text COLLATE "C" IS DISTINCT
+      OR sy_t."image_url"::text COLLATE "C" IS DISTINCT
       FROM sy_s.sy__v6::text COLLATE "C"
-      OR sy_t."starts_at"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v7::text COLLATE "C"
-      OR sy_t."duration_min"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v8::text COLLATE "C"
-      OR sy_t."status"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v9::text COLLATE "C"
-      OR sy_t."message"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v10::text COLLATE "C"
       OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v11::text COLLATE "C"
+      FROM sy_s.sy__v7::text COLLATE "C"
       OR sy_t."updated_at"::text COLLATE "C" IS DISTINCT
-      FROM sy_s.sy__v12::text COLLATE "C")
-    RETURNING sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")
+      FROM sy_s.sy__v8::text COLLATE "C")
+    RETURNING sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")
   INSERT INTO pg_temp."sy_taken_o2"
-  SELECT NULL, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  SELECT NULL, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
   FROM sy_taken;
 
--- public.bookings: mirror.swap_take_out
+-- public.studio_owners: mirror.swap_take_out
 UPDATE pg_temp."sy_taken_o2" AS sy_g
-  SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
-  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
-    FROM {load} AS "bookings") AS sy_s
+  SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
+    FROM {load} AS "studio_owners") AS sy_s
   WHERE sy_g."id" = sy_s.sy__t0;
 
--- public.bookings: mirror.swap_take_out
-INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+-- public.studio_owners: mirror.swap_take_out
+INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
   OVERRIDING SYSTEM VALUE
-  SELECT "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at"
+  SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at"
   FROM pg_temp."sy_taken_o2";
 
--- public.bookings: mirror.swap_take_out
+-- public.studio_owners: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o2";
 
 -- ==== OLD's public.studios
@@ -1579,103 +1579,82 @@ CREATE TEMP TABLE "sy_taken_m0" AS
   SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
   FROM "public"."users" WITH NO DATA;
 
--- public.users: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
+-- public.users: touches of bookings: before
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN studio_owners.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(studio_owners.email) COLLATE "C")
-
+SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
 ) AS sy_q;
 
--- public.users: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
+-- public.users: touches of bookings: after
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN studio_owners.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(studio_owners.email) COLLATE "C")
-
+SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
 ) AS sy_q;
 
--- public.users: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
+-- public.users: touches of bookings: all
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN studio_owners.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(studio_owners.email) COLLATE "C")
-
+SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
 ) AS sy_q;
 
 -- public.users: touches of customers: before
 INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN customers.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(customers.email) COLLATE "C")
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
 -- public.users: touches of customers: after
 INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN customers.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(customers.email) COLLATE "C")
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
 -- public.users: touches of customers: all
 INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE position('@' IN customers.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = lower(btrim(customers.email) COLLATE "C")
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid') COLLATE "C") FROM "switchyard_old".bookings b
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
--- public.users: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-WHERE NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
+-- public.users: touches of studio_owners: before
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN bookings.customer_email) = 0
-
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
--- public.users: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-WHERE NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
+-- public.users: touches of studio_owners: after
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN bookings.customer_email) = 0
-
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
--- public.users: touches of bookings: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-WHERE NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
+-- public.users: touches of studio_owners: all
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
 UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN bookings.customer_email) = 0
-
+SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+UNION ALL
+SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
 ) AS sy_q;
 
 -- public.users: keyed.touch_own
@@ -1972,127 +1951,76 @@ CREATE TEMP TABLE "sy_taken_m1" AS
   SELECT "user_id", "role", "granted_at"
   FROM "public"."user_role_assignments" WITH NO DATA;
 
+-- public.user_role_assignments: touches of bookings: before
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of bookings: after
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of bookings: all
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of customers: before
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of customers: after
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of customers: all
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
+UNION ALL
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+) AS sy_q;
+
+-- public.user_role_assignments: touches of studio_owners: before
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_role_assignments: touches of studio_owners: after
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_role_assignments: touches of studio_owners: all
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
 -- public.user_role_assignments: touches of public.users: before
 INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL (SELECT users.id
 UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN users.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = users.email
-
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of public.users: after
 INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL (SELECT users.id
 UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN users.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = users.email
-
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of public.users: all
 INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL (SELECT users.id
 UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE position('@' IN users.email) = 0
-  AND lower(btrim(b.customer_email) COLLATE "C") = users.email
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.customer_email) COLLATE "C")
-WHERE b.customer_id = customers.id
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.customer_email) COLLATE "C")
-WHERE b.customer_id = customers.id
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.customer_email) COLLATE "C")
-WHERE b.customer_id = customers.id
-UNION ALL
-SELECT u.id FROM "switchyard_old".bookings b
-JOIN public.users u ON u.email = lower(btrim(b.id || '@guest.invalid') COLLATE "C")
-WHERE b.customer_id = customers.id AND position('@' IN b.customer_email) = 0
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.customer_email) COLLATE "C")
-  AND NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
-UNION ALL
-SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-  AND position('@' IN bookings.customer_email) = 0
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.customer_email) COLLATE "C")
-  AND NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
-UNION ALL
-SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-  AND position('@' IN bookings.customer_email) = 0
-
-) AS sy_q;
-
--- public.user_role_assignments: touches of bookings: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.customer_email) COLLATE "C")
-  AND NOT EXISTS (SELECT FROM "switchyard_old".customers c WHERE c.id = bookings.customer_id)
-UNION ALL
-SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(bookings.id || '@guest.invalid') COLLATE "C")
-  AND position('@' IN bookings.customer_email) = 0
-
+SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
 ) AS sy_q;
 
 -- public.user_role_assignments: keyed.touch_own
@@ -2351,6 +2279,30 @@ CREATE TEMP TABLE "sy_taken_m2" AS
   SELECT "source_table", "source_id", "user_id", "rank"
   FROM "public"."user_sources" WITH NO DATA;
 
+-- public.user_sources: touches of customers: before
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_sources: touches of customers: after
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_sources: touches of customers: all
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_sources: touches of studio_owners: before
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_sources: touches of studio_owners: after
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
+-- public.user_sources: touches of studio_owners: all
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+) AS sy_q;
+
 -- public.user_sources: touches of public.users: before
 INSERT INTO pg_temp."sy_touched_m2" ("user_id")
   SELECT DISTINCT id
@@ -2367,42 +2319,6 @@ INSERT INTO pg_temp."sy_touched_m2" ("user_id")
 
 -- public.user_sources: touches of public.users: all
 INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT id FROM "public"."users" AS "users";
-
--- public.user_sources: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_sources: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_sources: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(studio_owners.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_sources: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_sources: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-
-) AS sy_q;
-
--- public.user_sources: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u
-WHERE u.email = lower(btrim(customers.email) COLLATE "C")
-
-) AS sy_q;
 
 -- public.user_sources: keyed.touch_own
 INSERT INTO pg_temp."sy_touched_m2" SELECT DISTINCT "user_id" FROM "public"."user_sources";
@@ -3124,21 +3040,15 @@ INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
   FROM "switchyard_old"."studios" AS "studios";
 
 -- public.studio_ownership: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s
-WHERE user_sources.source_table = 'studio_owners' AND s.owner_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
 ) AS sy_q;
 
 -- public.studio_ownership: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s
-WHERE user_sources.source_table = 'studio_owners' AND s.owner_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
 ) AS sy_q;
 
 -- public.studio_ownership: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s
-WHERE user_sources.source_table = 'studio_owners' AND s.owner_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
 ) AS sy_q;
 
 -- public.studio_ownership: keyed.touch_own
@@ -3399,21 +3309,15 @@ INSERT INTO pg_temp."sy_touched_m5" ("id")
   FROM "switchyard_old"."accounts" AS "accounts";
 
 -- public.new_accounts: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a
-WHERE user_sources.source_table = 'studio_owners' AND a.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
 ) AS sy_q;
 
 -- public.new_accounts: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a
-WHERE user_sources.source_table = 'studio_owners' AND a.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
 ) AS sy_q;
 
 -- public.new_accounts: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a
-WHERE user_sources.source_table = 'studio_owners' AND a.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
 ) AS sy_q;
 
 -- public.new_accounts: keyed.touch_own
@@ -3658,21 +3562,15 @@ INSERT INTO pg_temp."sy_touched_m6" ("id")
   FROM "switchyard_old"."sessions" AS "sessions";
 
 -- public.new_sessions: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s
-WHERE user_sources.source_table = 'studio_owners' AND s.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
 ) AS sy_q;
 
 -- public.new_sessions: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s
-WHERE user_sources.source_table = 'studio_owners' AND s.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
 ) AS sy_q;
 
 -- public.new_sessions: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s
-WHERE user_sources.source_table = 'studio_owners' AND s.user_id = user_sources.source_id
-
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
 ) AS sy_q;
 
 -- public.new_sessions: keyed.touch_own
@@ -3913,13 +3811,13 @@ CREATE TEMP TABLE "sy_taken_m7" AS
 INSERT INTO pg_temp."sy_touched_m7" ("id")
   SELECT DISTINCT id
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
-    FROM pg_temp."sy_stage_2"
+    FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('U','K','D')) AS "bookings";
 
 -- public.new_bookings: touches of bookings: after
 INSERT INTO pg_temp."sy_touched_m7" ("id")
   SELECT DISTINCT id
-  FROM pg_temp."sy_stage_2" AS "bookings"
+  FROM pg_temp."sy_stage_0" AS "bookings"
   WHERE "bookings".sy__op IN ('I','K');
 
 -- public.new_bookings: touches of bookings: all
@@ -3928,51 +3826,39 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   FROM "switchyard_old"."bookings" AS "bookings";
 
 -- public.new_bookings: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE b.customer_id = customers.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE b.customer_id = customers.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE b.customer_id = customers.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".customers c JOIN "switchyard_old".bookings b ON b.customer_id = c.id
-WHERE lower(btrim(c.email) COLLATE "C") = users.email
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.customer_email) COLLATE "C") = users.email
+SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.id || '@guest.invalid') COLLATE "C") = users.email
-
+SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".customers c JOIN "switchyard_old".bookings b ON b.customer_id = c.id
-WHERE lower(btrim(c.email) COLLATE "C") = users.email
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.customer_email) COLLATE "C") = users.email
+SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.id || '@guest.invalid') COLLATE "C") = users.email
-
+SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: all
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".customers c JOIN "switchyard_old".bookings b ON b.customer_id = c.id
-WHERE lower(btrim(c.email) COLLATE "C") = users.email
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.customer_email) COLLATE "C") = users.email
+SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
 UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b
-WHERE lower(btrim(b.id || '@guest.invalid') COLLATE "C") = users.email
-
+SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
 ) AS sy_q;
 
 -- public.new_bookings: keyed.touch_own
