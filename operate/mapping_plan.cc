@@ -47,14 +47,15 @@ absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                                               pg::Session& new_session,
                                               const std::vector<std::string>& source_names,
                                               std::vector<mapping::CompileFault>* faults) {
+  const records::Stream stream = records::ForwardOf(file);
   // NEW's tables are always named with their schema.
   ASSIGN_OR_RETURN(const catalog::Catalog target,
-                   catalog::LoadCatalog(new_session, catalog::TargetTables(file.forward), {}));
+                   catalog::LoadCatalog(new_session, catalog::TargetTables(*stream.mapping), {}));
   std::vector<std::string> target_names;
   if (!target.missing.empty()) {
     ASSIGN_OR_RETURN(target_names, TableNames(new_session));
   }
-  return mapping::Compile({.direction = &file.forward,
+  return mapping::Compile({.stream = &stream,
                            .source = &source,
                            .target = &target,
                            .schemas = file.schemas,

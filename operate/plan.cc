@@ -66,6 +66,7 @@ absl::StatusOr<PlanReport> Describe(const spec::MigrationFile& file,
                                     pg::Session& old_session) {
   PlanReport report = {.migration = file.name,
                        .fingerprint = compiled.plan.fingerprint,
+                       .mirror_schema = compiled.plan.mirror_schema,
                        .unread_columns = compiled.plan.unread_columns,
                        .ignored = compiled.plan.ignored};
   for (const mapping::MappingPlan& mapping : compiled.plan.mappings) {

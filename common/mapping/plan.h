@@ -31,13 +31,12 @@
 
 namespace switchyard::mapping {
 
-inline constexpr char kMirrorSchema[] = "switchyard_old";
 inline constexpr char kProductSchema[] = "switchyard";
 
 struct StageColumn {
   std::string name;    // as on the source
   int32_t number = 0;  // attnum there, of a partitioned table in its root; 0: not known
-  std::string type;    // as declared on the target (user types: in kMirrorSchema)
+  std::string type;    // as declared on the target (user types: in the mirror's schema)
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
   int32_t type_modifier = -1;
@@ -123,7 +122,7 @@ struct TouchRule {
 
 struct KeyedPlan {
   std::string view;      // quoted: its select, bound when it was installed
-  std::string view_ddl;  // CREATE VIEW switchyard.map_... AS select
+  std::string view_ddl;  // CREATE VIEW switchyard.... AS select
   std::vector<std::string> scope_columns;
   std::vector<TouchRule> touches;
   std::string touch_own;      // every scope the target holds now
@@ -237,10 +236,11 @@ struct IdAllotment {
 };
 
 struct Plan {
+  std::string mirror_schema, view_prefix;  // of its stream (records/stream.h)
   std::vector<SourcePlan> sources;
   std::vector<IdAllotment> ids;             // run before the mappings
   std::vector<MappingPlan> mappings;        // graph order: upstream first
-  std::vector<std::string> type_ddl;        // OLD's user types in kMirrorSchema
+  std::vector<std::string> type_ddl;        // the source's user types in mirror_schema
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
   std::vector<std::string> ignored;
   // The sources, then the mappings, in the order above. Two mappings may fill one table, each with

@@ -4,9 +4,16 @@
 #include "common/base/strings.h"
 
 namespace switchyard::records {
+namespace {
+
+constexpr char kForward[] = "forward";
+constexpr char kReverse[] = "reverse";
+
+}  // namespace
 
 Stream StreamNamed(std::string_view migration, Direction direction) {
-  const char* way = direction == Direction::kForward ? "forward" : "reverse";
+  const bool forward = direction == Direction::kForward;
+  const char* way = forward ? kForward : kReverse;
   const std::string name = absl::StrCat(Sv(migration), ".", way);
   const std::string slot = absl::StrCat("switchyard_", Sv(migration), "_", way);
   return {.direction = direction,
@@ -15,7 +22,20 @@ Stream StreamNamed(std::string_view migration, Direction direction) {
           .copy_slot = slot + "_cp",
           .publication = slot,
           .change_topic = name + ".changes",
-          .copy_topic = name + ".copy"};
+          .copy_topic = name + ".copy",
+          .mirror_schema = forward ? "switchyard_old" : "switchyard_new",
+          .view_prefix = forward ? "map_" : "reverse_map_",
+          .temporary_mark = forward ? "" : "r"};
+}
+
+Direction DirectionOf(std::string_view name) {
+  return name.ends_with(absl::StrCat(".", kReverse)) ? Direction::kReverse : Direction::kForward;
+}
+
+std::string MirrorSchemaSql(const std::string& mirror_schema) {
+  const std::string schema = QuoteIdentifier(mirror_schema);
+  return absl::StrCat("CREATE SCHEMA IF NOT EXISTS ", schema, ";\nCOMMENT ON SCHEMA ", schema,
+                      " IS 'Switchyard: mirror of the source tables that mappings read';\n");
 }
 
 Stream ForwardOf(const spec::MigrationFile& file) {

@@ -4,8 +4,9 @@
 //   const Stream stream = ForwardOf(file);
 //   RETURN_IF_ERROR(log.CreateTopic(stream.change_topic));   // "shop.forward.changes"
 //
-// Two streams of different names or directions have no name in common, so that any number of them
-// may read and write one database. Of a migration's name ([a-z][a-z0-9_]{0,39}) each fits into the
+// Streams of different migrations have no name in common in a source and on a log, and streams of
+// different directions none in a target either: there a migration of the same direction is refused
+// (mapping/install/target_setup.h). Of a migration's name ([a-z][a-z0-9_]{0,39}) each fits into the
 // 63 bytes that Postgres keeps.
 //
 // Thread safety: plain values.
@@ -28,6 +29,12 @@ struct Stream {
   std::string publication;  // as the slot
   std::string change_topic;
   std::string copy_topic;
+  // Of what is made in the target: the schema with the mirror of the source's tables and with what
+  // outlasts a transaction beside it; how views in schema switchyard begin; and what the names of
+  // the tables of a session have.
+  std::string mirror_schema;
+  std::string view_prefix;
+  std::string temporary_mark;
   spec::Endpoint source;
   spec::Endpoint target;
   // The section of the file, which must outlive it.
@@ -39,5 +46,10 @@ Stream ForwardOf(const spec::MigrationFile& file);
 Stream ReverseOf(const spec::MigrationFile& file);
 // Names alone, without databases and mapping.
 Stream StreamNamed(std::string_view migration, Direction direction);
+// Of a stream's name. Two of one direction in one target would have one mirror.
+Direction DirectionOf(std::string_view name);
+
+// Idempotent, but wants the right to make a schema even where it is there.
+std::string MirrorSchemaSql(const std::string& mirror_schema);
 
 }  // namespace switchyard::records

@@ -1,15 +1,17 @@
 #include "common/records/target_sql.h"
 
+#include "common/base/strings.h"
 #include "deploy/sql/target.sql.h"
 
 namespace switchyard::records {
 
 std::string TargetSetupSql() { return kTargetSql; }
 
-absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql) {
+absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_schema) {
   // The newest of each kind stand for all of them.
   ASSIGN_OR_RETURN(const pg::Rows there,
-                   sql.Ask("SELECT to_regclass('switchyard.missed_rows') IS NOT NULL AND "
+                   sql.Ask("SELECT to_regnamespace($1) IS NOT NULL AND "
+                           "to_regclass('switchyard.missed_rows') IS NOT NULL AND "
                            "to_regclass('switchyard.mark') IS NOT NULL AND "
                            "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                            "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
@@ -22,7 +24,8 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql) {
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 9"));
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 9",
+                           {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }
 

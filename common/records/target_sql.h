@@ -11,7 +11,7 @@ namespace switchyard::records {
 // Idempotent; whoever owns schema switchyard may run it.
 std::string TargetSetupSql();
 
-// Whether they are all there, as this program needs them.
-absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql);
+// Whether they are all there, as this program needs them, and the schema of a mirror (stream.h).
+absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_schema);
 
 }  // namespace switchyard::records

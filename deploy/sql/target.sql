@@ -2,10 +2,8 @@
 -- run again. The roles that replay need the grants that `switchyard check --print-setup-new` adds.
 
 CREATE SCHEMA IF NOT EXISTS switchyard;
-CREATE SCHEMA IF NOT EXISTS switchyard_old;
 
 COMMENT ON SCHEMA switchyard IS 'Switchyard: positions, quarantine, ids and compiled mappings';
-COMMENT ON SCHEMA switchyard_old IS 'Switchyard: mirror of the source tables that mappings read';
 
 -- One row per stream applied here. Every transaction of the replayer begins by moving it.
 CREATE TABLE IF NOT EXISTS switchyard.stream (

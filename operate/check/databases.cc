@@ -201,11 +201,11 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
 absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
                          operate::CheckReport* report) {
   if (new_side.session == nullptr) return absl::OkStatus();
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(std::vector<mapping::TargetFault> faults,
-                   mapping::VerifyTarget(*new_side.session, file.forward, new_side.catalog));
-  ASSIGN_OR_RETURN(
-      const std::vector<mapping::TargetFault> more,
-      mapping::VerifyAfterCopy(*new_side.session, file.after_copy, records::ForwardOf(file).name));
+                   mapping::VerifyTarget(*new_side.session, stream, new_side.catalog));
+  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> more,
+                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy, stream.name));
   faults.insert(faults.end(), more.begin(), more.end());
   for (const mapping::TargetFault& fault : faults) {
     report->faults.push_back(

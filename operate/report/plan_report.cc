@@ -70,7 +70,7 @@ std::string DetailsText(const PlanReport& report) {
 
 std::string MirrorsText(const PlanReport& report) {
   if (report.mirrors.empty()) return "\nMirrored in NEW: nothing\n";
-  std::string out = "\nMirrored in NEW (schema switchyard_old)\n";
+  std::string out = absl::StrCat("\nMirrored in NEW (schema ", report.mirror_schema, ")\n");
   for (const PlannedMirror& mirror : report.mirrors) {
     absl::StrAppend(&out, "  ", mirror.table, "\n", Wrapped(mirror.columns, 4));
     for (const std::string& index : mirror.indexes) absl::StrAppend(&out, "    ", index, "\n");

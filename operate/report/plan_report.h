@@ -35,6 +35,7 @@ struct PlanReport {
   std::string migration;
   std::string fingerprint;
   std::vector<PlannedTable> tables;  // in the order they are written
+  std::string mirror_schema;         // of NEW
   std::vector<PlannedMirror> mirrors;
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
   std::vector<std::string> unread_tables;   // of OLD's schemas, no mapping reads them

@@ -54,14 +54,15 @@ std::string DoneText(const TeardownReport& report) {
 }
 
 // A slot that nobody reads keeps all of its server's WAL.
-std::string WithoutText(TeardownStep::Side without) {
+std::string WithoutText(TeardownStep::Side without, const std::string& mirror_schema) {
   const bool old = without == TeardownStep::Side::kOld;
-  return absl::StrCat(
-      NameOf(without), " was not looked at. Where it is not gone after all, it keeps ",
-      old ? "the replication slot (which keeps its WAL from being removed), the publication and "
-            "schema switchyard"
-          : "its rows, and schemas switchyard and switchyard_old",
-      "; next: switchyard teardown FILE --only ", old ? "old" : "new", "\n");
+  return absl::StrCat(NameOf(without),
+                      " was not looked at. Where it is not gone after all, it keeps ",
+                      old ? std::string("the replication slot (which keeps its WAL from being "
+                                        "removed), the publication and "
+                                        "schema switchyard")
+                          : "its rows, and schemas switchyard and " + mirror_schema,
+                      "; next: switchyard teardown FILE --only ", old ? "old" : "new", "\n");
 }
 
 }  // namespace
@@ -80,7 +81,9 @@ std::string TeardownText(const TeardownReport& report) {
                        ": nothing of it is left on ", databases, " and on the log\n");
   }
   const char* margin = report.shown_only ? "-- " : "";
-  if (report.without) absl::StrAppend(&out, margin, WithoutText(*report.without));
+  if (report.without) {
+    absl::StrAppend(&out, margin, WithoutText(*report.without, report.mirror_schema));
+  }
   for (const std::string& note : report.notes) absl::StrAppend(&out, margin, note, "\n");
   for (const std::string& worker : report.workers) absl::StrAppend(&out, margin, worker, "\n");
   return out;

@@ -20,7 +20,8 @@ struct TeardownStep {
 
 struct TeardownReport {
   std::string migration;
-  bool shown_only = false;  // nothing was removed
+  std::string mirror_schema;  // of NEW
+  bool shown_only = false;    // nothing was removed
   // The side that was not looked at, because it is said to be gone for good.
   std::optional<TeardownStep::Side> without;
   std::vector<TeardownStep> steps;   // in order

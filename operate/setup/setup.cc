@@ -49,17 +49,16 @@ absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std:
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
-  mapping::TargetOptions target = {.stream = records::ForwardOf(file).name};
+  mapping::TargetOptions target = {.stream = records::ForwardOf(file)};
   ASSIGN_OR_RETURN(const catalog::Catalog catalog,
-                   catalog::LoadCatalog(*session, TablesOfNew(file.forward), {}));
+                   catalog::LoadCatalog(*session, TablesOfNew(*target.stream.mapping), {}));
   ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role, catalog));
   if (!catalog.missing.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),
                      "; make NEW's tables first, then run switchyard check FILE"));
   }
-  return SetupReport{.migration = file.name,
-                     .sql = mapping::TargetOwnerSql(target, file.forward, catalog)};
+  return SetupReport{.migration = file.name, .sql = mapping::TargetOwnerSql(target, catalog)};
 }
 
 }  // namespace switchyard::operate

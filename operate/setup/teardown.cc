@@ -47,8 +47,8 @@ std::string Own(std::string_view name) { return QuoteQualified(kOwnSchema, name)
 // The objects of one database that belong to the migration, in the order they can go.
 class DatabasePlan {
  public:
-  DatabasePlan(pg::ControlSession& session, Side side, std::string stream, std::string_view setup,
-               TeardownReport* report)
+  DatabasePlan(pg::ControlSession& session, Side side, records::Stream stream,
+               std::string_view setup, TeardownReport* report)
       : session_(session),
         side_(side),
         stream_(std::move(stream)),
@@ -60,7 +60,7 @@ class DatabasePlan {
   absl::Status AddPublication(const std::string& publication);
   // The rows of the stream; finds out who else keeps rows here.
   absl::Status AddRows();
-  // Views, tables, types and collations of the mirror, which is one stream's.
+  // Views, tables, types and collations of the mirror, which streams of one direction share.
   absl::Status AddMirror();
   // Tables, functions and the schema itself, unless others use it.
   absl::Status AddSchema();
@@ -80,7 +80,7 @@ class DatabasePlan {
 
   pg::ControlSession& session_;
   const Side side_;
-  const std::string stream_;
+  const records::Stream stream_;
   const std::vector<std::string> tables_;
   const std::vector<std::string> functions_;
   TeardownReport* const report_;
@@ -131,12 +131,13 @@ absl::Status DatabasePlan::AddRows() {
                      session_.Query(absl::StrCat("SELECT ", column, ", count(*) FROM ", table,
                                                  " GROUP BY 1 ORDER BY 1")));
     for (int k = 0; k < streams.rows(); ++k) {
-      if (streams.text(k, 0) != stream_) {
+      if (streams.text(k, 0) != stream_.name) {
         others_.insert(streams.str(k, 0));
         continue;
       }
       Add(absl::StrCat("rows of ", tables.str(i, 0), " (", streams.str(k, 1), ")"),
-          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(stream_), ";"),
+          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(stream_.name),
+                       ";"),
           tables.str(i, 2));
     }
   }
@@ -160,15 +161,19 @@ absl::Status DatabasePlan::AddDrop(const std::string& sql, const std::vector<pg:
 }
 
 absl::Status DatabasePlan::AddMirror() {
-  if (!others_.empty()) return absl::OkStatus();
-  const std::string mirror(mapping::kMirrorSchema);
+  for (const std::string& other : others_) {
+    if (records::DirectionOf(other) == stream_.direction) return absl::OkStatus();
+  }
+  const std::string& mirror = stream_.mirror_schema;
   constexpr char kRelations[] =
       "SELECT format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner) "
       "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-      "WHERE n.nspname = $1 AND c.relkind = ANY($2::text[]::\"char\"[]) ORDER BY 1";
-  RETURN_IF_ERROR(AddDrop(kRelations, {kOwnSchema, "{v}"}, "VIEW", "views of the mapping"));
-  RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{v}"}, "VIEW", "views of the mirror"));
-  RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{r,p}"}, "TABLE", "mirror"));
+      "WHERE n.nspname = $1 AND c.relkind = ANY($2::text[]::\"char\"[]) "
+      "AND starts_with(c.relname, $3) ORDER BY 1";
+  RETURN_IF_ERROR(AddDrop(kRelations, {kOwnSchema, "{v}", stream_.view_prefix}, "VIEW",
+                          "views of the mapping"));
+  RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{v}", ""}, "VIEW", "views of the mirror"));
+  RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{r,p}", ""}, "TABLE", "mirror"));
   RETURN_IF_ERROR(
       AddDrop("SELECT format('%I.%I', n.nspname, t.typname), pg_get_userbyid(t.typowner) "
               "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
@@ -274,7 +279,7 @@ absl::Status Site::Connect() {
 }
 
 absl::StatusOr<TeardownReport> Site::Plan() {
-  TeardownReport report = {.migration = file_.name};
+  TeardownReport report = {.migration = file_.name, .mirror_schema = stream_.mirror_schema};
   if (old_ == nullptr) report.without = Side::kOld;
   if (new_ == nullptr) report.without = Side::kNew;
   if (old_ != nullptr) RETURN_IF_ERROR(Annotate(PlanOld(&report), "old"));
@@ -285,7 +290,7 @@ absl::StatusOr<TeardownReport> Site::Plan() {
 
 absl::Status Site::PlanOld(TeardownReport* report) {
   // A table of older versions may have outlived the upgrade of its server.
-  DatabasePlan source(*old_, Side::kOld, stream_.name, absl::StrCat(kSourceSql, kSourceBefore14Sql),
+  DatabasePlan source(*old_, Side::kOld, stream_, absl::StrCat(kSourceSql, kSourceBefore14Sql),
                       report);
   RETURN_IF_ERROR(source.AddSlot(stream_.slot));
   RETURN_IF_ERROR(source.AddPublication(stream_.publication));
@@ -294,7 +299,7 @@ absl::Status Site::PlanOld(TeardownReport* report) {
 }
 
 absl::Status Site::PlanNew(TeardownReport* report) {
-  DatabasePlan target(*new_, Side::kNew, stream_.name, kTargetSql, report);
+  DatabasePlan target(*new_, Side::kNew, stream_, kTargetSql, report);
   RETURN_IF_ERROR(target.AddRows());
   RETURN_IF_ERROR(target.AddMirror());
   return target.AddSchema();

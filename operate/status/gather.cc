@@ -297,16 +297,17 @@ absl::Status StatusGatherer::LoadCompiled(const std::string& stream) {
 // the mapping gives nothing.
 absl::StatusOr<bool> StatusGatherer::IsMissed(const catalog::Table& table,
                                               const std::string& column) {
+  const spec::Direction& direction = *records::ForwardOf(file_).mapping;
   std::vector<std::string> schemas;
   std::vector<std::string> names;
-  for (const spec::Mapping& mapping : file_.forward.mappings) {
+  for (const spec::Mapping& mapping : direction.mappings) {
     const bool given =
         std::ranges::any_of(mapping.set, [&](const auto& set) { return set.first == column; });
     if (given || std::ranges::count(mapping.drop, column) > 0) continue;
     if (mapping.copy) {
-      const auto alias = file_.forward.aliases.find(mapping.copy->name);
+      const auto alias = direction.aliases.find(mapping.copy->name);
       const spec::TableName& meant =
-          alias == file_.forward.aliases.end() ? *mapping.copy : alias->second;
+          alias == direction.aliases.end() ? *mapping.copy : alias->second;
       if (meant.name != table.name) continue;
     }
     schemas.push_back(mapping.target.schema);
@@ -340,11 +341,12 @@ absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > t.last
     WHERE NOT a.attisdropped ORDER BY a.attrelid, a.attnum)",
                                   {ArrayLiteral(oids), ArrayLiteral(last_numbers)}));
+  const spec::Direction& direction = *records::ForwardOf(file_).mapping;
   for (int i = 0; i < columns.rows(); ++i) {
     const catalog::Table* table = compiled_.FindOid(static_cast<uint32_t>(columns.i64(i, 0)));
     const std::string column = columns.str(i, 1);
-    if (std::ranges::count(file_.forward.ignore, table->name + "." + column) > 0 ||
-        std::ranges::count(file_.forward.ignore, table->Display() + "." + column) > 0) {
+    if (std::ranges::count(direction.ignore, table->name + "." + column) > 0 ||
+        std::ranges::count(direction.ignore, table->Display() + "." + column) > 0) {
       continue;
     }
     const bool generated = columns.boolean(i, 2);

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/write_order.h"
 #include "common/records/copies.h"
@@ -18,19 +20,21 @@ namespace switchyard::replayer {
 namespace {
 
 // Types in the mirror's schema may have changed on the source too.
-constexpr char kDropMirrorTypes[] = R"(
-  DO $$
+std::string DropMirrorTypes(const std::string& mirror_schema) {
+  constexpr char kDrop[] = R"(
   DECLARE type text;
   BEGIN
-    FOR type IN SELECT format('%I.%I', n.nspname, t.typname)
+    FOR type IN SELECT format('%%I.%%I', n.nspname, t.typname)
                 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
                 LEFT JOIN pg_class c ON c.oid = t.typrelid
-                WHERE n.nspname = 'switchyard_old'
+                WHERE n.nspname = %s
                   AND (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c')
     LOOP
       EXECUTE 'DROP TYPE IF EXISTS ' || type || ' CASCADE';
     END LOOP;
-  END $$)";
+  END)";
+  return absl::StrCat("DO ", QuoteLiteral(absl::StrFormat(kDrop, QuoteLiteral(mirror_schema))));
+}
 
 // Children first, and what refers in a circle at the commit: where foreign keys hold.
 absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
@@ -45,11 +49,11 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
   }
   RETURN_IF_ERROR(DropHeld(session, plan));
   for (const mapping::SourcePlan& source : plan.sources) {
-    const std::string mirror = QuoteQualified(mapping::kMirrorSchema, source.alias);
+    const std::string mirror = QuoteQualified(plan.mirror_schema, source.alias);
     RETURN_IF_ERROR(Annotate(session.Execute("DROP TABLE IF EXISTS " + mirror + " CASCADE"),
                              "dropping the mirror of " + source.name));
   }
-  return session.Execute(kDropMirrorTypes);
+  return session.Execute(DropMirrorTypes(plan.mirror_schema));
 }
 
 absl::Status ForgetPosition(pg::Session& session, const std::string& stream,

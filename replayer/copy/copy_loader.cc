@@ -243,7 +243,7 @@ absl::Status CopyLoader::Discard(uint32_t id) {
   for (const MappingIndex m : plan_.mapping_indices()) {
     if (plan_.mappings[m].source != index) continue;
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
-    RETURN_IF_ERROR(ClearHeld(target_.session(), m));
+    RETURN_IF_ERROR(ClearHeld(target_.session(), plan_, m));
     RETURN_IF_ERROR(records::QuarantineEntries(target_.session(), options_.stream)
                         .ForgetTarget(QuarantineTarget(plan_.mappings[m])));
   }

@@ -15,8 +15,8 @@ using mapping::SourcePlan;
 namespace {
 
 std::string Name(MappingIndex index) { return absl::StrCat("sy_held_", index.value()); }
-std::string HeldTable(MappingIndex index) {
-  return QuoteQualified(mapping::kMirrorSchema, Name(index));
+std::string HeldTable(const mapping::Plan& plan, MappingIndex index) {
+  return QuoteQualified(plan.mirror_schema, Name(index));
 }
 
 absl::StatusOr<bool> IsThere(pg::Session& session, const std::string& table) {
@@ -36,12 +36,12 @@ absl::Status MakeHeldTable(pg::Session& session, const mapping::Plan& plan, Mapp
   for (const mapping::StageColumn& column : SourceOf(plan, index).columns) {
     columns.push_back(QuoteIdentifier(column.name) + " " + column.type);
   }
-  return session.Execute(absl::StrCat("CREATE TABLE IF NOT EXISTS ", HeldTable(index), " (",
+  return session.Execute(absl::StrCat("CREATE TABLE IF NOT EXISTS ", HeldTable(plan, index), " (",
                                       absl::StrJoin(columns, ", "), ")"));
 }
 
 mapping::TableWrite HeldWrite(const mapping::Plan& plan, MappingIndex index) {
-  return mapping::BuildSourceRows(SourceOf(plan, index), HeldTable(index),
+  return mapping::BuildSourceRows(SourceOf(plan, index), HeldTable(plan, index),
                                   "copy of " + SourceOf(plan, index).name, Name(index));
 }
 
@@ -50,8 +50,8 @@ absl::StatusOr<std::map<MappingIndex, std::string>> HeldTables(pg::Session& sess
   std::map<MappingIndex, std::string> held;
   for (const MappingIndex m : plan.mapping_indices()) {
     if (!plan.mappings[m].row_local) continue;
-    ASSIGN_OR_RETURN(const bool there, IsThere(session, HeldTable(m)));
-    if (there) held[m] = HeldTable(m);
+    ASSIGN_OR_RETURN(const bool there, IsThere(session, HeldTable(plan, m)));
+    if (there) held[m] = HeldTable(plan, m);
   }
   return held;
 }
@@ -62,11 +62,11 @@ absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan, MappingI
   for (const int column : source.key) key.push_back(source.columns[column].name);
   return session.Execute(absl::StrCat("CREATE INDEX IF NOT EXISTS ",
                                       QuoteIdentifier(Name(index) + "_key"), " ON ",
-                                      HeldTable(index), " (", mapping::JoinQuoted(key), ")"));
+                                      HeldTable(plan, index), " (", mapping::JoinQuoted(key), ")"));
 }
 
-absl::Status ClearHeld(pg::Session& session, MappingIndex index) {
-  const std::string held = HeldTable(index);
+absl::Status ClearHeld(pg::Session& session, const mapping::Plan& plan, MappingIndex index) {
+  const std::string held = HeldTable(plan, index);
   ASSIGN_OR_RETURN(const bool there, IsThere(session, held));
   return there ? session.Execute("TRUNCATE " + held) : absl::OkStatus();
 }
@@ -74,7 +74,7 @@ absl::Status ClearHeld(pg::Session& session, MappingIndex index) {
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan) {
   for (const MappingIndex m : plan.mapping_indices()) {
     if (!plan.mappings[m].row_local) continue;
-    RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS " + HeldTable(m)));
+    RETURN_IF_ERROR(session.Execute("DROP TABLE IF EXISTS " + HeldTable(plan, m)));
   }
   return absl::OkStatus();
 }

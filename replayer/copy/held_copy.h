@@ -28,7 +28,8 @@ absl::StatusOr<std::map<mapping::MappingIndex, std::string>> HeldTables(pg::Sess
 absl::Status IndexHeld(pg::Session& session, const mapping::Plan& plan,
                        mapping::MappingIndex index);
 // Empties it, when it is there.
-absl::Status ClearHeld(pg::Session& session, mapping::MappingIndex index);
+absl::Status ClearHeld(pg::Session& session, const mapping::Plan& plan,
+                       mapping::MappingIndex index);
 // Drops those of all mappings.
 absl::Status DropHeld(pg::Session& session, const mapping::Plan& plan);
 

@@ -420,7 +420,7 @@ absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
     if (!source.mirrored) continue;
     RETURN_IF_ERROR(SwapTable(*job, source.mirror));
     // One of another shape began without, and is about to be read.
-    RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), source));
+    RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_, source));
   }
   for (const MappingIndex m : target_.order()) {
     const mapping::MappingPlan& mapping = plan_.mappings[m];

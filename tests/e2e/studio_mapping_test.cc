@@ -81,8 +81,9 @@ TEST(StudioMappingTest, EveryBatchIsFoundByIndex) {
                        catalog::LoadCatalog(*old_session, catalog::SourceTables(file.forward), {}));
   ASSERT_OK_AND_ASSIGN(const catalog::Catalog target,
                        catalog::LoadCatalog(*new_session, catalog::TargetTables(file.forward), {}));
+  const records::Stream stream = records::ForwardOf(file);
   const auto compiled = [&] {
-    return mapping::Compile({.direction = &file.forward,
+    return mapping::Compile({.stream = &stream,
                              .source = &source,
                              .target = &target,
                              .schemas = file.schemas,

@@ -53,7 +53,8 @@ class CompileFixture : public ::testing::Test {
     ASSIGN_OR_RETURN(new_catalog_,
                      catalog::LoadCatalog(*new_session_, catalog::TargetTables(file_.forward), {}));
     faults_.clear();
-    return Compile({.direction = &file_.forward,
+    const records::Stream stream = records::ForwardOf(file_);
+    return Compile({.stream = &stream,
                     .source = &old_catalog_,
                     .target = &new_catalog_,
                     .schemas = file_.schemas,

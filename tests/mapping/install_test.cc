@@ -2,7 +2,10 @@
 #include "common/mapping/install/install.h"
 
 #include <thread>
+#include <vector>
 
+#include "common/mapping/install/target_setup.h"
+#include "common/records/stream.h"
 #include "common/records/target_sql.h"
 #include "tests/support/await.h"
 #include "tests/support/mini_postgres.h"
@@ -12,6 +15,12 @@ namespace switchyard::mapping {
 namespace {
 
 using testing::MiniPostgres;
+
+Plan PlanOf(records::Direction direction) {
+  const records::Stream stream = records::StreamNamed("shop", direction);
+  return {
+      .mirror_schema = stream.mirror_schema, .view_prefix = stream.view_prefix, .fingerprint = "f"};
+}
 
 constexpr char kWaiting[] =
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -25,7 +34,7 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
   ASSERT_OK(second->Execute("BEGIN; CREATE SCHEMA switchyard_other; ROLLBACK"));
   ASSERT_OK(second->Query("SELECT to_regclass('switchyard.stream')").status());
   ASSERT_OK(first->Execute("SELECT pg_advisory_lock(hashtextextended('switchyard install', 0))"));
-  const Plan plan{.fingerprint = "f"};
+  const Plan plan = PlanOf(records::Direction::kForward);
   absl::Status installed;
   std::thread waiter([&] {
     installed = InstallTarget(*second, plan, catalog::Catalog(), {.stream = "shop.forward"});
@@ -40,6 +49,48 @@ TEST(InstallTest, TwoAtOnceInstallOneAfterTheOther) {
   ASSERT_OK_AND_ASSIGN(const std::string streams,
                        server->Scalar("postgres", "SELECT count(*) FROM switchyard.stream"));
   EXPECT_EQ(streams, "1");
+}
+
+// A reverse stream writes the database that a forward stream of another migration may write too.
+TEST(InstallTest, StreamsOfBothDirectionsStandBesideEachOtherInOneDatabase) {
+  ASSERT_OK_AND_ASSIGN(const auto server, MiniPostgres::Start());
+  ASSERT_OK_AND_ASSIGN(const auto session, server->Connect("postgres"));
+  ASSERT_OK(session->Execute("CREATE TABLE t (id int)"));
+  const auto install = [&](const std::string& stream, bool replace) {
+    const records::Direction direction = records::DirectionOf(stream);
+    Plan plan = PlanOf(direction);
+    plan.fingerprint = replace ? "another" : "f";
+    plan.sources = {
+        {.name = "t",
+         .mirrored = true,
+         .mirror_ddl = {"CREATE TABLE IF NOT EXISTS " + plan.mirror_schema + ".t (id int)"}}};
+    MappingPlan mapping{.target = "public.t"};
+    mapping.keyed.view_ddl = "CREATE VIEW switchyard." + plan.view_prefix + "0_t AS TABLE t";
+    plan.mappings = {mapping};
+    return InstallTarget(*session, plan, catalog::Catalog(),
+                         {.stream = stream, .replace = replace});
+  };
+  ASSERT_OK(install("shop.forward", false));
+  ASSERT_OK(install("bar.reverse", false));
+  EXPECT_EQ(server
+                ->Scalar("postgres",
+                         "SELECT string_agg(view_schema || '.' || view_name || ' reads ' || "
+                         "table_schema, ', ' ORDER BY 1) FROM (SELECT * FROM "
+                         "information_schema.view_table_usage) AS v "
+                         "WHERE view_schema = 'switchyard'")
+                .value_or(""),
+            "switchyard.map_0_t reads switchyard_old, "
+            "switchyard.reverse_map_0_t reads switchyard_new");
+  // The views of one are replaced without the other's.
+  ASSERT_OK(install("bar.reverse", true));
+  // Two of one direction would share a mirror: the second one is told of the first.
+  EXPECT_THAT(install("other.forward", false),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition,
+                                ::testing::AllOf(::testing::HasSubstr("stream shop.forward is"),
+                                                 ::testing::HasSubstr("other.forward needs"))));
+  EXPECT_THAT(install("other.reverse", false),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition,
+                                ::testing::HasSubstr("stream bar.reverse is")));
 }
 
 // What was given to the world is kept by every version, on every server.

@@ -1,9 +1,11 @@
 // Every statement of two plans, as text that a reader and a reviewer see change. No server: the
 // answers it gave while the mapping was compiled are kept (plan_recording_test keeps them true).
 #include <fstream>
+#include <string>
 
 #include "common/mapping/compile/compiler.h"
 #include "common/mapping/plan_sql.h"
+#include "common/records/stream.h"
 #include "gtest/gtest.h"
 #include "tests/mapping/golden_plans.h"
 #include "tests/support/recorded_session.h"
@@ -19,10 +21,11 @@ absl::StatusOr<mapping::Plan> CompileKept(const GoldenPlan& golden) {
                    catalog::CatalogFromJson(ReadFileOrEmpty(golden.path("old.json"))));
   ASSIGN_OR_RETURN(const catalog::Catalog target,
                    catalog::CatalogFromJson(ReadFileOrEmpty(golden.path("new.json"))));
+  const records::Stream stream = records::ForwardOf(file);
   const auto answers = ReplayedSession::Of(ReadFileOrEmpty(golden.path("answers.jsonl")));
   return mapping::Compile(
-      {.direction = &file.forward, .source = &source, .target = &target, .schemas = file.schemas},
-      *answers, nullptr);
+      {.stream = &stream, .source = &source, .target = &target, .schemas = file.schemas}, *answers,
+      nullptr);
 }
 
 void ExpectGolden(const GoldenPlan& golden) {

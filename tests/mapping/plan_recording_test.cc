@@ -29,10 +29,11 @@ void ExpectRecorded(const GoldenPlan& golden, pg::Session& old_session, pg::Sess
                        catalog::LoadCatalog(new_session, catalog::TargetTables(file.forward), {}));
   source = Normalised(std::move(source));
   target = Normalised(std::move(target));
+  const records::Stream stream = records::ForwardOf(file);
   RecordingSession recording(new_session);
   ASSERT_OK(mapping::Compile(
-      {.direction = &file.forward, .source = &source, .target = &target, .schemas = file.schemas},
-      recording, nullptr));
+      {.stream = &stream, .source = &source, .target = &target, .schemas = file.schemas}, recording,
+      nullptr));
   Expect(golden, "old.json", catalog::CatalogToJson(source));
   Expect(golden, "new.json", catalog::CatalogToJson(target));
   Expect(golden, "answers.jsonl", recording.answers());

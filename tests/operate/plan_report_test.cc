@@ -20,6 +20,7 @@ PlanReport Example() {
                       .row_local = true,
                       .reads = {"bookings"},
                       .columns = {"id"}}},
+          .mirror_schema = "switchyard_old",
           .mirrors = {{.table = "public.owners",
                        .columns = {"id", "email"},
                        .indexes = {"CREATE INDEX i ON o ((lower(email)))"}}},

@@ -13,8 +13,9 @@ using ::testing::Each;
 using ::testing::Not;
 
 std::vector<std::string> NamesOf(const Stream& stream) {
-  return {stream.name,        stream.slot,         stream.copy_slot,
-          stream.publication, stream.change_topic, stream.copy_topic};
+  return {stream.name,          stream.slot,         stream.copy_slot,
+          stream.publication,   stream.change_topic, stream.copy_topic,
+          stream.mirror_schema, stream.view_prefix,  stream.temporary_mark};
 }
 
 spec::MigrationFile File(const std::string& name) {
@@ -34,6 +35,8 @@ TEST(StreamTest, ForwardKeepsTheNamesThatInstalledStreamsHave) {
   EXPECT_EQ(stream.publication, "switchyard_shop_forward");
   EXPECT_EQ(stream.change_topic, "shop.forward.changes");
   EXPECT_EQ(stream.copy_topic, "shop.forward.copy");
+  EXPECT_EQ(stream.mirror_schema, "switchyard_old");
+  EXPECT_EQ(stream.view_prefix, "map_");
   EXPECT_EQ(stream.source.dsn_env, "OLD_DSN");
   EXPECT_EQ(stream.target.dsn_env, "NEW_DSN");
   EXPECT_EQ(stream.mapping, &file.forward);
@@ -61,6 +64,12 @@ TEST(StreamTest, NamesOfTheLongestMigrationFit) {
     EXPECT_LE(stream.copy_slot.size(), 63u);
     EXPECT_LE(stream.publication.size(), 63u);
   }
+}
+
+TEST(StreamTest, ANameTellsItsDirection) {
+  const spec::MigrationFile file = File("a_reverse");
+  EXPECT_EQ(DirectionOf(ForwardOf(file).name), Direction::kForward);
+  EXPECT_EQ(DirectionOf(ReverseOf(file).name), Direction::kReverse);
 }
 
 // "a_forward" is a migration's name too: its slot is not that of another one's direction.

@@ -105,7 +105,7 @@ TEST_F(RecopyTest, AValueThatAnEnumGainedMayBeMetByTheCopyFirst) {
     ASSIGN_OR_RETURN(const auto new_session, server_->Connect("new_db"));
     ASSIGN_OR_RETURN(const catalog::Catalog now,
                      catalog::LoadCatalog(*old_session, catalog::SourceTables(file_.forward), {}));
-    return mapping::AddValues(*new_session, now);
+    return mapping::AddValues(*new_session, plan_.mirror_schema, now);
   };
   ASSERT_OK(StartReplayer());
   ASSERT_OK(CatchUp());

@@ -76,11 +76,12 @@ absl::Status ReplayFixture::Prepare(const std::string& old_schema, const std::st
   ASSIGN_OR_RETURN(catalog_, catalog::LoadCatalog(*old_, catalog::SourceTables(file_.forward), {}));
   ASSIGN_OR_RETURN(const catalog::Catalog target,
                    catalog::LoadCatalog(*new_, catalog::TargetTables(file_.forward), {}));
-  ASSIGN_OR_RETURN(plan_, mapping::Compile({.direction = &file_.forward,
-                                            .source = &catalog_,
-                                            .target = &target,
-                                            .schemas = file_.schemas},
-                                           *new_, nullptr));
+  const records::Stream stream = records::ForwardOf(file_);
+  ASSIGN_OR_RETURN(
+      plan_,
+      mapping::Compile(
+          {.stream = &stream, .source = &catalog_, .target = &target, .schemas = file_.schemas},
+          *new_, nullptr));
   RETURN_IF_ERROR(mapping::InstallTarget(*new_, plan_, catalog_, {.stream = "test.forward"}));
   ASSIGN_OR_RETURN(capture_, SimpleCapture::Start(*old_, catalog_, *log_));
   return absl::OkStatus();

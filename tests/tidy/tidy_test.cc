@@ -325,6 +325,22 @@ TEST(TidyTest, NoFolderIsCrowded) {
   }
 }
 
+// What a stream and its parts are called is said in one place; what is handed on is a Stream, so
+// that no code can take one direction, or the only stream there is, for granted.
+TEST(TidyTest, NamesOfAStreamAreMadeByItsTypeAlone) {
+  const std::regex spelt(
+      R"re(switchyard_(old|new)\b|"(\.|switchyard_[a-z_]*_)?(forward|reverse)")re"
+      R"re(|"\.(changes|copy)"|"(_cp|_slot)"|"(reverse_)?map_)re");
+  for (const SourceFile& file : Tree()) {
+    const bool reads_the_file = absl::StartsWith(file.path, "common/spec/");
+    if (absl::StartsWith(file.path, "tests/") || reads_the_file) continue;
+    if (file.path == "common/records/stream.cc") continue;
+    const std::string code = CodeOf(file);
+    std::smatch found;
+    EXPECT_FALSE(std::regex_search(code, found, spelt)) << file.path << ": " << found.str();
+  }
+}
+
 TEST(TidyTest, EveryHeaderIsIncluded) {
   std::set<std::string> included;
   for (const SourceFile& file : Tree()) {

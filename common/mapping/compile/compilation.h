@@ -70,7 +70,7 @@ struct Compilation {
   Compilation(const CompileInput& compile_input, ProbeSession& target,
               std::vector<CompileFault>* compile_faults)
       : input(compile_input),
-        direction(*compile_input.direction),
+        direction(*compile_input.stream->mapping),
         probe(target),
         faults(*compile_faults) {}
 

@@ -1,7 +1,7 @@
 // From the migration file and both catalogues to a Plan.
 //
 //   std::vector<CompileFault> faults;
-//   absl::StatusOr<Plan> plan = Compile({.direction = &file.forward, .source = &old_catalog,
+//   absl::StatusOr<Plan> plan = Compile({.stream = &stream, .source = &old_catalog,
 //                                        .target = &new_catalog, .schemas = file.schemas},
 //                                       *new_session, &faults);
 //
@@ -19,12 +19,13 @@
 
 #include "common/mapping/compile/probe_session.h"
 #include "common/mapping/plan.h"
+#include "common/records/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {
 
 struct CompileInput {
-  const spec::Direction* direction = nullptr;
+  const records::Stream* stream = nullptr;
   const catalog::Catalog* source = nullptr;
   const catalog::Catalog* target = nullptr;
   std::vector<std::string> schemas = {"public"};  // what unqualified source names mean

@@ -22,13 +22,14 @@ string InCollationOf(const catalog::Column& column, const string& sql) {
 
 class PlanBuilder {
  public:
-  explicit PlanBuilder(Compilation& compilation) : compilation_(compilation) {}
+  explicit PlanBuilder(Compilation& compilation)
+      : compilation_(compilation), stream_(*compilation.input.stream) {}
 
   absl::StatusOr<Plan> Build() {
-    Plan plan;
+    Plan plan{.mirror_schema = stream_.mirror_schema, .view_prefix = stream_.view_prefix};
     plan.ignored = compilation_.direction.ignore;
     for (const catalog::UserType& type : compilation_.input.source->types) {
-      plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, kMirrorSchema));
+      plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, stream_.mirror_schema));
     }
     for (size_t i = 0; i < compilation_.sources.size(); ++i) {
       plan.sources.push_back(BuildSource(SourceIndex(i), &plan));
@@ -63,9 +64,9 @@ class PlanBuilder {
         }
         continue;
       }
-      string type = catalog::WithSchema(column.mirror_type, kMirrorSchema);
+      string type = catalog::WithSchema(column.mirror_type, stream_.mirror_schema);
       if (!column.mirror_collation.empty()) {
-        type += " COLLATE " + catalog::WithSchema(column.mirror_collation, kMirrorSchema);
+        type += " COLLATE " + catalog::WithSchema(column.mirror_collation, stream_.mirror_schema);
       }
       out.columns.push_back({.name = column.name,
                              .number = column.number,
@@ -79,7 +80,7 @@ class PlanBuilder {
       if (const int at = IndexOf(out, column); at >= 0) out.id_columns.push_back(at);
     }
     AddLeafNumbers(table, &out);
-    BuildStage(index, &out);
+    BuildStage(stream_.temporary_mark + std::to_string(index), &out);
     if (source.mirrored) BuildMirror(source, index, &out);
     return out;
   }
@@ -114,12 +115,12 @@ class PlanBuilder {
     return -1;
   }
 
-  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) {
-    const string quoted = QuoteQualified(kMirrorSchema, source.alias);
+  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) const {
+    const string quoted = QuoteQualified(stream_.mirror_schema, source.alias);
     RowLocalTarget target{.target = quoted,
-                          .display = string(kMirrorSchema) + "." + source.alias,
+                          .display = stream_.mirror_schema + "." + source.alias,
                           .alias = source.alias,
-                          .temp_suffix = "o" + std::to_string(index)};
+                          .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index)};
     vector<string> definitions;
     for (size_t i = 0; i < out->columns.size(); ++i) {
       const StageColumn& column = out->columns[i];
@@ -144,12 +145,13 @@ class PlanBuilder {
   }
 
   // Named by what it is over: neither another expression nor another table can pass for it.
-  static void AddIndex(const string& sql, SourcePlan* out) {
+  void AddIndex(const string& sql, SourcePlan* out) const {
     const string name =
         "sy_" + std::to_string(out->relation_id) + "_" + Fingerprint().Add(sql).Hex();
     const string end = sql.find("--") == string::npos ? "))" : "\n))";  // a comment ends its line
     out->mirror_indexes[name] = "CREATE INDEX " + QuoteIdentifier(name) + " ON " +
-                                QuoteQualified(kMirrorSchema, out->alias) + " ((" + sql + end;
+                                QuoteQualified(stream_.mirror_schema, out->alias) + " ((" + sql +
+                                end;
   }
 
   static vector<string> Insertable(const catalog::Table& table) {
@@ -172,7 +174,7 @@ class PlanBuilder {
                     .owns = draft.spec->owns,
                     .by_name = draft.by_name,
                     .why_keyed = draft.why_keyed};
-    const string suffix = "m" + std::to_string(index);
+    const string suffix = stream_.temporary_mark + "m" + std::to_string(index);
     if (draft.row_local) {
       out.together_stage = "sy_together_" + suffix;
       (*local)[index] = LocalTarget(&draft, plan.sources[draft.source], suffix);
@@ -218,7 +220,7 @@ class PlanBuilder {
     KeyedTarget target{
         .target = draft.target->Quoted(),
         .display = draft.target->Display(),
-        .view = QuoteQualified(kProductSchema, absl::StrCat("map_", index.value(), "_",
+        .view = QuoteQualified(kProductSchema, absl::StrCat(stream_.view_prefix, index.value(), "_",
                                                             Sv(CutUtf8(draft.target->name, 40)))),
         .columns = draft.columns,
         .key = draft.key,
@@ -243,7 +245,7 @@ class PlanBuilder {
     const KeyedTarget& target = keyed[index];
     // The session that applies keeps NEW's own search path.
     spec::FromRule rule = written;
-    if (absl::StatusOr<string> qualified = QualifyRelations(rule.touches, kMirrorSchema);
+    if (absl::StatusOr<string> qualified = QualifyRelations(rule.touches, stream_.mirror_schema);
         qualified.ok()) {
       rule.touches = *std::move(qualified);
     }
@@ -269,6 +271,7 @@ class PlanBuilder {
   }
 
   Compilation& compilation_;
+  const records::Stream& stream_;
 };
 
 }  // namespace

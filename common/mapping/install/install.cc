@@ -14,6 +14,7 @@
 #include "common/records/mark.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
+#include "common/records/stream.h"
 #include "common/records/stream_store.h"
 #include "common/records/target_sql.h"
 
@@ -22,10 +23,11 @@ namespace {
 
 constexpr char kInstallLock[] = "hashtextextended('switchyard install', 0)";
 
-absl::Status EnsureOwnTables(pg::Session& session) {
-  ASSIGN_OR_RETURN(const bool there, records::HasOwnTables(session));
+absl::Status EnsureOwnTables(pg::Session& session, const Plan& plan) {
+  ASSIGN_OR_RETURN(const bool there, records::HasOwnTables(session, plan.mirror_schema));
   if (there) return absl::OkStatus();
-  const absl::Status made = session.Execute(records::TargetSetupSql());
+  const absl::Status made =
+      session.Execute(records::TargetSetupSql() + records::MirrorSchemaSql(plan.mirror_schema));
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
   return absl::FailedPreconditionError(
       "the target database has no schema switchyard, or that of an older version, and this role "
@@ -36,10 +38,11 @@ absl::Status EnsureOwnTables(pg::Session& session) {
 // As a role or database may have it: SET search_path = ''.
 bool EmptyPath(std::string_view path) { return path.empty() || path == "\"\""; }
 
-absl::Status DropViews(pg::Session& session) {
+absl::Status DropViews(pg::Session& session, const Plan& plan) {
   ASSIGN_OR_RETURN(const pg::Result old_views,
                    session.Query("SELECT format('%I.%I', schemaname, viewname) FROM pg_views "
-                                 "WHERE schemaname = 'switchyard' AND viewname LIKE 'map\\_%'"));
+                                 "WHERE schemaname = $1 AND starts_with(viewname, $2)",
+                                 {kProductSchema, plan.view_prefix}));
   for (int i = 0; i < old_views.rows(); ++i) {
     RETURN_IF_ERROR(session.Execute("DROP VIEW " + old_views.str(i, 0)));
   }
@@ -47,13 +50,14 @@ absl::Status DropViews(pg::Session& session) {
 }
 
 absl::Status MakeViews(pg::Session& session, const Plan& plan) {
-  RETURN_IF_ERROR(DropViews(session));
+  RETURN_IF_ERROR(DropViews(session, plan));
   // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
   // own objects are found where this database's own path says.
   ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
-  RETURN_IF_ERROR(session.Execute(absl::StrCat(
-      "SET LOCAL search_path = ", kMirrorSchema, EmptyPath(path.text(0, 0)) ? "" : ", ",
-      EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
+  RETURN_IF_ERROR(
+      session.Execute(absl::StrCat("SET LOCAL search_path = ", QuoteIdentifier(plan.mirror_schema),
+                                   EmptyPath(path.text(0, 0)) ? "" : ", ",
+                                   EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
   for (const MappingPlan& mapping : plan.mappings) {
     if (mapping.row_local) continue;
     RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
@@ -105,11 +109,11 @@ absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan,
     const SourcePlan& table = plan.sources[index];
     RETURN_IF_ERROR(
         Annotate(session.Execute("DROP TABLE IF EXISTS " +
-                                 QuoteQualified(kMirrorSchema, table.alias) + " CASCADE"),
+                                 QuoteQualified(plan.mirror_schema, table.alias) + " CASCADE"),
                  "mirror of " + table.name));
   }
-  RETURN_IF_ERROR(DropViews(session));
-  return DropTypes(session, source, change.types);
+  RETURN_IF_ERROR(DropViews(session, plan));
+  return DropTypes(session, plan.mirror_schema, source, change.types);
 }
 
 // Nobody would ever answer what is asked of a table that is read no more.
@@ -187,14 +191,14 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
 }
 
 // Whether any was missing.
-absl::StatusOr<bool> MakeIndexes(pg::Session& session, const SourcePlan& source) {
+absl::StatusOr<bool> MakeIndexes(pg::Session& session, const Plan& plan, const SourcePlan& source) {
   bool made = false;
   for (const auto& [name, ddl] : source.mirror_indexes) {
     ASSIGN_OR_RETURN(
         const pg::Result there,
         session.Query("SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
                       "WHERE n.nspname = $1 AND c.relname = $2",
-                      {std::string(kMirrorSchema), name}));
+                      {plan.mirror_schema, name}));
     if (there.rows() > 0) continue;
     LogInfo("mapping", "making an index of a mirror", {{"table", source.name}, {"index", ddl}});
     RETURN_IF_ERROR(Annotate(session.Execute(ddl), "index on the mirror of " + source.name));
@@ -211,7 +215,7 @@ absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::stri
   ASSIGN_OR_RETURN(const std::vector<PlanPart> parts, PartsFromText(known));
   PlanChange change = ComparePlans(parts, plan);
   ASSIGN_OR_RETURN(const catalog::Catalog before, CatalogBefore(session, stream));
-  ASSIGN_OR_RETURN(change.types, ChangedTypes(session, before, source));
+  ASSIGN_OR_RETURN(change.types, ChangedTypes(session, plan.mirror_schema, before, source));
   AddRetyped(plan, SourcesOfTypes(plan, source, change.types), &change);
   return change;
 }
@@ -234,10 +238,11 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog
   // Locked before the transaction begins, which is when a session learns what others created.
   RETURN_IF_ERROR(session.Execute(absl::StrCat("SELECT pg_advisory_lock(", kInstallLock, ")")));
   absl::Status installed = session.InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(EnsureOwnTables(session));
+    RETURN_IF_ERROR(EnsureOwnTables(session, plan));
     // By itself, before the rest: a view may use a value only once the transaction that added it
     // has ended. Harmless if the rest fails, as values are only added.
-    return options.replace ? AddValues(session, source).status() : absl::OkStatus();
+    return options.replace ? AddValues(session, plan.mirror_schema, source).status()
+                           : absl::OkStatus();
   });
   records::Gate gate(session, options.stream);
   if (installed.ok()) installed = gate.Claim({records::kResumes});
@@ -252,21 +257,21 @@ absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog
 
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan) {
   for (const SourcePlan& source : plan.sources) {
-    RETURN_IF_ERROR(BuildMirrorIndexes(session, source));
+    RETURN_IF_ERROR(BuildMirrorIndexes(session, plan, source));
   }
   return absl::OkStatus();
 }
 
-absl::Status BuildMirrorIndexes(pg::Session& session, const SourcePlan& source) {
+absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan, const SourcePlan& source) {
   if (!source.mirrored) return absl::OkStatus();
-  RETURN_IF_ERROR(MakeIndexes(session, source).status());
+  RETURN_IF_ERROR(MakeIndexes(session, plan, source).status());
   ASSIGN_OR_RETURN(Analyzer analyzer, Analyzer::Make(session, {source.mirror.target}));
   return analyzer.Analyze(source.mirror.target);
 }
 
 absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan) {
   for (const SourcePlan& source : plan.sources) {
-    ASSIGN_OR_RETURN(const bool made, MakeIndexes(session, source));
+    ASSIGN_OR_RETURN(const bool made, MakeIndexes(session, plan, source));
     // Until then nothing is known of how many rows share an expression.
     if (made) RETURN_IF_ERROR(session.Execute("ANALYZE " + source.mirror.target));
   }

@@ -38,7 +38,7 @@ absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping)
 // Rows of the mirror can be looked up by what the mappings ask: after the copy.
 absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan);
 // Of one table, once it is filled.
-absl::Status BuildMirrorIndexes(pg::Session& session, const SourcePlan& source);
+absl::Status BuildMirrorIndexes(pg::Session& session, const Plan& plan, const SourcePlan& source);
 // Those that are missing, for a stream that goes on; cheap when there are none. Nothing else may
 // write the mirror meanwhile: it would wait.
 absl::Status AddMirrorIndexes(pg::Session& session, const Plan& plan);

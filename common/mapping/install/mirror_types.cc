@@ -16,13 +16,14 @@ std::string DisplayOf(const catalog::UserType& type) {
 }
 
 absl::StatusOr<std::vector<std::string>> LabelsHere(pg::Session& session,
+                                                    const std::string& mirror_schema,
                                                     const catalog::UserType& type) {
   ASSIGN_OR_RETURN(
       const pg::Result rows,
       session.Query("SELECT e.enumlabel FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid "
                     "JOIN pg_namespace n ON n.oid = t.typnamespace "
                     "WHERE n.nspname = $1 AND t.typname = $2 ORDER BY e.enumsortorder",
-                    {std::string(kMirrorSchema), type.mirror_name}));
+                    {mirror_schema, type.mirror_name}));
   std::vector<std::string> labels;
   for (int i = 0; i < rows.rows(); ++i) labels.push_back(rows.str(i, 0));
   return labels;
@@ -38,14 +39,14 @@ bool OnlyGained(const std::vector<std::string>& here, const catalog::UserType& t
 }
 
 // Each where the source has it: order decides what min, max and ORDER BY give.
-absl::Status AddLabels(pg::Session& session, const catalog::UserType& type,
-                       const std::vector<std::string>& here) {
+absl::Status AddLabels(pg::Session& session, const std::string& mirror_schema,
+                       const catalog::UserType& type, const std::vector<std::string>& here) {
   for (size_t i = 0; i < type.labels.size(); ++i) {
     if (std::ranges::count(here, type.labels[i]) > 0) continue;
     const std::string place =
         i == 0 ? " BEFORE " + QuoteLiteral(here[0]) : " AFTER " + QuoteLiteral(type.labels[i - 1]);
     RETURN_IF_ERROR(Annotate(
-        session.Execute(absl::StrCat("ALTER TYPE ", QuoteQualified(kMirrorSchema, type.mirror_name),
+        session.Execute(absl::StrCat("ALTER TYPE ", QuoteQualified(mirror_schema, type.mirror_name),
                                      " ADD VALUE ", QuoteLiteral(type.labels[i]), place)),
         "type " + DisplayOf(type)));
   }
@@ -80,27 +81,29 @@ absl::Status MakeTypes(pg::Session& session, const Plan& plan, const catalog::Ca
             "WHERE n.nspname = $1 AND t.typname = $2) OR EXISTS (SELECT FROM pg_collation c "
             "JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = $1 AND c.collname = "
             "$2)",
-            {std::string(kMirrorSchema), type.mirror_name}));
+            {plan.mirror_schema, type.mirror_name}));
     if (there.boolean(0, 0)) continue;
     RETURN_IF_ERROR(Annotate(session.Execute(plan.type_ddl[i]), "type " + DisplayOf(type)));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> AddValues(pg::Session& session, const catalog::Catalog& source) {
+absl::StatusOr<bool> AddValues(pg::Session& session, const std::string& mirror_schema,
+                               const catalog::Catalog& source) {
   bool added = false;
   for (const catalog::UserType& type : source.types) {
     if (type.kind != 'e') continue;
-    ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
+    ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, mirror_schema, type));
     // Empty: not made yet, or without values on either side.
     if (here.empty() || here == type.labels || !OnlyGained(here, type)) continue;
-    RETURN_IF_ERROR(AddLabels(session, type, here));
+    RETURN_IF_ERROR(AddLabels(session, mirror_schema, type, here));
     added = true;
   }
   return added;
 }
 
 absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
+                                                 const std::string& mirror_schema,
                                                  const catalog::Catalog& before,
                                                  const catalog::Catalog& source) {
   std::vector<size_t> changed;
@@ -112,7 +115,8 @@ absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
       return type.create_sql.find(name) != std::string::npos;
     });
     if (type.kind == 'e') {
-      ASSIGN_OR_RETURN(const std::vector<std::string> here, LabelsHere(session, type));
+      ASSIGN_OR_RETURN(const std::vector<std::string> here,
+                       LabelsHere(session, mirror_schema, type));
       differs |= !OnlyGained(here, type);
     } else {
       const auto known =
@@ -132,7 +136,7 @@ std::map<SourceIndex, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
   std::map<SourceIndex, std::vector<std::string>> sources;
   for (const size_t type : types) {
     for (const std::string& name : MirrorNamesOf(source.types[type])) {
-      const std::string declared = catalog::WithSchema(name, kMirrorSchema);
+      const std::string declared = catalog::WithSchema(name, plan.mirror_schema);
       for (const SourceIndex s : plan.source_indices()) {
         const bool has = std::ranges::any_of(plan.sources[s].columns, [&](const auto& column) {
           return column.type.find(declared) != std::string::npos;
@@ -144,12 +148,12 @@ std::map<SourceIndex, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
   return sources;
 }
 
-absl::Status DropTypes(pg::Session& session, const catalog::Catalog& source,
-                       const std::vector<size_t>& types) {
+absl::Status DropTypes(pg::Session& session, const std::string& mirror_schema,
+                       const catalog::Catalog& source, const std::vector<size_t>& types) {
   for (auto type = types.rbegin(); type != types.rend(); ++type) {
     RETURN_IF_ERROR(
         Annotate(session.Execute("DROP TYPE IF EXISTS " +
-                                 QuoteQualified(kMirrorSchema, source.types[*type].mirror_name)),
+                                 QuoteQualified(mirror_schema, source.types[*type].mirror_name)),
                  "replacing the mirror's copy of type " + DisplayOf(source.types[*type])));
   }
   return absl::OkStatus();

@@ -1,4 +1,5 @@
-// The source's user types and collations, made again on the target for the mirror and the stages.
+// The source's user types and collations, made again on the target for the mirror and the stages,
+// in the schema of the mirror.
 #pragma once
 
 #include <map>
@@ -17,12 +18,14 @@ absl::Status MakeTypes(pg::Session& session, const Plan& plan, const catalog::Ca
 
 // Enums that are there learn the values that the source's gained, each in its place: true when one
 // did. Those that changed in another way are left alone.
-absl::StatusOr<bool> AddValues(pg::Session& session, const catalog::Catalog& source);
+absl::StatusOr<bool> AddValues(pg::Session& session, const std::string& mirror_schema,
+                               const catalog::Catalog& source);
 
 // The source's types that are no longer those which are here, `before` being the catalogue these
 // were made from, and the types made of them; indices into source.types. Rows that have them are
 // other rows on the source now.
 absl::StatusOr<std::vector<size_t>> ChangedTypes(pg::Session& session,
+                                                 const std::string& mirror_schema,
                                                  const catalog::Catalog& before,
                                                  const catalog::Catalog& source);
 
@@ -32,7 +35,7 @@ std::map<SourceIndex, std::vector<std::string>> SourcesOfTypes(const Plan& plan,
                                                                const std::vector<size_t>& types);
 
 // So that MakeTypes makes them anew; nothing of Switchyard's may use them any more.
-absl::Status DropTypes(pg::Session& session, const catalog::Catalog& source,
-                       const std::vector<size_t>& types);
+absl::Status DropTypes(pg::Session& session, const std::string& mirror_schema,
+                       const catalog::Catalog& source, const std::vector<size_t>& types);
 
 }  // namespace switchyard::mapping

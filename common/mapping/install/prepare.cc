@@ -62,7 +62,7 @@ absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile
   std::vector<spec::TableName> names = catalog::TargetTables(*stream.mapping);
   for (spec::TableName& name : LookupTables(*stream.mapping)) names.push_back(std::move(name));
   ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
-  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, *stream.mapping, target));
+  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, stream, target));
   ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
                    VerifyAfterCopy(session, file.after_copy, stream.name));
   faults.insert(faults.end(), more.begin(), more.end());
@@ -74,11 +74,9 @@ absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const records::
   ASSIGN_OR_RETURN(const catalog::Catalog target_catalog,
                    catalog::LoadCatalog(target, catalog::TargetTables(*stream.mapping), {}));
   std::vector<CompileFault> faults;
-  absl::StatusOr<Plan> plan = Compile({.direction = stream.mapping,
-                                       .source = &source,
-                                       .target = &target_catalog,
-                                       .schemas = file.schemas},
-                                      target, &faults);
+  absl::StatusOr<Plan> plan = Compile(
+      {.stream = &stream, .source = &source, .target = &target_catalog, .schemas = file.schemas},
+      target, &faults);
   if (faults.empty()) return plan;
   std::string text;
   for (const CompileFault& fault : faults) {
@@ -124,7 +122,7 @@ absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const records:
                                  const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
   ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(file, stream, cancel));
-  return AddValues(*target, source);
+  return AddValues(*target, stream.mirror_schema, source);
 }
 
 absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,

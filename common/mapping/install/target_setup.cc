@@ -69,7 +69,7 @@ class Verifier {
       : session_(session), faults_(faults) {}
 
   absl::Status CheckServer();
-  absl::Status CheckOwnSchemas();
+  absl::Status CheckOwnSchemas(const std::string& mirror_schema);
   absl::Status CheckTypes(const catalog::Catalog& target);
   absl::Status CheckTables(const std::vector<const catalog::Table*>& tables, Use use);
   absl::Status CheckDeferrable(const catalog::Catalog& target,
@@ -108,7 +108,7 @@ absl::Status Verifier::CheckServer() {
 }
 
 // A role that may create schemas makes them itself at the first start.
-absl::Status Verifier::CheckOwnSchemas() {
+absl::Status Verifier::CheckOwnSchemas(const std::string& mirror_schema) {
   ASSIGN_OR_RETURN(const pg::Result may,
                    session_.Query("SELECT has_database_privilege(current_database(), 'CREATE')"));
   ASSIGN_OR_RETURN(const pg::Result rows, session_.Query(R"(
@@ -118,9 +118,11 @@ absl::Status Verifier::CheckOwnSchemas() {
                                      AND has_table_privilege(c.oid, 'UPDATE')
                                      AND has_table_privilege(c.oid, 'DELETE'))
                      FROM pg_class c WHERE c.relnamespace = s.oid AND c.relkind = 'r'), true)
-    FROM pg_namespace s WHERE s.nspname IN ('switchyard', 'switchyard_old'))"));
+    FROM pg_namespace s WHERE s.nspname IN ($1, $2))",
+                                                         {kProductSchema, mirror_schema}));
   if (rows.rows() < 2 && !may.boolean(0, 0)) {
-    Add("NEW has no schemas switchyard and switchyard_old, and this role may not create them",
+    Add(absl::StrFormat("NEW has no schemas %s and %s, and this role may not create them",
+                        kProductSchema, mirror_schema),
         "run, as its owner, what `switchyard check --print-setup-new FILE` prints");
   }
   for (int i = 0; i < rows.rows(); ++i) {
@@ -256,8 +258,8 @@ absl::StatusOr<bool> MaySilence(pg::Session& session) {
   return row.boolean(0, 0);
 }
 
-std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
-                           const catalog::Catalog& target) {
+std::string TargetOwnerSql(const TargetOptions& options, const catalog::Catalog& target) {
+  const spec::Direction& direction = *options.stream.mapping;
   const std::string role = QuoteIdentifier(options.role);
   const std::vector<const catalog::Table*> written =
       NamedTables(target, catalog::TargetTables(direction));
@@ -273,17 +275,18 @@ std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& 
       "--   psql -v ON_ERROR_STOP=1 -f THIS_FILE\n"
       "-- Only CREATE ROLE (CREATEROLE) and the optional grant on a parameter (a superuser) may\n"
       "-- need somebody else; without the latter all the rest is done.\n"
-      "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n%s\n%s\n",
-      options.stream, catalog::CreateRoleSql(options.role, "LOGIN"), records::TargetSetupSql());
+      "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n%s\n%s\n%s\n",
+      options.stream.name, catalog::CreateRoleSql(options.role, "LOGIN"), records::TargetSetupSql(),
+      records::MirrorSchemaSql(options.stream.mirror_schema));
   absl::StrAppendFormat(
       &sql,
       "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"
-      "GRANT USAGE, CREATE ON SCHEMA switchyard, switchyard_old TO %1$s;\n"
+      "GRANT USAGE, CREATE ON SCHEMA switchyard, %3$s TO %1$s;\n"
       "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA switchyard TO %1$s;\n"
       "-- Optional. With it NEW's triggers and foreign keys stay silent while rows that OLD has\n"
       "-- checked are written. Without it they fire and hold: rows are written parents first, and\n"
       "-- `switchyard check` names what can't be written in any order.\n",
-      role, QuoteIdentifier(target.database));
+      role, QuoteIdentifier(target.database), QuoteIdentifier(options.stream.mirror_schema));
   absl::StrAppend(&sql, target.server_version >= kParameterRights
                             ? SilenceSql(options.role)
                             : "-- ALTER ROLE " + role + " SUPERUSER;  -- before PostgreSQL 15\n");
@@ -308,20 +311,22 @@ absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream)
   if (!readable) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::vector<std::string> others,
                    records::StreamStore(session, stream).Others());
-  if (others.empty()) return absl::OkStatus();
+  const auto other = std::ranges::find(others, records::DirectionOf(stream), &records::DirectionOf);
+  if (other == others.end()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrFormat(
       "stream %1$s is applied to this database already, and its mirror and views have the names "
       "that %2$s needs; next: apply %2$s to another database, or end the migration of %1$s first",
-      others[0], stream));
+      *other, stream));
 }
 
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
-                                                      const spec::Direction& direction,
+                                                      const records::Stream& stream,
                                                       const catalog::Catalog& target) {
+  const spec::Direction& direction = *stream.mapping;
   std::vector<TargetFault> faults;
   Verifier verifier(session, &faults);
   RETURN_IF_ERROR(verifier.CheckServer());
-  RETURN_IF_ERROR(verifier.CheckOwnSchemas());
+  RETURN_IF_ERROR(verifier.CheckOwnSchemas(stream.mirror_schema));
   RETURN_IF_ERROR(verifier.CheckTypes(target));
   RETURN_IF_ERROR(
       verifier.CheckTables(NamedTables(target, catalog::TargetTables(direction)), Use::kWritten));

@@ -1,11 +1,11 @@
 // What the target of a stream needs, printed for its owner, verified by `check` and by every role
 // that starts to apply.
 //
-//   std::string sql = TargetOwnerSql(options, target_catalog, lookups);
-//   ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, target_catalog));
+//   std::string sql = TargetOwnerSql(options, target_catalog);
+//   ASSIGN_OR_RETURN(auto faults, VerifyTarget(*session, stream, target_catalog));
 //
 // The owner creates; the replayer runs with the rights printed here and no more: it writes the
-// mapped tables, and has schemas `switchyard` and `switchyard_old` for its own.
+// mapped tables, and has schema `switchyard` and that of the mirror for its own.
 // Thread safety: functions over plain values; VerifyTarget uses the session it is given.
 #pragma once
 
@@ -16,12 +16,13 @@
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "common/records/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {
 
 struct TargetOptions {
-  std::string stream;                      // for a comment
+  records::Stream stream;
   std::string role = "switchyard_replay";  // who replays
 };
 
@@ -32,14 +33,13 @@ std::vector<spec::TableName> LookupTables(const spec::Direction& direction);
 // and foreign keys silent. Without it they hold: see write_order.h.
 absl::StatusOr<bool> MaySilence(pg::Session& session);
 
-// FailedPrecondition where another stream is applied to this database: mirrors and views would have
-// the same names.
+// FailedPrecondition where another stream of that direction is applied to this database: mirrors
+// and views would have the same names.
 absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream);
 
 // The SQL the owner of the target runs, whole and repeatable. `target` holds the tables that are
 // filled and the lookups.
-std::string TargetOwnerSql(const TargetOptions& options, const spec::Direction& direction,
-                           const catalog::Catalog& target);
+std::string TargetOwnerSql(const TargetOptions& options, const catalog::Catalog& target);
 
 // Something the session's role lacks.
 struct TargetFault {
@@ -49,7 +49,7 @@ struct TargetFault {
 
 // Every fault at once; empty when the replayer can work with the session's own role.
 absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
-                                                      const spec::Direction& direction,
+                                                      const records::Stream& stream,
                                                       const catalog::Catalog& target);
 
 // What VerifyTarget says of deferrable constraints, of the tables as they are now: NEW may be given

@@ -279,11 +279,10 @@ string JoinQuoted(const vector<string>& names, std::string_view prefix) {
               [&](size_t i) { return string(prefix) + QuoteIdentifier(names[i]); });
 }
 
-void BuildStage(SourceIndex index, SourcePlan* source) {
-  const string number = std::to_string(index);
-  source->stage = "sy_stage_" + number;
-  source->saved_stage = "sy_saved_" + number;
-  source->entry_stage = "sy_entry_" + number;
+void BuildStage(const string& suffix, SourcePlan* source) {
+  source->stage = "sy_stage_" + suffix;
+  source->saved_stage = "sy_saved_" + suffix;
+  source->entry_stage = "sy_entry_" + suffix;
   source->stage_ddl = "CREATE TEMP TABLE " + QuoteIdentifier(source->stage) +
                       " (sy__op \"char\" NOT NULL, sy__ord int NOT NULL, sy__absent text";
   for (size_t i = 0; i < source->key.size(); ++i) {

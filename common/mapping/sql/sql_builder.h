@@ -28,7 +28,7 @@ struct RowLocalTarget {
 };
 
 // The stage of a source: name, DDL and COPY. `source.columns` and `key` are filled already.
-void BuildStage(SourceIndex index, SourcePlan* source);
+void BuildStage(const std::string& suffix, SourcePlan* source);
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target);
 // Into `table` (quoted), which has every staged column, by name.
 TableWrite BuildSourceRows(const SourcePlan& source, const std::string& table,
