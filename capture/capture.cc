@@ -8,6 +8,7 @@
 #include "common/base/next_step.h"
 #include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/records/capture_requests.h"
 
 namespace switchyard::capture {
 namespace {
@@ -81,18 +82,21 @@ void Capture::NoteRefusal(const absl::Status& refusal) {
 
 absl::Status Capture::Recopy(pg::Session& session, const records::Stream& stream,
                              const spec::TableName& table) {
-  ASSIGN_OR_RETURN(const pg::Result asked, session.Query(R"(
-    INSERT INTO switchyard.capture_request (stream, kind, relation_id)
-    SELECT $1, 'recopy', relation_id FROM switchyard.capture_table
+  ASSIGN_OR_RETURN(const pg::Result known, session.Query(R"(
+    SELECT relation_id FROM switchyard.capture_table
     WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
                                                          {stream.name, table.schema, table.name}));
-  if (asked.affected() == 0) {
+  if (known.rows() == 0) {
     return absl::NotFoundError(absl::StrFormat(
         "stream %s captures no table %s%s%s yet; next: add it to the publication (switchyard check "
         "--print-setup FILE prints how), and start capture again",
         stream.name, table.schema, table.schema.empty() ? "" : ".", table.name));
   }
-  return absl::OkStatus();
+  std::vector<uint32_t> relations;
+  for (int i = 0; i < known.rows(); ++i) {
+    relations.push_back(static_cast<uint32_t>(known.i64(i, 0)));
+  }
+  return records::CaptureRequests(session, stream.name).AskRecopy(relations);
 }
 
 absl::Status Capture::BeginAnew(pg::Session& session, const records::Stream& stream,

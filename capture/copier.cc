@@ -11,6 +11,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
+#include "common/records/capture_requests.h"
 
 namespace switchyard::capture {
 namespace {
@@ -164,7 +165,8 @@ absl::Status Copier::RunConnected() {
 
 absl::Status Copier::TakeRequested(pg::Session& session) {
   return session.InTransaction([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const auto requested, TakeRequests(session, options_.stream.name));
+    ASSIGN_OR_RETURN(const auto requested,
+                     records::CaptureRequests(session, options_.stream.name).Take());
     for (const uint32_t relation_id : requested) {
       not_before_.erase(relation_id);
       ASSIGN_OR_RETURN(const auto tables,

@@ -363,18 +363,4 @@ absl::Status RecordCopyError(pg::Session& session, const std::string& stream, ui
              {stream, std::to_string(relation_id), error});
 }
 
-absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session,
-                                                   const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    UPDATE switchyard.capture_request SET taken_at = now()
-    WHERE stream = $1 AND kind = 'recopy' AND taken_at IS NULL RETURNING relation_id)",
-                                                        {stream}));
-  std::vector<uint32_t> relations;
-  relations.reserve(static_cast<size_t>(rows.rows()));
-  for (int i = 0; i < rows.rows(); ++i) {
-    relations.push_back(static_cast<uint32_t>(rows.i64(i, 0)));
-  }
-  return relations;
-}
-
 }  // namespace switchyard::capture

@@ -144,7 +144,4 @@ absl::Status RecordProgress(pg::Session& session, const std::string& stream,
 absl::Status RecordCopyError(pg::Session& session, const std::string& stream, uint32_t relation_id,
                              const std::string& error);
 
-// Takes what was asked for in switchyard.capture_request: the tables to copy again.
-absl::StatusOr<std::vector<uint32_t>> TakeRequests(pg::Session& session, const std::string& stream);
-
 }  // namespace switchyard::capture
