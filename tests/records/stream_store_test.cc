@@ -202,9 +202,10 @@ TEST_F(StreamStoreTest, ADatabaseThatWasNeverSetUpHasNone) {
   EXPECT_FALSE(there);
   ASSERT_OK_AND_ASSIGN(const bool may, MayReadStreams(*bare));
   EXPECT_FALSE(may);
-  ASSERT_OK_AND_ASSIGN(const bool own, HasOwnTables(*bare));
+  ASSERT_OK_AND_ASSIGN(const bool own, HasOwnTables(*bare, "switchyard_old"));
   EXPECT_FALSE(own);
-  ASSERT_OK_AND_ASSIGN(const bool set_up, HasOwnTables(*session_));
+  ASSERT_OK(session_->Execute("CREATE SCHEMA IF NOT EXISTS switchyard_old"));
+  ASSERT_OK_AND_ASSIGN(const bool set_up, HasOwnTables(*session_, "switchyard_old"));
   EXPECT_TRUE(set_up);
 }
 
