@@ -214,8 +214,7 @@ class Searcher {
     const Classes classes(usable);
     const Types types(candidate, facts_);
     ASSIGN_OR_RETURN(const vector<Json> values, Values(candidate, classes, types));
-    ASSIGN_OR_RETURN(const std::set<string> chosen,
-                     Connect(candidate, values, usable, classes, types));
+    ASSIGN_OR_RETURN(const std::set<string> chosen, Connect(candidate, values, classes, types));
     return SettleOpen(candidate, chosen, usable, classes, types, values, depth);
   }
 
@@ -384,8 +383,7 @@ class Searcher {
   }
 
   absl::StatusOr<std::set<string>> Connect(const Candidate& candidate, const vector<Json>& values,
-                                           const vector<Json>&, const Classes& classes,
-                                           const Types& types) const {
+                                           const Classes& classes, const Types& types) const {
     Board board;
     for (const Unit& each : candidate.units) board.units.push_back(&each);
     if (board.units.size() > kUnitsMax) return Refused("it joins too many tables");
