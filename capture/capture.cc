@@ -2,13 +2,13 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "capture/source_state.h"
+#include "capture/source/source_state.h"
 #include "capture/stream_run.h"
 #include "common/base/log.h"
 #include "common/base/next_step.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
-#include "common/records/capture_requests.h"
+#include "common/base/wait/retry.h"
+#include "common/records/source/capture_requests.h"
 
 namespace switchyard::capture {
 namespace {

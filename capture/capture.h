@@ -19,13 +19,13 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "capture/drift.h"
-#include "capture/source_setup.h"
-#include "common/base/cancel.h"
+#include "capture/source/drift.h"
+#include "capture/source/source_setup.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::capture {

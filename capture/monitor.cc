@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "capture/mark_publication.h"
-#include "capture/message_table.h"
-#include "capture/publisher.h"
+#include "capture/publish/message_table.h"
+#include "capture/publish/publisher.h"
+#include "capture/source/mark_publication.h"
 #include "common/base/log.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/base/wait/retry.h"
 #include "common/pg/server_version.h"
 
 namespace switchyard::capture {

@@ -20,13 +20,13 @@
 #include <thread>
 
 #include "absl/time/time.h"
-#include "capture/drift.h"
-#include "capture/source_setup.h"
-#include "common/base/cancel.h"
+#include "capture/source/drift.h"
+#include "capture/source/source_setup.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/session.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 
 namespace switchyard::capture {
 

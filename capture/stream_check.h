@@ -5,13 +5,13 @@
 
 #include <optional>
 
-#include "capture/log_coverage.h"
-#include "capture/source_setup.h"
-#include "capture/source_state.h"
+#include "capture/publish/log_coverage.h"
+#include "capture/source/source_setup.h"
+#include "capture/source/source_state.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
-#include "common/pg/timeline.h"
-#include "common/records/stream.h"
+#include "common/pg/replication/timeline.h"
+#include "common/records/stream/stream.h"
 
 namespace switchyard::capture {
 

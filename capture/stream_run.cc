@@ -10,11 +10,11 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/next_step.h"
-#include "common/base/pace.h"
 #include "common/base/strings.h"
+#include "common/base/wait/pace.h"
 #include "common/pg/error.h"
-#include "common/pg/slot.h"
-#include "common/pg/timeline.h"
+#include "common/pg/replication/slot.h"
+#include "common/pg/replication/timeline.h"
 
 namespace switchyard::capture {
 namespace {

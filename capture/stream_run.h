@@ -12,15 +12,15 @@
 #include <string>
 
 #include "capture/capture.h"
-#include "capture/copier.h"
-#include "capture/drift.h"
-#include "capture/log_coverage.h"
+#include "capture/copy/copier.h"
+#include "capture/copy/snapshot.h"
 #include "capture/monitor.h"
-#include "capture/publisher.h"
-#include "capture/snapshot.h"
-#include "capture/source_state.h"
+#include "capture/publish/log_coverage.h"
+#include "capture/publish/publisher.h"
+#include "capture/source/drift.h"
+#include "capture/source/source_state.h"
 #include "common/catalog/catalog.h"
-#include "common/pg/replication_stream.h"
+#include "common/pg/replication/replication_stream.h"
 #include "common/pg/session.h"
 
 namespace switchyard::capture {

@@ -2,8 +2,8 @@
 
 #include "cli/program.h"
 #include "cli/signals.h"
-#include "common/base/cancel.h"
 #include "common/base/fault.h"
+#include "common/base/wait/cancel.h"
 
 int main(int argc, char** argv) {
   switchyard::fault::ArmFromEnvironment();

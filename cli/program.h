@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "cli/commands/exit_code.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::cli {
 

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::cli {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string_view>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/control_session.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/target_setup.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::operate {
 

@@ -9,7 +9,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_sql.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/values.h"
 #include "operate/connect.h"
 

@@ -3,7 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/strings.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::operate {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/control_session.h"
 #include "common/records/requests.h"
 

@@ -1,7 +1,7 @@
 #include "operate/workers.h"
 
 #include "absl/strings/str_cat.h"
-#include "capture/source_state.h"
+#include "capture/source/source_state.h"
 #include "replayer/target/target_session.h"
 
 namespace switchyard::operate {

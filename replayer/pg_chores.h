@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/clock.h"
 #include "common/base/status.h"
+#include "common/base/wait/clock.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "replayer/copy/recopy.h"

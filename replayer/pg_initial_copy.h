@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "replayer/copy/copy_loader.h"

@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "common/base/clock.h"
+#include "common/base/wait/clock.h"
 #include "replayer/loop/pipeline.h"
 
 namespace switchyard::replayer {

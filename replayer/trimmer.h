@@ -9,8 +9,8 @@
 #include <string>
 #include <thread>
 
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "replayer/loop/ports.h"
 

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "capture/capture.h"
-#include "capture/source_setup.h"
-#include "capture/source_state.h"
+#include "capture/source/source_setup.h"
+#include "capture/source/source_state.h"
 #include "cli/roles/patience.h"
 #include "common/catalog/catalog.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/left_out.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"

@@ -1,7 +1,7 @@
 // The capture role: from OLD into the log.
 #pragma once
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/spec/migration_file.h"
 

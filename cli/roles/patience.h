@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/cancel.h"
 #include "common/base/log.h"
-#include "common/base/retry.h"
 #include "common/base/status.h"
 #include "common/base/strings.h"
+#include "common/base/wait/cancel.h"
+#include "common/base/wait/retry.h"
 
 namespace switchyard::cli {
 

@@ -9,8 +9,8 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
-#include "common/records/stream.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream.h"
+#include "common/records/stream/stream_store.h"
 #include "replayer/replayer.h"
 #include "replayer/target/target_session.h"
 

@@ -1,7 +1,7 @@
 // The replay role: from the log into NEW.
 #pragma once
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/mapping/plan.h"
 #include "common/spec/migration_file.h"

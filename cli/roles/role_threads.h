@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::cli {
 

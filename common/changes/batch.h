@@ -14,7 +14,7 @@
 
 #include "common/base/lsn.h"
 #include "common/mapping/plan_index.h"
-#include "common/records/position.h"
+#include "common/records/stream/position.h"
 
 namespace switchyard::changes {
 

@@ -30,7 +30,7 @@
 #include "common/changes/row_event.h"
 #include "common/changes/table_collapse.h"
 #include "common/mapping/plan.h"
-#include "common/records/position.h"
+#include "common/records/stream/position.h"
 #include "proto/event.pb.h"
 
 namespace switchyard::changes {

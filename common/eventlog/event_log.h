@@ -27,8 +27,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::eventlog {
 

@@ -10,8 +10,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/base/wait/retry.h"
 
 namespace switchyard::eventlog {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/kafka_client.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 
 namespace switchyard::eventlog {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/kafka_client.h"
 #include "common/eventlog/part.h"

@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/kafka_client.h"
 #include "common/eventlog/wake.h"

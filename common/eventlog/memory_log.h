@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 
 namespace switchyard::eventlog {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 
 namespace switchyard::eventlog {

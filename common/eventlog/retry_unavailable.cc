@@ -4,8 +4,8 @@
 
 #include "absl/time/clock.h"
 #include "common/base/log.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/base/wait/retry.h"
 
 namespace switchyard::eventlog {
 namespace {

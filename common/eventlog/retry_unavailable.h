@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::eventlog {
 

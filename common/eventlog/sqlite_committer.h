@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "common/base/mutex.h"
-#include "common/base/retry.h"
 #include "common/base/status.h"
+#include "common/base/wait/retry.h"
 #include "common/eventlog/sqlite_db.h"
 #include "common/eventlog/sqlite_file.h"
 #include "common/eventlog/sqlite_reserve.h"

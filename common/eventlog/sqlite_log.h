@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/sqlite_committer.h"
 #include "common/eventlog/sqlite_db.h"

@@ -13,9 +13,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
-#include "common/base/poll_timeout.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/base/wait/poll_timeout.h"
+#include "common/base/wait/retry.h"
 #include "common/eventlog/sqlite_file.h"
 
 namespace switchyard::eventlog {

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "common/base/check.h"
-#include "common/base/poll_timeout.h"
+#include "common/base/wait/poll_timeout.h"
 
 namespace switchyard::eventlog {
 

@@ -12,8 +12,8 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::eventlog {
 

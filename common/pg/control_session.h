@@ -26,8 +26,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/rows.h"
 #include "common/pg/session.h"
 

@@ -9,8 +9,8 @@
 
 #include "absl/time/clock.h"
 #include "common/base/mutex.h"
-#include "common/base/poll_timeout.h"
 #include "common/base/strings.h"
+#include "common/base/wait/poll_timeout.h"
 
 namespace switchyard::pg::internal {
 namespace {

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/session.h"
 
 namespace switchyard::pg::internal {

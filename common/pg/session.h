@@ -29,8 +29,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/connection_string.h"
 #include "common/pg/error.h"
 

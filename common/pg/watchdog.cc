@@ -9,7 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "common/base/check.h"
-#include "common/base/poll_timeout.h"
+#include "common/base/wait/poll_timeout.h"
 
 namespace switchyard::pg::internal {
 namespace {

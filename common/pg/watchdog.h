@@ -16,8 +16,8 @@
 #include <thread>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/libpq.h"
 
 namespace switchyard::pg::internal {

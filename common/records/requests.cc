@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::records {
 namespace {

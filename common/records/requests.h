@@ -17,7 +17,7 @@
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/pg/rows.h"
-#include "common/records/position.h"
+#include "common/records/stream/position.h"
 
 namespace switchyard::records {
 

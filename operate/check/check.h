@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "operate/report/check_report.h"
 
 namespace switchyard::operate {

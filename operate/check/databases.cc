@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "capture/failover.h"
-#include "capture/source_setup.h"
+#include "capture/source/failover.h"
+#include "capture/source/source_setup.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
@@ -18,8 +18,8 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/error.h"
 #include "common/pg/session.h"
-#include "common/records/stream.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream.h"
+#include "common/records/stream/stream_store.h"
 #include "operate/check/stream.h"
 #include "operate/check/write_mode.h"
 #include "operate/connect.h"

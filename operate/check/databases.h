@@ -1,7 +1,7 @@
 // The part of `check` that asks the databases.
 #pragma once
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/check_report.h"
 

@@ -1,8 +1,8 @@
 // The part of `check` that looks at the event log.
 #pragma once
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/check_report.h"
 

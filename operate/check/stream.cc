@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
-#include "capture/log_coverage.h"
-#include "capture/source_state.h"
+#include "capture/publish/log_coverage.h"
+#include "capture/source/source_state.h"
 #include "capture/stream_check.h"
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
+#include "common/pg/replication/timeline.h"
 #include "common/pg/server_version.h"
-#include "common/pg/timeline.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {

@@ -2,12 +2,12 @@
 // it stands, and how long OLD would keep what it still needs.
 #pragma once
 
-#include "capture/source_setup.h"
-#include "common/base/cancel.h"
+#include "capture/source/source_setup.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/check_report.h"
 

@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
 #include "common/records/quarantine_entries.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "operate/connect.h"
 #include "operate/request.h"
 #include "operate/workers.h"

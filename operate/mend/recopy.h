@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/recopy_report.h"
 

@@ -9,7 +9,7 @@
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::operate {

@@ -2,8 +2,8 @@
 // replaced by what the file says now, and its tables are copied or derived again.
 #pragma once
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/resume_report.h"
 

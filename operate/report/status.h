@@ -16,7 +16,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/lsn.h"
-#include "common/records/phase.h"
+#include "common/records/stream/phase.h"
 
 namespace switchyard::operate {
 

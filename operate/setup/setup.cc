@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "capture/source_setup.h"
+#include "capture/source/source_setup.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/target_setup.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "operate/connect.h"
 #include "operate/mapping_plan.h"
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/setup_report.h"
 

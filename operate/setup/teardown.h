@@ -11,8 +11,8 @@
 // Thread safety: functions over values.
 #pragma once
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/teardown_report.h"
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
 #include "common/spec/migration_file.h"

@@ -8,7 +8,7 @@
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_reserve.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {

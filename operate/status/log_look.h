@@ -8,7 +8,7 @@
 
 #include <memory>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/status.h"

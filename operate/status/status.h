@@ -10,8 +10,8 @@
 
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/status.h"
 #include "operate/status/gather.h"

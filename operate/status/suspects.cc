@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "capture/drift.h"
+#include "capture/source/drift.h"
 #include "common/base/check.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"

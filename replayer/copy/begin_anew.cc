@@ -13,7 +13,7 @@
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "common/records/requests.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 #include "replayer/copy/held_copy.h"
 
 namespace switchyard::replayer {

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/mapping/plan.h"
 #include "replayer/target/pg_target.h"
 

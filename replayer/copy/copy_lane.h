@@ -22,10 +22,10 @@
 #include <thread>
 #include <vector>
 
-#include "common/base/bounded_queue.h"
 #include "common/base/lsn.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/base/wait/bounded_queue.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/records/mark.h"

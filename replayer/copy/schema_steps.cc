@@ -9,8 +9,8 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
-#include "common/records/progress.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/progress.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::replayer {
 namespace {

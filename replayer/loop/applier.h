@@ -11,10 +11,10 @@
 #include <string>
 #include <utility>
 
-#include "common/base/cancel.h"
-#include "common/base/clock.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
+#include "common/base/wait/clock.h"
 #include "common/changes/batch.h"
 #include "replayer/loop/drain.h"
 #include "replayer/loop/ports.h"

@@ -12,9 +12,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
-#include "common/base/clock.h"
-#include "common/base/pace.h"
 #include "common/base/status.h"
+#include "common/base/wait/clock.h"
+#include "common/base/wait/pace.h"
 #include "common/changes/batch.h"
 #include "common/changes/batcher.h"
 #include "common/eventlog/event_log.h"

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
-#include "common/base/clock.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
+#include "common/base/wait/clock.h"
 
 namespace switchyard::replayer {
 

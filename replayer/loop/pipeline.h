@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "absl/time/time.h"
-#include "common/base/bounded_queue.h"
-#include "common/base/cancel.h"
 #include "common/base/mutex.h"
+#include "common/base/wait/bounded_queue.h"
+#include "common/base/wait/cancel.h"
 #include "common/changes/batch.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/wake.h"

@@ -14,14 +14,14 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "common/base/clock.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/base/wait/clock.h"
 #include "common/changes/batch.h"
 #include "common/changes/batcher.h"
 #include "common/eventlog/event_log.h"
-#include "common/records/position.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/position.h"
+#include "common/records/stream/stream_store.h"
 #include "proto/event.pb.h"
 #include "replayer/write/modes.h"
 

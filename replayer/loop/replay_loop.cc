@@ -7,9 +7,9 @@
 #include "absl/strings/str_format.h"
 #include "common/base/log.h"
 #include "common/base/next_step.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
-#include "common/records/reach.h"
+#include "common/base/wait/retry.h"
+#include "common/records/stream/reach.h"
 #include "replayer/loop/republished.h"
 #include "replayer/write/refusals.h"
 

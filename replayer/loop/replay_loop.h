@@ -19,10 +19,10 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "common/records/position.h"
+#include "common/base/wait/cancel.h"
+#include "common/records/stream/position.h"
 #include "replayer/loop/applier.h"
 #include "replayer/loop/drain.h"
 #include "replayer/loop/ports.h"

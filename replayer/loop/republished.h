@@ -14,10 +14,10 @@
 #include <cstdint>
 #include <string>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
-#include "common/records/position.h"
+#include "common/records/stream/position.h"
 
 namespace switchyard::replayer {
 

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/base/clock.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/base/wait/clock.h"
 #include "replayer/loop/ports.h"
 
 namespace switchyard::replayer {

@@ -7,7 +7,7 @@
 #include "common/base/strings.h"
 #include "common/records/copies.h"
 #include "common/records/requests.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::replayer {
 

@@ -16,13 +16,13 @@
 #include <string>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/records/mark.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/target/target_session.h"
 #include "replayer/write/ordered_writer.h"

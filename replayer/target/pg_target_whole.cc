@@ -4,7 +4,7 @@
 #include <limits>
 #include <map>
 
-#include "common/records/progress.h"
+#include "common/records/stream/progress.h"
 #include "replayer/target/pg_target.h"
 #include "replayer/target/whole_fill.h"
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/base/cancel.h"
 #include "common/base/status.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/session.h"
 
 namespace switchyard::replayer {

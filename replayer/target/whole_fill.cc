@@ -8,7 +8,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
-#include "common/records/progress.h"
+#include "common/records/stream/progress.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
 

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/base/retry.h"
 #include "common/base/strings.h"
+#include "common/base/wait/retry.h"
 #include "common/pg/error.h"
 
 namespace switchyard::replayer {

@@ -1,7 +1,7 @@
 #include <thread>
 
-#include "common/base/bounded_queue.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/bounded_queue.h"
+#include "common/base/wait/cancel.h"
 #include "gtest/gtest.h"
 
 namespace switchyard {

@@ -19,8 +19,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "benchmark/benchmark.h"
-#include "common/base/cancel.h"
 #include "common/base/check.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,4 +1,4 @@
-#include "capture/ack_tracker.h"
+#include "capture/decode/ack_tracker.h"
 
 #include "gtest/gtest.h"
 

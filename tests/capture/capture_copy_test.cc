@@ -1,8 +1,8 @@
 // The initial copy, and copies of single tables while the stream goes on.
 #include "absl/strings/str_cat.h"
 #include "capture/capture.h"
-#include "capture/snapshot.h"
-#include "capture/source_state.h"
+#include "capture/copy/snapshot.h"
+#include "capture/source/source_state.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"
 #include "tests/support/vanishing_topic_log.h"

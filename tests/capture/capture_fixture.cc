@@ -1,7 +1,7 @@
 #include "tests/capture/capture_fixture.h"
 
 #include "absl/strings/str_cat.h"
-#include "capture/message_table.h"
+#include "capture/publish/message_table.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
 

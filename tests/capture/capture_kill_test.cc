@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/capture/capture_fixture.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/server/subprocess.h"
 
 namespace switchyard::capture {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "capture/capture.h"
-#include "capture/source_state.h"
-#include "common/pg/replication_stream.h"
+#include "capture/source/source_state.h"
+#include "common/pg/replication/replication_stream.h"
 #include "tests/capture/capture_fixture.h"
 
 namespace switchyard::capture {

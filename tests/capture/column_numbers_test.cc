@@ -1,4 +1,4 @@
-#include "capture/column_numbers.h"
+#include "capture/publish/column_numbers.h"
 
 #include <map>
 

@@ -1,13 +1,13 @@
 // One round of copies: what happens between its snapshot and its copies.
-#include "capture/copy_round.h"
+#include "capture/copy/copy_round.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "capture/snapshot.h"
-#include "capture/source_state.h"
+#include "capture/copy/snapshot.h"
+#include "capture/source/source_state.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"
 

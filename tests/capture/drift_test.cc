@@ -1,6 +1,6 @@
-#include "capture/drift.h"
+#include "capture/source/drift.h"
 
-#include "capture/source_state.h"
+#include "capture/source/source_state.h"
 #include "tests/capture/source_fixture.h"
 
 namespace switchyard::capture {

@@ -1,10 +1,10 @@
-#include "capture/event_encoder.h"
+#include "capture/publish/event_encoder.h"
 
 #include <google/protobuf/util/message_differencer.h>
 
 #include <random>
 
-#include "capture/relation_cache.h"
+#include "capture/publish/relation_cache.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::capture {

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/catalog/catalog.h"
 #include "proto/event.pb.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/simple_capture.h"
 #include "tests/support/status_matchers.h"
 

@@ -1,6 +1,6 @@
-#include "capture/log_coverage.h"
+#include "capture/publish/log_coverage.h"
 
-#include "capture/event_encoder.h"
+#include "capture/publish/event_encoder.h"
 #include "common/eventlog/memory_log.h"
 #include "tests/support/status_matchers.h"
 

@@ -1,8 +1,8 @@
-#include "capture/pgoutput_decoder.h"
+#include "capture/decode/pgoutput_decoder.h"
 
 #include <memory>
 
-#include "capture/byte_cursor.h"
+#include "capture/decode/byte_cursor.h"
 #include "tests/capture/pgoutput_builder.h"
 #include "tests/support/status_matchers.h"
 

@@ -1,4 +1,4 @@
-#include "capture/publisher.h"
+#include "capture/publish/publisher.h"
 
 #include "common/eventlog/memory_log.h"
 #include "tests/capture/log_events.h"

@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "capture/source_setup.h"
-#include "common/base/cancel.h"
+#include "capture/source/source_setup.h"
+#include "common/base/wait/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::capture::testing {

@@ -1,9 +1,9 @@
-#include "capture/source_setup.h"
+#include "capture/source/source_setup.h"
 
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "capture/failover.h"
+#include "capture/source/failover.h"
 #include "common/pg/error.h"
 #include "common/records/target_sql.h"
 #include "deploy/sql/source.sql.h"

@@ -1,7 +1,7 @@
 #include "common/catalog/catalog.h"
 
 #include "common/base/strings.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::catalog {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::catalog {

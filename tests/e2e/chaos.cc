@@ -8,7 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::testing {

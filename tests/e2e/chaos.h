@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/support/oracle/studio_example.h"
 #include "tests/support/pipeline.h"
-#include "tests/support/studio_example.h"
 
 namespace switchyard::testing {
 

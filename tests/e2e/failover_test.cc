@@ -11,10 +11,10 @@
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/e2e/cli_fixture.h"
+#include "tests/e2e/cli/cli_fixture.h"
 #include "tests/support/await.h"
-#include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/chaos.h"
-#include "tests/support/real_kafka.h"
+#include "tests/support/server/real_kafka.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::testing {

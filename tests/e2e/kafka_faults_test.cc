@@ -12,9 +12,9 @@
 #include "common/eventlog/event_log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/e2e/cli_run_fixture.h"
+#include "tests/e2e/cli/cli_run_fixture.h"
 #include "tests/support/await.h"
-#include "tests/support/real_kafka.h"
+#include "tests/support/server/real_kafka.h"
 
 namespace switchyard::testing {
 namespace {

@@ -1,5 +1,5 @@
 // The oracle that other tests rely on must itself see every kind of difference.
-#include "tests/support/oracle.h"
+#include "tests/support/oracle/oracle.h"
 
 #include <memory>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::testing {

@@ -9,11 +9,11 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

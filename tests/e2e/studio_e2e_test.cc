@@ -6,9 +6,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/oracle/studio_example.h"
 #include "tests/support/pipeline.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/studio_example.h"
 
 namespace switchyard::testing {
 namespace {

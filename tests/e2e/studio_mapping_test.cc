@@ -5,8 +5,8 @@
 
 #include "common/mapping/compile/compiler.h"
 #include "gtest/gtest.h"
+#include "tests/support/oracle/studio_example.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/studio_example.h"
 
 namespace switchyard::testing {
 namespace {

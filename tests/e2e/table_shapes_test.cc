@@ -10,8 +10,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/await.h"
-#include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

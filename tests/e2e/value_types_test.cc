@@ -13,8 +13,8 @@
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
 #include "tests/support/pipeline.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

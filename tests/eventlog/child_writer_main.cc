@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "common/base/cancel.h"
 #include "common/base/fault.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "tests/eventlog/child_writer.h"
 

@@ -12,7 +12,7 @@
 #include "tests/eventlog/log_fixture.h"
 #include "tests/support/await.h"
 #include "tests/support/captured_log.h"
-#include "tests/support/mini_kafka.h"
+#include "tests/support/server/mini_kafka.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::eventlog {

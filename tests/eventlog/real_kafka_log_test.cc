@@ -19,9 +19,9 @@
 #include "proto/event.pb.h"
 #include "tests/eventlog/log_fixture.h"
 #include "tests/support/await.h"
-#include "tests/support/real_kafka.h"
+#include "tests/support/server/real_kafka.h"
+#include "tests/support/server/subprocess.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/subprocess.h"
 #include "tests/support/temp_dir.h"
 
 namespace switchyard::eventlog {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "capture/pgoutput_decoder.h"
+#include "capture/decode/pgoutput_decoder.h"
 
 namespace {
 

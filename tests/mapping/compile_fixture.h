@@ -7,7 +7,7 @@
 
 #include "common/mapping/compile/compiler.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::mapping {

@@ -13,8 +13,8 @@
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 #include "common/mapping/derive/derive.h"
-#include "tests/support/derive_cases.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/oracle/derive_cases.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::mapping::derive {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "absl/strings/str_replace.h"
-#include "tests/support/derive_cases.h"
+#include "tests/support/oracle/derive_cases.h"
 
 namespace switchyard::mapping::derive {
 namespace {

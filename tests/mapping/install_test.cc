@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "common/mapping/install/target_setup.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/records/target_sql.h"
 #include "tests/support/await.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::mapping {

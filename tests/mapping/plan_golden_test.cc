@@ -5,12 +5,12 @@
 
 #include "common/mapping/compile/compiler.h"
 #include "common/mapping/plan_sql.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "gtest/gtest.h"
 #include "tests/mapping/golden_plans.h"
-#include "tests/support/recorded_session.h"
+#include "tests/support/oracle/recorded_session.h"
+#include "tests/support/server/subprocess.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/subprocess.h"
 
 namespace switchyard::testing {
 namespace {

@@ -5,9 +5,9 @@
 #include "common/records/target_sql.h"
 #include "gtest/gtest.h"
 #include "tests/mapping/golden_plans.h"
-#include "tests/support/recorded_session.h"
+#include "tests/support/oracle/recorded_session.h"
+#include "tests/support/oracle/studio_example.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/studio_example.h"
 
 namespace switchyard::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Streams to show, for the tests of status.
 #pragma once
 
-#include "common/records/phase.h"
+#include "common/records/stream/phase.h"
 #include "operate/report/status.h"
 
 namespace switchyard::operate {

@@ -1,6 +1,6 @@
 #include "operate/report/status.h"
 
-#include "common/records/phase.h"
+#include "common/records/stream/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/control.pb.h"

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "common/records/phase.h"
+#include "common/records/stream/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/operate/status_facts.h"

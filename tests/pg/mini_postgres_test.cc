@@ -1,4 +1,4 @@
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-#include "common/pg/replication_message.h"
+#include "common/pg/replication/replication_message.h"
 
 #include <string>
 

@@ -1,10 +1,10 @@
-#include "common/pg/replication_stream.h"
+#include "common/pg/replication/replication_stream.h"
 
 #include <algorithm>
 #include <string>
 #include <thread>
 
-#include "common/pg/slot.h"
+#include "common/pg/replication/slot.h"
 #include "tests/pg/session_fixture.h"
 
 namespace switchyard::pg {

@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "tests/pg/session_fixture.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/server/subprocess.h"
 
 namespace switchyard::pg {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "common/pg/session.h"
 #include "tests/support/await.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
+#include "tests/support/server/tcp_proxy.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/tcp_proxy.h"
 
 namespace switchyard::pg {
 

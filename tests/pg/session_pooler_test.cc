@@ -1,7 +1,7 @@
 #include "gmock/gmock.h"
 #include "tests/pg/session_fixture.h"
-#include "tests/support/mini_pgbouncer.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/server/mini_pgbouncer.h"
+#include "tests/support/server/subprocess.h"
 
 namespace switchyard::pg {
 namespace {

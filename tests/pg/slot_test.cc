@@ -1,4 +1,4 @@
-#include "common/pg/slot.h"
+#include "common/pg/replication/slot.h"
 
 #include <string>
 #include <thread>

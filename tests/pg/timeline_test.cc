@@ -1,4 +1,4 @@
-#include "common/pg/timeline.h"
+#include "common/pg/replication/timeline.h"
 
 #include "tests/support/status_matchers.h"
 

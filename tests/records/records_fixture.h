@@ -5,13 +5,13 @@
 #include <string>
 #include <utility>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/pg/control_session.h"
 #include "common/pg/session.h"
 #include "common/records/target_sql.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::records {

@@ -1,11 +1,11 @@
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/records/phase.h"
+#include "common/records/stream/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/records/records_fixture.h"

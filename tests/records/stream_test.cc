@@ -1,4 +1,4 @@
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 
 #include <string>
 #include <vector>

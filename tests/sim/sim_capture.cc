@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "capture/log_coverage.h"
+#include "capture/publish/log_coverage.h"
 
 namespace switchyard::sim {
 namespace {

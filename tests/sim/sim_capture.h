@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "capture/publisher.h"
-#include "common/base/cancel.h"
+#include "capture/publish/publisher.h"
+#include "common/base/wait/cancel.h"
 #include "tests/sim/sim_log.h"
 #include "tests/sim/sim_source.h"
 #include "tests/sim/world.h"

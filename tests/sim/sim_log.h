@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/base/cancel.h"
 #include "common/base/lsn.h"
+#include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
 #include "common/eventlog/memory_log.h"
 #include "tests/sim/world.h"

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "replayer/loop/ports.h"
 #include "tests/sim/sim_source.h"
 #include "tests/sim/world.h"

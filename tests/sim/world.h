@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
-#include "common/base/clock.h"
+#include "common/base/wait/clock.h"
 
 namespace switchyard::sim {
 

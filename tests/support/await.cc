@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 
 namespace switchyard::testing {
 

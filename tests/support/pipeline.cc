@@ -5,10 +5,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "common/base/cancel.h"
 #include "common/base/strings.h"
+#include "common/base/wait/cancel.h"
 #include "tests/support/await.h"
-#include "tests/support/subprocess.h"
+#include "tests/support/server/subprocess.h"
 
 namespace switchyard::testing {
 

@@ -17,7 +17,7 @@
 #include "absl/time/time.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
-#include "tests/support/switchyard_process.h"
+#include "tests/support/server/switchyard_process.h"
 
 namespace switchyard::testing {
 

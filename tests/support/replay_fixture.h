@@ -15,7 +15,7 @@
 #include "common/mapping/compile/compiler.h"
 #include "common/mapping/install/install.h"
 #include "replayer/replayer.h"
-#include "tests/support/mini_postgres.h"
+#include "tests/support/server/mini_postgres.h"
 #include "tests/support/simple_capture.h"
 #include "tests/support/status_matchers.h"
 

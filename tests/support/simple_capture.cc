@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "capture/pgoutput_decoder.h"
+#include "capture/decode/pgoutput_decoder.h"
 #include "common/base/strings.h"
 #include "proto/event.pb.h"
 

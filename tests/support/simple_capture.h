@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "capture/publisher.h"
+#include "capture/publish/publisher.h"
 #include "common/catalog/catalog.h"
 #include "common/eventlog/event_log.h"
 #include "common/pg/session.h"

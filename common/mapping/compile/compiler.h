@@ -19,7 +19,7 @@
 
 #include "common/mapping/compile/probe_session.h"
 #include "common/mapping/plan.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {

@@ -1,5 +1,5 @@
 // What a Probe asks: a session of NEW, or answers kept from one, so that a mapping compiles without
-// a server (tests/support/recorded_session.h).
+// a server (tests/support/oracle/recorded_session.h).
 //
 // Thread safety: one thread.
 #pragma once

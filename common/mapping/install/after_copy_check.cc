@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::mapping {
 namespace {

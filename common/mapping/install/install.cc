@@ -14,8 +14,8 @@
 #include "common/records/mark.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
-#include "common/records/stream.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream.h"
+#include "common/records/stream/stream_store.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {

@@ -10,7 +10,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/install/target_setup.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 
 namespace switchyard::mapping {
 namespace {

@@ -10,10 +10,10 @@
 
 #include <string>
 
-#include "common/base/cancel.h"
+#include "common/base/wait/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {

@@ -10,7 +10,7 @@
 #include "common/catalog/role_sql.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/plan.h"
-#include "common/records/stream_store.h"
+#include "common/records/stream/stream_store.h"
 #include "common/records/target_sql.h"
 
 namespace switchyard::mapping {

@@ -16,7 +16,7 @@
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
-#include "common/records/stream.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {

@@ -1,0 +1,58 @@
+#include "common/records/stream/stream.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+
+namespace switchyard::records {
+namespace {
+
+constexpr char kForward[] = "forward";
+constexpr char kReverse[] = "reverse";
+
+}  // namespace
+
+Stream StreamNamed(std::string_view migration, Direction direction) {
+  const bool forward = direction == Direction::kForward;
+  const char* way = forward ? kForward : kReverse;
+  const std::string name = absl::StrCat(Sv(migration), ".", way);
+  const std::string slot = absl::StrCat("switchyard_", Sv(migration), "_", way);
+  return {.direction = direction,
+          .name = name,
+          .slot = slot,
+          .copy_slot = slot + "_cp",
+          .publication = slot,
+          .change_topic = name + ".changes",
+          .copy_topic = name + ".copy",
+          .mirror_schema = forward ? "switchyard_old" : "switchyard_new",
+          .view_prefix = forward ? "map_" : "reverse_map_",
+          .temporary_mark = forward ? "" : "r"};
+}
+
+Direction DirectionOf(std::string_view name) {
+  return name.ends_with(absl::StrCat(".", kReverse)) ? Direction::kReverse : Direction::kForward;
+}
+
+std::string MirrorSchemaSql(const std::string& mirror_schema) {
+  const std::string schema = QuoteIdentifier(mirror_schema);
+  return absl::StrCat("CREATE SCHEMA IF NOT EXISTS ", schema, ";\nCOMMENT ON SCHEMA ", schema,
+                      " IS 'Switchyard: mirror of the source tables that mappings read';\n");
+}
+
+Stream ForwardOf(const spec::MigrationFile& file) {
+  Stream stream = StreamNamed(file.name, Direction::kForward);
+  stream.source = file.old_db;
+  stream.target = file.new_db;
+  stream.mapping = &file.forward;
+  return stream;
+}
+
+Stream ReverseOf(const spec::MigrationFile& file) {
+  static const auto* const kNothing = new spec::Direction;
+  Stream stream = StreamNamed(file.name, Direction::kReverse);
+  stream.source = file.new_db;
+  stream.target = file.old_db;
+  stream.mapping = file.reverse.has_value() ? &*file.reverse : kNothing;
+  return stream;
+}
+
+}  // namespace switchyard::records
