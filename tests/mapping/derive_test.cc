@@ -30,7 +30,9 @@ string Print(const absl::StatusOr<Derivation>& derived) {
     }
   }
   for (const Underivable& each : derived->refused) {
-    out += "refused " + name(each.schema, each.table) + ": " + each.why + "\n";
+    const char* rule[] = {"", ", a rule must be a query", ", no rule"};
+    out += "refused " + name(each.schema, each.table) + rule[static_cast<int>(each.limit.form)] +
+           ": " + each.why + "\n";
   }
   return out;
 }

@@ -229,6 +229,7 @@ const Case kCases[] = {
      "  - table: public.totals\n    from: {orders: id}\n    scope: [id, total]\n"
      "    select: SELECT id, sum(total) AS total FROM orders GROUP BY id\n",
      {"7:20: from.orders of public.totals: it gives 1 values, but the scope is id, total",
+      "7:20: from.orders of public.totals: total is not among the expressions of GROUP BY",
       "8:17: scope total can be NULL"}},
     {"ARuleOfAnotherType",
      "  - table: public.totals\n    from: {customers: email}\n"
@@ -412,7 +413,7 @@ TEST_F(FaultsTest, RefusesToLoseGeneratedColumns) {
                   AllOf(HasSubstr("6:49: items.tag is generated"),
                         HasSubstr(R"(set: {label: "'\"'::text || cents::text"}, or drop)"))));
   for (const char* select : {"SELECT * FROM items", "SELECT id, dbl + 1 AS dbl FROM items",
-                             "SELECT max(id) AS id, dbl FROM items GROUP BY dbl"}) {
+                             "SELECT id, max(dbl) AS dbl FROM items GROUP BY id"}) {
     EXPECT_THAT(CompileFile("SELECT 1", "SELECT 1",
                             absl::StrCat("  - table: public.more\n    from: {items: id}\n"
                                          "    select: ",

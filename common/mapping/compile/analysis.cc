@@ -259,7 +259,7 @@ class Analysis {
     if (draft->select.empty() && draft->source.valid())
       draft->select = RowLocalSelect(compilation_, *draft);
     draft->scope = draft->spec->scope.empty() ? draft->key : draft->spec->scope;
-    if (draft->source.valid() && draft->spec->copy) AddOwnFrom(draft);
+    if (draft->source.valid() && draft->spec->copy && draft->unlisted.empty()) AddOwnFrom(draft);
     RETURN_IF_ERROR(checks_.Scope(*draft));
     RETURN_IF_ERROR(DeriveRules(&compilation_, draft));
     RETURN_IF_ERROR(checks_.Rules(draft));

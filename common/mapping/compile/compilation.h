@@ -48,7 +48,9 @@ struct Draft {
   std::vector<std::string> scope;
   // Of scope and keys: how the select's columns are made to compare as NEW's (Probe::ComparedAs).
   std::map<std::string, std::string> compared_as;
-  std::vector<spec::TableName> unlisted;  // tables its select reads whose rules are to be derived
+  // Tables its select reads whose rules are to be derived; of a copy, its own where it asks for
+  // other rows of it.
+  std::vector<spec::TableName> unlisted;
   std::vector<spec::FromRule> from;
   std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
   std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
@@ -125,7 +127,8 @@ std::vector<std::string> KeyOf(const catalog::Table& table, Keys keys);
 void ReadDeclarations(Compilation* compilation);
 // analysis.cc: what the SQL of each mapping reads and gives. Begins the probe.
 absl::Status AnalyseMappings(Compilation* compilation);
-// derivation.cc: rules for the tables in `unlisted`.
+// derivation.cc: rules for the tables in `unlisted`, and whether the select leaves room for those
+// that are declared.
 absl::Status DeriveRules(Compilation* compilation, Draft* draft);
 // ids.cc: what is declared under `ids`, its sources' reads, and its statements.
 absl::Status AnalyseIds(Compilation* compilation);

@@ -5,6 +5,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/derive/derive.h"
+#include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -17,8 +18,10 @@ class RuleDeriver {
   RuleDeriver(Compilation& compilation, Draft& draft) : compilation_(compilation), draft_(draft) {}
 
   absl::Status Run() {
-    ASSIGN_OR_RETURN(const string select, compilation_.probe.Definition(draft_.select));
-    ASSIGN_OR_RETURN(const derive::Facts facts, GatherFacts(select));
+    const absl::StatusOr<string> select = compilation_.probe.Definition(draft_.select);
+    if (!select.ok() && !absl::IsInvalidArgument(select.status())) return select.status();
+    if (!select.ok()) return absl::OkStatus();  // a fault of its own, where it is held against NEW
+    ASSIGN_OR_RETURN(const derive::Facts facts, GatherFacts(*select));
     vector<derive::ColumnFacts> scope;
     for (const string& name : draft_.scope) {
       const catalog::Column* column = draft_.target->FindColumn(name);
@@ -27,14 +30,17 @@ class RuleDeriver {
       }
       scope.push_back(FactsOf(*column));
     }
-    const absl::StatusOr<derive::Derivation> derived = derive::Derive(select, scope, facts);
+    const absl::StatusOr<derive::Derivation> derived = derive::Derive(*select, scope, facts);
     for (const spec::TableName& table : draft_.unlisted) {
       if (!derived.ok()) {
-        Refuse(table, string(derived.status().message()));
+        Refuse({.schema = table.schema,
+                .table = table.name,
+                .why = string(derived.status().message())});
       } else {
         RETURN_IF_ERROR(Take(table, *derived));
       }
     }
+    if (derived.ok()) JudgeDeclared(*derived);
     return absl::OkStatus();
   }
 
@@ -101,7 +107,7 @@ class RuleDeriver {
   absl::Status Take(const spec::TableName& table, const derive::Derivation& derived) {
     for (const derive::Underivable& each : derived.refused) {
       if (each.schema != table.schema || each.table != table.name) continue;
-      Refuse(table, each.why);
+      Refuse(each);
       return absl::OkStatus();
     }
     for (const derive::DerivedRule& each : derived.rules) {
@@ -110,25 +116,88 @@ class RuleDeriver {
       const absl::Status plans = compilation_.probe.Plans(TouchSelect(draft_, rule));
       if (!plans.ok() && !absl::IsInvalidArgument(plans)) return plans;
       if (!plans.ok()) {
-        Refuse(table, absl::StrCat("Postgres refuses what was derived (", plans.message(), ")"));
+        Refuse({.schema = table.schema,
+                .table = table.name,
+                .why = absl::StrCat("Postgres refuses what was derived (", plans.message(), ")")});
         return absl::OkStatus();
       }
       draft_.from.push_back(rule);
       AddIndexes(each.wishes);
       return absl::OkStatus();
     }
-    Refuse(table, "it stands where no changed row of it can be followed");
+    Refuse({.schema = table.schema,
+            .table = table.name,
+            .why = "it stands where no changed row of it can be followed"});
     return absl::OkStatus();
   }
 
-  void Refuse(const spec::TableName& table, const string& why) {
+  void Refuse(const derive::Underivable& refused) {
+    const string table = spec::TableName{refused.schema, refused.table}.ToString();
+    using Form = derive::RuleLimit::Form;
+    const string scope = absl::StrJoin(draft_.scope, ", ");
+    string next;
+    switch (refused.limit.form) {
+      case Form::kNone:
+        next = NoRule(table, refused.limit);
+        break;
+      case Form::kByQuery:
+        next = absl::StrFormat(
+            "Take another scope, or say under from, by a query over the rows beside it, which "
+            "values of %s a changed row of %s touches",
+            scope, table);
+        break;
+      case Form::kAny:
+        next = absl::StrFormat("Say under from which values of %s a changed row of %s touches",
+                               scope, table);
+        break;
+    }
     compilation_.Fault(
         *draft_.spec, "select",
-        absl::StrFormat("from of %s can't be derived: %s. Say under from which values of %s a "
-                        "changed row of %s touches",
-                        table.ToString(), why, absl::StrJoin(draft_.scope, ", "),
-                        table.ToString()));
+        absl::StrFormat("from of %s can't be derived: %s. %s", table, refused.why, next));
     draft_.failed = true;
+  }
+
+  static string NoRule(const string& table, const derive::RuleLimit& limit) {
+    return absl::StrFormat(
+        "No rule under from can name what a changed row of %s touches: %s; or select a constant "
+        "and make that the scope, so that every change computes all of it again; or list %s under "
+        "static if it never changes",
+        table, limit.instead, table);
+  }
+
+  // Rules that people wrote, where the shape of the select leaves no room for them.
+  void JudgeDeclared(const derive::Derivation& derived) {
+    for (const spec::FromRule& rule : draft_.spec->from) {
+      const auto refused = std::ranges::find_if(derived.refused, [&](const auto& each) {
+        return each.schema == rule.table.schema && each.table == rule.table.name;
+      });
+      if (refused == derived.refused.end()) continue;
+      const derive::RuleLimit& limit = refused->limit;
+      const string table = rule.table.ToString();
+      if (limit.form == derive::RuleLimit::Form::kNone) {
+        compilation_.Fault(*draft_.spec, "select",
+                           absl::StrCat(limit.why, ". ", NoRule(table, limit)));
+      } else if (limit.form == derive::RuleLimit::Form::kByQuery && !ReadsTables(rule)) {
+        compilation_.Fault(
+            {.what = absl::StrCat("from.", table, " of ", draft_.spec->target.ToString()),
+             .sql = rule.touches,
+             .place = rule.place},
+            0,
+            absl::StrFormat("%s: what a changed row of %s says itself does not name all that it "
+                            "touches. Take another scope, or write a query that finds the rows "
+                            "beside it, SELECT ... FROM %s AS other WHERE ...",
+                            limit.why, table, table));
+      }
+    }
+  }
+
+  static bool ReadsTables(const spec::FromRule& rule) {
+    if (LooksLikeQuery(rule.touches)) {
+      const auto shape = AnalyzeSelect(rule.touches);
+      return !shape.ok() || !shape->relations.empty();
+    }
+    const auto shape = AnalyzeExpression(rule.touches);
+    return !shape.ok() || !shape->relations.empty();
   }
 
   // What the look-ups of the rules, and the recompute, find rows of mirrors by.
@@ -150,7 +219,8 @@ class RuleDeriver {
 }  // namespace
 
 absl::Status DeriveRules(Compilation* compilation, Draft* draft) {
-  if (draft->unlisted.empty() || draft->failed || draft->blind || draft->target == nullptr) {
+  const bool wanted = !draft->unlisted.empty() || !draft->spec->select.empty();
+  if (!wanted || draft->failed || draft->blind || draft->target == nullptr) {
     return absl::OkStatus();
   }
   return RuleDeriver(*compilation, *draft).Run();

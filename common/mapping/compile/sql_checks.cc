@@ -109,7 +109,12 @@ void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef
   for (const spec::FromRule& rule : mapping.from) known.push_back(rule.table.ToString());
   for (const spec::TableName& table : mapping.static_tables) known.push_back(table.ToString());
   for (const RelationRef& relation : relations) {
-    if (relation.schema.empty() && relation.name == own) continue;
+    if (relation.schema.empty() && relation.name == own) {
+      // Its other rows: what its own row touches is more than its own scope.
+      const spec::TableName itself{.schema = "", .name = relation.name};
+      if (std::ranges::count(draft->unlisted, itself) == 0) draft->unlisted.push_back(itself);
+      continue;
+    }
     if (relation.schema == kProductSchema || relation.schema == "pg_catalog") continue;
     const string written = Written(relation);
     if (std::ranges::count(known, written) > 0) continue;

@@ -46,6 +46,34 @@ vector<string> NamesIn(const Json& list) {
 
 bool IsSelect(const Json& query) { return Is(query, "SelectStmt"); }
 
+// LIMIT ALL and OFFSET 0 keep every row.
+bool Limits(const Json& select) {
+  const auto count = select.find("limitCount");
+  if (count != select.end() && !IsNull(*count)) return true;
+  const auto offset = select.find("limitOffset");
+  if (offset == select.end() || IsNull(*offset)) return false;
+  const Json none = {{"A_Const", {{"ival", Json::object()}}}};
+  return *offset != none;
+}
+
+// What every grouping set of a GROUP BY item has: all of a plain one, nothing of ROLLUP and CUBE.
+vector<Json> InEachSet(const Json& item) {
+  if (Is(item, "RowExpr")) {
+    const Json& args = List(Body(item), "args");
+    return {args.begin(), args.end()};
+  }
+  if (!Is(item, "GroupingSet")) return {item};
+  const string kind = Text(Body(item), "kind");
+  vector<Json> common;
+  if (kind != "GROUPING_SET_SETS" && kind != "GROUPING_SET_SIMPLE") return common;
+  for (const Json& set : List(Body(item), "content")) {
+    const vector<Json> own = InEachSet(set);
+    if (&set == &List(Body(item), "content").front()) common = own;
+    std::erase_if(common, [&](const Json& each) { return std::ranges::count(own, each) == 0; });
+  }
+  return common;
+}
+
 // Every table named in a piece of SQL, WITH queries' names left out.
 void TablesIn(const Json& sql, vector<std::pair<string, string>>* tables) {
   std::set<string> with;
@@ -454,15 +482,12 @@ class BlockBuilder {
 
   absl::Status AddShape() {
     const Json& select = *select_;
-    block_.limited = select.contains("limitCount") || select.contains("limitOffset");
+    block_.limited = Limits(select);
     for (const Json& each : List(select, "groupClause")) {
+      ASSIGN_OR_RETURN(const Json sql, Resolve(each, {}));
       block_.grouped = true;
-      if (Is(each, "GroupingSet")) {
-        block_.grouping_sets = true;
-      } else {
-        ASSIGN_OR_RETURN(Json sql, Resolve(each, {}));
-        block_.group_by.push_back(std::move(sql));
-      }
+      block_.grouping_sets |= Is(sql, "GroupingSet");
+      for (Json& common : InEachSet(sql)) block_.group_by.push_back(std::move(common));
     }
     if (select.contains("distinctClause")) {
       vector<Json> on;
@@ -473,7 +498,8 @@ class BlockBuilder {
       }
       if (!on.empty()) block_.distinct_on = std::move(on);
     }
-    for (const char* key : {"havingClause", "sortClause", "groupClause", "limitCount"}) {
+    for (const char* key :
+         {"havingClause", "sortClause", "groupClause", "limitCount", "limitOffset"}) {
       if (!select.contains(key)) continue;
       ASSIGN_OR_RETURN(Json sql, Resolve(select[key], {}));
       if (string(key) == "havingClause") block_.grouped = true;
@@ -553,7 +579,7 @@ absl::StatusOr<QueryPtr> Builder::BuildQuery(const Json& select, const Names& na
   query->kind = op == "SETOP_UNION"    ? Query::Kind::kUnion
                 : op == "SETOP_EXCEPT" ? Query::Kind::kExcept
                                        : Query::Kind::kIntersect;
-  query->limited = select.contains("limitCount") || select.contains("limitOffset");
+  query->limited = Limits(select);
   ASSIGN_OR_RETURN(query->left, BuildQuery(select["larg"], level));
   ASSIGN_OR_RETURN(query->right, BuildQuery(select["rarg"], level));
   query->columns = query->left->columns;

@@ -69,9 +69,9 @@ struct Block {
 
   bool grouped = false;        // GROUP BY
   bool grouping_sets = false;  // ROLLUP and its like
-  std::vector<Json> group_by;
+  std::vector<Json> group_by;  // of grouping sets: what all of them have
   bool aggregates = false;
-  bool limited = false;                          // LIMIT or OFFSET
+  bool limited = false;                          // LIMIT or OFFSET that may leave rows out
   std::vector<std::vector<Json>> partitions;     // of each window
   std::optional<std::vector<Json>> distinct_on;  // DISTINCT ON
 };

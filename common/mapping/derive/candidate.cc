@@ -107,11 +107,9 @@ class Finder {
     for (Occurrence& each : In(*query.right)) all.push_back(std::move(each));
     if (!query.limited) return all;
     for (Occurrence& each : all) {
-      for (Json& output : each.candidate.outputs) {
-        if (!IsConstant(output))
-          output = Closed(
-              "it lies below LIMIT: a changed row may push any "
-              "other row out");
+      for (size_t i = 0; i < each.candidate.outputs.size(); ++i) {
+        Json& output = each.candidate.outputs[i];
+        if (!IsConstant(output)) output = Closed(BelowLimit(query.columns[i]).why);
       }
     }
     return all;
@@ -124,8 +122,8 @@ class Finder {
       Occurrence one{.schema = schema, .table = table};
       one.candidate.refused =
           absl::StrCat(table, " is read by the recursive query ", query.name,
-                       ". Say under from which rows a row of ", table,
-                       " touches, for example all that lie below it: WITH RECURSIVE ...");
+                       ": its rule names, for example, all that lie below the row, by a recursive "
+                       "query of its own");
       one.candidate.outputs.resize(query.columns.size(), Closed(one.candidate.refused));
       all.push_back(std::move(one));
     }

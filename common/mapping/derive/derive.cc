@@ -25,6 +25,23 @@ absl::StatusOr<std::set<string>> FunctionsCalled(const string& select) {
   return names;
 }
 
+namespace {
+
+void LimitRule(const RuleLimits& limits, bool unconnected, Underivable* table) {
+  const RuleLimits::Table name(table->schema, table->table);
+  const auto on_the_way = limits.on_the_way.find(name);
+  const auto aside = limits.aside.find(name);
+  if (on_the_way != limits.on_the_way.end()) {
+    table->limit = on_the_way->second;
+  } else if (unconnected && aside != limits.aside.end()) {
+    table->limit = aside->second;
+    table->why = absl::StrCat(aside->second.why, ", and nothing else leads from a row of ",
+                              table->table, " to the scope");
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts>& scope,
                                   const Facts& facts) {
   ASSIGN_OR_RETURN(const Json tree, ParseSelect(select));
@@ -38,10 +55,13 @@ absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts
     }
     columns.push_back({.output = static_cast<size_t>(at - query->columns.begin()), .facts = each});
   }
+  vector<size_t> outputs;
+  for (const ScopeColumn& each : columns) outputs.push_back(each.output);
   struct Table {
     Unit row;
     vector<Lookup> lookups;
     string refused;
+    bool unconnected = false;
   };
   vector<std::pair<std::pair<string, string>, Table>> tables;
   for (const Occurrence& each : OccurrencesIn(*query, &builder, facts)) {
@@ -57,11 +77,13 @@ absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts
       absl::StatusOr<vector<Lookup>> found = Search(level, columns, facts);
       if (!found.ok()) {
         if (entry.refused.empty()) entry.refused = string(found.status().message());
+        entry.unconnected |= absl::IsNotFound(found.status());
         break;
       }
       for (Lookup& lookup : *found) entry.lookups.push_back(std::move(lookup));
     }
   }
+  const RuleLimits limits = LimitsOf(*query, outputs, builder.links(), facts);
   Derivation derivation;
   for (auto& [name, table] : tables) {
     if (table.refused.empty() && table.lookups.empty()) {
@@ -70,6 +92,7 @@ absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts
     if (!table.refused.empty()) {
       derivation.refused.push_back(
           {.schema = name.first, .table = name.second, .why = table.refused});
+      LimitRule(limits, table.unconnected, &derivation.refused.back());
       continue;
     }
     ASSIGN_OR_RETURN(RuleText text, WriteRule(table.lookups, table.row, name.second));

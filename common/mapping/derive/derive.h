@@ -14,6 +14,7 @@
 
 #include "common/base/status.h"
 #include "common/mapping/derive/facts.h"
+#include "common/mapping/derive/shape.h"
 #include "common/mapping/derive/write.h"
 
 namespace switchyard::mapping::derive {
@@ -24,10 +25,11 @@ struct DerivedRule {
   std::set<IndexWish> wishes;
 };
 
-// A table whose rule has to be written by hand.
+// A table that no rule could be told for, and what of one written by hand.
 struct Underivable {
   std::string schema, table;
-  std::string why;  // one line, with what to do
+  std::string why;  // one line
+  RuleLimit limit;
 };
 
 struct Derivation {

@@ -22,35 +22,45 @@ class OpenOutputs {
   }
 
   // Why the output is of no use as a scope; nothing when it is.
-  std::optional<string> WhyClosed(const Output& output) const {
-    if (block_.grouping_sets) return "GROUPING SETS makes totals that every row changes";
+  std::optional<Closure> WhyClosed(const Output& output) const {
+    if (block_.grouping_sets && !MadeOf(output.sql, block_.group_by)) return Totals(output);
     if (ReturnsSet(output.sql)) {
-      return "it comes from a set-returning function in the select list: move that to FROM";
+      return Closure{
+          .kind = Closure::Kind::kValue,
+          .why = "it comes from a set-returning function in the select list: move that to FROM"};
     }
-    if (block_.limited && !MadeOf(output.sql, {})) {
-      return absl::StrCat(output.name,
-                          " lies below LIMIT: a changed row may push any other row out");
-    }
+    if (block_.limited && !MadeOf(output.sql, {})) return BelowLimit(output.name);
     if (block_.aggregates && !block_.grouped && !MadeOf(output.sql, {})) {
-      return absl::StrCat(output.name, " is an aggregate over all rows");
+      return Closure{.kind = Closure::Kind::kAll,
+                     .why = absl::StrCat(output.name, " is an aggregate over all rows"),
+                     .instead = "group by what the scope is"};
     }
     if (block_.grouped && !MadeOf(output.sql, Grouping())) {
-      return absl::StrCat(output.name, " is not among the expressions of GROUP BY");
+      return Closure{
+          .kind = OfNoColumn(block_.group_by) ? Closure::Kind::kAll : Closure::Kind::kAlike,
+          .why = absl::StrCat(output.name, " is not among the expressions of GROUP BY"),
+          .instead = "group by what the scope is"};
     }
     for (const vector<Json>& partition : block_.partitions) {
-      if (partition.empty() && !MadeOf(output.sql, {})) {
-        return "a window without PARTITION BY counts over all rows: every change may move every "
-               "row, so there is no scope for it";
+      if (OfNoColumn(partition) && !MadeOf(output.sql, {})) {
+        return Closure{.kind = Closure::Kind::kAll,
+                       .why =
+                           "a window without PARTITION BY counts over all rows: every change "
+                           "may move every row, so there is no scope for it",
+                       .instead = "give the window a PARTITION BY, and take that for the scope"};
       }
       if (!MadeOf(output.sql, partition)) {
-        return absl::StrCat(output.name,
-                            " is not among the expressions of PARTITION BY, so one changed row may "
-                            "change rows of any ",
-                            output.name);
+        return Closure{.kind = Closure::Kind::kAlike,
+                       .why = absl::StrCat(output.name,
+                                           " is not among the expressions of PARTITION BY, so one "
+                                           "changed row may change rows of any ",
+                                           output.name)};
       }
     }
     if (block_.distinct_on && !MadeOf(output.sql, *block_.distinct_on)) {
-      return absl::StrCat(output.name, " is not among the expressions of DISTINCT ON");
+      return Closure{
+          .kind = Closure::Kind::kAlike,
+          .why = absl::StrCat(output.name, " is not among the expressions of DISTINCT ON")};
     }
     return std::nullopt;
   }
@@ -59,6 +69,8 @@ class OpenOutputs {
   std::optional<string> WhyClosedBeside(const Output& output) const {
     std::optional<string> why;
     if (ReturnsSet(output.sql)) return "it comes from a set-returning function in the select list";
+    // A total's row has NULL where the rows it stands for have values.
+    if (block_.grouping_sets && !MadeOf(output.sql, block_.group_by)) return Totals(output).why;
     Visit(output.sql, [&](const Json& node) {
       if (!Is(node, "FuncCall") || why) return !why;
       const Json& call = Body(node);
@@ -74,6 +86,18 @@ class OpenOutputs {
   }
 
  private:
+  static Closure Totals(const Output& output) {
+    return {.kind = Closure::Kind::kAll,
+            .why = absl::StrCat("GROUPING SETS makes totals that every row changes: ", output.name,
+                                " is not in all of them"),
+            .instead = "take for the scope what all the sets are grouped by"};
+  }
+
+  // Expressions that are the same for all rows of the block.
+  bool OfNoColumn(const vector<Json>& expressions) const {
+    return std::ranges::all_of(expressions, [&](const Json& each) { return MadeOf(each, {}); });
+  }
+
   bool ReturnsSet(const Json& sql) const {
     bool found = false;
     Visit(sql, [&](const Json& node) {
@@ -129,10 +153,28 @@ vector<Json> OutputsOf(const Block& block, const Facts& facts, Row row) {
   const OpenOutputs open(block, facts);
   vector<Json> outputs;
   for (const Output& output : block.outputs) {
-    const auto why = row == Row::kBelow ? open.WhyClosed(output) : open.WhyClosedBeside(output);
+    std::optional<string> why;
+    if (row == Row::kBeside) {
+      why = open.WhyClosedBeside(output);
+    } else if (const std::optional<Closure> closure = open.WhyClosed(output)) {
+      why = closure->why;
+    }
     outputs.push_back(why ? Closed(*why) : output.sql);
   }
   return outputs;
+}
+
+std::optional<Closure> WhyClosed(const Block& block, const Output& output, const Facts& facts) {
+  return OpenOutputs(block, facts).WhyClosed(output);
+}
+
+Closure BelowLimit(const string& output) {
+  return {
+      .kind = Closure::Kind::kAll,
+      .why = absl::StrCat(output, " lies below LIMIT: a changed row may push any other row out"),
+      .instead =
+          "take the LIMIT within each parent, in LATERAL, with the parent's key for the "
+          "scope"};
 }
 
 }  // namespace switchyard::mapping::derive

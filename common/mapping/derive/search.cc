@@ -428,7 +428,7 @@ class Searcher {
     }
     if (!best ||
         static_cast<size_t>(std::popcount(std::get<3>(*best) & ~needed)) > kFurtherUnitsMax) {
-      return Refused(Unconnected(candidate));
+      return absl::NotFoundError(Unconnected(candidate));
     }
     std::set<string> chosen;
     for (size_t i = 0; i < board.units.size(); ++i) {
@@ -473,8 +473,8 @@ class Searcher {
       if (unit->kind != Unit::Kind::kQuery) continue;
       const vector<const Block*> arms = ArmsOf(*unit->query);
       if (arms.empty()) {
-        return Refused(absl::StrCat("the way to the scope leads through the recursive query ",
-                                    unit->alias, ": say under from which rows it touches"));
+        return Refused(
+            absl::StrCat("the way to the scope leads through the recursive query ", unit->alias));
       }
       for (const Block* arm : arms) {
         RETURN_IF_ERROR(Step(Pour(candidate, *unit, *arm, facts_), depth + 1));
