@@ -10,6 +10,7 @@
 #include "cli/commands/check.h"
 #include "cli/commands/command.h"
 #include "cli/commands/completion.h"
+#include "cli/commands/init.h"
 #include "cli/commands/plan.h"
 #include "cli/commands/quarantine.h"
 #include "cli/commands/recopy.h"
@@ -144,6 +145,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   GlobalOptions options;
   Chosen chosen;
   AddGlobalOptions(app, &options);
+  AddInit(app, &chosen);
   AddCheck(app, &chosen);
   AddPlan(app, &chosen);
   AddRecopy(app, &chosen);

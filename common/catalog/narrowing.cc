@@ -138,4 +138,10 @@ const char* LostInAssignment(const AssignedType& from, const AssignedType& to, b
   return given.kind == Kind::kInet && kept.kind == Kind::kCidr ? "the bits of the host" : nullptr;
 }
 
+bool AssumesZone(const AssignedType& from, const AssignedType& to) {
+  // timestamp, date; timestamptz; and arrays of them (pg_type.dat).
+  const bool instant = to.oid == 1184 || to.oid == 1185;
+  return instant && (from.oid == 1114 || from.oid == 1115 || from.oid == 1082 || from.oid == 1182);
+}
+
 }  // namespace switchyard::catalog
