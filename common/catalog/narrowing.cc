@@ -139,9 +139,12 @@ const char* LostInAssignment(const AssignedType& from, const AssignedType& to, b
 }
 
 bool AssumesZone(const AssignedType& from, const AssignedType& to) {
-  // timestamp, date; timestamptz; and arrays of them (pg_type.dat).
-  const bool instant = to.oid == 1184 || to.oid == 1185;
-  return instant && (from.oid == 1114 || from.oid == 1115 || from.oid == 1082 || from.oid == 1182);
+  // timestamptz; timestamp and date; and arrays of them (pg_type.dat).
+  const auto instant = [](uint32_t oid) { return oid == 1184 || oid == 1185; };
+  const auto local = [](uint32_t oid) {
+    return oid == 1114 || oid == 1115 || oid == 1082 || oid == 1182;
+  };
+  return (local(from.oid) && instant(to.oid)) || (instant(from.oid) && local(to.oid));
 }
 
 }  // namespace switchyard::catalog

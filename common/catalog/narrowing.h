@@ -20,8 +20,8 @@ struct AssignedType {
 // limit may hold more; of an expression such as round(x, 2) its type says too little.
 const char* LostInAssignment(const AssignedType& from, const AssignedType& to, bool plain);
 
-// Whether the session's zone decides what instant the value becomes: a time or date without a zone
-// in a column with one.
+// Whether the session's zone decides what the value becomes: a time or date without a zone in a
+// column with one, or the other way round.
 bool AssumesZone(const AssignedType& from, const AssignedType& to);
 
 }  // namespace switchyard::catalog

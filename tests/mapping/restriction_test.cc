@@ -11,6 +11,7 @@ using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class RestrictionTest : public CompileFixture {
  protected:
@@ -66,6 +67,49 @@ TEST_F(RestrictionTest, RefusesASelectThatHasToReadABigTableAndNamesTheIndex) {
                               HasSubstr("Add under mirror_indexes: {orders: ['customer']}"))));
   ASSERT_EQ(faults_.size(), 1u);
   EXPECT_EQ(faults_[0].at, (spec::Position{9, 7}));
+}
+
+// The alias of a table may be the end of another's name.
+TEST_F(RestrictionTest, TheIndexIsNamedInTheWordsOfTheFile) {
+  const auto sums = [](const std::string& join) {
+    return "  - table: public.totals\n"
+           "    from: {customers: id, orders: SELECT orders.customer}\n"
+           "    select: |\n"
+           "      SELECT customers.id, customers.email, sum(s.total) AS total\n"
+           "      FROM customers LEFT JOIN orders s ON " +
+           join + "\n      GROUP BY customers.id, customers.email\n";
+  };
+  EXPECT_THAT(CompileSums(50'000, sums("s.customer = customers.id")),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("Add under mirror_indexes: {orders: ['customer']}")));
+  SetUp();
+  const std::string computed = sums(
+      "switchyard.uuid_of('k', s.customer::text) = switchyard.uuid_of('k', customers.id::text)");
+  EXPECT_THAT(
+      CompileSums(50'000, computed),
+      testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                        AllOf(HasSubstr("{orders: ['switchyard.uuid_of(''k'', customer::text)']}"),
+                              Not(HasSubstr("sha256")))));
+  SetUp();
+  EXPECT_OK(
+      CompileSums(50'000,
+                  "  mirror_indexes: {orders: ['switchyard.uuid_of(''k'', customer::text)']}\n"
+                  "  tables:\n" +
+                      computed));
+}
+
+// What no index helps gets no index for advice, which would lead back to the same fault.
+TEST_F(RestrictionTest, NoIndexIsAdvisedThatDoesNotHelp) {
+  EXPECT_THAT(CompileSums(50'000,
+                          "  - table: public.totals\n"
+                          "    from: {customers: id, orders: SELECT orders.customer}\n"
+                          "    select: |\n"
+                          "      SELECT c.id, c.email, sum(o.total) AS total\n"
+                          "      FROM customers c LEFT JOIN orders o ON o.customer + c.id = 5\n"
+                          "      GROUP BY c.id, c.email\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                                AllOf(HasSubstr("no index over an expression of that table serves"),
+                                      Not(HasSubstr("mirror_indexes")))));
 }
 
 TEST_F(RestrictionTest, ASmallTableMayBeScanned) { EXPECT_OK(CompileSums(500, kByEmail)); }

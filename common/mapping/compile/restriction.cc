@@ -1,6 +1,7 @@
 #include "common/mapping/compile/restriction.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/sql_text.h"
 #include "common/base/strings.h"
+#include "common/mapping/compile/index_words.h"
 
 namespace switchyard::mapping {
 
@@ -51,10 +53,10 @@ std::pair<string, string> Operands(const string& condition) {
 // The side of the condition that is computed from the row of `alias`, without the alias.
 string IndexExpression(const string& condition, const string& alias) {
   const auto [left, right] = Operands(condition);
-  const string prefix = alias + ".";
   for (const string& side : {left, right}) {
-    if (side.find(prefix) == string::npos || side.find('$') != string::npos) continue;
-    return absl::StrReplaceAll(side, {{prefix, ""}});
+    const string bare = WithoutQualifier(side, alias);
+    if (bare == side || side.find('$') != string::npos) continue;
+    return bare;
   }
   return "";
 }
@@ -100,10 +102,18 @@ class Restrictions {
         RETURN_IF_ERROR(CheckRule(compilation_.drafts[m], rule));
       }
     }
+    for (const auto& [fault, message] : told_) fault(message + Block());
     return absl::OkStatus();
   }
 
  private:
+  using Fault = std::function<void(const string& message)>;
+  // A statement as the apply session runs it.
+  struct Look {
+    vector<string> setup;
+    string statement;
+  };
+
   // As the mirror will have them.
   absl::Status MakeIndexes() {
     for (size_t s = 0; s < compilation_.sources.size(); ++s) {
@@ -168,11 +178,9 @@ class Restrictions {
   absl::Status CheckMapping(const Draft& draft, const KeyedPlan& keyed) {
     const string select = ReplaceInSql(keyed.explain, "{select}", draft.select);
     const string key = draft.spec->copy ? "copy" : "select";
-    ASSIGN_OR_RETURN(const auto scans, compilation_.probe.Explain(keyed.temp_ddl, select));
-    RETURN_IF_ERROR(Report(draft, key, "recomputing a few rows", scans));
-    ASSIGN_OR_RETURN(const auto removal, compilation_.probe.Explain(keyed.temp_ddl, keyed.remove));
+    RETURN_IF_ERROR(Report(draft, key, "recomputing a few rows", {keyed.temp_ddl, select}));
     return Report(draft, "table", "finding its rows by " + absl::StrJoin(draft.scope, ", "),
-                  removal);
+                  {keyed.temp_ddl, keyed.remove});
   }
 
   absl::Status CheckRule(const Draft& draft, const spec::FromRule& rule) {
@@ -184,57 +192,126 @@ class Restrictions {
     if (!LooksLikeQuery(rule.touches)) return absl::OkStatus();
     const string select =
         "SELECT sy_q.* FROM " + rows + " CROSS JOIN LATERAL (" + rule.touches + "\n) AS sy_q";
-    ASSIGN_OR_RETURN(
-        const auto scans,
-        compilation_.probe.Explain(
-            {string("CREATE TEMP TABLE ") + kChanged + " (LIKE " + table + ")"}, select));
     const SqlPiece piece{.what = "from." + rule.table.ToString() + " of " + draft.display,
                          .sql = rule.touches,
                          .place = rule.place};
-    return ReportAt("looking through a few changed rows", scans,
-                    [&](const string& message) { compilation_.Fault(piece, 0, message); });
+    return ReportAt(
+        draft, "looking through a few changed rows",
+        {{string("CREATE TEMP TABLE ") + kChanged + " (LIKE " + table + ")"}, select},
+        [this, piece](const string& message) { compilation_.Fault(piece, 0, message); });
   }
 
-  absl::Status Report(const Draft& draft, const string& key, const string& what,
-                      const string& explain) {
-    return ReportAt(what, explain, [&](const string& message) {
+  absl::Status Report(const Draft& draft, const string& key, const string& what, const Look& look) {
+    return ReportAt(draft, what, look, [this, &draft, key](const string& message) {
       compilation_.Fault(*draft.spec, key, draft.display + ": " + message);
     });
   }
 
-  template <typename Fault>
-  absl::Status ReportAt(const string& what, const string& explain, Fault fault) {
+  absl::Status ReportAt(const Draft& draft, const string& what, const Look& look,
+                        const Fault& fault) {
+    ASSIGN_OR_RETURN(const string explain, compilation_.probe.Explain(look.setup, look.statement));
     ASSIGN_OR_RETURN(const vector<WholeScan> scans, WholeScans(explain));
-    std::set<string> told;
+    std::set<std::pair<string, string>> seen;
     for (const WholeScan& scan : scans) {
-      const bool stand_in = scan.schema.starts_with("pg_temp");
-      int64_t rows = 0;
-      if (!stand_in) rows = table_rows_[scan.schema + "." + scan.table];
-      for (const Source& source : compilation_.sources) {
-        if (stand_in && source.alias == scan.table) rows = SourceRows(source);
-      }
+      const Source* source = StandIn(scan);
+      const auto known = table_rows_.find(scan.schema + "." + scan.table);
+      const int64_t rows = source != nullptr            ? SourceRows(*source)
+                           : known != table_rows_.end() ? known->second
+                                                        : 0;
       if (rows < kScannedRowsMax) continue;
-      const string message = Message(what, scan, rows, stand_in);
-      if (told.insert(message).second) fault(message);
+      if (!seen.insert({scan.schema + "." + scan.table, scan.expression}).second) continue;
+      const string message =
+          absl::StrFormat("%s has to read all of %s (about %d rows), because ", what,
+                          source != nullptr ? scan.table : scan.schema + "." + scan.table, rows);
+      if (source == nullptr) {
+        told_.emplace_back(fault, message + OfNew(scan));
+        continue;
+      }
+      ASSIGN_OR_RETURN(const string index,
+                       Serving(draft, *source, look, scan,
+                               std::ranges::count(scans, scan.table, &WholeScan::table)));
+      if (!index.empty()) advice_[scan.table].insert(index);
+      told_.emplace_back(
+          fault, message + (index.empty() ? NoneServes(scan) : "no index serves " + index + ". "));
     }
     return absl::OkStatus();
   }
 
-  static string Message(const string& what, const WholeScan& scan, int64_t rows, bool stand_in) {
-    const string display = stand_in ? scan.table : scan.schema + "." + scan.table;
-    const string expression = scan.expression.empty() ? "EXPRESSION" : scan.expression;
+  // The table of the source that a scanned one stands in for; null: it is NEW's own.
+  const Source* StandIn(const WholeScan& scan) const {
+    if (!scan.schema.starts_with("pg_temp")) return nullptr;
+    for (const Source& source : compilation_.sources) {
+      if (source.alias == scan.table) return &source;
+    }
+    return nullptr;
+  }
+
+  // An expression whose index makes an end of the scan: in the words of the file if one of its own
+  // does, else in the server's; empty when none does.
+  // `before`: of how many scans of that table.
+  absl::StatusOr<string> Serving(const Draft& draft, const Source& source, const Look& look,
+                                 const WholeScan& scan, ptrdiff_t before) {
+    vector<string> candidates = OwnExpressions(draft, source);
+    if (!scan.expression.empty()) candidates.push_back(scan.expression);
+    for (const string& candidate : candidates) {
+      Look with = look;
+      with.setup.push_back(absl::StrCat("CREATE INDEX ON pg_temp.", QuoteIdentifier(source.alias),
+                                        " ((", candidate, "\n))"));
+      const absl::StatusOr<string> explain = compilation_.probe.Explain(with.setup, with.statement);
+      if (!explain.ok() && !absl::IsInvalidArgument(explain.status())) return explain.status();
+      if (!explain.ok()) continue;
+      ASSIGN_OR_RETURN(const vector<WholeScan> scans, WholeScans(*explain));
+      if (std::ranges::count(scans, scan.table, &WholeScan::table) < before) return candidate;
+    }
+    return string();
+  }
+
+  // Of conditions that the server has unfolded a piece is enough to know them by.
+  static string Shortened(const string& condition) {
+    constexpr size_t kConditionMax = 200;
+    const std::string_view cut = CutUtf8(condition, kConditionMax);
+    return cut.size() == condition.size() ? condition : string(cut) + " ...";
+  }
+
+  static string NoneServes(const WholeScan& scan) {
     return absl::StrFormat(
-        "%s has to read all of %s (about %d rows), because no index serves %s. %s", what, display,
-        rows, scan.condition.empty() ? "the condition" : scan.condition,
-        stand_in ? absl::StrFormat("Add under mirror_indexes: {%s: ['%s']}", display,
-                                   absl::StrReplaceAll(expression, {{"'", "''"}}))
-                 : absl::StrFormat("Run on NEW: CREATE INDEX ON %s ((%s))",
-                                   QuoteQualified(scan.schema, scan.table), expression));
+        "no index over an expression of that table serves %s. Write it as one side that is "
+        "computed "
+        "from %s alone = another side, or choose a scope that the select's GROUP BY or join has. ",
+        scan.condition.empty() ? "the condition" : Shortened(scan.condition), scan.table);
+  }
+
+  static string OfNew(const WholeScan& scan) {
+    return absl::StrFormat("no index serves %s. Run on NEW: CREATE INDEX ON %s ((%s))",
+                           scan.condition.empty() ? "the condition" : Shortened(scan.condition),
+                           QuoteQualified(scan.schema, scan.table),
+                           scan.expression.empty() ? "EXPRESSION" : scan.expression);
+  }
+
+  // All that is advised, with what the file has: to be pasted in one piece.
+  string Block() const {
+    if (advice_.empty()) return "";
+    std::map<string, std::set<string>> all = advice_;
+    for (const spec::MirrorIndex& index : compilation_.direction.mirror_indexes) {
+      all[index.table.ToString()].insert(index.sql);
+    }
+    vector<string> tables;
+    for (const auto& [table, expressions] : all) {
+      vector<string> quoted;
+      for (const string& sql : expressions) {
+        quoted.push_back("'" + absl::StrReplaceAll(sql, {{"'", "''"}}) + "'");
+      }
+      tables.push_back(table + ": [" + absl::StrJoin(quoted, ", ") + "]");
+    }
+    return "Add under mirror_indexes: {" + absl::StrJoin(tables, ", ") + "}";
   }
 
   Compilation& compilation_;
   const Plan& plan_;
   std::map<string, int64_t> table_rows_;  // of NEW's tables, by schema.name
+  // What is wrong, until all that helps is known.
+  vector<std::pair<Fault, string>> told_;
+  std::map<string, std::set<string>> advice_;  // expressions by table of the source
 };
 
 }  // namespace
