@@ -243,6 +243,7 @@ struct Plan {
   std::vector<std::string> type_ddl;        // the source's user types in mirror_schema
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
   std::vector<std::string> ignored;
+  std::vector<std::string> warnings;  // for check: what is right, but may not be meant
   // The sources, then the mappings, in the order above. Two mappings may fill one table, each with
   // its own `owns`: then two parts have one name.
   std::vector<PlanPart> parts;

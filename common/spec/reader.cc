@@ -255,7 +255,12 @@ bool Reader::Query(const Node& node, std::string_view what, std::string* out) {
 }
 
 bool Reader::ExpressionOrQuery(const Node& node, std::string_view what, std::string* out) {
-  return Sql(node, what, StartsQuery(node.text), out);
+  if (Sql(node, what, StartsQuery(node.text), out)) return true;
+  std::string& told = faults_->back().message;
+  if (told.ends_with(kNotOneExpression)) {
+    absl::StrAppend(&told, ", or a query that gives them: SELECT ", node.text);
+  }
+  return false;
 }
 
 std::optional<std::string> Reader::SqlFile(const Node& node, std::string_view what,

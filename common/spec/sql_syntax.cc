@@ -148,6 +148,10 @@ std::optional<SqlProblem> CheckExpression(std::string_view sql) {
   const Parsed bare = Parse(absl::StrCat(Sv(kSelect), Sv(sql)));
   if (bare.problem.has_value()) return in_fragment(*bare.problem);
   const json* select = OnlySelect(bare.tree);
+  const auto targets = select == nullptr ? json() : select->value("targetList", json());
+  if (targets.size() > 1) {
+    return SqlProblem{absl::StrCat("these are ", targets.size(), Sv(kNotOneExpression)), 0};
+  }
   if (select == nullptr || !IsBareValue(*select) ||
       Parse(absl::StrCat("SELECT (", Sv(sql), "\n)")).problem.has_value()) {
     return SqlProblem{"it must be one expression, without a name, a semicolon or further clauses",

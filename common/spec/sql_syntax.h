@@ -20,6 +20,9 @@ struct SqlProblem {
   size_t offset = 0;    // byte offset in the fragment
 };
 
+// How a problem ends that is one expression too many.
+inline constexpr std::string_view kNotOneExpression = " values, and it must be one expression";
+
 // One value: anything that may stand between SELECT and FROM, without a name of its own, `*`,
 // parameters ($1) or a semicolon. Nothing when it is fine.
 std::optional<SqlProblem> CheckExpression(std::string_view sql);

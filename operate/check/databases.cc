@@ -184,14 +184,16 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
   const absl::StatusOr<mapping::Plan> plan =
       CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &faults);
   for (const mapping::CompileFault& fault : faults) {
-    report->faults.push_back({.where = Where::kFile,
-                              .file = fault.file.empty() ? file.path : fault.file,
-                              .line = fault.at.line,
-                              .column = fault.at.column,
-                              .message = fault.message,
-                              .kind = CheckFault::Kind::kMistake});
+    report->faults.push_back(
+        {.where = Where::kFile,
+         .file = fault.file.empty() ? file.path : fault.file,
+         .line = fault.at.line,
+         .column = fault.at.column,
+         .message = fault.message,
+         .kind = fault.right_missing ? CheckFault::Kind::kNotReady : CheckFault::Kind::kMistake});
   }
   if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
+  report->warnings.insert(report->warnings.end(), plan->warnings.begin(), plan->warnings.end());
   RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
   RETURN_IF_ERROR(TellOfAnalyze(*plan, *new_side.session, report));
   return CheckTargetsEmpty(file, *plan, *new_side.session, report);

@@ -105,7 +105,7 @@ class Columns {
       case Fit::kLoses:
         return ", which keeps less. Is that meant?";
       case Fit::kZone:
-        return ". In which zone are OLD's times?";
+        return ". In which zone?";
       default:
         return ". What does it become?";
     }
@@ -115,7 +115,11 @@ class Columns {
     const string name = QuoteIdentifier(from.name);
     if (fit == Fit::kZone) {
       const string time = from.type == "date" ? name + "::timestamp" : name;
-      return {time + " AT TIME ZONE 'UTC'", time + " AT TIME ZONE 'Europe/Berlin'"};
+      const auto in = [&](const string& zone) {
+        const string moved = time + " AT TIME ZONE '" + zone + "'";
+        return to.type == "date" ? "(" + moved + ")::date" : moved;
+      };
+      return {in("UTC"), in("Europe/Berlin")};
     }
     if (to.type == "uuid") {
       const bool text = Family(from) == "text";

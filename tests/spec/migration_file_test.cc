@@ -482,5 +482,19 @@ TEST(MigrationFileTest, RemembersWhereEachPieceOfSqlStands) {
   EXPECT_EQ(at(mappings[2].select, mappings[2].places.at("select"), "wrong"), (Position{18, 13}));
 }
 
+TEST(MigrationFileTest, SeveralValuesOfARuleAreAQuery) {
+  std::vector<Fault> faults;
+  EXPECT_FALSE(
+      ParseMigrationFile("migration: t\nold: {dsn_env: A}\nnew: {dsn_env: B}\nforward:\n"
+                         "  - {table: public.t, select: SELECT 1 AS a, from: {x: 'a, b'}}\n",
+                         "t.yaml", &faults)
+          .ok());
+  ASSERT_EQ(faults.size(), 1U);
+  EXPECT_EQ(
+      faults[0].message,
+      "from.x: these are 2 values, and it must be one expression, or a query that gives them: "
+      "SELECT a, b");
+}
+
 }  // namespace
 }  // namespace switchyard::spec

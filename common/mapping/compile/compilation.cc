@@ -95,6 +95,10 @@ void Compilation::Fault(const SqlPiece& piece, size_t offset, const string& mess
                     .file = piece.place.file});
 }
 
+void Compilation::NoteRight(const pg::ErrorFields& fields) {
+  faults.back().right_missing = fields.sqlstate == "42501";
+}
+
 absl::Status Compilation::SqlFault(const SqlPiece& piece, int shift, const absl::Status& status) {
   if (!absl::IsInvalidArgument(status)) return status;
   const pg::ErrorFields fields = pg::StatusErrorFields(status);
@@ -106,6 +110,7 @@ absl::Status Compilation::SqlFault(const SqlPiece& piece, int shift, const absl:
   if (offset >= piece.sql.size()) offset = 0;
   ASSIGN_OR_RETURN(const string suggestion, Suggestion(piece.sql, offset, fields));
   Fault(piece, offset, absl::StrCat(status.message(), suggestion));
+  NoteRight(fields);
   return absl::OkStatus();
 }
 

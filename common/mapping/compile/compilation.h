@@ -83,6 +83,8 @@ struct Compilation {
   // A fault of `status`, which is of a statement that has `piece` after `shift` characters: with
   // its place, and a suggestion. Any status but InvalidArgument is the caller's to handle.
   absl::Status SqlFault(const SqlPiece& piece, int shift, const absl::Status& status);
+  // The last fault comes from that error.
+  void NoteRight(const pg::ErrorFields& fields);
   // All faults as one InvalidArgument.
   absl::Status Refused();
 
@@ -99,6 +101,7 @@ struct Compilation {
   const spec::Direction& direction;
   Probe probe;
   std::vector<CompileFault>& faults;
+  std::set<std::string> warnings;  // Plan::warnings
   std::vector<Source> sources;
   std::vector<Draft> drafts;
   // By mapping and target column: the bare column it copies, and the columns it reads.

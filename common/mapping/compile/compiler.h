@@ -38,7 +38,8 @@ struct CompileInput {
 struct CompileFault {
   spec::Position at;
   std::string message;
-  std::string file = {};  // empty: the migration file; else a select's
+  std::string file = {};       // empty: the migration file; else a select's
+  bool right_missing = false;  // NEW's owner has to grant something; the file may be sound
 };
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,

@@ -28,6 +28,7 @@ class PlanBuilder {
   absl::StatusOr<Plan> Build() {
     Plan plan{.mirror_schema = stream_.mirror_schema, .view_prefix = stream_.view_prefix};
     plan.ignored = compilation_.direction.ignore;
+    plan.warnings.assign(compilation_.warnings.begin(), compilation_.warnings.end());
     for (const catalog::UserType& type : compilation_.input.source->types) {
       plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, stream_.mirror_schema));
     }

@@ -290,12 +290,19 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
       regexp_matches(sql, ':varattno 0 :vartype (\d+)', 'g') AS m
       JOIN pg_class c ON c.reltype = m[1]::oid AND c.relnamespace = pg_my_temp_schema()
     UNION ALL
-    SELECT 's', '', '', 'v', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE')",
+    SELECT 's', '', '', 'v', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE'
+    UNION ALL
+    SELECT 'z', '', CASE oid WHEN 1174 THEN 'date' ELSE 'timestamp' END, 'v', false
+    FROM called WHERE oid IN (1174, 2028)
+    UNION ALL
+    SELECT 'z', '', 'text', 'v', false FROM tree WHERE sql ~ ':resulttype 1184 :resultcollid')",
                                               kMakeView.size()));
   Resolved resolved;
   for (int i = 0; i < rows.rows(); ++i) {
     if (rows.str(i, 0) == "s") {
       resolved.samples = true;
+    } else if (rows.str(i, 0) == "z") {
+      resolved.assumes_zone.push_back(rows.str(i, 2));
     } else if (rows.str(i, 0) == "c") {
       resolved.system_columns.push_back(rows.str(i, 2));
     } else if (rows.str(i, 0) == "r") {

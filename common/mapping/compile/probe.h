@@ -67,6 +67,8 @@ class Probe {
     std::vector<std::string> system_columns;  // ctid, xmin ...
     std::vector<std::string> whole_rows;      // tables whose row is taken for one value
     bool samples = false;                     // TABLESAMPLE
+    // Types ("text", "date", "timestamp") whose values become times with a zone, by the session's.
+    std::vector<std::string> assumes_zone;
   };
   absl::StatusOr<Resolved> Resolve(const std::string& select);
 

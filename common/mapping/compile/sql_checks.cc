@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 #include "common/catalog/narrowing.h"
@@ -73,6 +74,14 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
   }
   if (resolved->samples)
     compilation_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
+  for (const string& type : resolved->assumes_zone) {
+    compilation_.warnings.insert(absl::StrFormat(
+        "%s: a %s becomes a timestamptz there, and without a zone of its own is read as UTC. Say "
+        "which zone is meant, in place of the cast: %s AT TIME ZONE 'UTC', or of another one, %s "
+        "AT TIME ZONE 'Europe/Berlin'",
+        piece.what, type, type == "timestamp" ? "X" : "X::timestamp",
+        type == "timestamp" ? "X" : "X::timestamp"));
+  }
   return TimeWords(piece, calls, before, after);
 }
 
@@ -232,6 +241,7 @@ absl::Status SqlChecks::Types(const Draft& draft, const string& select) {
     named = true;
     compilation_.Fault(*draft.spec, KeyOfColumn(draft, column),
                        absl::StrCat(draft.display, ": ", one.message(), CastHint(draft, one)));
+    compilation_.NoteRight(pg::StatusErrorFields(one));
   }
   if (!named)
     compilation_.Fault(*draft.spec, "table", absl::StrCat(draft.display, ": ", whole.message()));
@@ -252,7 +262,10 @@ absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
     const catalog::AssignedType from{given.column_type(i), given.column_modifier(i)};
     const catalog::AssignedType to{kept.column_type(i), kept.column_modifier(i)};
     const char* lost = catalog::LostInAssignment(from, to, given.column_is_plain(i));
-    if (lost == nullptr) continue;
+    if (lost == nullptr) {
+      if (catalog::AssumesZone(from, to)) RETURN_IF_ERROR(WarnOfZone(draft, column, from));
+      continue;
+    }
     ASSIGN_OR_RETURN(const string name, compilation_.probe.TypeName(from.oid, from.modifier));
     const string& wanted = draft.target->FindColumn(column)->type;
     compilation_.Fault(
@@ -261,6 +274,31 @@ absl::Status SqlChecks::Narrowing(const Draft& draft, const string& select) {
                         "the column a type that holds it, or say that it is meant: %s",
                         draft.display, column, wanted, name, lost, CastOf(draft, column, wanted)));
   }
+  return absl::OkStatus();
+}
+
+// What the value becomes is for the session's zone to say, which Switchyard fixes.
+absl::Status SqlChecks::WarnOfZone(const Draft& draft, const string& column,
+                                   const catalog::AssignedType& from) {
+  ASSIGN_OR_RETURN(const string given, compilation_.probe.TypeName(from.oid, from.modifier));
+  const auto plain = compilation_.plain_names.find({draft.spec, column});
+  const bool copied = draft.spec->copy && plain != compilation_.plain_names.end();
+  const string value = absl::StrCat(copied ? QuoteIdentifier(plain->second) : "X",
+                                    given.starts_with("date") ? "::timestamp" : "");
+  const bool renamed = copied && KeyOfColumn(draft, column).starts_with("rename.");
+  const auto says = [&](std::string_view zone) {
+    const string sql = absl::StrCat(value, " AT TIME ZONE '", Sv(zone), "'");
+    return !copied ? sql
+                   : absl::StrFormat(
+                         "%sset: {%s: \"%s\"}",
+                         renamed ? "in place of the rename, drop: [" + plain->second + "], " : "",
+                         column, absl::StrReplaceAll(sql, {{"\"", "\\\""}}));
+  };
+  compilation_.warnings.insert(absl::StrFormat(
+      "%s.%s is %s but gets %s, which is taken to be UTC. Say which zone is meant: %s, or of "
+      "another one, %s",
+      draft.display, column, draft.target->FindColumn(column)->type, given, says("UTC"),
+      says("Europe/Berlin")));
   return absl::OkStatus();
 }
 
@@ -409,6 +447,7 @@ absl::Status SqlChecks::RuleValues(Draft* draft, const spec::FromRule& rule,
                    ") OVERRIDING SYSTEM VALUE ", TouchSelect(*draft, rule)));
   if (fits.ok() || !absl::IsInvalidArgument(fits)) return fits;
   compilation_.Fault(piece, 0, absl::StrCat(fits.message(), CastHint(*draft, fits)));
+  compilation_.NoteRight(pg::StatusErrorFields(fits));
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/catalog/narrowing.h"
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/sql_analysis.h"
 
@@ -45,6 +46,8 @@ class SqlChecks {
   absl::Status Types(const Draft& draft, const std::string& select);
   // Values that the target's columns would keep less of.
   absl::Status Narrowing(const Draft& draft, const std::string& select);
+  absl::Status WarnOfZone(const Draft& draft, const std::string& column,
+                          const catalog::AssignedType& from);
   std::string AsCopied(const Draft& draft) const;
   std::string CastOf(const Draft& draft, const std::string& column, const std::string& type) const;
   std::string CastHint(const Draft& draft, const absl::Status& mismatch) const;

@@ -287,6 +287,10 @@ TEST_F(CliCheckTest, ReportsFaultsOfBothDatabasesBesideThoseOfTheFile) {
     EXPECT_THAT(result.output, HasSubstr(expected));
   }
   EXPECT_THAT(result.output, Not(HasSubstr("nowhere")));
+  // What NEW's owner has to grant is no mistake of the file.
+  const ProgramResult sound = Check(kFile, OldDsn(), weak);
+  EXPECT_EQ(sound.exit_code, 1) << sound.output;
+  EXPECT_THAT(sound.output, HasSubstr("permission denied for table users"));
   const ProgramResult same = Check(kBroken, OldDsn(), OldDsn());
   EXPECT_THAT(same.output, HasSubstr("old and new are the same database"));
   const ProgramResult down = Check(kBroken, "host=127.0.0.1 port=1", NewDsn());
