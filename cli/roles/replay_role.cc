@@ -9,6 +9,7 @@
 #include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/mapping/sensitive/sensitive.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/replayer.h"
@@ -52,7 +53,8 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
   replayer::Replayer replayer(
       {.target = {.dsn = stream.target.Connection(),
                   .stream = stream.name,
-                  .quarantine_max = file.replay.quarantine_max},
+                  .quarantine_max = file.replay.quarantine_max,
+                  .sensitive = mapping::Sensitive(*stream.mapping)},
        .change_topic = stream.change_topic,
        .copy_topic = stream.copy_topic,
        .after_copy = std::move(after_copy),

@@ -48,9 +48,12 @@ bool DetailMayHoldRows(std::string_view group) {
   return InList(group, {"22", "23", "44", "P0", "38", "39", "HV", "XX"});
 }
 
+}  // namespace
+
 // A class 22 message often quotes the value: invalid input syntax for type integer: "abc", value
 // "300" is out of range. What a function raises by itself may hold anything.
-std::string WithoutValue(std::string_view group, const ErrorFields& fields) {
+std::string TextWithoutValues(const ErrorFields& fields) {
+  const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
   if (group == "P0" || fields.source_function == "exec_stmt_raise") {
     return "a function of the database raised an error, whose text stands in the server's log";
   }
@@ -60,8 +63,6 @@ std::string WithoutValue(std::string_view group, const ErrorFields& fields) {
   if (open == std::string::npos) return text;
   return text.replace(open, text.rfind('"') + 1 - open, "...");
 }
-
-}  // namespace
 
 ErrorFields StatusErrorFields(const absl::Status& status) {
   ErrorFields fields;
@@ -99,7 +100,7 @@ absl::Status WithErrorFields(absl::Status status, const ErrorFields& fields) {
 absl::Status StatusFromFields(const ErrorFields& fields) {
   const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
   const bool fatal = fields.severity == "FATAL" || fields.severity == "PANIC";
-  std::string text = absl::StrCat(WithoutValue(group, fields), " (SQLSTATE ", fields.sqlstate, ")");
+  std::string text = absl::StrCat(TextWithoutValues(fields), " (SQLSTATE ", fields.sqlstate, ")");
   if (!fields.detail.empty() && !DetailMayHoldRows(group)) {
     absl::StrAppend(&text, ": ", fields.detail);
   }

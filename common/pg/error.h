@@ -40,6 +40,9 @@ std::string StatusSqlState(const absl::Status& status);
 // All of them; empty when the status does not come from a server's error.
 ErrorFields StatusErrorFields(const absl::Status& status);
 
+// What the server says, without a value that it may quote.
+std::string TextWithoutValues(const ErrorFields& fields);
+
 // True for SQLSTATE classes 22 and 23: this row is refused, others may pass.
 bool IsRowRefused(const absl::Status& status);
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/strings.h"
 
 namespace switchyard::records {
 namespace {
@@ -34,10 +35,25 @@ absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {
                          .last_seen = absl::FromUnixMicros(rows.i64(i, 9))};
 }
 
-constexpr char kEntryColumns[] =
-    "id, target, scope, operation, lsn, sqlstate, error, events, "
-    "(extract(epoch FROM first_seen) * 1000000)::bigint, "
-    "(extract(epoch FROM last_seen) * 1000000)::bigint";
+// A column of the table, JSON; of columns in $3 the digest, which is the first half of
+// sha256(convert_to(value::text, 'UTF8')). The values themselves stay in the database.
+std::string Shown(std::string_view column) {
+  return absl::StrReplaceAll(R"(CASE WHEN $column IS NOT NULL THEN (
+      SELECT coalesce(jsonb_object_agg(e.key, CASE
+        WHEN jsonb_typeof(e.value) = 'null'
+             OR NOT ARRAY[t.name || '|' || e.key, t.name || '|*'] && $3::text[] THEN e.value
+        ELSE to_jsonb('sha256:' || left(encode(sha256(convert_to(e.value #>> '{}', 'UTF8')), 'hex'),
+                                        32)) END), '{}'::jsonb)
+      FROM jsonb_each($column) AS e(key, value), split_part(target, ' where ', 1) AS t(name)) END)",
+                             {{"$column", Sv(column)}});
+}
+
+std::string EntryColumns() {
+  return absl::StrCat("id, target, ", Shown("scope"),
+                      ", operation, lsn, sqlstate, error, events, "
+                      "(extract(epoch FROM first_seen) * 1000000)::bigint, "
+                      "(extract(epoch FROM last_seen) * 1000000)::bigint");
+}
 
 std::vector<int64_t> Ids(const pg::Rows& rows) {
   std::vector<int64_t> ids;
@@ -139,13 +155,14 @@ absl::StatusOr<bool> QuarantineEntries::Has(int64_t id, const std::string& targe
   return row.rows() > 0;
 }
 
-absl::StatusOr<QuarantineEntries::Page> QuarantineEntries::List(int64_t limit) {
+absl::StatusOr<QuarantineEntries::Page> QuarantineEntries::List(
+    int64_t limit, const std::vector<std::string>& hidden) {
   ASSIGN_OR_RETURN(
       const pg::Rows rows,
-      sql_.Ask(absl::StrCat("SELECT ", kEntryColumns,
+      sql_.Ask(absl::StrCat("SELECT ", EntryColumns(),
                             ", count(*) OVER () FROM switchyard.quarantine WHERE stream = $1 "
                             "ORDER BY id LIMIT $2::bigint"),
-               {stream_, std::to_string(limit)}));
+               {stream_, std::to_string(limit), ArrayLiteral(hidden)}));
   Page page;
   for (int i = 0; i < rows.rows(); ++i) {
     ASSIGN_OR_RETURN(QuarantineEntry entry, EntryAt(rows, i));
@@ -155,13 +172,14 @@ absl::StatusOr<QuarantineEntries::Page> QuarantineEntries::List(int64_t limit) {
   return page;
 }
 
-absl::StatusOr<std::optional<QuarantineEntry>> QuarantineEntries::Find(int64_t id) {
+absl::StatusOr<std::optional<QuarantineEntry>> QuarantineEntries::Find(
+    int64_t id, const std::vector<std::string>& hidden) {
   ASSIGN_OR_RETURN(
       const pg::Rows row,
-      sql_.Ask(absl::StrCat("SELECT ", kEntryColumns,
-                            ", image, before, detail FROM switchyard.quarantine WHERE stream = $1 "
+      sql_.Ask(absl::StrCat("SELECT ", EntryColumns(), ", ", Shown("image"), ", ", Shown("before"),
+                            ", detail FROM switchyard.quarantine WHERE stream = $1 "
                             "AND id = $2::bigint"),
-               {stream_, std::to_string(id)}));
+               {stream_, std::to_string(id), ArrayLiteral(hidden)}));
   if (row.rows() == 0) return std::nullopt;
   ASSIGN_OR_RETURN(QuarantineEntry entry, EntryAt(row, 0));
   entry.image = row.str(0, 10);

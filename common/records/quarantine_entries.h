@@ -102,8 +102,11 @@ class QuarantineEntries {
     int64_t total = 0;
     std::vector<QuarantineEntry> entries;  // without image, before and detail
   };
-  absl::StatusOr<Page> List(int64_t limit);
-  absl::StatusOr<std::optional<QuarantineEntry>> Find(int64_t id);
+  // `hidden`: in scope, before and image the values of these columns are digests of them. Each
+  // "table|column": NEW's table, as entries name it; column * for all.
+  absl::StatusOr<Page> List(int64_t limit, const std::vector<std::string>& hidden);
+  absl::StatusOr<std::optional<QuarantineEntry>> Find(int64_t id,
+                                                      const std::vector<std::string>& hidden);
 
   // --- rows
 

@@ -293,6 +293,19 @@ void ReadMirrorIndexes(Reader& in, const Node& node, Direction* out) {
   });
 }
 
+void ReadSensitive(Reader& in, const Node& node, std::vector<SensitiveColumn>* out) {
+  in.Entries(node, "sensitive", [&](const Node& key, const Node& value) {
+    TableName table;
+    if (!in.Table(key, "a table of sensitive", &table)) return;
+    in.List(value, absl::StrCat("sensitive.", key.text), [&](const Node& item) {
+      SensitiveColumn column{.table = table, .at = in.At(item)};
+      if (in.Identifier(item, "a column of sensitive", &column.column)) {
+        out->push_back(std::move(column));
+      }
+    });
+  });
+}
+
 }  // namespace
 
 void ReadAliases(Reader& in, const Node& node, const std::string& name, Direction* out) {
@@ -322,6 +335,7 @@ void ReadDirection(Reader& in, const Node& node, const std::string& name, const 
            kRequired},
           {"ids", [&](const Node& n) { ReadIds(in, n, &out->id_maps); }},
           {"ignore", [&](const Node& n) { ReadIgnore(in, n, &out->ignore); }},
+          {"sensitive", [&](const Node& n) { ReadSensitive(in, n, &out->sensitive); }},
           {"mirror_indexes", [&](const Node& n) { ReadMirrorIndexes(in, n, out); }},
           {"aliases", [&](const Node& n) { ReadAliases(in, n, name + ".aliases", out); }}});
 }

@@ -95,11 +95,19 @@ struct IdMapRule {
   Place old_place, new_place;  // of the two expressions
 };
 
+// A column whose values no line, report or error shows; nor those computed from it.
+struct SensitiveColumn {
+  TableName table;  // unqualified: OLD's table (or alias); qualified: a table of NEW
+  std::string column;
+  Position at;
+};
+
 struct Direction {
   std::vector<Mapping> mappings;
   std::vector<IdMapRule> id_maps;
   // OLD tables and columns ("table" or "table.column") that are knowingly not carried.
   std::vector<std::string> ignore;
+  std::vector<SensitiveColumn> sensitive;
   // For queries under `from` and selects to look up by.
   std::vector<MirrorIndex> mirror_indexes;
   // Alias -> OLD's schema-qualified table, where two OLD schemas share a name.

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
+#include "common/mapping/sensitive/sensitive.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/stream/stream.h"
 #include "operate/connect.h"
@@ -21,20 +22,25 @@ absl::Status NoEntry(const std::string& stream, int64_t id) {
                       stream, id));
 }
 
-QuarantineEntry ToReport(const records::QuarantineEntry& entry) {
+// What was stored before a column was declared sensitive is not shown either.
+QuarantineEntry ToReport(const mapping::Sensitive& sensitive,
+                         const records::QuarantineEntry& entry) {
+  const std::string table = entry.target.substr(0, entry.target.find(" where "));
+  const pg::ErrorFields shown = sensitive.Shown(
+      table, {.sqlstate = entry.sqlstate, .detail = entry.detail, .primary = entry.error});
   return {.id = entry.id,
           .table = entry.target,
           .scope = entry.scope,
           .operation = records::ToString(entry.operation),
           .lsn = entry.lsn,
           .sqlstate = entry.sqlstate,
-          .error = entry.error,
+          .error = shown.primary,
           .events = entry.events,
           .first_seen = entry.first_seen,
           .last_seen = entry.last_seen,
           .image = entry.image,
           .before = entry.before,
-          .detail = entry.detail};
+          .detail = shown.detail};
 }
 
 // NEW, where the stream has begun.
@@ -54,9 +60,11 @@ absl::StatusOr<QuarantineReport> ListQuarantine(const spec::MigrationFile& file,
                                                 const Cancel& cancel) {
   const std::string stream = StreamOf(file);
   ASSIGN_OR_RETURN(const auto session, ConnectToStream(file, stream, cancel));
-  ASSIGN_OR_RETURN(const auto page, records::QuarantineEntries(*session, stream).List(limit));
+  const mapping::Sensitive sensitive(file.forward);
+  ASSIGN_OR_RETURN(const auto page,
+                   records::QuarantineEntries(*session, stream).List(limit, sensitive.All()));
   QuarantineReport report = {.stream = stream, .total = page.total};
-  for (const auto& entry : page.entries) report.entries.push_back(ToReport(entry));
+  for (const auto& entry : page.entries) report.entries.push_back(ToReport(sensitive, entry));
   return report;
 }
 
@@ -64,9 +72,11 @@ absl::StatusOr<QuarantineReport> ShowQuarantine(const spec::MigrationFile& file,
                                                 const Cancel& cancel) {
   const std::string stream = StreamOf(file);
   ASSIGN_OR_RETURN(const auto session, ConnectToStream(file, stream, cancel));
-  ASSIGN_OR_RETURN(const auto entry, records::QuarantineEntries(*session, stream).Find(id));
+  const mapping::Sensitive sensitive(file.forward);
+  ASSIGN_OR_RETURN(const auto entry,
+                   records::QuarantineEntries(*session, stream).Find(id, sensitive.All()));
   if (!entry.has_value()) return NoEntry(stream, id);
-  return QuarantineReport{.stream = stream, .total = 1, .entries = {ToReport(*entry)}};
+  return QuarantineReport{.stream = stream, .total = 1, .entries = {ToReport(sensitive, *entry)}};
 }
 
 absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile& file,

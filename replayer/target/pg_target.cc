@@ -72,7 +72,8 @@ absl::Status PgTarget::Open() {
 QuarantineOptions PgTarget::quarantine_options() const {
   return {.stream = options_.stream,
           .entries_max = options_.quarantine_max,
-          .scopes_per_recompute = options_.scopes_per_recompute};
+          .scopes_per_recompute = options_.scopes_per_recompute,
+          .sensitive = options_.sensitive};
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {

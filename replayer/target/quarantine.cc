@@ -59,6 +59,11 @@ records::StagedRowSql RowSql(const SourcePlan& source, std::string table) {
 Quarantine::Quarantine(TableWriter& writer, QuarantineOptions options)
     : writer_(writer), stage_(writer.stage()), options_(std::move(options)) {}
 
+pg::ErrorFields Quarantine::FieldsOf(MappingIndex mapping, const absl::Status& refusal) const {
+  return options_.sensitive.Shown(stage_.plan().mappings[mapping].display,
+                                  pg::StatusErrorFields(refusal));
+}
+
 absl::Status Quarantine::Committed() {
   clashed_ = entries_came_ = false;
   return entries_went_ ? Load() : absl::OkStatus();
@@ -211,7 +216,7 @@ absl::Status Quarantine::StoreRow(SourceIndex source, MappingIndex mapping, Lsn 
                                   const Refusal& refusal) {
   if (!stores_) return refusal.error;
   const SourcePlan& plan = stage_.plan().sources[source];
-  const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
+  const pg::ErrorFields fields = FieldsOf(mapping, refusal.error);
   active_.insert(mapping);
   entries_came_ = true;
   clashed_ |= IsClash(refusal.error);
@@ -297,7 +302,7 @@ absl::StatusOr<int64_t> Quarantine::WriteEntries(const std::vector<int64_t>& ids
   for (const Refusal& refusal : refusals) {
     const int64_t id = ids[static_cast<size_t>(refusal.number)];
     left.insert(id);
-    RETURN_IF_ERROR(entries().Refuse(id, pg::StatusErrorFields(refusal.error)));
+    RETURN_IF_ERROR(entries().Refuse(id, FieldsOf(mapping, refusal.error)));
   }
   for (const int64_t id : ids) {
     if (!left.contains(id)) RETURN_IF_ERROR(Forget(id));
@@ -444,7 +449,7 @@ absl::Status Quarantine::ForgetScopes(MappingIndex mapping, const std::vector<Re
 absl::Status Quarantine::StoreScope(MappingIndex mapping, Lsn lsn, const Refusal& refusal) {
   if (!stores_) return refusal.error;
   const MappingPlan& plan = stage_.plan().mappings[mapping];
-  const pg::ErrorFields fields = pg::StatusErrorFields(refusal.error);
+  const pg::ErrorFields fields = FieldsOf(mapping, refusal.error);
   active_.insert(mapping);
   entries_came_ = true;
   clashed_ |= IsClash(refusal.error);

@@ -13,6 +13,8 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
+#include "common/mapping/sensitive/sensitive.h"
+#include "common/pg/error.h"
 #include "common/records/quarantine_entries.h"
 #include "replayer/write/refusals.h"
 #include "replayer/write/table_writer.h"
@@ -23,6 +25,7 @@ struct QuarantineOptions {
   std::string stream;
   int64_t entries_max = 1000;
   int64_t scopes_per_recompute = 20'000;
+  mapping::Sensitive sensitive;  // what of an error is stored
 };
 
 class Quarantine {
@@ -102,6 +105,9 @@ class Quarantine {
   std::string TargetOf(mapping::MappingIndex mapping) const {
     return QuarantineTarget(stage_.plan().mappings[mapping]);
   }
+
+  // What may be stored of it.
+  pg::ErrorFields FieldsOf(mapping::MappingIndex mapping, const absl::Status& refusal) const;
 
   // What `body` gives; whatever it did is undone.
   absl::Status TryAndUndo(absl::FunctionRef<absl::Status()> body);

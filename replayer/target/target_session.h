@@ -7,6 +7,7 @@
 
 #include "common/base/status.h"
 #include "common/base/wait/cancel.h"
+#include "common/mapping/sensitive/sensitive.h"
 #include "common/pg/session.h"
 
 namespace switchyard::replayer {
@@ -24,6 +25,7 @@ struct PgTargetOptions {
   int64_t scopes_per_recompute = 20'000;
   // See FreezeTemporaryTables.
   int64_t temporary_age_max = 20'000'000;
+  mapping::Sensitive sensitive;  // what of an error may be stored
 };
 
 // Where allowed, triggers and foreign keys are silent in it; `silent`, unless null, tells.

@@ -64,14 +64,14 @@ class QuarantineEntriesTest : public RecordsFixture {
     return *folded;
   }
   std::vector<QuarantineEntry> All() {
-    auto page = QuarantineEntries(*control_, "shop.forward").List(100);
+    auto page = QuarantineEntries(*control_, "shop.forward").List(100, {});
     EXPECT_OK(page);
     return page->entries;
   }
   QuarantineEntry Only() {
     const std::vector<QuarantineEntry> all = All();
     if (all.size() != 1) return QuarantineEntry{.error = absl::StrCat(all.size(), " entries")};
-    return **QuarantineEntries(*control_, "shop.forward").Find(all[0].id);
+    return **QuarantineEntries(*control_, "shop.forward").Find(all[0].id, {});
   }
 };
 
@@ -191,7 +191,7 @@ TEST_F(QuarantineEntriesTest, WhatIsForgottenIsOfOneTarget) {
 TEST_F(QuarantineEntriesTest, AnOperationOfANewerProgramIsNoGuess) {
   Refuse("'I', 0, '', NULL, 1, 'a'");
   ASSERT_OK(session_->Execute("UPDATE switchyard.quarantine SET operation = 'merge'"));
-  EXPECT_THAT(Entries().List(10),
+  EXPECT_THAT(Entries().List(10, {}),
               testing::StatusIs(absl::StatusCode::kDataLoss, HasSubstr("merge")));
 }
 

@@ -18,6 +18,7 @@ class Declarations {
   void Read() {
     AddSources();
     for (const spec::Mapping& mapping : compilation_.direction.mappings) AddDraft(mapping);
+    for (const spec::SensitiveColumn& column : compilation_.direction.sensitive) Require(column);
   }
 
  private:
@@ -44,6 +45,27 @@ class Declarations {
         }
       }
     }
+  }
+
+  // One that is misspelt would be shown.
+  void Require(const spec::SensitiveColumn& sensitive) {
+    const spec::TableName& name = sensitive.table;
+    const bool of_source = name.schema.empty();
+    const SourceIndex source = of_source ? compilation_.FindSource(name) : SourceIndex();
+    const catalog::Table* table = source.valid() ? compilation_.sources[source].table : nullptr;
+    if (!of_source) table = compilation_.input.target->Find(name.schema, name.name);
+    if (table == nullptr) {
+      return compilation_.Fault(
+          sensitive.at,
+          absl::StrCat(
+              "sensitive: ", of_source ? "no mapping reads a table " : "no mapping fills a table ",
+              name.ToString(), of_source ? " of the source" : " of the target"));
+    }
+    if (table->FindColumn(sensitive.column) != nullptr) return;
+    compilation_.Fault(
+        sensitive.at,
+        absl::StrCat("sensitive: ", table->Display(), " has no column ", sensitive.column,
+                     DidYouMean(sensitive.column, ColumnNames(*table))));
   }
 
   static const char* WhyNoKey(const catalog::Table& target) {
