@@ -4,8 +4,8 @@
 #include "absl/strings/str_join.h"
 #include "capture/source/source_state.h"
 #include "capture/stream_run.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
 #include "common/records/source/capture_requests.h"
@@ -73,7 +73,7 @@ void Capture::NoteRefusal(const absl::Status& refusal) {
   if (!session.ok()) return;
   // Best effort: the caller reports the refusal in any case.
   const absl::Status noted =
-      RecordRefusal(**session, config_.stream.name, std::string(refusal.message()));
+      RecordRefusal(**session, config_.stream.name, TextOf(FindingOf(refusal, "")));
   if (!noted.ok()) {
     LogDebug("capture", "the refusal could not be recorded",
              {{"error", std::string(noted.message())}});
@@ -87,10 +87,12 @@ absl::Status Capture::Recopy(pg::Session& session, const records::Stream& stream
     WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
                                                          {stream.name, table.schema, table.name}));
   if (known.rows() == 0) {
-    return absl::NotFoundError(absl::StrFormat(
-        "stream %s captures no table %s%s%s yet; next: add it to the publication (switchyard check "
-        "--print-setup FILE prints how), and start capture again",
-        stream.name, table.schema, table.schema.empty() ? "" : ".", table.name));
+    return WithNextStep(
+        absl::NotFoundError(absl::StrFormat("stream %s captures no table %s%s%s yet", stream.name,
+                                            table.schema, table.schema.empty() ? "" : ".",
+                                            table.name)),
+        "add it to the publication (switchyard check --print-setup FILE prints how), and start "
+        "capture again");
   }
   std::vector<uint32_t> relations;
   for (int i = 0; i < known.rows(); ++i) {

@@ -8,8 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "capture/stream_check.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/base/wait/pace.h"
 #include "common/pg/error.h"
@@ -47,13 +47,13 @@ constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since
 constexpr char kLimitExceeded[] = "54000";
 constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
-absl::Status Lost(const records::Stream& stream, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(stream)));
+absl::Status StreamLost(const records::Stream& stream, std::string_view what) {
+  return Lost(what, HowToBeginAnew(stream));
 }
 
 // A copy topic that is gone is made anew by the next epoch, whose Hello says what was on it.
 absl::Status MendedByNextEpoch(const absl::Status& copying) {
-  return absl::IsDataLoss(copying) ? absl::UnavailableError(copying.message()) : copying;
+  return absl::IsDataLoss(copying) ? absl::UnavailableError(FindingOf(copying, "").what) : copying;
 }
 
 std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
@@ -123,18 +123,22 @@ absl::Status StreamRun::Explain(const absl::Status& ended) const {
   const pg::ErrorFields fields = pg::StatusErrorFields(ended);
   const Lsn read = publisher_ != nullptr ? publisher_->position() : start_;
   if (fields.sqlstate == kLimitExceeded) {
-    return absl::DataLossError(absl::StrFormat(
-        "the source can't send a change after %s: %s; next: make that row smaller (all its columns "
-        "together less than 1 GB), or take its table out of the publication, then %s",
-        read.ToString(), StdSv(ended.message()), HowToBeginAnew(config_.stream)));
+    return Lost(
+        absl::StrFormat("the source can't send a change after %s: %s", read.ToString(),
+                        StdSv(ended.message())),
+        "make that row smaller (all its columns together less than 1 GB), or take its table "
+        "out of the publication, then " +
+            HowToBeginAnew(config_.stream));
   }
   const bool skipped = fields.sqlstate == kPublicationSkipped && fields.severity == "WARNING";
   if (fields.sqlstate != kNoSuchPublication && !skipped) return ended;
-  return absl::DataLossError(absl::StrFormat(
-      "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
-      "made again since): what was changed meanwhile can't be read from the slot; next: run, as "
-      "OLD's owner, what `switchyard check --print-setup FILE` prints, then %s",
-      config_.stream.publication, read.ToString(), HowToBeginAnew(config_.stream)));
+  return Lost(absl::StrFormat(
+                  "publication %s was missing when the next change after %s was made (it was "
+                  "dropped, perhaps made again since): what was changed meanwhile can't be read "
+                  "from the slot",
+                  config_.stream.publication, read.ToString()),
+              "run, as OLD's owner, what `switchyard check --print-setup FILE` prints, then " +
+                  HowToBeginAnew(config_.stream));
 }
 
 // The server let go of the slot by itself: its last word says why.
@@ -160,7 +164,7 @@ absl::Status StreamRun::NoteHolder(int* told_pid) {
             {{"stream", config_.stream.name}, {"holder", who}});
     return absl::OkStatus();
   }
-  const NextStep step = {
+  const Finding finding = {
       absl::StrFormat("replication slot %s is in use by somebody who is no capture of this "
                       "stream (%s)",
                       config_.stream.slot, who),
@@ -168,8 +172,8 @@ absl::Status StreamRun::NoteHolder(int* told_pid) {
           "end that session: SELECT pg_terminate_backend(%d); capture goes on by itself",
           holder->pid)};
   LogWarn("capture", "standing by",
-          {{"stream", config_.stream.name}, {"error", step.what}, {"next", step.next}});
-  return RecordRefusal(*session_, config_.stream.name, step.what + "; next: " + step.next);
+          {{"stream", config_.stream.name}, {"error", finding.what}, {"next", finding.next}});
+  return RecordRefusal(*session_, config_.stream.name, TextOf(finding));
 }
 
 absl::Status StreamRun::AwaitTurn() {
@@ -205,7 +209,8 @@ absl::Status StreamRun::Prepare() {
   }
   // A stream under way goes on for its other tables; what is wrong with one makes it suspect.
   for (const SourceFault& fault : faults) {
-    LogWarn("capture", fault.problem, {{"stream", config_.stream.name}, {"next", fault.remedy}});
+    LogWarn("capture", fault.finding.what,
+            {{"stream", config_.stream.name}, {"next", fault.finding.next}});
   }
   RETURN_IF_ERROR(CheckHistory(config_.stream, *record_, catalog_, slot));
   RETURN_IF_ERROR(CheckSlot(config_.stream, slot, catalog_));
@@ -229,10 +234,11 @@ absl::Status StreamRun::AlterSlot(const SlotState& slot) {
 // begins, unless another database's stream has it.
 absl::Status StreamRun::CheckSlotIsOurs(const std::optional<SlotState>& slot) const {
   if (!slot.has_value() || slot->database == catalog_.database) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "replication slot %s is database %s's, of another stream of this name; next: give this "
-      "migration another name (its key migration), or drop that slot when nobody uses it",
-      config_.stream.slot, slot->database.empty() ? "no" : slot->database));
+  return Refuse(
+      absl::StrFormat("replication slot %s is database %s's, of another stream of this name",
+                      config_.stream.slot, slot->database.empty() ? "no" : slot->database),
+      "give this migration another name (its key migration), or drop that slot when "
+      "nobody uses it");
 }
 
 absl::Status StreamRun::CheckNewLog() {
@@ -240,18 +246,21 @@ absl::Status StreamRun::CheckNewLog() {
                    FindLogCoverage(log_, config_.stream.change_topic, cancel_));
   const uint64_t epoch = record_.has_value() ? record_->epoch : 0;
   if (!coverage.empty && coverage.epoch > epoch) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "topic %s holds events of epoch %d, but the source knows of no such stream: it is the log "
-        "of another source, or the record of the stream was deleted, as by a restore; next: give "
-        "the migration a log of its own, or, when it was this stream's, end replay and run: "
-        "switchyard recopy FILE --all",
-        config_.stream.change_topic, coverage.epoch));
+    return Refuse(
+        absl::StrFormat(
+            "topic %s holds events of epoch %d, but the source knows of no such stream: "
+            "it is the log of another source, or the record of the stream was deleted, "
+            "as by a restore",
+            config_.stream.change_topic, coverage.epoch),
+        "give the migration a log of its own, or, when it was this stream's, end replay and run: "
+        "switchyard recopy FILE --all");
   }
   if (coverage.empty && coverage.trimmed && epoch == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("topic %s held events that were trimmed, but the source knows of no such "
-                        "stream; next: give the migration a log of its own, or delete the topic",
-                        config_.stream.change_topic));
+    return Refuse(
+        absl::StrFormat("topic %s held events that were trimmed, but the source knows of no "
+                        "such stream",
+                        config_.stream.change_topic),
+        "give the migration a log of its own, or delete the topic");
   }
   return absl::OkStatus();
 }
@@ -335,8 +344,8 @@ absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
   const std::string code = pg::StatusSqlState(changes.status());
   if (code == kSlotInUse) return false;
   if (code == kNoSuchSlot || code == kSlotUnusable) {
-    return Lost(stream, absl::StrFormat("replication slot %s can't be read: %s", stream.slot,
-                                        StdSv(changes.status().message())));
+    return StreamLost(stream, absl::StrFormat("replication slot %s can't be read: %s", stream.slot,
+                                              StdSv(changes.status().message())));
   }
   RETURN_IF_ERROR(changes.status());
   stream_ = *std::move(changes);
@@ -352,9 +361,9 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   const std::string topic = config_.stream.change_topic;
   const auto found = FindLogCoverage(log_, topic, cancel_);
   if (absl::IsNotFound(found.status())) {
-    return Lost(config_.stream,
-                absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
-                                confirmed_flush.ToString()));
+    return StreamLost(config_.stream,
+                      absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
+                                      confirmed_flush.ToString()));
   }
   RETURN_IF_ERROR(found.status());
   const LogCoverage& coverage = *found;
@@ -362,10 +371,10 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   RETURN_IF_ERROR(CheckPromotion(coverage));
   if (!record_->log_topic.empty() && !coverage.topic_id.empty() &&
       record_->log_topic != coverage.topic_id) {
-    return Lost(config_.stream,
-                absl::StrFormat("topic %s was deleted and made again, or is another log: the "
-                                "changes before %s are not on it",
-                                topic, confirmed_flush.ToString()));
+    return StreamLost(config_.stream,
+                      absl::StrFormat("topic %s was deleted and made again, or is another log: the "
+                                      "changes before %s are not on it",
+                                      topic, confirmed_flush.ToString()));
   }
   // A stream that never had an epoch has nothing on the log, and needs nothing there.
   if (record_->epoch == 0 && confirmed_flush <= record_->slot_lsn) return absl::OkStatus();
@@ -373,12 +382,13 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   if (coverage.trimmed && !coverage.covered.valid()) return absl::OkStatus();
   const Lsn covered = std::max(coverage.covered, record_->slot_lsn);
   if (covered < confirmed_flush) {
-    return Lost(config_.stream,
-                absl::StrFormat(
-                    "topic %s ends at %s, but slot %s was moved to %s: the log lost its "
-                    "end, or the slot was advanced by hand, and the changes in between "
-                    "are nowhere",
-                    topic, covered.ToString(), config_.stream.slot, confirmed_flush.ToString()));
+    return StreamLost(
+        config_.stream,
+        absl::StrFormat("topic %s ends at %s, but slot %s was moved to %s: the log lost its "
+                        "end, or the slot was advanced by hand, and the changes in between "
+                        "are nowhere",
+                        topic, covered.ToString(), config_.stream.slot,
+                        confirmed_flush.ToString()));
   }
   return absl::OkStatus();
 }

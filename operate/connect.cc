@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 
@@ -15,7 +16,7 @@ constexpr char kName[] = "switchyard cli";
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
   if (dsn.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
+  return WithCode(absl::StatusCode::kInvalidArgument, Annotate(dsn.status(), side));
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& endpoint,
@@ -35,7 +36,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& end
                                                        const Cancel& cancel) {
   auto session = OpenSession(endpoint, side, cancel);
   if (!absl::IsFailedPrecondition(session.status())) return session;
-  return absl::UnavailableError(session.status().message());
+  return WithCode(absl::StatusCode::kUnavailable, session.status());
 }
 
 absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::Endpoint& endpoint,
@@ -46,7 +47,7 @@ absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::E
   auto session = pg::ControlSession::Connect({.dsn = *dsn, .application_name = kName}, cancel);
   if (session.ok()) return session;
   if (!absl::IsFailedPrecondition(session.status())) return Annotate(session.status(), side);
-  return absl::UnavailableError(Annotate(session.status(), side).message());
+  return WithCode(absl::StatusCode::kUnavailable, Annotate(session.status(), side));
 }
 
 bool IsLoginRefused(const absl::Status& status) {

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 #include "common/records/source/capture_requests.h"
@@ -143,9 +143,9 @@ void Copier::Run() {
     if (cancel_.requested()) return;
     if (!writer_->status().ok()) return Fail(writer_->status());
     if (absl::Now() - begun > kStable) backoff.Reset();
-    const NextStep step = SplitNextStep(StdSv(AsForPeople(ended).message()), "wait");
+    const Finding finding = FindingOf(AsForPeople(ended), "wait");
     LogWarn("capture", "copy interrupted, will be tried again",
-            {{"stream", options_.stream.name}, {"error", step.what}, {"next", step.next}});
+            {{"stream", options_.stream.name}, {"error", finding.what}, {"next", finding.next}});
     cancel_.WaitFor(backoff.Next());
   }
 }
@@ -208,7 +208,7 @@ absl::StatusOr<bool> Copier::CopyUnfinished(pg::Session& session) {
     for (const CopyRecord& record : records) {
       if (taken.ok() || cancel_.requested()) break;
       RETURN_IF_ERROR(RecordCopyError(session, options_.stream.name, record.relation_id,
-                                      std::string(AsForPeople(taken.status()).message())));
+                                      TextOf(FindingOf(AsForPeople(taken.status()), ""))));
     }
     ASSIGN_OR_RETURN(snapshot, std::move(taken));
   }
@@ -297,12 +297,12 @@ void Copier::PutOffGone(const std::vector<CopyRecord>& records,
 void Copier::PutOffFailed(const CopyRecord& record, const absl::Status& failure,
                           absl::Duration pause) {
   const absl::Duration wait = IsRetryable(failure) ? kRetryPause : pause;
-  const NextStep step = SplitNextStep(StdSv(AsForPeople(failure).message()), "wait");
+  const Finding finding = FindingOf(AsForPeople(failure), "wait");
   LogWarn("capture", "a table could not be copied, it will be tried again",
           {{"stream", options_.stream.name},
            {"table", record.schema + "." + record.name},
-           {"error", step.what},
-           {"next", step.next},
+           {"error", finding.what},
+           {"next", finding.next},
            {"again_in", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1)))}});
   PutOff(record, wait);
 }
@@ -320,7 +320,7 @@ absl::Status Copier::Follow(pg::Session& session, CopyRound& round) {
   }
   for (const CopyRound::Failure& failure : round.Failures()) {
     RETURN_IF_ERROR(RecordCopyError(session, stream, failure.relation_id,
-                                    std::string(AsForPeople(failure.status).message())));
+                                    TextOf(FindingOf(AsForPeople(failure.status), ""))));
   }
   RETURN_IF_ERROR(Flush(session, round));
   SY_FAULT_POINT("capture.copy_flushed");

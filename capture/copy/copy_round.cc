@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
 
@@ -44,13 +45,14 @@ std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) 
     LIMIT 1)",
                                                           {std::to_string(relation.relation_id())});
   if (!holder.ok() || holder->rows() == 0) {
-    return absl::StrCat(kWaitsForLock, "table ", table, " is locked; next: wait");
+    return TextOf({absl::StrCat(kWaitsForLock, "table ", table, " is locked"), "wait"});
   }
-  return absl::StrFormat(
-      "%spid %d (role %s, application \"%s\") has table %s locked; next: wait until it ends, or on "
-      "OLD: SELECT pg_terminate_backend(%d); the copy goes on by itself",
-      kWaitsForLock, holder->i64(0, 0), holder->text(0, 1), holder->text(0, 2), table,
-      holder->i64(0, 0));
+  return TextOf(
+      {absl::StrFormat("%spid %d (role %s, application \"%s\") has table %s locked", kWaitsForLock,
+                       holder->i64(0, 0), holder->text(0, 1), holder->text(0, 2), table),
+       absl::StrFormat("wait until it ends, or on OLD: SELECT pg_terminate_backend(%d); the copy "
+                       "goes on by itself",
+                       holder->i64(0, 0))});
 }
 
 // Whole lines, gathered into CopyChunk events.
@@ -69,10 +71,10 @@ class ChunkWriter {
 
   absl::Status Add(std::string_view line) {
     if (line.size() > row_bytes_max_) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "a row of %s.%s has %d bytes as text, the limit of the log is %d; next: make it smaller; "
-          "the copy goes on by itself",
-          relation_.schema(), relation_.name(), line.size(), row_bytes_max_));
+      return Refuse(
+          absl::StrFormat("a row of %s.%s has %d bytes as text, the limit of the log is %d",
+                          relation_.schema(), relation_.name(), line.size(), row_bytes_max_),
+          "make it smaller; the copy goes on by itself");
     }
     std::string* data = chunk_->mutable_data();
     if (!data->empty() && data->size() + line.size() > chunk_bytes_) RETURN_IF_ERROR(Flush());

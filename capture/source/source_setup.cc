@@ -8,6 +8,7 @@
 #include "capture/publish/message_table.h"
 #include "capture/source/failover.h"
 #include "capture/source/mark_publication.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
@@ -88,13 +89,13 @@ SourceFault IdentityFault(const Table& table) {
                     : deferrable                    ? "a primary key that is deferrable"
                                                     : "no primary key and no replica identity";
   return {table.oid,
-          absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
-                          "the source",
-                          table.Display(), why),
-          deferrable
-              ? "drop it and add it again as NOT DEFERRABLE"
-              : absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
-                                table.Quoted())};
+          {absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
+                           "the source",
+                           table.Display(), why),
+           deferrable
+               ? "drop it and add it again as NOT DEFERRABLE"
+               : absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+                                 table.Quoted())}};
 }
 
 void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
@@ -103,33 +104,34 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
                        : table.kind == 'm' ? "a materialized view"
                                            : "a foreign table";
     faults->push_back({table.oid,
-                       absl::StrFormat("%s is %s: changes of it are not in the write-ahead log",
-                                       table.Display(), kind),
-                       "map the tables it is made of"});
+                       {absl::StrFormat("%s is %s: changes of it are not in the write-ahead log",
+                                        table.Display(), kind),
+                        "map the tables it is made of"}});
     return;
   }
   if (table.kind == 'p') return;  // only its leaves hold rows
   if (IsSystemTable(table)) {
     faults->push_back(
-        {table.oid, absl::StrFormat("%s is a system table: it can't be published", table.Display()),
-         "take it out of the migration file"});
+        {table.oid,
+         {absl::StrFormat("%s is a system table: it can't be published", table.Display()),
+          "take it out of the migration file"}});
     return;
   }
   if (table.persistence != 'p') {
     faults->push_back(
         {table.oid,
-         absl::StrFormat("table %s is %s: its changes are not in the write-ahead log",
-                         table.Display(), table.persistence == 'u' ? "unlogged" : "temporary"),
-         absl::StrFormat("run: ALTER TABLE %s SET LOGGED;", table.Quoted())});
+         {absl::StrFormat("table %s is %s: its changes are not in the write-ahead log",
+                          table.Display(), table.persistence == 'u' ? "unlogged" : "temporary"),
+          absl::StrFormat("run: ALTER TABLE %s SET LOGGED;", table.Quoted())}});
   }
   if (table.inherited_from) {
     faults->push_back({table.oid,
-                       absl::StrFormat("table %s has children by INHERITS: their rows show in "
-                                       "queries of it, but are not its own",
-                                       table.Display()),
-                       "map the tables that hold the rows: each child as a table of its own, and "
-                       "the parent not at all (move its own rows, if any, into a child first); or "
-                       "make them partitions of it"});
+                       {absl::StrFormat("table %s has children by INHERITS: their rows show in "
+                                        "queries of it, but are not its own",
+                                        table.Display()),
+                        "map the tables that hold the rows: each child as a table of its own, and "
+                        "the parent not at all (move its own rows, if any, into a child first); or "
+                        "make them partitions of it"}});
   }
   if (table.replica_identity != 'f' && table.identity_columns.empty()) {
     faults->push_back(IdentityFault(table));
@@ -153,7 +155,7 @@ class Verifier {
 
  private:
   void Add(std::string problem, std::string remedy, uint32_t relation_id = 0) {
-    faults_->push_back({relation_id, std::move(problem), std::move(remedy), relation_id != 0});
+    faults_->push_back({relation_id, {std::move(problem), std::move(remedy)}, relation_id != 0});
   }
 
   pg::Session& session_;
@@ -478,10 +480,10 @@ ALTER PUBLICATION %2$s SET TABLE
 std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
   std::vector<SourceFault> faults;
   for (const spec::TableName& name : catalog.missing) {
-    faults.push_back({0,
-                      absl::StrFormat("there is no table %s%s%s in database %s", name.schema,
-                                      name.schema.empty() ? "" : ".", name.name, catalog.database),
-                      "correct its name, or the schemas, in the migration file"});
+    faults.push_back(
+        {.finding = {absl::StrFormat("there is no table %s%s%s in database %s", name.schema,
+                                     name.schema.empty() ? "" : ".", name.name, catalog.database),
+                     "correct its name, or the schemas, in the migration file"}});
   }
   for (const Table& table : catalog.tables) CheckTable(table, &faults);
   for (SourceFault& fault : faults) fault.of_table = true;
@@ -516,7 +518,8 @@ std::vector<std::string> VersionNotes(const catalog::Catalog& catalog) {
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
                                            const catalog::Catalog& catalog) {
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
-  if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
+  if (catalog.tables.empty())
+    return Refuse("no tables are mapped", "name them in the migration file, under forward");
   // The publication waits for whoever vacuums a table, who waits in turn for the rights of that
   // table once they have been granted: so those come last.
   return absl::StrFormat(
@@ -559,13 +562,10 @@ absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
 }
 
 absl::Status FaultsToStatus(const std::vector<SourceFault>& faults) {
-  if (faults.empty()) return absl::OkStatus();
-  std::string text =
-      faults.size() == 1 ? "" : absl::StrFormat("%d things are missing:", faults.size());
-  for (const SourceFault& fault : faults) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", fault.problem, "; next: ", fault.remedy);
-  }
-  return absl::FailedPreconditionError(text);
+  std::vector<Finding> findings;
+  for (const SourceFault& fault : faults) findings.push_back(fault.finding);
+  return RefuseAll(
+      faults.size() == 1 ? "" : absl::StrFormat("%d things are missing:", faults.size()), findings);
 }
 
 }  // namespace switchyard::capture

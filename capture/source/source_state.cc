@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
 
@@ -127,8 +128,10 @@ absl::StatusOr<uint64_t> TakeEpoch(pg::Session& session, const records::Stream& 
       return absl::AbortedError(absl::StrFormat("slot %s is not held any more", stream.slot));
     }
     if (record.rows() == 0) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "the record of stream %s was deleted from switchyard.capture_stream", stream.name));
+      return Refuse(
+          absl::StrFormat("the record of stream %s was deleted from switchyard.capture_stream",
+                          stream.name),
+          kCopyAllAnew);
     }
     if (record.i64(0, 0) != timeline) {
       return absl::AbortedError(

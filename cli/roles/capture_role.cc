@@ -8,6 +8,7 @@
 #include "capture/source/source_setup.h"
 #include "capture/source/source_state.h"
 #include "cli/roles/patience.h"
+#include "common/base/finding.h"
 #include "common/catalog/catalog.h"
 #include "common/records/stream/stream.h"
 #include "common/spec/left_out.h"
@@ -34,7 +35,7 @@ absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const
                             catalog, /*slot_exists=*/false));
   if (catalog.missing.empty()) return faults;
   // The file names a table that is not there.
-  return absl::InvalidArgumentError(capture::FaultsToStatus(faults).message());
+  return WithCode(absl::StatusCode::kInvalidArgument, capture::FaultsToStatus(faults));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -69,8 +70,10 @@ absl::StatusOr<std::vector<PlanPart>> PartsFromText(std::string_view text) {
     const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 2));
     const auto kind = KindFrom(words[0]);
     if (words.size() != 3 || !kind) {
-      return absl::DataLossError(absl::StrFormat(
-          "the parts of the installed mapping hold \"%s\", which is no part of a plan", line));
+      return Lost(
+          absl::StrFormat(
+              "the parts of the installed mapping hold \"%s\", which is no part of a plan", line),
+          kCopyAllAnew);
     }
     parts.push_back({.kind = *kind,
                      .name = absl::StrReplaceAll(words[2], {{"\\\\", "\\"}, {"\\n", "\n"}}),

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/finding.h"
 
 namespace switchyard::records {
 namespace {
@@ -15,9 +16,9 @@ absl::StatusOr<EntryOperation> OperationOf(std::string_view text) {
                                          EntryOperation::kDelete, EntryOperation::kRecompute}) {
     if (ToString(operation) == text) return operation;
   }
-  return absl::DataLossError(absl::StrCat("switchyard.quarantine holds an operation \"",
-                                          std::string(text),
-                                          "\", which this program does not know"));
+  return Lost(absl::StrCat("switchyard.quarantine holds an operation \"", std::string(text),
+                           "\", which this program does not know"),
+              "use the program that wrote it, or a newer one");
 }
 
 absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {

@@ -9,7 +9,7 @@
 #include "capture/publish/log_coverage.h"
 #include "capture/source/source_state.h"
 #include "capture/stream_check.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/replication/timeline.h"
 #include "common/pg/server_version.h"
@@ -23,10 +23,10 @@ constexpr int64_t kNightHours = 12;
 
 void AddLoss(const absl::Status& status, CheckReport* report) {
   if (status.ok()) return;
-  NextStep step = SplitNextStep(StdSv(status.message()), "");
+  Finding finding = FindingOf(status, "");
   report->faults.push_back({.where = CheckFault::Where::kOld,
-                            .message = std::move(step.what),
-                            .remedy = std::move(step.next)});
+                            .message = std::move(finding.what),
+                            .remedy = std::move(finding.next)});
 }
 
 // Where the record can't be read, what is missing is told with the rights.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/install/write_order.h"
@@ -51,9 +52,10 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
       "session_replication_role: ",
       absl::StrJoin(tables, ", "), "; what goes, the other way round",
       Named("foreign keys that hold", Keys(rules)), Named("triggers that fire", rules.triggers)));
-  for (const auto& [problem, remedy] : order.problems) {
-    report->faults.push_back(
-        {.where = operate::CheckFault::Where::kNew, .message = problem, .remedy = remedy});
+  for (const Finding& problem : order.problems) {
+    report->faults.push_back({.where = operate::CheckFault::Where::kNew,
+                              .message = problem.what,
+                              .remedy = problem.next});
   }
   for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/finding.h"
 #include "common/base/lsn.h"
 #include "common/records/stream/phase.h"
 
@@ -35,7 +36,7 @@ struct CopyTable {
   bool recopy = false;
   std::string asked_as;       // the table that people know, a leaf's root
   std::string capture_state;  // pending, copying, done; empty when unknown
-  std::string error;          // why the last attempt failed; it is tried again
+  Finding error;              // why the last attempt failed; it is tried again
   int64_t rows_captured = 0;
   int64_t bytes_captured = 0;
   std::optional<int64_t> rows_estimate;
@@ -51,12 +52,12 @@ struct CopyTable {
 
 // The event log, as seen from the machine that asks.
 struct LogFacts {
-  std::string error;         // why it could not be looked at; empty when it was, or was not tried
+  Finding error;             // why it could not be looked at; empty when it was, or was not tried
   bool unreachable = false;  // of `error`: there is a log, and it does not answer
   std::optional<int64_t> next_offset;  // Kafka: one past the newest record of the change topic
   std::optional<int64_t> bytes;        // embedded: size of the file, its WAL included
   std::optional<int64_t> free_bytes;   // embedded: left on its disk
-  std::string full;                    // embedded: why nothing can be appended; else empty
+  Finding full;                        // embedded: why nothing can be appended; else empty
 };
 
 struct Suspect {
@@ -73,22 +74,22 @@ struct Suspect {
 struct StreamFacts {
   std::string stream;
   // From the source; absent when it could not be asked.
-  std::string source_error;
+  Finding source_error;
   std::optional<Lsn> source_lsn;  // current end of its WAL
   std::optional<absl::Time> source_now;
   std::optional<bool> capture_active;        // a capture holds the stream
   std::optional<std::string> capture_state;  // absent: no capture has begun
   std::optional<int64_t> capture_epoch;
-  std::string refusal;  // why capture stands still
+  Finding refusal;  // why capture stands still
   std::optional<SlotFacts> slot;
   std::vector<std::string> slot_waits_for;  // transactions that keep it from being made
   std::vector<Suspect> suspects;
   // From the target.
-  std::string target_error;
+  Finding target_error;
   std::optional<absl::Time> target_now;
   std::optional<bool> replay_active;           // a replayer holds the stream
   std::optional<records::Phase> replay_phase;  // absent: nothing has been applied yet
-  std::string stop_reason;
+  Finding stop_reason;
   std::string doing;  // long work that the replayer is at
   // Of that: where in it a long transaction is, and since when that runs.
   std::string step_work;
@@ -123,15 +124,15 @@ struct CopyProgress {
   std::optional<double> rows_per_second;
   std::optional<double> bytes_per_second;
   std::optional<absl::Duration> left;
-  std::string error;  // why the last attempt failed, with the next step
+  Finding error;  // why the last attempt failed; empty: it did not
 };
 
 struct StreamStatus {
   std::string stream;
   std::optional<records::Phase> phase;  // absent: NEW could not be asked
-  std::string state;   // as shown: the phase; held where it streams up to a hold; or unknown
-  std::string reason;  // why it is stopped, a line for each role; else empty
-  std::string doing;   // long work under way, or what it waits for; else empty
+  std::string state;  // as shown: the phase; held where it streams up to a hold; or unknown
+  std::vector<Finding> reasons;  // why it is stopped, one for each role; else empty
+  std::string doing;             // long work under way, or what it waits for; else empty
   std::optional<int64_t> epoch;
   std::optional<Lsn> source_lsn;
   std::optional<Lsn> captured_lsn;
@@ -154,14 +155,14 @@ struct StreamStatus {
   // Of the initial copy since it began, all tables together.
   std::optional<double> copy_rows_per_second;
   std::optional<absl::Duration> copy_left;
-  std::vector<std::string> errors;  // databases and logs that could not be asked
+  std::vector<Finding> errors;  // databases and logs that could not be asked
 };
 
 // A person must act: it is stopped, a role does not run, a table is suspect or can't be copied,
 // rows wait in quarantine, or NEW is known to lack something.
 bool NeedsAPerson(const StreamStatus& status);
-// "no replayer runs: ...; next: ..." of the roles that are known not to run; empty: they do.
-std::string MissingRoles(const StreamStatus& status);
+// "no replayer runs: ..." of the roles that are known not to run; empty: they do.
+Finding MissingRoles(const StreamStatus& status);
 
 struct StatusReport {
   std::string migration;

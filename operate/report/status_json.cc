@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/base/finding.h"
 #include "operate/report/status.h"
 
 namespace switchyard::operate {
@@ -40,7 +41,7 @@ ordered_json LogJson(const StreamStatus& status) {
   return {{"records_to_apply", OrNull(status.log_records)},
           {"bytes", OrNull(status.log.bytes)},
           {"free_bytes", OrNull(status.log.free_bytes)},
-          {"error", status.log.error}};
+          {"error", TextOf(status.log.error)}};
 }
 
 ordered_json CopyJson(const CopyProgress& copy) {
@@ -55,7 +56,16 @@ ordered_json CopyJson(const CopyProgress& copy) {
           {"rows_per_second", OneDecimal(copy.rows_per_second)},
           {"bytes_per_second", OneDecimal(copy.bytes_per_second)},
           {"seconds_left", OrNull(copy.left)},
-          {"error", copy.error}};
+          {"error", TextOf(copy.error)},
+          {"next", copy.error.next}};
+}
+
+std::string StepOf(const Finding& finding) { return finding.next; }
+
+std::string LinesOf(const std::vector<Finding>& findings, std::string (*of)(const Finding&)) {
+  std::string lines;
+  for (const Finding& finding : findings) lines += (lines.empty() ? "" : "\n") + of(finding);
+  return lines;
 }
 
 ordered_json StreamJson(const StreamStatus& status) {
@@ -69,10 +79,13 @@ ordered_json StreamJson(const StreamStatus& status) {
                         {"first_lsn", OrNull(suspect.first_lsn)}});
   }
   ordered_json copy = ordered_json::array();
+  ordered_json errors = ordered_json::array();
+  for (const Finding& error : status.errors) errors.push_back(TextOf(error));
   for (const CopyProgress& progress : status.copy) copy.push_back(CopyJson(progress));
   return {{"stream", status.stream},
           {"state", status.state},
-          {"reason", status.reason},
+          {"reason", LinesOf(status.reasons, &TextOf)},
+          {"next", LinesOf(status.reasons, &StepOf)},
           {"doing", status.doing},
           {"epoch", OrNull(status.epoch)},
           {"source_lsn", OrNull(status.source_lsn)},
@@ -93,7 +106,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"copy", std::move(copy)},
           {"copy_rows_per_second", OneDecimal(status.copy_rows_per_second)},
           {"copy_seconds_left", OrNull(status.copy_left)},
-          {"errors", status.errors}};
+          {"errors", std::move(errors)}};
 }
 
 }  // namespace

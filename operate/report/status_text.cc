@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "operate/report/human.h"
 #include "operate/report/status.h"
@@ -82,14 +82,17 @@ std::string LogText(const StreamStatus& status, const StatusTextOptions& options
            Colored(HumanBytes(*log.free_bytes) + " left on its disk",
                    *log.free_bytes < kScarceBytes ? kRed : nullptr, options);
   }
-  return log.error.empty() || log.unreachable ? kUnknown : absl::StrCat(kUnknown, ": ", log.error);
+  return log.error.empty() || log.unreachable ? kUnknown
+                                              : absl::StrCat(kUnknown, ": ", TextOf(log.error));
 }
 
 // What is wrong, and below it what to do.
-std::string Trouble(std::string_view text, const char* color) {
-  const NextStep step = SplitNextStep(text, "");
-  std::string out = absl::StrCat("  ", Colored(step.what, color, {.color = true}), "\n");
-  if (!step.next.empty()) absl::StrAppend(&out, "    next: ", step.next, "\n");
+std::string Trouble(const Finding& finding, const char* color) {
+  std::string out;
+  for (const auto line : absl::StrSplit(finding.what, '\n')) {
+    absl::StrAppend(&out, "  ", Colored(std::string(line), color, {.color = true}), "\n");
+  }
+  if (!finding.next.empty()) absl::StrAppend(&out, "    next: ", finding.next, "\n");
   return out;
 }
 
@@ -120,9 +123,8 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   }
   for (const CopyProgress& copy : status.copy) {
     if (copy.error.empty()) continue;
-    const NextStep step = SplitNextStep(copy.error, "");
-    rows.push_back({"can't copy", Colored(copy.table + ": " + step.what, kYellow, options)});
-    if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
+    rows.push_back({"can't copy", Colored(copy.table + ": " + copy.error.what, kYellow, options)});
+    if (!copy.error.next.empty()) rows.push_back({"", "next: " + copy.error.next});
   }
   for (const Suspect& suspect : status.suspects) {
     rows.push_back({"suspect", Colored(suspect.table + ": " + suspect.reason, kYellow, options)});
@@ -241,15 +243,11 @@ std::string StreamText(const StreamStatus& status, const StatusTextOptions& opti
   std::string out = status.stream + "  " + Colored(status.state, StateColor(status), options);
   if (status.epoch.has_value()) absl::StrAppend(&out, "  epoch ", *status.epoch);
   out += "\n";
-  if (!status.reason.empty()) {
-    for (const auto line : absl::StrSplit(status.reason, '\n'))
-      out += Trouble(StdSv(line), nullptr);
-  }
-  if (const std::string missing = MissingRoles(status); !missing.empty()) {
+  for (const Finding& reason : status.reasons) out += Trouble(reason, nullptr);
+  if (const Finding missing = MissingRoles(status); !missing.empty()) {
     out += Trouble(missing, options.color ? kYellow : nullptr);
   }
-  for (const std::string& error : status.errors)
-    out += Trouble(error, options.color ? kRed : nullptr);
+  for (const Finding& error : status.errors) out += Trouble(error, options.color ? kRed : nullptr);
   // Colours count as width: only the last column, which nothing follows, may hold them.
   out += AlignColumns(StreamRows(status, options), {Align::kLeft, Align::kLeft}, 2);
   size_t rows_max = kCopyRowsMax;

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
+#include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
 #include "common/pg/server_version.h"
 #include "common/records/copies.h"
@@ -121,7 +123,7 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
   if (row.rows() == 0) return absl::OkStatus();
   facts->capture_state = row.str(0, 0);
   facts->capture_epoch = row.i64(0, 1);
-  facts->refusal = row.str(0, 2);
+  facts->refusal = ParseFinding(row.text(0, 2));
 
   ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
     SELECT c.relation_id::bigint, c.schema_name || '.' || c.table_name, c.recopy, c.state, c.rows,
@@ -142,7 +144,7 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
     table.bytes_estimate = Estimate(copy, i, 5);
     table.rows_captured = copy.i64(i, 6);
     table.bytes_captured = copy.i64(i, 7);
-    table.error = copy.str(i, 8);
+    table.error = ParseFinding(copy.text(i, 8));
     table.asked_as = copy.str(i, 9);
   }
   return absl::OkStatus();
@@ -171,7 +173,7 @@ absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const std::optional<records::StreamState> state, store.Find());
   if (!state.has_value()) return absl::OkStatus();
   facts->replay_phase = state->phase;
-  facts->stop_reason = state->stop_reason;
+  facts->stop_reason = ParseFinding(state->stop_reason);
   facts->replay_epoch = static_cast<int64_t>(state->position.epoch);
   facts->applied = std::max(state->position.lsn, state->position.covered_lsn);
   facts->applied_time = state->commit_time;
@@ -370,9 +372,10 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   facts.stream = records::ForwardOf(file_).name;
   CopyIndex index;
   const auto error = [](const absl::Status& status, std::string_view side) {
-    std::string text(StdSv(status.message()));
+    Finding finding = FindingOf(pg::WithNextStepFor(status), "");
     const std::string prefix = absl::StrCat(Sv(side), ": ");
-    return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+    if (finding.what.starts_with(prefix)) finding.what.erase(0, prefix.size());
+    return finding;
   };
   suspects_.clear();
   facts.source_error = error(AskSource(&index, &facts), "old");
@@ -384,7 +387,7 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   facts.suspects.insert(facts.suspects.begin(), unseen.begin(), unseen.end());
   facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
   const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
-  if (!begun && !facts.log.unreachable) facts.log.error.clear();  // it is to be made yet
+  if (!begun && !facts.log.unreachable) facts.log.error = {};  // it is to be made yet
   return {std::move(facts)};
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/changes/batcher.h"
@@ -123,8 +124,8 @@ absl::Status Recopy::ReadSome() {
     if (at_end_) break;
     for (const eventlog::LogRecord& record : records) {
       if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-        return absl::DataLossError(
-            absl::StrFormat("offset %d of the copy topic is no event", record.offset));
+        return Lost(absl::StrFormat("offset %d of the copy topic is no event", record.offset),
+                    kCopyAllAnew);
       }
       RETURN_IF_ERROR(Add(event));
       next_offset_ = record.offset + 1;
@@ -138,19 +139,18 @@ absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
   RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(options_.copy_topic));
   if (topic.first <= next_offset_ && next_offset_ <= topic.next) return lost;
-  const std::string why =
-      absl::StrCat("the copy is lost, the table is as it was: ", lost.message());
+  const Finding loss = FindingOf(lost, "");
+  const Finding why = {"the copy is lost, the table is as it was: " + loss.what,
+                       "ask for it again: switchyard recopy FILE TABLE"};
   ASSIGN_OR_RETURN(const std::vector<std::string> failed,
-                   requests().FailOpen(records::RequestKind::kRecopy, why));
+                   requests().FailOpen(records::RequestKind::kRecopy, TextOf(why)));
   LogWarn("replayer", "the copy topic begins anew",
-          {{"stream", options_.stream},
-           {"topic", options_.copy_topic},
-           {"error", std::string(StdSv(lost.message()))}});
+          {{"stream", options_.stream}, {"topic", options_.copy_topic}, {"error", loss.what}});
   for (const std::string& table : failed) {
     LogError("replayer", "re-copy ended",
              {{"stream", options_.stream},
               {"table", table},
-              {"error", why},
+              {"error", why.what},
               {"next", "switchyard recopy FILE " + table}});
   }
   for (const auto& [source, job] : jobs_) RETURN_IF_ERROR(DropTables(job));
@@ -187,10 +187,13 @@ absl::Status Recopy::OnHello(const event::v1::Hello& hello) {
         std::ranges::any_of(job.leaves, [&](const auto& leaf) { return leaf.second.lsn > fork; });
     if (!theirs) continue;
     job.outdated = true;
-    const absl::Status why = absl::FailedPreconditionError(absl::StrFormat(
-        "it was copied of the former primary, after %s, where the history of the present one "
-        "(timeline %d) had left it; ask for it again",
-        fork.ToString(), hello.timeline()));
+    const mapping::SourcePlan& source = plan_.sources[job.source];
+    const absl::Status why = Refuse(
+        absl::StrFormat("it was copied of the former primary, after %s, where the history of the "
+                        "present one (timeline %d) had left it",
+                        fork.ToString(), hello.timeline()),
+        absl::StrFormat("ask for it again: switchyard recopy FILE %s.%s", source.schema,
+                        source.name));
     ASSIGN_OR_RETURN(const std::optional<records::RecopyFrom> asked, AskedWith(job));
     RETURN_IF_ERROR(asked ? Finish(job, why) : Drop(job));
   }
@@ -300,9 +303,12 @@ absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
   Leaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
   if (leaf.fit.ok() && leaf.rows != static_cast<int64_t>(end.rows())) {
-    leaf.fit = absl::DataLossError(
+    const mapping::SourcePlan& source = plan_.sources[job->source];
+    leaf.fit = Lost(
         absl::StrFormat("the re-copy of %s has %d rows on the log, %d were read from the source",
-                        plan_.sources[job->source].name, leaf.rows, end.rows()));
+                        source.name, leaf.rows, end.rows()),
+        absl::StrFormat("ask for it again: switchyard recopy FILE %s.%s", source.schema,
+                        source.name));
   }
   leaf.done = true;
   return absl::OkStatus();
@@ -553,12 +559,18 @@ absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
   if (swapped.ok()) {
     return Answer(job, RequestState::kDone, "swapped in at " + target_.position().lsn.ToString());
   }
-  const std::string why = absl::StrCat(job.outdated            ? "outdated"
-                                       : IsRefusedRow(swapped) ? "the target refuses a row"
-                                                               : "it can't be swapped in",
-                                       ", the table is as it was: ", RefusalText(swapped));
-  RETURN_IF_ERROR(StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
-  RETURN_IF_ERROR(Answer(job, RequestState::kFailed, why));
+  const mapping::SourcePlan& source = plan_.sources[job.source];
+  Finding why = FindingOfRefusal(swapped, "");
+  why.what = absl::StrCat(job.outdated            ? "outdated"
+                          : IsRefusedRow(swapped) ? "the target refuses a row"
+                                                  : "it can't be swapped in",
+                          ", the table is as it was: ", why.what);
+  RETURN_IF_ERROR(StayInDoubt(target_.session(), source, options_.stream, why));
+  if (why.next.empty()) {
+    why.next = absl::StrFormat("mend that, then run: switchyard recopy FILE %s.%s", source.schema,
+                               source.name);
+  }
+  RETURN_IF_ERROR(Answer(job, RequestState::kFailed, TextOf(why)));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/records/stream/progress.h"
@@ -91,10 +91,9 @@ absl::Status WholeFill::RefuseNoScope(MappingIndex mapping) {
                    stage_.session().Query(absl::StrCat("SELECT count(*) FROM ", plan.keyed.view,
                                                        " AS sy_v WHERE ", none)));
   if (rows.i64(0, 0) == 0) return absl::OkStatus();
-  return WithNextStep(
-      absl::FailedPreconditionError(
-          absl::StrFormat("%s: its select gives %d rows whose scope (%s) is NULL", plan.display,
-                          rows.i64(0, 0), absl::StrJoin(plan.keyed.scope_columns, ", "))),
+  return Refuse(
+      absl::StrFormat("%s: its select gives %d rows whose scope (%s) is NULL", plan.display,
+                      rows.i64(0, 0), absl::StrJoin(plan.keyed.scope_columns, ", ")),
       absl::StrFormat("leave them out in the select (WHERE ... IS NOT NULL), run: switchyard "
                       "resume FILE, and start replay again. To see them, on NEW: SELECT * FROM %s "
                       "WHERE %s",

@@ -42,9 +42,8 @@ std::string Owned(const MappingPlan& mapping, const std::string& row) {
 }  // namespace
 
 absl::Status KeyViolated(const Reference& key, const std::string& text) {
-  return pg::WithErrorFields(
-      absl::FailedPreconditionError(text),
-      {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
+  return pg::RefusedRow(
+      text, {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
 }
 
 std::string RefersTo(const Reference& key, const std::string& child, const std::string& parent) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/sql_text.h"
 #include "common/base/strings.h"
@@ -30,14 +31,10 @@ constexpr char kChanged[] = R"(
 constexpr int64_t kUncounted = -1;
 
 absl::Status Refused(const mapping::WriteOrder& order) {
-  if (order.problems.empty()) return absl::OkStatus();
-  std::string text =
+  return RefuseAll(
       "this role may not set session_replication_role, and NEW's tables can't be written in an "
-      "order that its foreign keys allow:";
-  for (const auto& [problem, remedy] : order.problems) {
-    absl::StrAppend(&text, "\n", problem, ". To mend it: ", remedy);
-  }
-  return absl::FailedPreconditionError(text);
+      "order that its foreign keys allow:",
+      order.problems);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/temporary_tables.h"
 #include "common/pg/error.h"
@@ -54,18 +55,19 @@ bool InsertsGoDirect(const mapping::Plan& plan, SourceIndex source) {
 
 absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const char* why) {
   return Annotate(
-      pg::WithErrorFields(absl::FailedPreconditionError(why),
-                          {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
+      pg::RefusedRow(why, {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
       plan.display);
 }
 
 absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
   if (!pg::IsRowRefused(status)) return status;
-  absl::Status change = absl::FailedPreconditionError(absl::StrFormat(
-      "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
-      "(ALTER TYPE) since the mapping was installed; next: end the replayer, run: switchyard "
-      "resume FILE, and start it again: the tables that have the type are copied again",
-      source.schema, source.name, std::string(StdSv(status.message()))));
+  absl::Status change = Refuse(
+      absl::StrFormat(
+          "%s.%s holds a value that can't be read here: %s. One of its types has changed "
+          "on the source (ALTER TYPE) since the mapping was installed",
+          source.schema, source.name, std::string(StdSv(status.message()))),
+      "end the replayer, run: switchyard resume FILE, and start it again: the tables that have the "
+      "type are copied again");
   change.SetPayload(kTypeChange, absl::Cord());
   return change;
 }

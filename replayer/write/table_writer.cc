@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
@@ -35,16 +36,16 @@ absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::stri
   const absl::Status allotted = run(sql);
   if (!IsRefusedRow(allotted)) return Annotate(allotted, "ids of kind " + ids.kind);
   const SourcePlan& source = stage_.plan().sources[ids.source];
-  const std::string why = pg::StatusSqlState(allotted) == "23505"
-                              ? "its new_id is that of another old id already"
-                              : std::string(StdSv(allotted.message()));
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "ids of kind %s: a row of %s.%s gets none: %s; next: mend old_id and new_id of that rule of "
-      "ids%s, then run: switchyard resume FILE, and start it again",
-      ids.kind, source.schema, source.name, why,
-      pg::StatusSqlState(allotted) == "23505"
-          ? " (many: true there where several old ids are to have one new id)"
-          : ""));
+  const bool taken = pg::StatusSqlState(allotted) == "23505";
+  const std::string why = taken ? "its new_id is that of another old id already"
+                                : std::string(StdSv(allotted.message()));
+  return Refuse(
+      absl::StrFormat("ids of kind %s: a row of %s.%s gets none: %s", ids.kind, source.schema,
+                      source.name, why),
+      absl::StrFormat(
+          "mend old_id and new_id of that rule of ids%s, then run: switchyard resume "
+          "FILE, and start it again",
+          taken ? " (many: true there where several old ids are to have one new id)" : ""));
 }
 
 absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::string& sql) {

@@ -88,7 +88,7 @@ TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
   facts.capture_active = false;
   EXPECT_THAT(Text(facts), HasSubstr("  no role runs: nothing is captured, nothing is applied\n"
                                      "    next: switchyard run FILE\n"));
-  facts.stop_reason = "a column is gone; next: resume";
+  facts.stop_reason = {"a column is gone", "resume"};
   facts.replay_phase = records::Phase::kStopped;
   EXPECT_THAT(Text(facts), HasSubstr("    next: resume\n  no role runs: nothing is captured, "
                                      "nothing is applied\n  source"));
@@ -97,15 +97,15 @@ TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
 // What OLD alone knows of a copy would read as rows that are not there.
 TEST(StatusTextTest, LeavesOutTheCopyWhileNewCanNotBeAsked) {
   StreamFacts facts = CopyingFacts();
-  facts.target_error = "can't connect";
+  facts.target_error = {"can't connect", ""};
   EXPECT_THAT(Text(facts), Not(HasSubstr("rows")));
 }
 
 TEST(StatusTextTest, SaysUnknownNeverZero) {
   StreamFacts facts;
   facts.stream = "shop.forward";
-  facts.source_error = "can't connect to the database at db1 port 5432: Connection refused";
-  facts.target_error = "can't connect to the database at db2 port 5432: Connection refused";
+  facts.source_error = {"can't connect to the database at db1 port 5432: Connection refused", ""};
+  facts.target_error = {"can't connect to the database at db2 port 5432: Connection refused", ""};
   EXPECT_EQ(Text(facts), R"(shop.forward  unknown
   old: can't connect to the database at db1 port 5432: Connection refused
   new: can't connect to the database at db2 port 5432: Connection refused
@@ -126,9 +126,9 @@ TEST(StatusTextTest, ShowsTheLog) {
   EXPECT_THAT(Text(facts), HasSubstr("  log         all applied\n"));
   facts.log = {.bytes = int64_t{3} << 30, .free_bytes = int64_t{100} << 20};
   EXPECT_THAT(Text(facts), HasSubstr("  log         file of 3.0 GB, 100 MB left on its disk\n"));
-  facts.log = {.error = "shop.log.db: No such file or directory"};
+  facts.log = {.error = {"shop.log.db: No such file or directory", ""}};
   EXPECT_THAT(Text(facts), HasSubstr("  log         unknown: shop.log.db: No such file"));
-  facts.log = {.error = "broker away", .unreachable = true};
+  facts.log = {.error = {"broker away", ""}, .unreachable = true};
   EXPECT_THAT(Text(facts), AllOf(HasSubstr("streaming  epoch 3\n  log: broker away\n"),
                                  HasSubstr("  log         unknown\n")));
 }
@@ -136,7 +136,7 @@ TEST(StatusTextTest, ShowsTheLog) {
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
   StreamFacts facts = StreamingFacts();
   facts.replay_phase = records::Phase::kStopped;
-  facts.stop_reason = "table bookings lost column note; next: mend the file, switchyard resume";
+  facts.stop_reason = {"table bookings lost column note", "mend the file, switchyard resume"};
   facts.quarantined = 12;
   facts.open_requests = 1;
   facts.slot->active = false;
@@ -178,9 +178,9 @@ TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
 TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
   StreamFacts facts = StreamingFacts();
   facts.replay_phase = records::Phase::kStopped;
-  facts.stop_reason = "the log has a gap; next: copy again";
-  facts.refusal = "the slot is gone; next: begin anew";
-  facts.source_error = "down; next: start it";
+  facts.stop_reason = {"the log has a gap", "copy again"};
+  facts.refusal = {"the slot is gone", "begin anew"};
+  facts.source_error = {"down", "start it"};
   EXPECT_THAT(Text(facts), HasSubstr("  capture: the slot is gone\n    next: begin anew\n"
                                      "  replay: the log has a gap\n    next: copy again\n"
                                      "  old: down\n    next: start it\n"));
@@ -188,11 +188,11 @@ TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
 
 TEST(StatusTextTest, ShowsWhyATableIsNotCopied) {
   StreamFacts facts = CopyingFacts();
-  facts.copy[2].error = "permission denied; next: switchyard check FILE";
+  facts.copy[2].error = {"permission denied", "switchyard check FILE"};
   EXPECT_THAT(Text(facts), HasSubstr("  can't copy  public.customers: permission denied\n"
                                      "              next: switchyard check FILE\n"));
   facts = StreamingFacts();  // of a copy once more, too
-  facts.copy = {{.table = "public.users", .recopy = true, .error = "denied", .loaded = true}};
+  facts.copy = {{.table = "public.users", .recopy = true, .error = {"denied", ""}, .loaded = true}};
   EXPECT_THAT(Text(facts), HasSubstr("can't copy  public.users: denied\n"));
 }
 

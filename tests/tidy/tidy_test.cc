@@ -287,6 +287,56 @@ TEST(TidyTest, EachTableOfATargetIsNamedInItsOwnersFileAlone) {
   EXPECT_EQ(tables, owners.size());
 }
 
+// What a person acts on is made with its step, by Refuse, RefuseAll and Lost
+// (common/base/finding.h), and the two are never told apart by searching a text. What a server
+// says, WithNextStepFor gives a step where it leaves for a log, a record or a terminal.
+TEST(TidyTest, NothingIsRefusedWithoutANextStep) {
+  const std::regex bare(
+      "(FailedPrecondition|DataLoss)Error\\(|\\bk(FailedPrecondition|DataLoss)\\b");
+  const std::set<std::string> makers = {"common/base/finding.cc", "common/pg/error.cc",
+                                        "common/pg/libpq.cc"};
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    const std::string code = CodeOf(file);
+    std::smatch found;
+    EXPECT_TRUE(makers.contains(file.path) || !std::regex_search(code, found, bare))
+        << file.path << ": " << found.str();
+    EXPECT_TRUE(file.path == "common/base/finding.cc" || !absl::StrContains(code, "; next: "))
+        << file.path << ": a step within a text";
+  }
+}
+
+// An ERROR in the log says how, too.
+TEST(TidyTest, NoErrorIsLoggedWithoutANextStep) {
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/") || file.path == "common/base/log.cc") continue;
+    const std::string code = CodeOf(file);
+    for (size_t at = code.find("LogError("); at != code.npos; at = code.find("LogError(", at + 1)) {
+      if (absl::EndsWith(code.substr(0, at), "void ")) continue;  // declared
+      const std::string call = code.substr(at, code.find(");", at) - at);
+      EXPECT_TRUE(absl::StrContains(call, "\"next\"")) << file.path << ": " << call;
+    }
+  }
+}
+
+// A step can be taken as it stands.
+TEST(TidyTest, NoNextStepIsToLookIntoIt) {
+  const std::regex refused(R"re(\b(Refuse|Lost)\()re");
+  const std::regex vague(R"re("(look into|investigate|check|see|find out|contact)[^"]{0,12}")re");
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    const std::string code = CodeOf(file);
+    for (std::sregex_iterator it(code.begin(), code.end(), refused), end; it != end; ++it) {
+      const std::string call =
+          code.substr(it->position(), code.find(";\n", it->position()) - it->position());
+      std::smatch found;
+      EXPECT_FALSE(std::regex_search(call, found, vague)) << file.path << ": " << found.str();
+      EXPECT_FALSE(absl::StrContains(call, ", \"\")") && !absl::StrContains(call, "FindingOf"))
+          << file.path << ": " << call;
+    }
+  }
+}
+
 // The command line asks `operate`, and prints: what it does itself, no other face of it could.
 TEST(TidyTest, TheCommandLineHoldsNoSqlAndNoProtocol) {
   const std::regex inner(

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/stream/stream_store.h"
 
@@ -72,7 +73,7 @@ enum class Makes { kNothing, kIndex };
 
 class StepCheck {
  public:
-  StepCheck(pg::Session& session, std::string role, std::vector<TargetFault>* faults)
+  StepCheck(pg::Session& session, std::string role, std::vector<Finding>* faults)
       : session_(session), role_(std::move(role)), faults_(faults) {}
 
   absl::Status Step(const spec::SchemaStep& step) {
@@ -209,7 +210,7 @@ class StepCheck {
 
   pg::Session& session_;
   const std::string role_;  // quoted
-  std::vector<TargetFault>* const faults_;
+  std::vector<Finding>* const faults_;
   std::string path_;
   bool names_known_ = true;  // until a statement may have made some
   std::set<std::string> said_;
@@ -224,10 +225,10 @@ absl::StatusOr<bool> CopyIsLoaded(pg::Session& session, const std::string& strea
 
 }  // namespace
 
-absl::StatusOr<std::vector<TargetFault>> VerifyAfterCopy(pg::Session& session,
-                                                         const std::vector<spec::SchemaStep>& steps,
-                                                         const std::string& stream) {
-  std::vector<TargetFault> faults;
+absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
+                                                     const std::vector<spec::SchemaStep>& steps,
+                                                     const std::string& stream) {
+  std::vector<Finding> faults;
   if (steps.empty()) return faults;
   ASSIGN_OR_RETURN(const bool loaded, CopyIsLoaded(session, stream));
   if (loaded) return faults;

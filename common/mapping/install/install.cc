@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
@@ -29,10 +30,10 @@ absl::Status EnsureOwnTables(pg::Session& session, const Plan& plan) {
   const absl::Status made =
       session.Execute(records::TargetSetupSql() + records::MirrorSchemaSql(plan.mirror_schema));
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
-  return absl::FailedPreconditionError(
+  return Refuse(
       "the target database has no schema switchyard, or that of an older version, and this role "
-      "may "
-      "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
+      "may not make it",
+      "run, as its owner, what `switchyard check FILE --print-setup-new` prints");
 }
 
 // As a role or database may have it: SET search_path = ''.
@@ -73,10 +74,9 @@ absl::Status PutInDoubt(pg::Session& session, const std::string& stream,
   for (const std::string& table : tables) {
     RETURN_IF_ERROR(
         records::Requests(session, stream)
-            .DoubtAfterChange(table,
-                              absl::StrFormat("%1$s is to be copied again since the mapping "
-                                              "was replaced; next: switchyard recopy FILE %1$s",
-                                              table)));
+            .DoubtAfterChange(
+                table, TextOf({table + " is to be copied again since the mapping was replaced",
+                               "switchyard recopy FILE " + table})));
   }
   return absl::OkStatus();
 }
@@ -128,7 +128,8 @@ absl::Status ForgetRequests(pg::Session& session, const std::string& stream, con
       });
       if (read) continue;
       RETURN_IF_ERROR(requests.Answer(request.id, records::RequestState::kFailed,
-                                      "no mapping reads the table any more"));
+                                      TextOf({"no mapping reads the table any more",
+                                              "switchyard plan FILE lists those that are read"})));
     }
   }
   return absl::OkStatus();
@@ -154,10 +155,11 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   const bool same = installed && known == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
   if (installed && !options.replace) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the mapping or a table of the source changed since stream %s was installed (fingerprint "
-        "%s, now %s); next: if that is meant, run: switchyard resume FILE",
-        options.stream, known, plan.fingerprint));
+    return Refuse(
+        absl::StrFormat("the mapping or a table of the source changed since stream %s was "
+                        "installed (fingerprint %s, now %s)",
+                        options.stream, known, plan.fingerprint),
+        "if that is meant, run: switchyard resume FILE");
   }
   PlanChange change;
   if (installed) {
@@ -225,11 +227,10 @@ absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping)
   ASSIGN_OR_RETURN(const pg::Result row,
                    session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
   if (!row.boolean(0, 0)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
-                      "it, or say under "
-                      "`owns` which rows belong to the migration",
-                      mapping.display));
+  return Refuse(
+      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already",
+                      mapping.display),
+      "empty it, or say under `owns` which rows belong to the migration");
 }
 
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog::Catalog& source,

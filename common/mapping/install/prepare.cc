@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/mapping/compile/compiler.h"
 #include "common/mapping/install/after_copy_check.h"
 #include "common/mapping/install/install.h"
@@ -62,8 +63,8 @@ absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile
   std::vector<spec::TableName> names = catalog::TargetTables(*stream.mapping);
   for (spec::TableName& name : LookupTables(*stream.mapping)) names.push_back(std::move(name));
   ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
-  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, stream, target));
-  ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
+  ASSIGN_OR_RETURN(std::vector<Finding> faults, VerifyTarget(session, stream, target));
+  ASSIGN_OR_RETURN(const std::vector<Finding> more,
                    VerifyAfterCopy(session, file.after_copy, stream.name));
   faults.insert(faults.end(), more.begin(), more.end());
   return FaultsToStatus(faults);
@@ -106,11 +107,11 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, stream));
   absl::StatusOr<Plan> compiled = CompileFor(file, stream, *source, *target);
   if (stored && absl::IsInvalidArgument(compiled.status())) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        compiled.status().message(), "\nthis is with the source's tables as they were when stream ",
-        stream.name,
-        " was installed; next: if they or the file were changed on purpose, run: switchyard resume "
-        "FILE"));
+    return WithNextStep(absl::InvalidArgumentError(absl::StrCat(
+                            compiled.status().message(),
+                            "\nthis is with the source's tables as they were when stream ",
+                            stream.name, " was installed")),
+                        "if they or the file were changed on purpose, run: switchyard resume FILE");
   }
   ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
   RETURN_IF_ERROR(

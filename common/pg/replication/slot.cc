@@ -8,7 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 #include "common/pg/libpq.h"
 
 namespace switchyard::pg {
@@ -111,7 +113,7 @@ absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions
   }
   if (!result.ok()) return internal::AsPrecondition(result.status());
   if (result->rows() != 1 || result->columns() < 3) {
-    return absl::FailedPreconditionError("CREATE_REPLICATION_SLOT gave no row");
+    return Refuse("CREATE_REPLICATION_SLOT gave no row", kAskTheServerItself);
   }
   ASSIGN_OR_RETURN(const Lsn consistent_point, ColumnLsn(*result, 1));
   return std::make_unique<CreatedSlot>(std::move(session), consistent_point, result->str(0, 2));

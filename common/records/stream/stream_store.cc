@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 
 namespace switchyard::records {
 namespace {
@@ -72,8 +73,8 @@ absl::StatusOr<std::optional<StreamState>> StreamStore::Find() {
 absl::StatusOr<StreamState> StreamStore::Load() {
   ASSIGN_OR_RETURN(std::optional<StreamState> state, Find());
   if (state.has_value()) return *std::move(state);
-  return absl::FailedPreconditionError(
-      absl::StrCat("stream ", stream_, " is not installed on the target"));
+  return Refuse(absl::StrCat("stream ", stream_, " is not installed on the target"),
+                "start a replayer, which installs it: switchyard replay FILE");
 }
 
 absl::StatusOr<std::string> StreamStore::Doing() {
