@@ -10,19 +10,10 @@
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
 
 namespace switchyard::capture {
-namespace {
-
-absl::Status NoteChecked(pg::Session& session, const std::string& stream) {
-  return session
-      .Query("UPDATE switchyard.capture_stream SET drift_checked_at = now() WHERE stream = $1",
-             {stream})
-      .status();
-}
-
-}  // namespace
-
 absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
                         const LeftOut& left_out, TableShapes* shapes) {
   ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, stream.publication, *shapes));
@@ -33,7 +24,7 @@ absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
     RETURN_IF_ERROR(
         session.InTransaction([&] { return RecordShapes(session, stream.name, next, drifts); }));
   } else {
-    RETURN_IF_ERROR(RecordSuspects(session, stream.name, drifts));
+    RETURN_IF_ERROR(records::CaptureSuspects(session, stream.name).Note(drifts));
   }
   *shapes = std::move(next);
   for (const Drift& drift : drifts) {
@@ -44,7 +35,7 @@ absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
              {"reason", drift.reason},
              {"next", drift.next_step}});
   }
-  return NoteChecked(session, stream.name);
+  return records::CaptureStreams(session, stream.name).NoteLook();
 }
 
 Monitor::Monitor(const MonitorOptions& options, TableShapes shapes)

@@ -4,6 +4,7 @@
 #include "capture/capture.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/records/source/capture_streams.h"
 
 namespace switchyard::capture {
 namespace {
@@ -14,7 +15,7 @@ absl::Status StreamLost(const records::Stream& stream, std::string_view what) {
 
 }  // namespace
 
-absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& record,
+absl::Status CheckHistory(const records::Stream& stream, const records::CaptureStream& record,
                           const catalog::Catalog& catalog, const std::optional<SlotState>& slot) {
   if (record.system_identifier != catalog.system_identifier) {
     return StreamLost(
@@ -34,7 +35,7 @@ absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& rec
           slot.has_value() ? "" : ", and replication slot " + stream.slot + " did not come along"));
 }
 
-absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const StreamRecord& record,
+absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const records::CaptureStream& record,
                              const catalog::Catalog& catalog, const pg::TimelineEnds& ends) {
   const auto end = ends.find(record.timeline);
   if (end != ends.end()) return end->second;
@@ -45,7 +46,7 @@ absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const StreamRecord& 
                                     catalog.timeline, record.timeline));
 }
 
-absl::Status CheckFork(const records::Stream& stream, const StreamRecord& record,
+absl::Status CheckFork(const records::Stream& stream, const records::CaptureStream& record,
                        const catalog::Catalog& catalog, Lsn fork, const LogCoverage& coverage) {
   if (coverage.reached <= fork) return absl::OkStatus();
   return StreamLost(

@@ -15,6 +15,10 @@
 #include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
 #include "common/pg/replication/timeline.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
+#include "common/records/source/captured_tables.h"
 
 namespace switchyard::capture {
 namespace {
@@ -56,10 +60,10 @@ absl::Status MendedByNextEpoch(const absl::Status& copying) {
   return absl::IsDataLoss(copying) ? absl::UnavailableError(FindingOf(copying, "").what) : copying;
 }
 
-std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
-  std::vector<const catalog::Table*> tables;
+std::vector<records::LeafTable> RowTables(const catalog::Catalog& catalog) {
+  std::vector<records::LeafTable> tables;
   for (const catalog::Table& table : catalog.tables) {
-    if (table.kind == 'r') tables.push_back(&table);
+    if (table.kind == 'r') tables.push_back(LeafOf(table));
   }
   return tables;
 }
@@ -97,7 +101,7 @@ absl::Status StreamRun::Run() {
   int holder_pid = 0;
   while (true) {
     RETURN_IF_ERROR(Prepare());
-    if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+    if (!record_.has_value() || record_->state == records::CaptureStream::State::kCreating) {
       RETURN_IF_ERROR(Create());
       created = true;
     }
@@ -173,7 +177,7 @@ absl::Status StreamRun::NoteHolder(int* told_pid) {
           holder->pid)};
   LogWarn("capture", "standing by",
           {{"stream", config_.stream.name}, {"error", finding.what}, {"next", finding.next}});
-  return RecordRefusal(*session_, config_.stream.name, TextOf(finding));
+  return streams().NoteRefusal(finding);
 }
 
 absl::Status StreamRun::AwaitTurn() {
@@ -202,8 +206,8 @@ absl::Status StreamRun::Prepare() {
     if (!fault.of_table) fatal.push_back(fault);
   }
   RETURN_IF_ERROR(FaultsToStatus(fatal));
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.stream.name));
-  if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+  ASSIGN_OR_RETURN(record_, streams().Load());
+  if (!record_.has_value() || record_->state == records::CaptureStream::State::kCreating) {
     RETURN_IF_ERROR(CheckSlotIsOurs(slot));
     return FaultsToStatus(faults);
   }
@@ -277,7 +281,7 @@ absl::Status StreamRun::Create() {
   RETURN_IF_ERROR(log_.CreateTopic(stream.change_topic));
   RETURN_IF_ERROR(CheckNewLog());
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(stream.change_topic));
-  RETURN_IF_ERROR(RecordCreating(*session_, stream, catalog_.system_identifier, catalog_.timeline));
+  RETURN_IF_ERROR(streams().Begin(stream, catalog_.system_identifier, catalog_.timeline));
   SY_FAULT_POINT("capture.creating_recorded");
   RETURN_IF_ERROR(DropUnfinishedSlot());
   ASSIGN_OR_RETURN(initial_, Snapshot::Take({.dsn = config_.dsn,
@@ -290,13 +294,13 @@ absl::Status StreamRun::Create() {
   // As of the snapshot: a rewrite between it and now is noticed by the first check.
   ASSIGN_OR_RETURN(shapes_, LoadFirstShapes(initial_->session(), stream.publication, catalog_));
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(RecordCreated(*session_, stream.name, initial_->lsn(), topic.id));
+    RETURN_IF_ERROR(streams().Created(initial_->lsn(), topic.id));
     RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
-    return RequestCopies(*session_, stream.name, RowTables(catalog_), false);
+    RETURN_IF_ERROR(copies().ForgetOthers(shapes_));
+    return copies().Ask(RowTables(catalog_), records::CopyKind::kFirst);
   }));
   SY_FAULT_POINT("capture.stream_created");
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, stream.name));
+  ASSIGN_OR_RETURN(record_, streams().Load());
   LogInfo("capture", "stream begun",
           {{"stream", stream.name},
            {"slot", stream.slot},
@@ -307,30 +311,30 @@ absl::Status StreamRun::Create() {
 
 absl::Status StreamRun::Resume() {
   const records::Stream& stream = config_.stream;
-  ASSIGN_OR_RETURN(shapes_, LoadRecordedShapes(*session_, stream.name));
+  ASSIGN_OR_RETURN(shapes_, records::CapturedTables(*session_, stream.name).Load());
   // With a name that leads nowhere (a table renamed, perhaps) nothing is taken for unmapped.
   if (catalog_.missing.empty()) {
     std::erase_if(shapes_, [&](const auto& item) {
       return catalog_.FindOid(item.first) == nullptr &&
              catalog_.FindOid(item.second.root_id) == nullptr;
     });
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
+    RETURN_IF_ERROR(copies().ForgetOthers(shapes_));
   }
   RETURN_IF_ERROR(CheckDrift(*session_, stream, config_.left_out, &shapes_));
 
   ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, stream.publication, catalog_));
-  std::vector<const catalog::Table*> added;
+  std::vector<records::LeafTable> added;
   for (const auto& [oid, shape] : all) {
     if (!shapes_.emplace(oid, shape).second) continue;
     const catalog::Table* table = catalog_.FindOid(oid);
     if (table == nullptr || table->kind != 'r') continue;
-    added.push_back(table);
+    added.push_back(LeafOf(*table));
     LogInfo("capture", "table added to the stream",
             {{"stream", stream.name}, {"table", table->Display()}});
   }
   return session_->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
-    return RequestCopies(*session_, stream.name, added, true);
+    return copies().Ask(added, records::CopyKind::kAgain);
   });
 }
 
@@ -418,7 +422,7 @@ absl::Status StreamRun::CheckPromotion(const LogCoverage& coverage) {
 absl::Status StreamRun::NotePromotion(uint64_t epoch) {
   RETURN_IF_ERROR(FlushAll(*writer_, cancel_));
   SY_FAULT_POINT("capture.before_new_timeline");
-  return RecordTimeline(*session_, config_.stream.name, epoch, catalog_.timeline);
+  return streams().MoveTo(catalog_.timeline, epoch);
 }
 
 absl::Status StreamRun::BeginEpoch() {
@@ -426,7 +430,7 @@ absl::Status StreamRun::BeginEpoch() {
   uint64_t above = 0;
   if (fork_.has_value()) {
     above = std::max(record_->epoch, logged_epoch_);
-    above += kCountsPerTimeline - above % kCountsPerTimeline - 1;
+    above += records::kCountsPerTimeline - above % records::kCountsPerTimeline - 1;
   }
   ASSIGN_OR_RETURN(const uint64_t epoch,
                    TakeEpoch(*session_, stream, stream_->backend_pid(), record_->timeline, above));
@@ -468,7 +472,7 @@ absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
   copy_writer_ = std::make_unique<CopyWriter>(std::move(writer), epoch);
   event::v1::Event event;
   *event.mutable_hello() = NewHello();
-  ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.stream.name));
+  ASSIGN_OR_RETURN(const auto finished, copies().Finished());
   event.mutable_hello()->mutable_finished_copies()->Add(finished.begin(), finished.end());
   RETURN_IF_ERROR(copy_writer_->Append(&event).status());
   return FlushAll(*copy_writer_, cancel_);
@@ -538,14 +542,14 @@ absl::Status StreamRun::NoteLeaf(const RelationMessage& relation, const RootTabl
                                    .root_id = root.relation_id};
   if (there) return absl::OkStatus();
   const std::string table = root.schema + "." + root.name;
-  return RecordSuspects(
-      *session_, config_.stream.name,
-      {{.relation_id = root.relation_id,
-        .schema = root.schema,
-        .name = root.name,
-        .reason = absl::StrFormat("partition %s.%s came and went: its rows left without a DELETE",
+  return records::CaptureSuspects(*session_, config_.stream.name)
+      .Note({{.relation_id = root.relation_id,
+              .schema = root.schema,
+              .name = root.name,
+              .reason =
+                  absl::StrFormat("partition %s.%s came and went: its rows left without a DELETE",
                                   relation.schema, relation.name),
-        .next_step = "copy it again: switchyard recopy FILE " + table}});
+              .next_step = "copy it again: switchyard recopy FILE " + table}});
 }
 
 absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
@@ -580,7 +584,7 @@ absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
                          relation.schema, relation.name),
          absl::StrFormat("copy it again: switchyard recopy FILE %s", candidate.Display())});
   }
-  RETURN_IF_ERROR(RecordSuspects(*session_, config_.stream.name, drifts));
+  RETURN_IF_ERROR(records::CaptureSuspects(*session_, config_.stream.name).Note(drifts));
   return RootTable{};
 }
 

@@ -22,6 +22,8 @@
 #include "common/catalog/catalog.h"
 #include "common/pg/replication/replication_stream.h"
 #include "common/pg/session.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
 
 namespace switchyard::capture {
 
@@ -46,6 +48,10 @@ class StreamRun {
   // What ended the stream, in words for a person where the server's own don't tell enough.
   absl::Status Explain(const absl::Status& ended) const;
   absl::Status WhySlotWasLost(const absl::Status& lost);
+
+  // What the source keeps of the stream.
+  records::CaptureStreams streams() const { return {*session_, config_.stream.name}; }
+  records::CaptureCopies copies() const { return {*session_, config_.stream.name}; }
 
   // Waits until no other capture of this stream is at work on its creation or copy.
   absl::Status AwaitTurn();
@@ -98,7 +104,7 @@ class StreamRun {
 
   std::unique_ptr<pg::Session> session_;  // holds the stream's advisory lock
   catalog::Catalog catalog_;
-  std::optional<StreamRecord> record_;
+  std::optional<records::CaptureStream> record_;
   TableShapes shapes_;  // as of the start, and the leaves that came since
   std::optional<Snapshot> initial_;
 

@@ -9,6 +9,7 @@
 #include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_copies.h"
 
 namespace switchyard::capture {
 namespace {
@@ -35,7 +36,7 @@ std::string CopySql(const event::v1::Relation& relation, int64_t first_block, in
 }
 
 // Who holds the lock that keeps a table from being read.
-std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) {
+Finding WaitsFor(pg::Session& session, const event::v1::Relation& relation) {
   const std::string table = absl::StrCat(relation.schema(), ".", relation.name());
   const absl::StatusOr<pg::Result> holder = session.Query(R"(
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, '')
@@ -45,14 +46,15 @@ std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) 
     LIMIT 1)",
                                                           {std::to_string(relation.relation_id())});
   if (!holder.ok() || holder->rows() == 0) {
-    return TextOf({absl::StrCat(kWaitsForLock, "table ", table, " is locked"), "wait"});
+    return {absl::StrCat(records::kWaitsForLock, "table ", table, " is locked"), "wait"};
   }
-  return TextOf(
-      {absl::StrFormat("%spid %d (role %s, application \"%s\") has table %s locked", kWaitsForLock,
-                       holder->i64(0, 0), holder->text(0, 1), holder->text(0, 2), table),
-       absl::StrFormat("wait until it ends, or on OLD: SELECT pg_terminate_backend(%d); the copy "
-                       "goes on by itself",
-                       holder->i64(0, 0))});
+  return {
+      absl::StrFormat("%spid %d (role %s, application \"%s\") has table %s locked",
+                      records::kWaitsForLock, holder->i64(0, 0), holder->text(0, 1),
+                      holder->text(0, 2), table),
+      absl::StrFormat("wait until it ends, or on OLD: SELECT pg_terminate_backend(%d); the copy "
+                      "goes on by itself",
+                      holder->i64(0, 0))};
 }
 
 // Whole lines, gathered into CopyChunk events.
@@ -134,11 +136,12 @@ absl::Status CopyWriter::status() const {
 }
 
 CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, CopyWriter* writer,
-                     const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables)
+                     const std::vector<records::CaptureCopy>& records,
+                     const std::vector<CopyTable>& tables)
     : options_(options), snapshot_(snapshot), writer_(writer) {
   MutexLock lock(&mu_);
   std::map<uint32_t, uint32_t> partitions;  // by root
-  for (const CopyRecord& record : records) ++partitions[record.root_id];
+  for (const records::CaptureCopy& record : records) ++partitions[record.root_id];
   for (size_t i = 0; i < tables.size(); ++i) {
     auto state = std::make_unique<TableState>();
     state->table = tables[i];
@@ -211,9 +214,9 @@ bool CopyRound::WaitFor(absl::Duration timeout) {
   return true;
 }
 
-std::vector<CopyProgress> CopyRound::Progress() const {
+std::vector<records::CopyProgress> CopyRound::Progress() const {
   const uint64_t durable = writer_->durable_sequence();
-  std::vector<CopyProgress> progress;
+  std::vector<records::CopyProgress> progress;
   MutexLock lock(&mu_);
   for (const auto& state : tables_) {
     progress.push_back({.relation_id = state->table.relation.relation_id(),
@@ -247,7 +250,7 @@ bool CopyRound::TakeRange(Range* range) {
   return true;
 }
 
-void CopyRound::PutBack(const Range& range, const std::string& waits) {
+void CopyRound::PutBack(const Range& range, const Finding& waits) {
   MutexLock lock(&mu_);
   range.table->waits = waits;
   ranges_.push_back(range);
@@ -259,7 +262,7 @@ void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
   bool last = false;
   {
     MutexLock lock(&mu_);
-    state.waits.clear();
+    state.waits = {};
     if (state.status.ok()) state.status = status;
     last = --state.open_ranges == 0;
     if (last && !state.status.ok()) {

@@ -222,16 +222,17 @@ std::string IdentityText(std::string_view identity) {
 
 Drift Renamed(const TableShape& before, const TableShape& now, const ShapeSnapshot& after) {
   const bool replaced = after.namesakes.contains(before.Display());
-  return {
-      .relation_id = before.relation_id,
-      .schema = before.schema,
-      .name = before.name,
-      .reason = kRenamedTo + now.Display() + (replaced ? ", and another table has its name" : ""),
-      .next_step = replaced ? std::string(kTakeItUp)
-                            : absl::StrFormat("rename it back, which clears this, or name %s in "
-                                              "the migration file and run: switchyard resume FILE",
-                                              now.Display()),
-      .renamed_to = now.Display()};
+  return {.relation_id = before.relation_id,
+          .schema = before.schema,
+          .name = before.name,
+          .reason = records::kRenamedTo + now.Display() +
+                    (replaced ? ", and another table has its name" : ""),
+          .next_step = replaced
+                           ? std::string(kTakeItUp)
+                           : absl::StrFormat("rename it back, which clears this, or name %s in "
+                                             "the migration file and run: switchyard resume FILE",
+                                             now.Display()),
+          .renamed_to = now.Display()};
 }
 
 class Comparison {
@@ -469,43 +470,6 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   return snapshot;
 }
 
-// A table is known by its oid, so nothing is lost while it has another name: with an earlier one
-// again it is no longer suspect of what came after.
-absl::StatusOr<bool> ClearRenames(pg::Session& session, const std::string& stream,
-                                  const Drift& drift) {
-  if (drift.renamed_to.empty()) return false;
-  ASSIGN_OR_RETURN(const pg::Result cleared,
-                   session.Query(R"(
-    WITH open AS (
-      SELECT id, schema_name || '.' || table_name AS was FROM switchyard.capture_suspect
-      WHERE stream = $1 AND relation_id = $2 AND cleared_at IS NULL AND starts_with(reason, $3))
-    UPDATE switchyard.capture_suspect SET cleared_at = now()
-    WHERE id IN (SELECT id FROM open)
-      AND id >= (SELECT min(id) FROM open WHERE was = $4))",
-                                 {stream, std::to_string(drift.relation_id),
-                                  std::string(kRenamedTo), drift.renamed_to}));
-  return cleared.affected() > 0;
-}
-
-absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
-                           const TableShapes& shapes) {
-  RETURN_IF_ERROR(
-      session.Query("DELETE FROM switchyard.capture_table WHERE stream = $1", {stream}).status());
-  for (const auto& [oid, shape] : shapes) {
-    RETURN_IF_ERROR(
-        session
-            .QueryPrepared(
-                "INSERT INTO switchyard.capture_table VALUES ($1, $2, $3, $4, $5, $6, "
-                "$7, $8, $9, $10, $11, $12, $13)",
-                {stream, std::to_string(oid), shape.schema, shape.name, std::string(1, shape.kind),
-                 std::to_string(shape.root_id), std::to_string(shape.file_node),
-                 std::string(1, shape.persistence), shape.replica_identity, shape.publication_row,
-                 shape.columns, shape.types, shape.links})
-            .status());
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string& publication,
@@ -555,54 +519,14 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) 
   return next;
 }
 
-absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    SELECT relation_id, schema_name, table_name, kind, root_id, file_node, persistence,
-           replica_identity, publication_row, false, columns, types, links
-    FROM switchyard.capture_table WHERE stream = $1)",
-                                                        {stream}));
-  TableShapes shapes;
-  for (int i = 0; i < rows.rows(); ++i) {
-    TableShape shape = ShapeOf(rows, i);
-    shapes.emplace(shape.relation_id, std::move(shape));
-  }
-  return shapes;
-}
-
-absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
-                            const std::vector<Drift>& drifts) {
-  for (const Drift& drift : drifts) {
-    ASSIGN_OR_RETURN(const bool renamed_back, ClearRenames(session, stream, drift));
-    if (renamed_back) continue;
-    RETURN_IF_ERROR(session
-                        .Query(R"(
-      INSERT INTO switchyard.capture_suspect
-        (stream, relation_id, schema_name, table_name, reason, next_step, seen_lsn)
-      VALUES ($1, $2, $3, $4, $5, $6, pg_current_wal_insert_lsn())
-      ON CONFLICT (stream, relation_id, reason) WHERE cleared_at IS NULL
-      DO UPDATE SET seen_lsn = excluded.seen_lsn, seen_at = now())",
-                               {stream, std::to_string(drift.relation_id), drift.schema, drift.name,
-                                drift.reason, drift.next_step})
-                        .status());
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Lsn> LastPartitionChange(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query(R"(
-    SELECT seen_lsn FROM switchyard.capture_suspect
-    WHERE stream = $1 AND EXISTS (SELECT FROM unnest($2::text[]) AS ending
-                                  WHERE right(reason, length(ending)) = ending)
-    ORDER BY seen_lsn DESC LIMIT 1)",
-                                 {stream, ArrayLiteral({kWasAttached, kRowsLeft, kWasAway})}));
-  return rows.rows() == 0 ? Lsn() : Lsn::Parse(rows.text(0, 0));
+  return records::CaptureSuspects(session, stream).LastSeen({kWasAttached, kRowsLeft, kWasAway});
 }
 
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,
                           const TableShapes& shapes, const std::vector<Drift>& drifts) {
-  RETURN_IF_ERROR(RecordSuspects(session, stream, drifts));
-  return ReplaceShapes(session, stream, shapes);
+  RETURN_IF_ERROR(records::CaptureSuspects(session, stream).Note(drifts));
+  return records::CapturedTables(session, stream).Replace(shapes);
 }
 
 }  // namespace switchyard::capture

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "capture/publish/message_table.h"
 #include "capture/source/failover.h"
 #include "capture/source/mark_publication.h"
 #include "common/base/finding.h"
@@ -13,6 +12,12 @@
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
 #include "common/records/mark.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_messages.h"
+#include "common/records/source/capture_requests.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
+#include "common/records/source/captured_tables.h"
 #include "deploy/sql/source.sql.h"
 #include "deploy/sql/source_before_14.sql.h"
 
@@ -23,15 +28,16 @@ using catalog::Table;
 
 constexpr int kVersionMin = 120000;  // pg_partition_root, generated columns
 
-constexpr const char* kTables[] = {"capture_stream", "capture_table", "capture_copy",
-                                   "capture_suspect", "capture_request"};
+constexpr const char* kTables[] = {records::CaptureStreams::kTable, records::CapturedTables::kTable,
+                                   records::CaptureCopies::kTable, records::CaptureSuspects::kTable,
+                                   records::CaptureRequests::kTable};
 
 bool HasMessageTable(int server_version) { return server_version < pg::kSendsMessages; }
 
 // Of schema switchyard.
 std::vector<std::string> OwnTables(int server_version) {
   std::vector<std::string> tables(std::begin(kTables), std::end(kTables));
-  if (HasMessageTable(server_version)) tables.emplace_back("capture_message");
+  if (HasMessageTable(server_version)) tables.emplace_back(records::kMessageTableName);
   return tables;
 }
 
@@ -78,7 +84,8 @@ std::string PublishedList(const catalog::Catalog& catalog) {
   }
   std::string list = TableList(tables);
   absl::StrAppend(&list, list.empty() ? "" : ",\n  ", MarkName());
-  if (HasMessageTable(catalog.server_version)) absl::StrAppend(&list, ",\n  ", kMessageTable);
+  if (HasMessageTable(catalog.server_version))
+    absl::StrAppend(&list, ",\n  ", records::kMessageTable);
   return list;
 }
 
@@ -329,13 +336,13 @@ absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
   ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
     SELECT c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
     WHERE s.nspname || '.' || c.relname = $1)",
-                                                        {kMessageTable}));
+                                                        {records::kMessageTable}));
   if (row.rows() == 0 || published.contains(row.i64(0, 0))) return absl::OkStatus();
   const std::string name = QuoteIdentifier(options_.stream.publication);
   Add(absl::StrFormat("publication %s lacks table %s, by which a stream of an idle database goes "
                       "on before Postgres 14",
-                      name, kMessageTable),
-      absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, kMessageTable));
+                      name, records::kMessageTable),
+      absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, records::kMessageTable));
   return absl::OkStatus();
 }
 
@@ -496,7 +503,7 @@ std::vector<std::string> VersionNotes(const catalog::Catalog& catalog) {
     notes.push_back(
         absl::StrFormat("before Postgres 14 logical replication shows no messages: while OLD is "
                         "idle capture writes its row of %s instead, which is in the publication",
-                        kMessageTable));
+                        records::kMessageTable));
   }
   if (catalog.server_version < pg::kReadsCtidRanges) {
     notes.emplace_back(

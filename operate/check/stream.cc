@@ -13,6 +13,7 @@
 #include "common/base/strings.h"
 #include "common/pg/replication/timeline.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_streams.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {
@@ -27,16 +28,6 @@ void AddLoss(const absl::Status& status, CheckReport* report) {
   report->faults.push_back({.where = CheckFault::Where::kOld,
                             .message = std::move(finding.what),
                             .remedy = std::move(finding.next)});
-}
-
-// Where the record can't be read, what is missing is told with the rights.
-absl::StatusOr<bool> MayReadRecord(pg::Session& session) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'capture_stream'
-                     AND has_table_privilege(c.oid, 'SELECT')
-                     AND has_schema_privilege(s.oid, 'USAGE')))"));
-  return row.boolean(0, 0);
 }
 
 // Settings under which OLD gives the slot up while nobody reads it.
@@ -83,7 +74,7 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
 // OLD was promoted: where the histories part, and how far the log went. A log that is away or gone
 // is told of elsewhere.
 absl::Status CheckPromotion(const spec::MigrationFile& file, const records::Stream& stream,
-                            const capture::StreamRecord& record, const catalog::Catalog& catalog,
+                            const records::CaptureStream& record, const catalog::Catalog& catalog,
                             const Cancel& cancel, CheckReport* report) {
   ASSIGN_OR_RETURN(const pg::TimelineEnds ends,
                    pg::LoadTimelineEnds(
@@ -107,10 +98,12 @@ absl::Status CheckStream(const spec::MigrationFile& file, const records::Stream&
                          const catalog::Catalog& catalog, const Cancel& cancel,
                          pg::Session& old_session, CheckReport* report) {
   RETURN_IF_ERROR(WarnOfShortKeeping(old_session, stream.slot, report));
-  ASSIGN_OR_RETURN(const bool readable, MayReadRecord(old_session));
+  const records::CaptureStreams streams(old_session, stream.name);
+  // Where it can't be read, what is missing is told with the rights.
+  ASSIGN_OR_RETURN(const bool readable, streams.MayRead());
   if (!readable) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto record, capture::LoadStream(old_session, stream.name));
-  if (!record.has_value() || record->state == capture::StreamRecord::State::kCreating) {
+  ASSIGN_OR_RETURN(const auto record, streams.Load());
+  if (!record.has_value() || record->state == records::CaptureStream::State::kCreating) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, stream.slot));

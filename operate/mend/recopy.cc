@@ -8,10 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/publish/log_coverage.h"
-#include "capture/source/source_state.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/source/capture_streams.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "common/spec/values.h"
@@ -113,10 +113,8 @@ absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& str
 
 // As when OLD was restored from a backup of before it.
 absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
-  ASSIGN_OR_RETURN(
-      const pg::Result there,
-      old_session.Query("SELECT to_regclass('switchyard.capture_stream') IS NOT NULL"));
-  if (there.boolean(0, 0)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool there, records::CaptureStreams(old_session, "").IsThere());
+  if (there) return absl::OkStatus();
   return Refuse("OLD has no tables of Switchyard",
                 "run, as OLD's owner, what `switchyard check FILE --print-setup` prints, then run "
                 "this again");
@@ -145,7 +143,7 @@ absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& t
 absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
                                      eventlog::EventLog& log, const records::Stream& stream,
                                      const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, stream.name));
+  ASSIGN_OR_RETURN(const auto begun, records::CaptureStreams(old_session, stream.name).Load());
   ASSIGN_OR_RETURN(const records::StreamState applied,
                    records::StreamStore(new_session, stream.name).Load());
   uint64_t epoch = applied.position.epoch;

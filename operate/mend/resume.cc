@@ -12,6 +12,7 @@
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
+#include "common/records/source/captured_tables.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "operate/connect.h"
@@ -30,12 +31,10 @@ absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& st
     const std::string table = source.schema + "." + source.name;
     if (std::ranges::count(change.recopy, table) == 0) continue;
     // Another table may have had the name.
-    ASSIGN_OR_RETURN(const pg::Result known,
-                     old_session.Query("SELECT FROM switchyard.capture_table WHERE stream = $1 AND "
-                                       "schema_name || '.' || table_name = $2 AND "
-                                       "relation_id = $3::oid",
-                                       {stream, table, std::to_string(source.relation_id)}));
-    if (known.rows() > 0) continue;
+    ASSIGN_OR_RETURN(
+        const bool known,
+        records::CapturedTables(old_session, stream).Follows(source.relation_id, table));
+    if (known) continue;
     return Refuse(absl::StrFormat("capture does not follow %s yet", table),
                   "run, as OLD's owner, what `switchyard check FILE --print-setup` prints, start "
                   "capture again with this file, then run: switchyard resume FILE");

@@ -16,6 +16,9 @@
 #include "common/records/missed_rows.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
 #include "common/records/stream/progress.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
@@ -48,17 +51,8 @@ absl::StatusOr<Lsn> LsnOf(const pg::Result& row, int at, int column) {
 }
 
 // -1 stands for "not known" in the copy's tables.
-std::optional<int64_t> Estimate(const pg::Result& row, int at, int column) {
-  const std::optional<int64_t> value = OptionalI64(row, at, column);
-  return value.has_value() && *value >= 0 ? value : std::nullopt;
-}
-
-absl::StatusOr<bool> TableExists(pg::Session& session, const std::string& table) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = $1))",
-                                                       {table}));
-  return row.boolean(0, 0);
+std::optional<int64_t> Known(int64_t estimate) {
+  return estimate >= 0 ? std::optional(estimate) : std::nullopt;
 }
 
 absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts* facts) {
@@ -86,13 +80,9 @@ absl::Status AskLastLook(pg::Session& session, const spec::CaptureSettings& sett
                          StreamFacts* facts) {
   if (!facts->slot || !facts->slot->active) return absl::OkStatus();
   const absl::Duration limit = std::max(absl::Minutes(1), 10 * settings.drift_check_interval);
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query(R"(
-    SELECT extract(epoch FROM clock_timestamp() - drift_checked_at)::bigint
-    FROM switchyard.capture_stream
-    WHERE stream = $1 AND drift_checked_at < clock_timestamp() - make_interval(secs => $2::float8))",
-                                 {facts->stream, std::to_string(absl::ToDoubleSeconds(limit))}));
-  if (row.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::optional<absl::Duration> ago,
+                   records::CaptureStreams(session, facts->stream).LastLookBefore(limit));
+  if (!ago.has_value()) return absl::OkStatus();
   facts->suspects.push_back(
       {.table = "every table",
        .reason =
@@ -114,38 +104,27 @@ CopyTable& EntryFor(CopyIndex* index, int64_t relation_id, const std::string& na
 }
 
 absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const bool there, TableExists(session, "capture_stream"));
+  const records::CaptureStreams streams(session, facts->stream);
+  ASSIGN_OR_RETURN(const bool there, streams.IsThere());
   if (!there) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT state, epoch, coalesce(refusal, '')
-    FROM switchyard.capture_stream WHERE stream = $1)",
-                                                       {facts->stream}));
-  if (row.rows() == 0) return absl::OkStatus();
-  facts->capture_state = row.str(0, 0);
-  facts->capture_epoch = row.i64(0, 1);
-  facts->refusal = ParseFinding(row.text(0, 2));
+  ASSIGN_OR_RETURN(const std::optional<records::CaptureStream> record, streams.Load());
+  if (!record.has_value()) return absl::OkStatus();
+  facts->capture_state = std::string(ToString(record->state));
+  facts->capture_epoch = static_cast<int64_t>(record->epoch);
+  facts->refusal = record->refusal;
 
-  ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
-    SELECT c.relation_id::bigint, c.schema_name || '.' || c.table_name, c.recopy, c.state, c.rows,
-           c.bytes, c.rows_done, c.bytes_done, coalesce(c.error, ''),
-           coalesce(root.schema_name || '.' || root.table_name,
-                    c.schema_name || '.' || c.table_name)
-    FROM switchyard.capture_copy c
-    LEFT JOIN switchyard.capture_table t ON t.stream = c.stream AND t.relation_id = c.relation_id
-    LEFT JOIN switchyard.capture_table root
-      ON root.stream = t.stream AND root.relation_id = t.root_id AND t.root_id <> 0
-    WHERE c.stream = $1 ORDER BY c.bytes DESC, c.relation_id)",
-                                                        {facts->stream}));
-  for (int i = 0; i < copy.rows(); ++i) {
-    CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
-    table.recopy = copy.boolean(i, 2);
-    table.capture_state = copy.str(i, 3);
-    table.rows_estimate = Estimate(copy, i, 4);
-    table.bytes_estimate = Estimate(copy, i, 5);
-    table.rows_captured = copy.i64(i, 6);
-    table.bytes_captured = copy.i64(i, 7);
-    table.error = ParseFinding(copy.text(i, 8));
-    table.asked_as = copy.str(i, 9);
+  ASSIGN_OR_RETURN(const std::vector<records::CopyStanding> copies,
+                   records::CaptureCopies(session, facts->stream).All());
+  for (const records::CopyStanding& copy : copies) {
+    CopyTable& table = EntryFor(index, copy.relation_id, copy.table, &facts->copy);
+    table.recopy = copy.recopy;
+    table.capture_state = copy.state;
+    table.rows_estimate = Known(copy.rows_estimate);
+    table.bytes_estimate = Known(copy.bytes_estimate);
+    table.rows_captured = copy.rows;
+    table.bytes_captured = copy.bytes;
+    table.error = copy.error;
+    table.asked_as = copy.root;
   }
   return absl::OkStatus();
 }
@@ -241,7 +220,7 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   // A capture that has begun has a slot: whether it has is asked first.
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
   if (facts->capture_state.has_value()) {
-    ASSIGN_OR_RETURN(suspects_, LoadSuspects(*source_, facts->stream));
+    ASSIGN_OR_RETURN(suspects_, records::CaptureSuspects(*source_, facts->stream).Open());
   }
   RETURN_IF_ERROR(AskSlot(*source_, records::ForwardOf(file_).slot, facts));
   if (facts->capture_state.has_value()) {

@@ -3,6 +3,7 @@
 #include "capture/capture.h"
 #include "capture/copy/snapshot.h"
 #include "capture/source/source_state.h"
+#include "common/records/source/capture_copies.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"
 #include "tests/support/vanishing_topic_log.h"
@@ -240,18 +241,19 @@ TEST_F(CaptureCopyTest, WhoLocksATableIsToldUntilItDoesNoMore) {
   EXPECT_THAT(Stop(), StatusIs(absl::StatusCode::kCancelled, ::testing::_));
   Run("UPDATE switchyard.capture_copy SET state = 'copying'");
   const auto session = ConnectAsCapture();
-  CopyProgress progress{
+  records::CopyProgress progress{
       .relation_id = static_cast<uint32_t>(std::stoul(Scalar("SELECT 't'::regclass::oid"))),
       .generation = 1,
-      .waits = std::string(kWaitsForLock) + "pid 1"};
+      .waits = {std::string(records::kWaitsForLock) + "pid 1", "wait"}};
+  const records::CaptureCopies copies(*session, options().stream.name);
   const std::string error = "SELECT coalesce(error, '') FROM switchyard.capture_copy";
-  for (const std::string& waits : {progress.waits, std::string()}) {
+  for (const Finding& waits : {progress.waits, Finding()}) {
     progress.waits = waits;
-    ASSERT_OK(RecordProgress(*session, options().stream.name, {progress}));
-    EXPECT_EQ(Scalar(error), waits);
+    ASSERT_OK(copies.Note({progress}));
+    EXPECT_EQ(Scalar(error), TextOf(waits));
   }
-  ASSERT_OK(RecordCopyError(*session, options().stream.name, progress.relation_id, "why"));
-  ASSERT_OK(RecordProgress(*session, options().stream.name, {progress}));
+  ASSERT_OK(copies.NoteError(progress.relation_id, {"why", ""}));
+  ASSERT_OK(copies.Note({progress}));
   EXPECT_EQ(Scalar(error), "why");
 }
 

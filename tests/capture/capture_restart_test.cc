@@ -7,6 +7,7 @@
 #include "capture/capture.h"
 #include "capture/source/source_state.h"
 #include "common/pg/replication/replication_stream.h"
+#include "common/records/source/capture_streams.h"
 #include "tests/capture/capture_fixture.h"
 
 namespace switchyard::capture {
@@ -180,8 +181,8 @@ TEST_F(CaptureRestartTest, AnUnfinishedCreationIsBegunAgain) {
   SetUpSource();
   const auto session = ConnectAsCapture();
   const catalog::Catalog catalog = LoadTables();
-  ASSERT_OK(
-      RecordCreating(*session, options().stream, catalog.system_identifier, catalog.timeline));
+  ASSERT_OK(records::CaptureStreams(*session, options().stream.name)
+                .Begin(options().stream, catalog.system_identifier, catalog.timeline));
   Run("SELECT pg_create_logical_replication_slot('" + slot() + "', 'pgoutput')");
   Run("INSERT INTO t VALUES (2, 'b')");
   Start();
