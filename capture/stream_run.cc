@@ -1,11 +1,9 @@
 #include "capture/stream_run.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "capture/stream_check.h"
 #include "common/base/fault.h"
 #include "common/base/finding.h"
@@ -17,7 +15,6 @@
 #include "common/pg/replication/timeline.h"
 #include "common/records/source/capture_copies.h"
 #include "common/records/source/capture_streams.h"
-#include "common/records/source/capture_suspects.h"
 #include "common/records/source/captured_tables.h"
 
 namespace switchyard::capture {
@@ -27,8 +24,6 @@ namespace {
 constexpr absl::Duration kPendingWait = absl::Milliseconds(20);
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
-constexpr absl::Duration kVisibleWithin = absl::Seconds(10);
-constexpr absl::Duration kVisiblePause = absl::Milliseconds(1);
 // Frames between two looks at everything that is not a frame.
 constexpr int kFramesPerRound = 256;
 
@@ -439,7 +434,7 @@ absl::Status StreamRun::BeginEpoch() {
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(stream.change_topic));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.stream = stream.name, .epoch = epoch, .start = start_}, *writer_,
-      [this](const RelationMessage& relation) { return FindTable(relation); });
+      [this](const RelationMessage& relation) { return roots_->Find(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
   if (fork_.has_value()) RETURN_IF_ERROR(NotePromotion(epoch));
   StartHelpers();
@@ -488,6 +483,8 @@ void StreamRun::StartHelpers() {
                                                .left_out = config_.left_out},
                                 shapes_);
   monitor_->Start();
+  roots_ =
+      std::make_unique<TableRoots>(config_.stream.name, *session_, *monitor_, shapes_, cancel_);
   copier_ = std::make_unique<Copier>(
       CopierOptions{.stream = config_.stream,
                     .round = {.dsn = config_.dsn,
@@ -504,124 +501,6 @@ void StreamRun::StartHelpers() {
       std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();
-}
-
-// A transaction streams as soon as its commit is in the WAL, a moment before it ends for others:
-// the catalogue may not show yet what it created or attached.
-absl::Status StreamRun::AwaitVisible() {
-  const absl::Time deadline = absl::Now() + kVisibleWithin;
-  while (true) {
-    ASSIGN_OR_RETURN(const pg::Result running, session_->Query(R"(
-      SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1::xid AND granted)",
-                                                               {std::to_string(xid_)}));
-    if (running.rows() == 0) return absl::OkStatus();
-    if (absl::Now() > deadline) {
-      return absl::UnavailableError(absl::StrFormat(
-          "transaction %d is committed but does not end: a synchronous standby may be away", xid_));
-    }
-    if (!cancel_.WaitFor(kVisiblePause)) return cancel_.status();
-  }
-}
-
-absl::StatusOr<TableFacts> StreamRun::FindTable(const RelationMessage& relation) {
-  RETURN_IF_ERROR(AwaitVisible());
-  ASSIGN_OR_RETURN(RootTable root, FindRoot(relation));
-  ASSIGN_OR_RETURN(auto columns, LoadColumnNumbers(*session_, relation, root.relation_id));
-  return TableFacts{.root = std::move(root), .columns = std::move(columns)};
-}
-
-// Once its rows are with its table's, somebody has to see it leave: it may before the next look.
-absl::Status StreamRun::NoteLeaf(const RelationMessage& relation, const RootTable& root) {
-  if (shapes_.contains(relation.relation_id) || !shapes_.contains(root.relation_id)) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const bool there, monitor_->LookFor(*session_, relation.relation_id));
-  shapes_[relation.relation_id] = {.relation_id = relation.relation_id,
-                                   .schema = std::string(relation.schema),
-                                   .name = std::string(relation.name),
-                                   .root_id = root.relation_id};
-  if (there) return absl::OkStatus();
-  const std::string table = root.schema + "." + root.name;
-  return records::CaptureSuspects(*session_, config_.stream.name)
-      .Note({{.relation_id = root.relation_id,
-              .schema = root.schema,
-              .name = root.name,
-              .reason =
-                  absl::StrFormat("partition %s.%s came and went: its rows left without a DELETE",
-                                  relation.schema, relation.name),
-              .next_step = "copy it again: switchyard recopy FILE " + table}});
-}
-
-absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
-    SELECT r.oid, s.nspname, r.relname
-    FROM pg_class c
-    LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
-    LEFT JOIN pg_namespace s ON s.oid = r.relnamespace
-    WHERE c.oid = $1)",
-                                                          {std::to_string(relation.relation_id)}));
-  if (rows.rows() > 0 && !rows.is_null(0, 0)) {
-    RootTable root{static_cast<uint32_t>(rows.i64(0, 0)), rows.str(0, 1), rows.str(0, 2)};
-    RETURN_IF_ERROR(NoteLeaf(relation, root));
-    return root;
-  }
-  // Detached or dropped since; these changes are from before.
-  const auto shape = shapes_.find(relation.relation_id);
-  if (shape != shapes_.end()) {
-    const auto root = shapes_.find(shape->second.root_id);
-    if (root == shapes_.end()) return RootTable{};
-    return RootTable{root->first, root->second.schema, root->second.name};
-  }
-  if (rows.rows() > 0) return RootTable{};  // published, but not mapped
-  // A table that came and went between two looks at the catalogue: whose partition was it?
-  std::vector<Drift> drifts;
-  for (const auto& [oid, candidate] : shapes_) {
-    if (candidate.kind != 'p') continue;
-    drifts.push_back(
-        {oid, candidate.schema, candidate.name,
-         absl::StrFormat("table %s.%s had changes and is gone; it may have been a "
-                         "partition of this one",
-                         relation.schema, relation.name),
-         absl::StrFormat("copy it again: switchyard recopy FILE %s", candidate.Display())});
-  }
-  RETURN_IF_ERROR(records::CaptureSuspects(*session_, config_.stream.name).Note(drifts));
-  return RootTable{};
-}
-
-// Partitions that left since are of nobody's concern, which makes their table suspect, and are not
-// what keeps the others from being all there are.
-absl::Status StreamRun::NameRoots(TruncateMessage* truncate) {
-  std::vector<uint32_t>& ids = truncate->relation_ids;
-  const auto is_mapped_itself = [&](uint32_t id) {
-    const auto shape = shapes_.find(id);
-    return shape != shapes_.end() && shape->second.root_id == 0;
-  };
-  if (std::ranges::all_of(ids, is_mapped_itself)) return absl::OkStatus();
-  RETURN_IF_ERROR(AwaitVisible());
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session_->Query(R"(
-    WITH RECURSIVE leaf(oid, root) AS (
-      SELECT c.oid, pg_partition_root(c.oid)::oid
-      FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relispartition),
-    tree(root, oid, kind) AS (
-      SELECT DISTINCT root, root, 'p'::"char" FROM leaf WHERE root IS NOT NULL
-      UNION ALL
-      SELECT t.root, c.oid, c.relkind
-      FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
-      WHERE t.kind = 'p' AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')
-    SELECT oid, true FROM leaf
-    UNION ALL
-    SELECT root, false FROM tree GROUP BY root HAVING bool_and(kind = 'p' OR oid = ANY($1::oid[])))",
-                                   {absl::StrCat("{", absl::StrJoin(ids, ","), "}")}));
-  std::set<uint32_t> leaves;
-  std::vector<uint32_t> roots;
-  for (int i = 0; i < rows.rows(); ++i) {
-    const auto id = static_cast<uint32_t>(rows.i64(i, 0));
-    rows.boolean(i, 1) ? static_cast<void>(leaves.insert(id)) : roots.push_back(id);
-  }
-  std::erase_if(ids, [&](uint32_t id) { return !is_mapped_itself(id) && !leaves.contains(id); });
-  ids.insert(ids.end(), roots.begin(), roots.end());
-  return absl::OkStatus();
 }
 
 bool StreamRun::NeedsNewConnection() const { return monitor_->partition_change() > start_; }
@@ -675,9 +554,9 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
   if (!decoded.ok()) {
     return Annotate(decoded, absl::StrCat("message at ", frame.start.ToString()));
   }
-  if (message_.type == PgoutputMessage::Type::kBegin) xid_ = message_.begin.xid;
+  if (message_.type == PgoutputMessage::Type::kBegin) roots_->EnterTransaction(message_.begin.xid);
   if (message_.type == PgoutputMessage::Type::kTruncate) {
-    RETURN_IF_ERROR(NameRoots(&message_.truncate));
+    RETURN_IF_ERROR(roots_->Name(&message_.truncate));
   }
   return publisher_->Publish(message_);
 }
