@@ -68,7 +68,9 @@ absl::StatusOr<std::optional<CaptureStream>> CaptureStreams::Load() const {
   record.epoch = Unsigned(rows.text(0, 1));
   record.system_identifier = Unsigned(rows.text(0, 2));
   record.timeline = static_cast<uint32_t>(rows.i64(0, 3));
-  if (!rows.is_null(0, 4)) ASSIGN_OR_RETURN(record.slot_lsn, Lsn::Parse(rows.text(0, 4)));
+  if (!rows.is_null(0, 4)) {
+    ASSIGN_OR_RETURN(record.slot_lsn, Lsn::Parse(rows.text(0, 4)));
+  }
   record.log_topic = rows.str(0, 5);
   record.refusal = ParseFinding(rows.text(0, 6));
   return record;
