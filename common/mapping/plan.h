@@ -80,6 +80,18 @@ struct TableWrite {
   std::string swap_upsert;
   // swap_upsert for a key that ON CONFLICT can't name (WITHOUT OVERLAPS, deferrable).
   std::string swap_upsert_plain;
+  // Whether the target holds what was written, where its own triggers may have kept it from that
+  // (install/hindrances.h): `written_take` puts what should be there, as NEW's types have it, into
+  // taken_table; `written_count` counts staged rows that are not there, op I, then U and K; rows
+  // that are not as they should be; rows that should have gone. The same after `load`: rows there
+  // were, those that are as they should be; and after a swap or `clear` those that should have
+  // gone.
+  std::string written_take;
+  std::string written_count;
+  std::string loaded_take;
+  std::string loaded_count;
+  std::string swapped_left;
+  std::string cleared_left;
   // Before a second swap_upsert, where unique values pass from row to row: takes out the rows that
   // differ. Empty where only keys are filled.
   std::vector<std::string> swap_take_out;
@@ -143,6 +155,8 @@ struct KeyedPlan {
   std::string remove;
   std::string update;
   std::string insert;
+  // Rows that are not as `compute` gave them; rows that should have gone.
+  std::string written_count;
   // The effect of remove, update and insert.
   std::vector<std::string> take_out;
   bool take_out_only = false;      // as TableWrite::take_out_updates

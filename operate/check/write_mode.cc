@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/mapping/install/hindrances.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/install/write_order.h"
 #include "common/mapping/temporary_tables.h"
@@ -60,6 +61,31 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
   for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
 }
 
+absl::Status ReportHindrances(const mapping::Plan& plan, pg::Session& session, bool silent,
+                              CheckReport* report) {
+  using mapping::Hindrances;
+  const Hindrances::Role role = silent ? Hindrances::Role::kReplica : Hindrances::Role::kOrigin;
+  ASSIGN_OR_RETURN(const Hindrances there, Hindrances::Load(session, plan, role));
+  for (const mapping::Hindrance& one : there.all()) {
+    if (one.is_rule) {
+      report->faults.push_back(
+          {.where = CheckFault::Where::kNew,
+           .message = absl::StrCat(one.what,
+                                   " rewrites what Switchyard writes there: rows would "
+                                   "be left out or changed without an error"),
+           .remedy = one.remedy});
+      continue;
+    }
+    report->warnings.push_back(absl::StrCat(
+        "NEW: ", one.what,
+        " fires for what Switchyard writes. Each row is looked at once it is "
+        "written, and the first that the trigger left out or changed stops the stream, or fails "
+        "its re-copy. To be rid of it until the application moves: ",
+        one.remedy));
+  }
+  return absl::OkStatus();
+}
+
 // A session that ends, or the next one after it, removes all its temporary tables at once.
 absl::Status WarnOfLocks(const mapping::Plan& plan, pg::Session& session, CheckReport* report) {
   constexpr int64_t kLocksPerTable = 3;  // with its TOAST table and that one's index
@@ -89,6 +115,7 @@ absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
   } else {
     ReportOrder(plan, rules, report);
   }
+  RETURN_IF_ERROR(ReportHindrances(plan, session, silent, report));
   return WarnOfLocks(plan, session, report);
 }
 

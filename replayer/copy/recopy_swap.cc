@@ -17,6 +17,7 @@
 #include "common/records/relations.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -132,6 +133,8 @@ absl::Status RecopySwap::SwapTable(const RecopyJob& job, const mapping::TableWri
     const MappingIndex mapping = ordered == nullptr ? MappingIndex() : ordered->MappingOf(write);
     RETURN_IF_ERROR(!mapping.valid() ? take_out() : ordered->TakeOutSafely(mapping, take_out));
   }
+  RETURN_IF_ERROR(
+      CheckSwapped(target_.writer().stage(), write, side, late.valid() ? Gone::kLate : Gone::kNow));
   return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
 }
 

@@ -57,6 +57,7 @@ absl::Status PgTarget::Open() {
   RETURN_IF_ERROR(session_->Execute(absl::StrCat("LISTEN ", records::kNotifyChannel)));
   stage_ = std::make_unique<Stage>(*session_, plan_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
+  RETURN_IF_ERROR(stage_->LookForHindrances());
   RETURN_IF_ERROR(stage_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
@@ -250,6 +251,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   RETURN_IF_ERROR(quarantine_->CheckBound());
   RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(StoreMissed(batch));
+  RETURN_IF_ERROR(CheckUnhindered(written));
   RETURN_IF_ERROR(stage_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
@@ -307,6 +309,7 @@ Inserts PgTarget::InsertsOf(const changes::TableChanges& table, Care care) const
   for (const MappingIndex mapping : plan_.mapping_indices()) {
     if (plan_.mappings[mapping].source != table.source) continue;
     if (quarantine_->active(mapping) || held_.contains(mapping)) return Inserts::kStaged;
+    if (stage_->hindrances().any(plan_.mappings[mapping].display)) return Inserts::kStaged;
     if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return Inserts::kStaged;
   }
   return Inserts::kDirect;
@@ -506,6 +509,12 @@ std::set<MappingIndex> PgTarget::WrittenBy(const changes::Batch& batch) const {
     if (staged || touched_->contains(mapping)) written.insert(mapping);
   }
   return written;
+}
+
+absl::Status PgTarget::CheckUnhindered(const std::set<MappingIndex>& written) {
+  std::set<std::string> tables;
+  for (const MappingIndex mapping : written) tables.insert(plan_.mappings[mapping].display);
+  return CheckHindrances(*stage_, tables);
 }
 
 void PgTarget::NoteRelatedRows(const std::set<MappingIndex>& written) {

@@ -123,6 +123,8 @@ class PgTarget {
   absl::Status RetryClashes(const changes::Batch& batch);
   std::set<mapping::MappingIndex> EveryMapping() const;
   std::set<mapping::MappingIndex> WrittenBy(const changes::Batch& batch) const;
+  // As CheckHindrances.
+  absl::Status CheckUnhindered(const std::set<mapping::MappingIndex>& written);
   void NoteRelatedRows(const std::set<mapping::MappingIndex>& written);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::StatusOr<int64_t> RetryTogether();

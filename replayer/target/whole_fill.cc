@@ -11,6 +11,7 @@
 #include "common/records/stream/progress.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -58,6 +59,7 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (care_ == Care::kNone) {
     const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
+    if (status.ok()) return CheckLoaded(stage_, plan.write, rows);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
@@ -67,7 +69,8 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
 
 absl::Status WholeFill::Derived(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  if (care_ == Care::kNone) {
+  // What is derived at once can't be told from what should be there.
+  if (care_ == Care::kNone && !stage_.hindrances().any(plan.display)) {
     const absl::Status status = AtOnce(plan.keyed.populate);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);

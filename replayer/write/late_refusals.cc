@@ -9,6 +9,7 @@
 #include "common/mapping/sql/sql_pieces.h"
 #include "replayer/write/refusals.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -152,6 +153,7 @@ absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, Care ca
     if (!pending.contains(m)) continue;
     RETURN_IF_ERROR(
         Annotate(careful ? RemoveOrFind(m) : stage_.Run(Remove(m)), plan_.mappings[m].display));
+    RETURN_IF_ERROR(CheckLeft(stage_, m));
   }
   if (careful) RETURN_IF_ERROR(LookAtPutOff());
   // Said here, not by the commit: a refusal can still be looked into.

@@ -80,6 +80,11 @@ Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session
   }
 }
 
+absl::Status Stage::LookForHindrances() {
+  ASSIGN_OR_RETURN(hindrances_, mapping::Hindrances::Load(session_, plan_));
+  return mapping::RefuseRules(hindrances_);
+}
+
 absl::Status Stage::CreateTemporaryTables() {
   const std::vector<std::string> ddl = mapping::TemporaryTables(plan_);
   // Each is locked until its transaction ends: all of a large migration would be too many.

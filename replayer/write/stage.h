@@ -19,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/base/status.h"
 #include "common/changes/batch.h"
+#include "common/mapping/install/hindrances.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "replayer/write/modes.h"
@@ -44,6 +45,10 @@ absl::Status RefusedScope(const char* sqlstate, const mapping::MappingPlan& plan
 class Stage {
  public:
   Stage(pg::Session& session, const mapping::Plan& plan);
+
+  // Once the session is as it will write. FailedPrecondition: a rule changes what is written.
+  absl::Status LookForHindrances();
+  const mapping::Hindrances& hindrances() const { return hindrances_; }
 
   // Makes the session's temporary tables.
   absl::Status CreateTemporaryTables();
@@ -105,6 +110,7 @@ class Stage {
 
   pg::Session& session_;
   const mapping::Plan& plan_;
+  mapping::Hindrances hindrances_;
   std::vector<bool> direct_;
   std::string buffer_;
   std::map<std::pair<mapping::SourceIndex, std::string>, int64_t> missed_;  // by source and table

@@ -136,6 +136,19 @@ string InsertFrom(const KeyedTarget& target, const string& fresh) {
          KeyEqual(target.key, "sy_o", "sy_n") + Owned(target) + ")";
 }
 
+// As TableWrite::written_count.
+string WrittenCount(const KeyedTarget& target, const string& vanished) {
+  vector<string> values;
+  for (const string& column : target.columns) {
+    if (!Contains(target.identity_always, column)) values.push_back(column);
+  }
+  return "SELECT (SELECT count(*) FROM " + Temp("sy_new_" + target.temp_suffix) +
+         " AS sy_n WHERE NOT EXISTS (SELECT FROM " + target.target + " AS sy_t WHERE " +
+         KeyEqual(target.key, "sy_t", "sy_n") +
+         (values.empty() ? "" : " AND " + SameImage(values, "sy_t", "sy_n")) +
+         ")), (SELECT count(*) FROM " + target.target + " AS sy_t WHERE " + vanished + ")";
+}
+
 string TouchInsert(const KeyedTarget& target, const string& touches, const string& rows) {
   const string head = "INSERT INTO " + Temp("sy_touched_" + target.temp_suffix) + " (" +
                       JoinQuoted(target.scope) + ") SELECT DISTINCT ";
@@ -221,6 +234,7 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + plan.vanished;
   plan.update = UpdateFrom(target, fresh);
   plan.insert = InsertFrom(target, fresh);
+  plan.written_count = WrittenCount(target, plan.vanished);
   AddSlices(target, &plan);
   plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
   if (target.has_readers) AddDeltas(target, &plan);

@@ -68,6 +68,7 @@ class RowLocalBuilder {
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
     AddSwapTakeOut(&write);
+    AddWritten(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
     return write;
   }
@@ -262,6 +263,64 @@ class RowLocalBuilder {
                               JoinQuoted(target_.insertable) + " FROM " + taken);
     write->take_out.push_back("DELETE FROM " + taken);
     write->take_out.push_back(write->insert);
+  }
+
+  string Count(const string& rows) const { return "(SELECT count(*) FROM " + rows + ")"; }
+  // Of a table of rows sy_s: those whose key the target has not.
+  string NotThere(const string& ops) const {
+    return Count("(SELECT " + KeyValues() + " FROM " + NewRow(source_, target_.alias, ops) +
+                 ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target + " AS sy_t WHERE " +
+                 KeyMatch("sy_t") + ")");
+  }
+  // Equal keys need not be identical, and an identity is never set: these are not looked at.
+  void AddWritten(TableWrite* write) const {
+    vector<string> keys, values;
+    for (const Assignment& a : target_.assignments) {
+      if (a.in_key) keys.push_back(a.column);
+      if (!a.in_key && !a.identity_always) values.push_back(a.column);
+    }
+    const string taken = Temp(write->taken_table);
+    const auto take = [&](const string& ord, const string& absent, Sent sent, const string& rows) {
+      string sql = "INSERT INTO " + taken + " (sy__ord, " + JoinQuoted(keys);
+      string from =
+          " SELECT " + (ord.empty() ? "NULL" : "sy_s." + ord) + ", " + JoinQuoted(keys, "sy_t.");
+      for (size_t i = 0; i < target_.assignments.size(); ++i) {
+        const Assignment& a = target_.assignments[i];
+        if (a.in_key || a.identity_always) continue;
+        const string value = "sy_s.sy__v" + std::to_string(i);
+        const string test = sent == Sent::kSome ? AbsentTest(source_, a.plain, "sy_s") : "";
+        const string column = QuoteIdentifier(a.column);
+        sql += ", " + column;
+        from += ", " + (test.empty() ? value
+                                     : "CASE WHEN " + test + " THEN sy_t." + column + " ELSE " +
+                                           value + " END");
+      }
+      return sql + ")" + from + " FROM (SELECT " + (ord.empty() ? "" : ord + ", ") + KeyValues() +
+             Values(Columns::kNotKeys) + absent + " FROM " + rows + ") AS sy_s JOIN " +
+             target_.target + " AS sy_t ON " + KeyMatch("sy_t");
+    };
+    const string same = values.empty() ? "true" : SameImage(values, "sy_g", "sy_t");
+    const string held =
+        taken + " AS sy_g JOIN " + target_.target + " AS sy_t ON " + KeyEqual(keys, "sy_g", "sy_t");
+    const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
+    write->written_take =
+        take("sy__ord", ", sy__absent", sent_, NewRow(source_, target_.alias, "'I','U','K'"));
+    write->written_count =
+        "SELECT " + NotThere("'I'") + ", " + NotThere("'U','K'") + ", " +
+        Count(held + " WHERE NOT (" + same + ")") + ", " +
+        Count("(SELECT " + KeyValues() + " FROM " + OldKeyRow(source_, target_.alias, "'D','K'") +
+              ") AS sy_s JOIN " + target_.target + " AS sy_t ON " + KeyMatch("sy_t") +
+              " WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() + " FROM " +
+              NewRow(source_, target_.alias, "'I','U','K'") + ") AS sy_s WHERE " +
+              KeyMatch("sy_t") + ")" + OwnedAmong(target_.owns, "sy_t"));
+    write->loaded_take = take("", "", Sent::kAll, rows);
+    write->loaded_count = "SELECT " + Count("{load}") + ", " + Count(held + " WHERE " + same);
+    write->swapped_left = "SELECT count(*) FROM " + target_.target +
+                          " AS sy_t WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
+                          " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
+                          OwnedAmong(target_.owns, "sy_t");
+    write->cleared_left = "SELECT count(*) FROM " + target_.target +
+                          (target_.owns.empty() ? "" : " WHERE " + target_.owns);
   }
 
   const SourcePlan& source_;
