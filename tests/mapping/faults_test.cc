@@ -496,6 +496,26 @@ TEST_F(FaultsTest, APartitionedTableWithinAnotherIsNotMappedAlone) {
       << absl::StrJoin(Told(), "\n");
 }
 
+TEST_F(FaultsTest, TablesOfOneNameInTwoSchemasAskForAnAlias) {
+  constexpr char kTwo[] =
+      "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id int PRIMARY KEY);"
+      "CREATE TABLE b.t (id int PRIMARY KEY)";
+  constexpr char kTargets[] =
+      "CREATE TABLE one (id int PRIMARY KEY); CREATE TABLE two (id int PRIMARY KEY)";
+  EXPECT_THAT(CompileFile(kTwo, kTargets,
+                          "  tables:\n  - {table: public.one, copy: a.t}\n"
+                          "  - {table: public.two, copy: b.t}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(),
+              ElementsAre(HasSubstr("a.t and b.t would both be t in the mapping's SQL: give "
+                                    "one of them another name there, as in aliases: "
+                                    "{b_t: b.t}")));
+  EXPECT_OK(CompileFile("SELECT 1", "SELECT 1",
+                        "  aliases: {b_t: b.t}\n  tables:\n  - {table: public.one, copy: a.t}\n"
+                        "  - {table: public.two, copy: b_t}\n"))
+      << absl::StrJoin(Told(), "\n");
+}
+
 // What the mapping says itself is not lost silently; nor is what an expression makes of a column.
 TEST_F(FaultsTest, WhatTheMappingRoundsItselfIsMeant) {
   const absl::StatusOr<Plan> plan = CompileHere(

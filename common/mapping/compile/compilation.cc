@@ -185,6 +185,15 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
     return;
   }
   if (FindSource(name).valid()) return;
+  for (const Source& other : sources) {
+    if (other.alias != name.name) continue;
+    Fault(at, absl::StrFormat(
+                  "%s and %s would both be %s in the mapping's SQL: give one of them another name "
+                  "there, as in aliases: {%s_%s: %s}, and write that name wherever it is meant",
+                  other.table->Display(), table->Display(), name.name, table->schema, table->name,
+                  table->Display()));
+    return;
+  }
   Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
   if (table->kind != 'r' && table->kind != 'p') {
     Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));
