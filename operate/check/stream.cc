@@ -92,12 +92,42 @@ absl::Status CheckPromotion(const spec::MigrationFile& file, const records::Stre
   return absl::OkStatus();
 }
 
+// A pooler lets a session through, and no replication connection. One that is under way needs no
+// proof, and another may be one too many for max_wal_senders.
+absl::Status CheckReplicates(const spec::MigrationFile& file, const records::Stream& stream,
+                             pg::Session& session, const Cancel& cancel, CheckReport* report) {
+  ASSIGN_OR_RETURN(const pg::Result may,
+                   session.Query("SELECT rolreplication OR rolsuper, EXISTS (SELECT FROM "
+                                 "pg_replication_slots WHERE slot_name = $1 AND active) "
+                                 "FROM pg_roles WHERE rolname = current_user",
+                                 {stream.slot}));
+  if (may.rows() == 0 || !may.boolean(0, 0) || may.boolean(0, 1)) return absl::OkStatus();
+  const auto connected = pg::Session::Connect({.dsn = file.old_db.Connection(),
+                                               .application_name = "switchyard check",
+                                               .replication = true},
+                                              cancel);
+  const absl::Status identified =
+      connected.ok() ? (*connected)->Query("IDENTIFY_SYSTEM").status() : connected.status();
+  if (identified.ok() || absl::IsCancelled(identified)) return identified;
+  report->faults.push_back(
+      {.where = CheckFault::Where::kOld,
+       .message =
+           absl::StrCat("sessions come through, but no replication connection, which capture "
+                        "needs: ",
+                        identified.message()),
+       .remedy = "give `old` a connection string that leads to the server itself: a pooler carries "
+                 "no replication connections. There, pg_hba.conf has to let the role in, and "
+                 "max_wal_senders leave room for two"});
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckStream(const spec::MigrationFile& file, const records::Stream& stream,
                          const catalog::Catalog& catalog, const Cancel& cancel,
                          pg::Session& old_session, CheckReport* report) {
   RETURN_IF_ERROR(WarnOfShortKeeping(old_session, stream.slot, report));
+  RETURN_IF_ERROR(CheckReplicates(file, stream, old_session, cancel, report));
   const records::CaptureStreams streams(old_session, stream.name);
   // Where it can't be read, what is missing is told with the rights.
   ASSIGN_OR_RETURN(const bool readable, streams.MayRead());
