@@ -64,7 +64,8 @@ absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
   std::vector<std::string> known;
   const catalog::Table* found = nullptr;
   for (const catalog::Table& table : catalog.tables) {
-    if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
+    // Part of another that is mapped; one that is mapped alone is a table by itself.
+    if (table.root_oid != table.oid && catalog.FindOid(table.root_oid) != nullptr) continue;
     known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
     known.push_back(spec::TableName{.name = table.name}.ToString());
     if (!IsNamed(*name, table.schema, table.name)) continue;

@@ -161,7 +161,7 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
   // A partition that joined others: they are copied together when somebody asks for the table.
-  const bool alone = point.relation().root_relation_id() != 0 && point.partitions() == 0;
+  const bool alone = point.relation_id() != source->relation_id && point.partitions() == 0;
   if (alone) return absl::OkStatus();
   const SourceIndex index = plan_.IndexOf(*source);
   pg::Session& session = target_.session();

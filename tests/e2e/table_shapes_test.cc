@@ -160,6 +160,21 @@ TEST_F(TableShapesTest, PartitionsArriveThroughTheirRoot) {
   EXPECT_EQ(All(*new_, "SELECT * FROM by_age"), "0|1|after");
 }
 
+TEST_F(TableShapesTest, APartitionMappedAloneCanBeCopiedAgain) {
+  Start(
+      "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+      "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);"
+      "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200)",
+      "INSERT INTO p SELECT i, 'v' || i FROM generate_series(1, 199) i",
+      "  - {table: public.p1, copy: p1}\n");
+  ASSERT_OK(new_->Execute("DELETE FROM p1 WHERE id = 33; UPDATE p1 SET v = 'wrong' WHERE id = 40"));
+  const auto recopy =
+      RunSwitchyard({"recopy", file_, "p1", "--wait", "60s"}, pipeline_->environment());
+  ASSERT_OK(recopy);
+  EXPECT_EQ(recopy->exit_code, 0) << recopy->output;
+  ExpectSame("UPDATE p SET v = v || '?' WHERE id IN (40, 140)", "SELECT * FROM p1 ORDER BY id");
+}
+
 // Which rows went can't be told from the log: the stream stops, and a re-copy gets past it.
 TEST_F(TableShapesTest, APartitionThatWasTruncatedIsCopiedAgainWithItsTable) {
   constexpr char kPartitions[] =
