@@ -60,7 +60,14 @@ absl::Status PgChores::HandleRequests() {
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kQuarantineRetry));
   for (const records::Request& request : open) {
     int64_t id = 0;
-    if (!request.argument.empty() && !absl::SimpleAtoi(request.argument, &id)) id = -1;
+    const bool all = request.argument.empty();
+    if (!all && (!absl::SimpleAtoi(request.argument, &id) || id <= 0)) {
+      RETURN_IF_ERROR(requests.Answer(request.id, records::RequestState::kFailed,
+                                      absl::StrFormat("\"%s\" is no number of an entry; next: "
+                                                      "switchyard quarantine FILE list",
+                                                      request.argument)));
+      continue;
+    }
     ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));
     RETURN_IF_ERROR(
         requests.Answer(request.id, records::RequestState::kDone,
