@@ -449,6 +449,48 @@ TEST_F(DriftTest, TellsPartitionsBornFromPartitionsAttached) {
               ElementsAre(Is("m", "partition public.m_7a was attached")));
 }
 
+// What is copied is what the snapshot shows, whatever was detached since.
+TEST_F(DriftTest, ThePartitionsAreThoseOfTheSnapshot) {
+  tables_ = {{"", "m"}};
+  Begin(kParts);
+  ASSERT_OK(
+      session_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1"));
+  Run("ALTER TABLE m DETACH PARTITION m_1; ALTER TABLE m DETACH PARTITION m_2;"
+      "ALTER TABLE m_2 DETACH PARTITION m_2a");
+  ASSERT_OK_AND_ASSIGN(const ShapeSnapshot then,
+                       LoadShapes(*session_, options().stream.publication, before_));
+  ASSERT_OK(session_->Execute("COMMIT"));
+  TableShapes expected = before_;
+  for (auto& [oid, shape] : expected) shape.born_partition = then.tables.at(oid).born_partition;
+  EXPECT_EQ(then.tables, expected);
+  EXPECT_THAT(CompareShapes(before_, then), IsEmpty());
+  EXPECT_THAT(Look(), SizeIs(2));
+}
+
+TEST_F(DriftTest, APartitionThatComputesAColumnInItsOwnWayIsSuspectForAsLong) {
+  tables_ = {{"", "m"}};
+  Begin(
+      "CREATE TABLE m (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) STORED) "
+      "PARTITION BY RANGE (day); CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (2)");
+  EXPECT_THAT(After("CREATE TABLE m_2 (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) "
+                    "STORED); CREATE TABLE m_3 (day int PRIMARY KEY, d int GENERATED ALWAYS AS "
+                    "(day * 3) STORED); GRANT SELECT ON m_2, m_3 TO switchyard_capture;"
+                    "ALTER TABLE m ATTACH PARTITION m_2 FOR VALUES FROM (2) TO (3);"
+                    "ALTER TABLE m ATTACH PARTITION m_3 FOR VALUES FROM (3) TO (4)"),
+              UnorderedElementsAre(
+                  Is("m", "partition public.m_2 was attached"),
+                  Is("m", "partition public.m_3 was attached"),
+                  Is("m",
+                     "partition public.m_3: column d is computed in another way than in the "
+                     "rest of the table")));
+  EXPECT_THAT(Look(), ElementsAre(Is("m", "computed in another way")));
+  auto now = LoadShapes(*session_, options().stream.publication, before_);
+  ASSERT_OK(now);
+  EXPECT_THAT(
+      CompareShapes(before_, *now, [](const auto&, const std::string& c) { return c == "d"; }),
+      IsEmpty());
+}
+
 TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
   tables_ = {{"", "m"}, {"", "keyless"}};
   Begin(std::string(kParts) + R"(;
