@@ -1,5 +1,5 @@
 // NEW's own triggers and rules may leave out or change what is written, without an error: nothing
-// of it is committed, and who did it is named, with the way out.
+// of it is committed, and who did it is named, with the way out. Promise 1.20.
 #include <string>
 #include <string_view>
 
