@@ -80,7 +80,8 @@ absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
   for (const spec::TableName& name : catalog.missing) {
     if (written != name.ToString() && written != name.name) continue;
     return Refuse(absl::StrCat("OLD has no table ", written, " (any more)"),
-                  "mend the migration file, then run: switchyard resume FILE");
+                  "where it has another name now, give that one in the migration file, end replay, "
+                  "and run: switchyard resume FILE");
   }
   if (const Finding other = WhatItIs(file, catalog, *name); !other.empty()) {
     return WithNextStep(absl::InvalidArgumentError(other.what), other.next);
