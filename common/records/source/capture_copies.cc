@@ -30,7 +30,7 @@ std::string PartsSql() {
                                           "coalesce(CASE WHEN k.relispartition THEN "
                                           "pg_partition_root(k.oid)::oid END, t.root_id)"),
                       R"(
-      WHERE c.stream = $1))");
+      WHERE c.stream = $1 AND c.state <> 'gone'))");
 }
 
 }  // namespace
@@ -45,7 +45,8 @@ absl::Status CaptureCopies::Ask(const std::vector<LeafTable>& tables, CopyKind k
       ON CONFLICT (stream, relation_id) DO UPDATE SET schema_name = excluded.schema_name,
         table_name = excluded.table_name, state = 'pending', rows = excluded.rows,
         bytes = excluded.bytes, rows_done = 0, bytes_done = 0, lsn = NULL, started_at = NULL,
-        finished_at = NULL, recopy = excluded.recopy AND (c.recopy OR c.state = 'done'))",
+        finished_at = NULL,
+        recopy = excluded.recopy AND (c.recopy OR c.state IN ('done', 'gone')))",
         {stream_, std::to_string(table.relation_id), table.schema, table.name,
          kind == CopyKind::kAgain ? "t" : "f", std::to_string(table.rows_estimate),
          std::to_string(table.bytes)}));
@@ -114,21 +115,23 @@ absl::Status CaptureCopies::ForgetOthers(const TableShapes& shapes) const {
   std::vector<uint32_t> oids;
   for (const auto& [oid, shape] : shapes) oids.push_back(oid);
   return sql_.Run(
-      "DELETE FROM switchyard.capture_copy WHERE stream = $1 AND relation_id <> ALL($2::oid[])",
+      "UPDATE switchyard.capture_copy SET state = 'gone', error = NULL WHERE stream = $1 AND "
+      "relation_id <> ALL($2::oid[])",
       {stream_, Array(oids)});
 }
 
 absl::Status CaptureCopies::Forget(const std::vector<uint32_t>& relation_ids) const {
   return sql_.Run(
-      "DELETE FROM switchyard.capture_copy WHERE stream = $1 AND relation_id = ANY($2::oid[])",
+      "UPDATE switchyard.capture_copy SET state = 'gone', error = NULL WHERE stream = $1 AND "
+      "relation_id = ANY($2::oid[])",
       {stream_, Array(relation_ids)});
 }
 
 absl::StatusOr<std::vector<CaptureCopy>> CaptureCopies::TakeUnfinished() const {
   // Partitions that were detached: nobody maps them now.
   RETURN_IF_ERROR(sql_.Run(absl::StrCat(R"(
-    DELETE FROM switchyard.capture_copy c USING pg_class k
-    WHERE c.stream = $1 AND c.state <> 'done' AND k.oid = c.relation_id AND NOT k.relispartition
+    UPDATE switchyard.capture_copy c SET state = 'gone', error = NULL FROM pg_class k
+    WHERE c.stream = $1 AND c.state <> 'gone' AND k.oid = c.relation_id AND NOT k.relispartition
       AND NOT )",
                                         IsCapturedSql("c.stream", "c.relation_id")),
                            {stream_}));
@@ -193,7 +196,7 @@ absl::StatusOr<std::vector<CopyStanding>> CaptureCopies::All() const {
                                          JoinCapturedSql("c", "t"), "\n",
                                          JoinCapturedRootSql("c", "root", "nullif(t.root_id, 0)"),
                                          R"(
-    WHERE c.stream = $1 ORDER BY c.bytes DESC, c.relation_id)"),
+    WHERE c.stream = $1 AND c.state <> 'gone' ORDER BY c.bytes DESC, c.relation_id)"),
                             {stream_}));
   std::vector<CopyStanding> copies;
   copies.reserve(static_cast<size_t>(rows.rows()));
@@ -214,7 +217,7 @@ absl::StatusOr<std::vector<CopyStanding>> CaptureCopies::All() const {
 
 std::string UnfinishedFirstCopySql(std::string_view stream) {
   return absl::StrCat("SELECT FROM switchyard.capture_copy c WHERE c.stream = ", Sv(stream),
-                      " AND NOT c.recopy AND c.state <> 'done'");
+                      " AND NOT c.recopy AND c.state IN ('pending', 'copying')");
 }
 
 }  // namespace switchyard::records

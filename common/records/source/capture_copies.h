@@ -77,9 +77,9 @@ class CaptureCopies {
   absl::Status Note(const std::vector<CopyProgress>& progress) const;
   absl::Status NoteError(uint32_t relation_id, const Finding& error) const;
 
-  // Drops the records of tables that are not among `shapes` any more.
+  // The records of tables that are not among `shapes` any more are of tables that are gone.
   absl::Status ForgetOthers(const TableShapes& shapes) const;
-  // Drops the records of these tables.
+  // So are those of these tables. A record stays for its generation.
   absl::Status Forget(const std::vector<uint32_t>& relation_ids) const;
 
   // Those not done, those that failed before the others, then the largest first. All leaves of a
