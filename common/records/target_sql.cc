@@ -19,12 +19,13 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
                            "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                            "(to_regclass('switchyard.stream'), 'after_copy'), "
                            "(to_regclass('switchyard.stream'), 'held_at'), "
+                           "(to_regclass('switchyard.stream'), 'hold_until'), "
                            "(to_regclass('switchyard.stream'), 'doing'), "
                            "(to_regclass('switchyard.request'), 'source_lsn'), "
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 9",
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 10",
                            {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   copy_offset bigint NOT NULL DEFAULT 0,  -- of the copy topic: behind the last event but chunks
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; 0/0: nothing is derived
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
+  hold_until timestamptz,                 -- from then on hold_lsn counts no more; NULL: it does
   -- = hold_lsn: every commit below it is applied, none at or above it, and none below it is to come
   held_at pg_lsn,
   doing text NOT NULL DEFAULT '',         -- long work that a running replayer is at
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS parts text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS hold_until timestamptz;
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS doing text NOT NULL DEFAULT '';
 
 -- One row per writer of a stream. The first statement of every transaction of ours that writes a

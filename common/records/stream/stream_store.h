@@ -139,6 +139,18 @@ class StreamStore {
   absl::Status LockCopyAt(int64_t offset);
   absl::Status MoveCopy(int64_t offset);
 
+  // --- holding it, from outside
+
+  // Before the commits at `at` and later, for `lease`: whoever holds it may die.
+  // FailedPrecondition: somebody else holds it.
+  absl::Status Hold(Lsn at, absl::Duration lease);
+  // The hold at `from` to another place. Aborted: it has ended.
+  absl::Status MoveHold(Lsn from, Lsn to, absl::Duration lease);
+  absl::Status ReleaseHold(Lsn at);
+  // Every commit below `at` is applied, none at or above it is, and none below it is to come: in
+  // the snapshot of the transaction that asks.
+  absl::StatusOr<bool> StandsAt(Lsn at);
+
  private:
   absl::Status WhyNotAt(const Position& position);
   absl::Status Change(const std::string& set, const std::string& where,
