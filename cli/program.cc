@@ -17,6 +17,7 @@
 #include "cli/commands/resume.h"
 #include "cli/commands/status.h"
 #include "cli/commands/teardown.h"
+#include "cli/commands/verify.h"
 #include "cli/roles/roles.h"
 #include "common/base/finding.h"
 #include "common/base/log.h"
@@ -160,6 +161,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddCapture(app, &chosen);
   AddReplay(app, &chosen);
   AddStatus(app, &chosen);
+  AddVerify(app, &chosen);
   AddTeardown(app, &chosen);
   AddCompletion(app, &chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {

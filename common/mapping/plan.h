@@ -75,6 +75,8 @@ struct TableWrite {
   std::string clear;
   // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
   std::string load;
+  // SELECT of the same rows, under the target's names: what they are compared with.
+  std::string rows;
   // What makes the target equal to {load}, touching only rows that differ.
   std::string swap_remove;
   std::string swap_upsert;

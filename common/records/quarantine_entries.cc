@@ -269,6 +269,14 @@ absl::Status QuarantineEntries::AddScope(const std::string& target, const std::s
       {stream_, target, scope, lsn.ToString(), error.sqlstate, error.primary, error.detail});
 }
 
+absl::Status QuarantineEntries::AskRecompute(const std::string& target, const std::string& scope,
+                                             Lsn lsn, const std::string& why) {
+  return sql_.Run(
+      "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, error) "
+      "VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, '00000', $5) ON CONFLICT DO NOTHING",
+      {stream_, target, scope, lsn.ToString(), why});
+}
+
 // By the equality of the columns' types: the same scope may come with another text.
 std::string QuarantineEntries::EntriesOf(const ScopesSql& scopes) const {
   return absl::StrCat(

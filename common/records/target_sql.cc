@@ -15,6 +15,7 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
                            "to_regclass('switchyard.mark') IS NOT NULL AND "
                            "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                            "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
+                           "to_regclass('switchyard.parity_difference') IS NOT NULL AND "
                            "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                            "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                            "(to_regclass('switchyard.stream'), 'after_copy'), "

@@ -138,6 +138,51 @@ CREATE TABLE IF NOT EXISTS switchyard.missed_rows (
   PRIMARY KEY (stream, source, target)
 );
 
+-- The last pass that compared both databases. One that was cut short is gone on with.
+CREATE TABLE IF NOT EXISTS switchyard.parity_pass (
+  stream text PRIMARY KEY,
+  pass bigint NOT NULL,                  -- counts them
+  fingerprint text NOT NULL,             -- of the mapping
+  tables int NOT NULL,                   -- that it compares
+  begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,               -- NULL: under way, or cut short
+  verdict text NOT NULL DEFAULT '',      -- clean, different, inconclusive
+  reason text NOT NULL DEFAULT ''        -- of inconclusive
+);
+
+-- What the last comparison of each table found: as of lsn both sides showed the same moment.
+CREATE TABLE IF NOT EXISTS switchyard.parity_table (
+  stream text NOT NULL,
+  table_name text NOT NULL,              -- schema.name here
+  owns text NOT NULL,                    -- which of its rows; '': all
+  pass bigint NOT NULL,
+  fingerprint text NOT NULL,
+  sources text[] NOT NULL,               -- schema.name of the tables of the source it was held against
+  lsn pg_lsn NOT NULL,
+  verdict text NOT NULL,
+  reason text NOT NULL,
+  rows bigint NOT NULL,                  -- compared
+  missing bigint NOT NULL,
+  different bigint NOT NULL,
+  extra bigint NOT NULL,
+  compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (stream, table_name, owns)
+);
+
+-- The rows that it found: texts by column, as they should be and as they are.
+CREATE TABLE IF NOT EXISTS switchyard.parity_difference (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream text NOT NULL,
+  table_name text NOT NULL,
+  owns text NOT NULL,
+  kind text NOT NULL,                    -- missing, different, extra
+  key jsonb NOT NULL,
+  expected jsonb,
+  actual jsonb
+);
+CREATE INDEX IF NOT EXISTS parity_difference_table ON switchyard.parity_difference
+  (stream, table_name, owns);
+
 -- What people ask of the running roles.
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -227,11 +227,17 @@ void AssessWholeCopy(const StreamFacts& facts, StreamStatus* status) {
   }
 }
 
+bool IsFoundDifferent(const StreamStatus& status) {
+  return status.parity.has_value() && !status.parity->under_way &&
+         status.parity->verdict == records::Verdict::kDifferent;
+}
+
 }  // namespace
 
 bool NeedsAPerson(const StreamStatus& status) {
   return status.phase == records::Phase::kStopped || !status.suspects.empty() ||
-         status.quarantined.value_or(0) > 0 || !MissingRoles(status).empty() ||
+         status.quarantined.value_or(0) > 0 || IsFoundDifferent(status) ||
+         !MissingRoles(status).empty() ||
          std::ranges::any_of(status.copy,
                              [](const CopyProgress& copy) { return !copy.error.empty(); });
 }
@@ -269,6 +275,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .slot = facts.slot,
       .slot_waits_for = facts.slot_waits_for,
       .suspects = facts.suspects,
+      .parity = facts.parity,
       .log = facts.log};
   if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
   if (facts.slot.has_value()) {

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/base/finding.h"
 #include "common/base/lsn.h"
+#include "common/records/parity_results.h"
 #include "common/records/stream/phase.h"
 
 namespace switchyard::operate {
@@ -70,6 +71,17 @@ struct Suspect {
   std::optional<Lsn> first_lsn;
 };
 
+// What the last comparison of both databases found, and each table's own.
+struct ParityFacts {
+  bool under_way = false;  // or cut short
+  records::Verdict verdict = records::Verdict::kInconclusive;
+  std::string reason;       // of inconclusive
+  std::string fingerprint;  // of the mapping that was compared
+  std::optional<Lsn> lsn;   // the oldest that a table was compared as of
+  absl::Duration age;       // since it ended, or began
+  std::vector<records::ParityTable> tables;
+};
+
 // One stream as its two databases describe it.
 struct StreamFacts {
   std::string stream;
@@ -106,6 +118,7 @@ struct StreamFacts {
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
   std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
+  std::optional<ParityFacts> parity;       // absent: nothing was compared yet
   // Both.
   std::vector<CopyTable> copy;
   LogFacts log;
@@ -149,6 +162,7 @@ struct StreamStatus {
   std::optional<int64_t> slot_retained_bytes;
   std::vector<std::string> slot_waits_for;
   std::vector<Suspect> suspects;
+  std::optional<ParityFacts> parity;
   LogFacts log;
   std::optional<int64_t> log_records;  // on the log, not applied yet
   std::vector<CopyProgress> copy;
@@ -159,7 +173,7 @@ struct StreamStatus {
 };
 
 // A person must act: it is stopped, a role does not run, a table is suspect or can't be copied,
-// rows wait in quarantine, or NEW is known to lack something.
+// rows wait in quarantine, NEW is known to lack something, or verify found a difference.
 bool NeedsAPerson(const StreamStatus& status);
 // "no replayer runs: ..." of the roles that are known not to run; empty: they do.
 Finding MissingRoles(const StreamStatus& status);

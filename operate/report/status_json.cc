@@ -44,6 +44,24 @@ ordered_json LogJson(const StreamStatus& status) {
           {"error", TextOf(status.log.error)}};
 }
 
+ordered_json ParityJson(const std::optional<ParityFacts>& parity) {
+  if (!parity.has_value()) return nullptr;
+  ordered_json tables = ordered_json::array();
+  for (const records::ParityTable& table : parity->tables) {
+    tables.push_back({{"table", table.table},
+                      {"verdict", records::ToString(table.verdict)},
+                      {"rows", table.rows},
+                      {"lsn", table.lsn.ToString()}});
+  }
+  return {{"verdict", parity->under_way ? "" : records::ToString(parity->verdict)},
+          {"under_way", parity->under_way},
+          {"reason", parity->reason},
+          {"fingerprint", parity->fingerprint},
+          {"lsn", OrNull(parity->lsn)},
+          {"age_seconds", OrNull(std::optional(parity->age))},
+          {"tables", std::move(tables)}};
+}
+
 ordered_json CopyJson(const CopyProgress& copy) {
   return {{"table", copy.table},
           {"state", copy.state},
@@ -103,6 +121,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"slot", SlotJson(status)},
           {"slot_waits_for", status.slot_waits_for},
           {"suspects", std::move(suspects)},
+          {"parity", ParityJson(status.parity)},
           {"copy", std::move(copy)},
           {"copy_rows_per_second", OneDecimal(status.copy_rows_per_second)},
           {"copy_seconds_left", OrNull(status.copy_left)},

@@ -96,6 +96,23 @@ std::string Trouble(const Finding& finding, const char* color) {
   return out;
 }
 
+// "clean, 8 tables, 330,000 rows as of 0/5A3F1220, 3 min ago"
+std::string ParityText(const ParityFacts& parity, const StatusTextOptions& options) {
+  if (parity.under_way) {
+    return absl::StrCat("under way or cut short, begun ", HumanDuration(parity.age), " ago");
+  }
+  int64_t rows = 0;
+  for (const records::ParityTable& table : parity.tables) rows += table.rows;
+  const bool clean = parity.verdict == records::Verdict::kClean;
+  std::string text =
+      clean ? records::ToString(parity.verdict)
+            : Colored(records::ToString(parity.verdict), kYellow, {.color = options.color});
+  absl::StrAppend(&text, ", ", parity.tables.size(),
+                  parity.tables.size() == 1 ? " table, " : " tables, ", HumanCount(rows), " rows");
+  if (parity.lsn.has_value()) absl::StrAppend(&text, " as of ", parity.lsn->ToString());
+  return absl::StrCat(text, ", ", HumanDuration(parity.age), " ago");
+}
+
 using Rows = std::vector<std::vector<std::string>>;
 
 Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
@@ -115,6 +132,12 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   }
   if (status.open_requests.value_or(0) > 0) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
+  }
+  if (status.parity.has_value()) {
+    rows.push_back({"parity", ParityText(*status.parity, options)});
+    const NextStep step = SplitNextStep(status.parity->reason, "");
+    if (!step.what.empty()) rows.push_back({"", step.what});
+    if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
   }
   rows.push_back({"log", LogText(status, options)});
   rows.push_back({"slot", SlotText(status)});

@@ -14,6 +14,7 @@
 #include "common/pg/server_version.h"
 #include "common/records/copies.h"
 #include "common/records/missed_rows.h"
+#include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
 #include "common/records/source/capture_copies.h"
@@ -133,7 +134,12 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
 absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const std::vector<records::MissedRows> all,
                    records::LoadMissedRows(session, facts->stream));
+  records::ParityResults parity(session, facts->stream);
   for (const records::MissedRows& missed : all) {
+    // A position p holds the commits up to p, a comparison as of L those below L.
+    ASSIGN_OR_RETURN(const bool clean,
+                     parity.IsCleanSince(missed.source, Lsn(missed.last_lsn.value() + 1)));
+    if (clean) continue;
     facts->suspects.push_back(
         {.table = missed.source,
          .reason = absl::StrFormat("%d rows of it that were to be changed or deleted were not in "
@@ -144,6 +150,32 @@ absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
          .rows = missed.rows,
          .first_lsn = missed.first_lsn});
   }
+  return absl::OkStatus();
+}
+
+absl::Status AskParity(pg::Session& session, StreamFacts* facts) {
+  records::ParityResults results(session, facts->stream);
+  ASSIGN_OR_RETURN(const std::optional<records::ParityPass> pass, results.LastPass());
+  if (!pass.has_value()) return absl::OkStatus();
+  ParityFacts& parity = facts->parity.emplace();
+  parity.under_way = !pass->finished.has_value();
+  parity.verdict = pass->verdict;
+  parity.reason = pass->reason;
+  parity.fingerprint = pass->fingerprint;
+  ASSIGN_OR_RETURN(const pg::Result now, session.Query(absl::StrCat("SELECT ", kNowUs)));
+  parity.age = absl::FromUnixMicros(now.i64(0, 0)) - pass->finished.value_or(pass->begun);
+  ASSIGN_OR_RETURN(parity.tables, results.Tables());
+  std::erase_if(parity.tables, [&](const records::ParityTable& table) {
+    return table.fingerprint != pass->fingerprint;
+  });
+  for (const records::ParityTable& table : parity.tables) {
+    parity.lsn = std::min(parity.lsn.value_or(table.lsn), table.lsn);
+  }
+  ASSIGN_OR_RETURN(const records::InstalledMapping installed,
+                   records::StreamStore(session, facts->stream).Mapping());
+  if (installed.fingerprint == pass->fingerprint) return absl::OkStatus();
+  parity.verdict = records::Verdict::kInconclusive;
+  parity.reason = "the mapping was changed since; next: switchyard verify FILE";
   return absl::OkStatus();
 }
 
@@ -256,6 +288,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     RETURN_IF_ERROR(AskCounts(*target_, facts));
     RETURN_IF_ERROR(DropMended(*target_, facts->stream, &suspects_));
     RETURN_IF_ERROR(AskMissedRows(*target_, facts));
+    RETURN_IF_ERROR(AskParity(*target_, facts));
   }
   ASSIGN_OR_RETURN(const pg::Result row, target_->Query(absl::StrCat("SELECT ", kNowUs)));
   facts->target_now = OptionalTime(row, 0, 0);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
+#include "common/records/parity_results.h"
 #include "common/records/requests.h"
 
 namespace switchyard::operate {
@@ -50,7 +51,11 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
     if (recopied) continue;
     ASSIGN_OR_RETURN(const bool mended,
                      records::Copies(target, stream).AreLoadedSince(record.leaves, record.seen));
-    if (!mended) open.push_back(std::move(record));
+    if (mended) continue;
+    ASSIGN_OR_RETURN(
+        const bool clean,
+        records::ParityResults(target, stream).IsCleanSince(record.table, record.seen));
+    if (!clean) open.push_back(std::move(record));
   }
   *suspects = std::move(open);
   return absl::OkStatus();

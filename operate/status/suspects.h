@@ -19,8 +19,8 @@
 
 namespace switchyard::operate {
 
-// Those of which NEW has a copy as of `seen` or later, but for tables that were renamed. Asks NEW
-// for its copies and requests.
+// Those of which NEW has a copy as of `seen` or later, or that were compared since and are clean,
+// but for tables that were renamed. Asks NEW for its copies, requests and comparisons.
 absl::Status DropMended(pg::Session& target, const std::string& stream,
                         std::vector<records::OpenSuspect>* suspects);
 

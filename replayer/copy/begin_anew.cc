@@ -10,6 +10,7 @@
 #include "common/records/copy_lanes.h"
 #include "common/records/mark.h"
 #include "common/records/missed_rows.h"
+#include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "common/records/requests.h"
@@ -62,6 +63,7 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
   RETURN_IF_ERROR(records::CopyLanes(session, stream).End());
   RETURN_IF_ERROR(records::Relations(session, stream).Forget());
   RETURN_IF_ERROR(records::ForgetAllMissedRows(session, stream));
+  RETURN_IF_ERROR(records::ParityResults(session, stream).ForgetAll());
   RETURN_IF_ERROR(records::QuarantineEntries(session, stream).ForgetAll());
   RETURN_IF_ERROR(records::Requests(session, stream).BeginAnew("everything is copied again"));
   return records::StreamStore(session, stream)

@@ -134,6 +134,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
     RETURN_IF_ERROR(CheckUnhindered(EveryMapping()));
     return stage_->EmptyUsed();
   };
+  RETURN_IF_ERROR(quarantine_->Load());  // people may have asked for scopes by entries of their own
   barred_.clear();
   absl::Status status;
   bool again = true;

@@ -83,6 +83,9 @@ TEST(StatusTest, WhateverBlocksNeedsAPerson) {
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_phase = records::Phase::kStopped; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.suspects = {{.table = "public.users"}}; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.quarantined = 1; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) {
+    facts.parity = ParityFacts{.verdict = records::Verdict::kDifferent};
+  }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.capture_active = false; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_active = false; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) {

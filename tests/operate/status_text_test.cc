@@ -154,6 +154,24 @@ TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
                               "              next: switchyard recopy FILE public.users\n"));
 }
 
+TEST(StatusTextTest, SaysWhatTheLastComparisonFound) {
+  StreamFacts facts = StreamingFacts();
+  EXPECT_THAT(Text(facts), Not(HasSubstr("parity")));
+  facts.parity = ParityFacts{
+      .verdict = records::Verdict::kClean,
+      .lsn = Lsn(0x5A3F0000),
+      .age = absl::Seconds(12),
+      .tables = {{.table = "public.a", .rows = 1000}, {.table = "public.b", .rows = 234}}};
+  EXPECT_THAT(Text(facts),
+              HasSubstr("  parity      clean, 2 tables, 1,234 rows as of 0/5A3F0000, 12 s ago\n"));
+  facts.parity->verdict = records::Verdict::kInconclusive;
+  facts.parity->reason = "the mapping was changed since; next: switchyard verify FILE";
+  EXPECT_THAT(Text(facts), HasSubstr("12 s ago\n              the mapping was changed since\n"
+                                     "              next: switchyard verify FILE\n"));
+  facts.parity->under_way = true;
+  EXPECT_THAT(Text(facts), HasSubstr("  parity      under way or cut short, begun 12 s ago\n"));
+}
+
 TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
   StreamFacts facts = StreamingFacts();
   facts.replay_active = true;

@@ -31,7 +31,8 @@ struct SourceFile {
 
 std::vector<SourceFile> ReadTree() {
   std::vector<SourceFile> files;
-  for (const char* top : {"common", "capture", "replayer", "cutover", "operate", "cli", "tests"}) {
+  for (const char* top :
+       {"common", "capture", "replayer", "verify", "cutover", "operate", "cli", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".h" && extension != ".cc") continue;
@@ -57,8 +58,8 @@ std::string Component(const std::string& path) {
   return path.substr(0, path.find('/', slash + 1));
 }
 
-// What each component may include, beside itself. capture, replayer and cutover never include each
-// other: they meet in what they leave in the log and in the databases.
+// What each component may include, beside itself. capture, replayer, verify and cutover never
+// include each other: they meet in what they leave in the log and in the databases.
 const std::map<std::string, std::set<std::string>>& Allowed() {
   static const auto* const allowed = new std::map<std::string, std::set<std::string>>{
       {"common/base", {}},
@@ -77,6 +78,9 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
         "common/mapping", "common/changes", "common/records", "deploy", "proto"}},
+      {"verify",
+       {"common/base", "common/pg", "common/spec", "common/catalog", "common/mapping",
+        "common/changes", "common/records"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
         "common/mapping", "common/changes", "common/records", "deploy", "proto"}}};
@@ -101,7 +105,7 @@ bool IsInclude(const std::string& line) { return absl::StartsWith(line, "#includ
 
 TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
   const std::regex own(
-      R"(^#include "((?:common|capture|replayer|cutover|operate|cli|tests|deploy|proto)/[^"]+)\")");
+      R"(^#include "((?:common|capture|replayer|verify|cutover|operate|cli|tests|deploy|proto)/[^"]+)\")");
   for (const SourceFile& file : Tree()) {
     const std::string component = Component(file.path);
     const auto allowed = Allowed().find(component);
@@ -120,7 +124,8 @@ TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
 
 // Rooms are folders: of two that included each other, neither could be read, or tested, alone.
 TEST(TidyTest, NoRoomsIncludeEachOtherInACircle) {
-  const std::regex own(R"(^#include "((?:common|capture|replayer|cutover|operate|cli)/[^"]+)\")");
+  const std::regex own(
+      R"(^#include "((?:common|capture|replayer|verify|cutover|operate|cli)/[^"]+)\")");
   std::vector<std::string> rooms;
   const auto index = [&](const std::string& path) {
     const std::string room = fs::path(path).parent_path().string();
@@ -193,8 +198,9 @@ TEST(TidyTest, PlacesInAPlanAreNoPlainNumbers) {
 // Every text file of the tree, documents and scripts too.
 std::vector<fs::path> TextFiles() {
   std::vector<fs::path> files;
-  for (const char* top : {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs",
-                          "examples", "operate", "proto", "replayer", "scripts", "tests"}) {
+  for (const char* top :
+       {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs", "examples",
+        "operate", "proto", "replayer", "scripts", "tests", "verify"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const bool corpus = absl::StrContains(entry.path().string(), "/fuzz/corpus/");
       if (entry.is_regular_file() && !corpus) files.push_back(entry.path());
@@ -263,6 +269,9 @@ TEST(TidyTest, EachTableIsNamedInItsOwnersFileAlone) {
       {"id_map", "common/records/id_map"},
       {"mark", "common/records/mark"},
       {"missed_rows", "common/records/missed_rows"},
+      {"parity_difference", "common/records/parity_results"},
+      {"parity_pass", "common/records/parity_results"},
+      {"parity_table", "common/records/parity_results"},
       {"quarantine", "common/records/quarantine_entries"},
       {"relation", "common/records/relations"},
       {"request", "common/records/requests"},
@@ -347,7 +356,7 @@ TEST(TidyTest, NoNextStepIsToLookIntoIt) {
 // The command line asks `operate`, and prints: what it does itself, no other face of it could.
 TEST(TidyTest, TheCommandLineHoldsNoSqlAndNoProtocol) {
   const std::regex inner(
-      R"re(^#include "(common/(pg|records|mapping|eventlog)|capture|replayer)/)re");
+      R"re(^#include "(common/(pg|records|mapping|eventlog)|capture|replayer|verify)/)re");
   const std::regex sql(
       R"(\b(Query|Execute|Begin|Commit)\(|\b(SELECT|UPDATE|INSERT|DELETE|CREATE) )");
   for (const SourceFile& file : Tree()) {

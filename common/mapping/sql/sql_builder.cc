@@ -70,6 +70,13 @@ class RowLocalBuilder {
     AddSwapTakeOut(&write);
     AddWritten(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
+    write.rows = "SELECT " +
+                 Each(target_.assignments.size(), ", ",
+                      [&](size_t i) {
+                        const Assignment& a = target_.assignments[i];
+                        return "(" + a.sql + ") AS " + QuoteIdentifier(a.column);
+                      }) +
+                 " FROM {load} AS " + QuoteIdentifier(target_.alias);
     return write;
   }
 

@@ -20,6 +20,7 @@ Stream StreamNamed(std::string_view migration, Direction direction) {
           .name = name,
           .slot = slot,
           .copy_slot = slot + "_cp",
+          .parity_slot = slot + "_vp",
           .publication = slot,
           .change_topic = name + ".changes",
           .copy_topic = name + ".copy",

@@ -26,6 +26,7 @@ struct Stream {
   std::string name;         // "shop.forward"
   std::string slot;         // of the source: "switchyard_shop_forward"
   std::string copy_slot;    // while a table is copied again
+  std::string parity_slot;  // for a moment, when both databases are compared
   std::string publication;  // as the slot
   std::string change_topic;
   std::string copy_topic;
