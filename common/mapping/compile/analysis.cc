@@ -25,7 +25,6 @@ class Analysis {
 
   absl::Status Run() {
     RETURN_IF_ERROR(compilation_.probe.Begin(compilation_.input.source->types));
-    RETURN_IF_ERROR(compilation_.probe.AddOwnTables());
     for (Source& source : compilation_.sources) {
       Tell("tables of the source made for a trial", &source - compilation_.sources.data(),
            compilation_.sources.size());

@@ -1,5 +1,9 @@
 #include "common/mapping/compile/probe.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -31,25 +35,64 @@ absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
   return pg::WithErrorFields(absl::InvalidArgumentError(Sv(said)), fields);
 }
 
+// Stand-ins in one transaction; a statement that names more of them has them all.
+constexpr size_t kTablesAtOnce = 100;
+
+constexpr size_t kNameBytesMax = 63;
+
+constexpr char kOpenSavepoint[] = "SAVEPOINT sy_probe";
+constexpr char kUndo[] = "ROLLBACK TO SAVEPOINT sy_probe";
+constexpr char kKeepAndReopen[] = "RELEASE SAVEPOINT sy_probe; SAVEPOINT sy_probe";
+
+bool IsWordByte(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool IsWord(std::string_view name) { return std::ranges::all_of(name, IsWordByte); }
+
+// What stands in a statement between bytes that are of no word, as written and in lower case; and
+// as Postgres cuts it.
+std::set<std::string> WordsOf(std::string_view sql) {
+  std::set<std::string> words;
+  for (size_t begin = 0; begin < sql.size();) {
+    size_t end = begin;
+    while (end < sql.size() && IsWordByte(sql[end])) ++end;
+    if (end > begin) {
+      const std::string word(CutUtf8(sql.substr(begin, end - begin), kNameBytesMax));
+      words.insert(absl::AsciiStrToLower(word));
+      words.insert(word);
+    }
+    begin = end + 1;
+  }
+  return words;
+}
+
 constexpr std::string_view kMakeView = "CREATE TEMP VIEW sy_probe_view AS ";
 constexpr std::string_view kExplain = "EXPLAIN ";
 
 }  // namespace
 
 Probe::~Probe() {
-  // As long as it takes: with thousands of tables that is more than Rollback waits for.
-  if (began_) session_.Execute("ROLLBACK").IgnoreError();
+  // As long as it takes: with many tables that is more than Rollback waits for.
+  if (types_ != nullptr) session_.Execute("ROLLBACK").IgnoreError();
   session_.Rollback();
 }
 
 absl::Status Probe::Begin(const std::vector<catalog::UserType>& types) {
+  types_ = &types;
+  return BeginTransaction();
+}
+
+// One savepoint is open all the time: what is to stay releases it, all else is rolled back to it.
+absl::Status Probe::BeginTransaction() {
   RETURN_IF_ERROR(session_.Begin());
-  began_ = true;
-  for (const catalog::UserType& type : types) {
+  for (const catalog::UserType& type : *types_) {
     RETURN_IF_ERROR(Annotate(session_.Execute(InTemp(type.create_sql)),
                              absl::StrCat("type ", type.schema, ".", type.name)));
   }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(session_.Execute(kOpenSavepoint));
+  return AddOwnTables();
 }
 
 absl::Status Probe::AddOwnTables() {
@@ -67,8 +110,56 @@ absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& tab
         QuoteIdentifier(column.name), " ", InTemp(column.mirror_type),
         column.mirror_collation.empty() ? "" : " COLLATE " + InTemp(column.mirror_collation)));
   }
-  return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
-                          absl::StrJoin(columns, ", "), ")"));
+  tables_[alias];
+  plain_names_ &= IsWord(alias);
+  const absl::Status added =
+      AddToTable(alias, absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
+                                     absl::StrJoin(columns, ", "), ")"));
+  if (!added.ok()) {
+    tables_.erase(alias);
+    here_.erase(alias);
+  }
+  return added;
+}
+
+absl::Status Probe::AddToTable(const std::string& alias, const std::string& ddl) {
+  RETURN_IF_ERROR(Provide(QuoteIdentifier(alias)));
+  RETURN_IF_ERROR(Run(ddl));
+  tables_[alias].push_back(ddl);
+  return absl::OkStatus();
+}
+
+std::set<std::string> Probe::Named(const std::string& sql) const {
+  std::set<std::string> named;
+  for (const std::string& word : WordsOf(sql)) {
+    if (tables_.contains(word)) named.insert(word);
+  }
+  // As in U&"...": a name may be written with escapes then.
+  const bool any = absl::StrContains(sql, "&\"");
+  for (const auto& [alias, ddl] : tables_) {
+    if (!any && plain_names_) break;
+    if (any || absl::StrContains(sql, QuoteIdentifier(alias))) named.insert(alias);
+  }
+  return named;
+}
+
+absl::Status Probe::Provide(const std::string& sql) {
+  const std::set<std::string> named = Named(sql);
+  const auto missing = [&] {
+    return std::ranges::any_of(named, [&](const auto& alias) { return !here_.contains(alias); });
+  };
+  if (!missing()) return absl::OkStatus();
+  if (here_.size() + named.size() > kTablesAtOnce) {
+    here_.clear();
+    RETURN_IF_ERROR(session_.Execute("ROLLBACK"));
+    RETURN_IF_ERROR(BeginTransaction());
+  }
+  std::string ddl;
+  for (const std::string& alias : named) {
+    if (!here_.insert(alias).second) continue;
+    for (const std::string& statement : tables_[alias]) absl::StrAppend(&ddl, statement, ";\n");
+  }
+  return ddl.empty() ? absl::OkStatus() : Run(ddl);
 }
 
 absl::StatusOr<std::string> Probe::UnseenSchemaOf(const std::string& type) {
@@ -81,11 +172,9 @@ absl::StatusOr<std::string> Probe::UnseenSchemaOf(const std::string& type) {
 }
 
 absl::Status Probe::Run(const std::string& statement) {
-  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_run"));
   const absl::Status made = session_.Execute(statement);
   if (!made.ok() && !session_.alive()) return made;
-  RETURN_IF_ERROR(session_.Execute(
-      absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_run; ", "RELEASE SAVEPOINT sy_run")));
+  RETURN_IF_ERROR(session_.Execute(made.ok() ? kKeepAndReopen : kUndo));
   return made.ok() ? made : SaidAgainstIt(made, 0);
 }
 
@@ -96,6 +185,8 @@ absl::StatusOr<std::map<std::string, std::string>> Probe::ComparedAs(const std::
   static constexpr char kDiffering[] = R"(
     WITH RECURSIVE bases AS (
       SELECT oid AS domain, oid AS base, typtype, typbasetype FROM pg_type
+      WHERE oid IN (SELECT atttypid FROM pg_attribute
+                    WHERE attrelid IN ('pg_temp.sy_given'::regclass, $1::regclass))
       UNION ALL
       SELECT b.domain, t.oid, t.typtype, t.typbasetype
       FROM bases b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'),
@@ -154,12 +245,12 @@ absl::StatusOr<std::map<std::string, int64_t>> Probe::RowEstimates() {
 
 absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query,
                                       int shift) {
-  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_probe"));
-  absl::Status status = setup.empty() ? absl::OkStatus() : session_.Execute(setup);
-  absl::StatusOr<pg::Result> result =
-      status.ok() ? session_.Query(query) : absl::StatusOr<pg::Result>(status);
+  // By itself a comment that ends the first would go on into the second.
+  const std::string both = setup.empty() ? query : absl::StrCat(setup, "\n;\n", query);
+  RETURN_IF_ERROR(Provide(both));
+  absl::StatusOr<pg::Result> result = session_.Query(both);
   if (!result.ok() && !session_.alive()) return result;
-  RETURN_IF_ERROR(session_.Execute("ROLLBACK TO SAVEPOINT sy_probe; RELEASE SAVEPOINT sy_probe"));
+  RETURN_IF_ERROR(session_.Execute(kUndo));
   return result.ok() ? std::move(result) : SaidAgainstIt(result.status(), shift);
 }
 
@@ -182,7 +273,7 @@ absl::StatusOr<std::string> Probe::Definition(const std::string& select) {
   // Made under NEW's own path; printed under one that leaves no name of NEW's unqualified.
   ASSIGN_OR_RETURN(
       const pg::Result row,
-      Try(absl::StrCat(Sv(kMakeView), select, "; SET LOCAL search_path = pg_catalog"),
+      Try(absl::StrCat(Sv(kMakeView), select, "\n; SET LOCAL search_path = pg_catalog"),
           "SELECT pg_get_viewdef('pg_temp.sy_probe_view'::regclass)", kMakeView.size()));
   return row.str(0, 0);
 }
@@ -322,14 +413,14 @@ absl::StatusOr<std::vector<std::string>> Probe::FunctionNames() {
 }
 
 absl::StatusOr<std::vector<std::string>> Probe::TableNames() {
-  return Names(R"(
-    SELECT CASE WHEN c.relnamespace = pg_my_temp_schema() THEN c.relname::text
-                ELSE n.nspname || '.' || c.relname END
+  ASSIGN_OR_RETURN(std::vector<std::string> names, Names(R"(
+    SELECT n.nspname || '.' || c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm')
-      AND (c.relnamespace = pg_my_temp_schema()
-           OR n.nspname !~ '^(pg_|information_schema$|switchyard)')
-    ORDER BY 1 LIMIT 10000)");
+      AND n.nspname !~ '^(pg_|information_schema$|switchyard)'
+    ORDER BY 1 LIMIT 10000)"));
+  for (const auto& [alias, ddl] : tables_) names.push_back(alias);
+  return names;
 }
 
 }  // namespace switchyard::mapping

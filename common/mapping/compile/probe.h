@@ -1,5 +1,10 @@
 // Asks the target database about mapping SQL, without leaving a trace: temporary tables stand in
-// for the source's tables, and everything happens in one transaction that is rolled back.
+// for the source's tables, and everything happens in transactions that are rolled back.
+//
+// Each stand-in is locked until its transaction ends, with what hangs on it, and thousands of them
+// would fill the lock table that all sessions of that server share. So a transaction holds some of
+// them only: those that a statement names are made before it, in another transaction where this one
+// has enough.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +29,13 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  // Begins the transaction and makes the source's user types in pg_temp.
+  // Begins a transaction and makes the source's user types in pg_temp, and Switchyard's own
+  // functions and tables, where they are not installed yet and may be.
   absl::Status Begin(const std::vector<catalog::UserType>& types);
-  // Switchyard's own functions and tables, where they are not installed yet and may be.
-  absl::Status AddOwnTables();
   // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
   absl::Status AddTable(const std::string& alias, const catalog::Table& table);
+  // DDL that such a table is to have, too; it has not when it fails.
+  absl::Status AddToTable(const std::string& alias, const std::string& ddl);
 
   // Where a type stands that its name alone does not find; empty when it does, or is nowhere.
   absl::StatusOr<std::string> UnseenSchemaOf(const std::string& type);
@@ -70,8 +76,6 @@ class Probe {
   };
   absl::StatusOr<Resolved> Resolve(const std::string& select);
 
-  // Runs a statement that stays, inside the transaction; nothing of it stays when it fails.
-  absl::Status Run(const std::string& statement);
   // EXPLAIN (FORMAT JSON, VERBOSE) of `statement` after `setup`, which does not stay, with every
   // way of reading that is not by index discouraged.
   absl::StatusOr<std::string> Explain(const std::vector<std::string>& setup,
@@ -99,13 +103,24 @@ class Probe {
   absl::StatusOr<std::vector<std::string>> TableNames();
 
  private:
-  // Runs both under a savepoint that is rolled back. `shift` characters of the statements are not
-  // the caller's.
+  absl::Status BeginTransaction();
+  absl::Status AddOwnTables();
+  // Runs a statement that stays, inside the transaction; nothing of it stays when it fails.
+  absl::Status Run(const std::string& statement);
+  // Runs both and rolls back what they did. `shift` characters of the first that is not empty are
+  // not the caller's.
   absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query, int shift = 0);
+  // Makes the tables that `sql` names, where they are not there.
+  absl::Status Provide(const std::string& sql);
+  // Aliases of tables that `sql` may name; of some it does not.
+  std::set<std::string> Named(const std::string& sql) const;
   absl::StatusOr<std::vector<std::string>> Names(const std::string& query);
 
   ProbeSession& session_;
-  bool began_ = false;
+  const std::vector<catalog::UserType>* types_ = nullptr;   // once begun
+  std::map<std::string, std::vector<std::string>> tables_;  // DDL by alias
+  std::set<std::string> here_;                              // those of this transaction
+  bool plain_names_ = true;                                 // each alias is a word
 };
 
 }  // namespace switchyard::mapping

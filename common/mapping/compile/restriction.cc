@@ -110,10 +110,12 @@ class Restrictions {
       const Source& source = compilation_.sources[s];
       if (!source.mirrored) continue;
       const string table = "pg_temp." + QuoteIdentifier(source.alias);
-      RETURN_IF_ERROR(compilation_.probe.Run("ALTER TABLE " + table + " ADD PRIMARY KEY (" +
-                                             JoinQuoted(source.key) + ")"));
+      RETURN_IF_ERROR(compilation_.probe.AddToTable(
+          source.alias,
+          "ALTER TABLE " + table + " ADD PRIMARY KEY (" + JoinQuoted(source.key) + ")"));
       for (const string& sql : source.index_sql) {
-        RETURN_IF_ERROR(compilation_.probe.Run("CREATE INDEX ON " + table + " ((" + sql + "))"));
+        RETURN_IF_ERROR(compilation_.probe.AddToTable(
+            source.alias, "CREATE INDEX ON " + table + " ((" + sql + "\n))"));
       }
     }
     for (const spec::MirrorIndex& index : compilation_.direction.mirror_indexes) {
@@ -135,9 +137,9 @@ class Restrictions {
                          "no such table is mirrored" + DidYouMean(index.table.name, known));
       return absl::OkStatus();
     }
-    const string before =
-        "CREATE INDEX ON pg_temp." + QuoteIdentifier(compilation_.sources[source].alias) + " ((";
-    const absl::Status made = compilation_.probe.Run(before + index.sql + "\n))");
+    const string& alias = compilation_.sources[source].alias;
+    const string before = "CREATE INDEX ON pg_temp." + QuoteIdentifier(alias) + " ((";
+    const absl::Status made = compilation_.probe.AddToTable(alias, before + index.sql + "\n))");
     return made.ok() ? made
                      : compilation_.SqlFault(piece, static_cast<int>(Characters(before)), made);
   }
