@@ -6,6 +6,7 @@
 #include "capture/publish/message_table.h"
 #include "capture/publish/publisher.h"
 #include "capture/source/mark_publication.h"
+#include "capture/source/source_state.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
@@ -99,7 +100,7 @@ absl::Status Monitor::RunConnected() {
                    // The look at the catalogue would be compiled each time, longer than it runs.
                    pg::Session::Connect({.dsn = options_.dsn,
                                          .application_name = options_.application_name,
-                                         .settings = {{"jit", "off"}}},
+                                         .settings = {{"jit", "off"}, kCommitLocally}},
                                         cancel_));
   absl::Time next_check = absl::InfinitePast();
   absl::Time next_heartbeat = absl::InfinitePast();

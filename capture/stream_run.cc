@@ -89,7 +89,7 @@ absl::Status StreamRun::Run() {
                     {.dsn = config_.dsn,
                      .application_name = config_.application_name,
                      // Whoever holds a lock keeps the stream waiting with a word in the log only.
-                     .settings = {{"lock_timeout", kLockTimeout}}},
+                     .settings = {{"lock_timeout", kLockTimeout}, kCommitLocally}},
                     cancel_));
   RETURN_IF_ERROR(AwaitTurn());
   bool created = false;
@@ -483,8 +483,9 @@ void StreamRun::StartHelpers() {
                                                .left_out = config_.left_out},
                                 shapes_);
   monitor_->Start();
-  roots_ =
-      std::make_unique<TableRoots>(config_.stream.name, *session_, *monitor_, shapes_, cancel_);
+  roots_ = std::make_unique<TableRoots>(
+      config_.stream.name, *session_, *monitor_, shapes_,
+      [this] { return stream_->Acknowledge(publisher_->Confirm(), false); }, cancel_);
   copier_ = std::make_unique<Copier>(
       CopierOptions{.stream = config_.stream,
                     .round = {.dsn = config_.dsn,

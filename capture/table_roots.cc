@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -9,31 +10,52 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "capture/publish/column_numbers.h"
+#include "common/base/finding.h"
+#include "common/base/log.h"
+#include "common/records/source/capture_streams.h"
 #include "common/records/source/capture_suspects.h"
 
 namespace switchyard::capture {
 namespace {
 
-constexpr absl::Duration kVisibleWithin = absl::Seconds(10);
+constexpr absl::Duration kVisibleWithin = absl::Seconds(3);  // else it is told
 constexpr absl::Duration kVisiblePause = absl::Milliseconds(1);
+constexpr absl::Duration kInvisiblePause = absl::Milliseconds(20);
+constexpr absl::Duration kAnswerPause = absl::Seconds(1);
 
 }  // namespace
 
 // A transaction streams as soon as its commit is in the WAL, a moment before it ends for others:
-// the catalogue may not show yet what it created or attached.
+// the catalogue may not show yet what it created or attached. Where a synchronous standby is away
+// the moment lasts until that is back.
 absl::Status TableRoots::AwaitVisible() const {
-  const absl::Time deadline = absl::Now() + kVisibleWithin;
+  absl::Time tell_at = absl::Now() + kVisibleWithin;
+  bool told = false;
   while (true) {
     ASSIGN_OR_RETURN(const pg::Result running, session_.Query(R"(
       SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1::xid AND granted)",
                                                               {std::to_string(xid_)}));
-    if (running.rows() == 0) return absl::OkStatus();
-    if (absl::Now() > deadline) {
-      return absl::UnavailableError(absl::StrFormat(
-          "transaction %d is committed but does not end: a synchronous standby may be away", xid_));
+    if (running.rows() == 0) break;
+    if (absl::Now() > tell_at) {
+      if (!std::exchange(told, true)) RETURN_IF_ERROR(TellInvisible());
+      RETURN_IF_ERROR(answer_());  // a reader that says nothing is taken for dead
+      tell_at = absl::Now() + kAnswerPause;
     }
-    if (!cancel_.WaitFor(kVisiblePause)) return cancel_.status();
+    if (!cancel_.WaitFor(told ? kInvisiblePause : kVisiblePause)) return cancel_.status();
   }
+  return told ? records::CaptureStreams(session_, stream_).NoteRefusal({}) : absl::OkStatus();
+}
+
+absl::Status TableRoots::TellInvisible() const {
+  const Finding finding = {
+      absl::StrFormat("transaction %d is in the source's WAL but does not end: a synchronous "
+                      "standby is away, for which every commit there waits",
+                      xid_),
+      "bring the standby back, or take it out of synchronous_standby_names; capture goes on by "
+      "itself"};
+  LogWarn("capture", "waiting",
+          {{"stream", stream_}, {"error", finding.what}, {"next", finding.next}});
+  return records::CaptureStreams(session_, stream_).NoteRefusal(finding);
 }
 
 absl::StatusOr<TableFacts> TableRoots::Find(const RelationMessage& relation) {

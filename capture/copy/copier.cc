@@ -129,7 +129,8 @@ void Copier::Run() {
 absl::Status Copier::RunConnected() {
   ASSIGN_OR_RETURN(const auto session,
                    pg::Session::Connect({.dsn = options_.round.dsn,
-                                         .application_name = options_.round.application_name},
+                                         .application_name = options_.round.application_name,
+                                         .settings = {kCommitLocally}},
                                         cancel_));
   while (true) {
     RETURN_IF_ERROR(cancel_.status());

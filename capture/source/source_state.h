@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
@@ -14,6 +15,12 @@
 #include "common/records/stream/stream.h"
 
 namespace switchyard::capture {
+
+// Of sessions that write what capture keeps in OLD: no standby is waited for, else capture would
+// stand still with the application while a synchronous one is away. What a promoted standby may
+// lack then it may lack anyway (kCountsPerTimeline).
+inline constexpr std::pair<const char*, const char*> kCommitLocally = {"synchronous_commit",
+                                                                       "local"};
 
 // A new epoch for the capture whose walsender is `walsender_pid`. Aborted when that one does not
 // hold the slot any more, or another one has brought the stream onto another timeline than

@@ -481,5 +481,27 @@ TEST_F(CaptureRestartTest, WhatIsWrongWithOneTableDoesNotStopTheOthers) {
               "1");
 }
 
+// Promise 8.12. Its commits are in the WAL, and visible to nobody.
+TEST_F(CaptureRestartTest, ASynchronousStandbyThatIsAwayIsWaitedForUnderOneEpoch) {
+  BeginTable();
+  StopAndAwaitFreeSlot();
+  Start();  // no change of the table was met on this connection
+  ASSERT_TRUE(running_->AwaitStreaming(2));
+  Run("ALTER SYSTEM SET synchronous_standby_names = 'away'");
+  Run("SELECT pg_reload_conf()");
+  ASSERT_OK_AND_ASSIGN(const auto application, server_->Connect(database_));
+  std::thread writer([&] { EXPECT_OK(application->Execute("INSERT INTO t VALUES (9, 'late')")); });
+  AwaitScalar(
+      "SELECT count(*) FROM switchyard.capture_stream "
+      "WHERE refusal ~ 'a synchronous standby is away.*; next: bring the standby back'",
+      "1");
+  Run("ALTER SYSTEM RESET synchronous_standby_names");
+  Run("SELECT pg_reload_conf()");
+  writer.join();
+  ExpectReplicaEqualsSource();
+  EXPECT_EQ(Scalar("SELECT epoch FROM switchyard.capture_stream"), "2");
+  EXPECT_EQ(Scalar("SELECT refusal IS NULL FROM switchyard.capture_stream"), "t");
+}
+
 }  // namespace
 }  // namespace switchyard::capture
