@@ -82,11 +82,10 @@ absl::Status ReplayLoop::StandBy(const absl::Status& reason) {
 
 absl::Status ReplayLoop::Stop(const absl::Status& cause) {
   const absl::Status reason = pg::WithNextStepFor(cause);
-  const Finding finding = FindingOfRefusal(
-      reason, "mend what it names and start the replayer again; nothing was skipped");
+  const Finding finding = FindingOfRefusal(reason, HowToMend(cause));
   LogError("replayer", "stream stopped",
            {{"stream", options_.stream}, {"error", finding.what}, {"next", finding.next}});
-  ports_.target.Stop(TextOf(finding));
+  ports_.target.Stop(cause, TextOf(finding));
   ports_.target.Close();
   return reason;
 }

@@ -68,11 +68,14 @@ absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) 
           source.schema, source.name, std::string(StdSv(status.message()))),
       "end the replayer, run: switchyard resume FILE, and start it again: the tables that have the "
       "type are copied again");
-  change.SetPayload(kTypeChange, absl::Cord());
+  change.SetPayload(kTypeChange, absl::Cord(source.schema + "." + source.name));
   return change;
 }
 
-bool IsTypeChange(const absl::Status& status) { return status.GetPayload(kTypeChange).has_value(); }
+std::string TypeChangedIn(const absl::Status& status) {
+  const auto payload = status.GetPayload(kTypeChange);
+  return payload.has_value() ? std::string(*payload) : "";
+}
 
 Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session), plan_(plan) {
   for (const SourceIndex s : plan.source_indices()) {

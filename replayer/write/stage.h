@@ -30,7 +30,8 @@ namespace switchyard::replayer {
 // A stage has the types that the source had when the mapping was compiled, so it reads every value
 // unless one of them changed: a refusal there is no fault of the row.
 absl::Status AsTypeChange(const absl::Status& status, const mapping::SourcePlan& source);
-bool IsTypeChange(const absl::Status& status);
+// The table, schema.name; empty where it is another status.
+std::string TypeChangedIn(const absl::Status& status);
 
 // Of one source, in one table of the target or the mirror.
 struct MissedRows {
