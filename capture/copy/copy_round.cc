@@ -327,7 +327,9 @@ absl::Status CopyRound::NotWanted(TableState* state) {
 }
 
 // COPY finds the columns by the names they have now; asked by way of a function that does not look
-// at the snapshot either.
+// at the snapshot either. What else DDL may change without a new file (a label of an enum, what a
+// missing value stands for) COPY writes as it is now, too, and the next look at drift, whose last
+// one was before the snapshot or is of it, makes the table suspect.
 absl::Status CopyRound::VerifyColumns(pg::Session& session,
                                       const event::v1::Relation& relation) const {
   std::vector<std::string> names;

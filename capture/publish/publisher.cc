@@ -233,6 +233,8 @@ absl::Status Publisher::OnLogicalMessage(const LogicalMessage& message) {
     // Everything below the message has been decoded before it.
     return message.lsn > position_ ? Heartbeat(message.lsn, 0) : absl::OkStatus();
   }
+  // One that belongs to no transaction moves no position: the next commit or heartbeat, which comes
+  // after it on the log, tells that it is there, and until then it is sent again after a restart.
   event::v1::Message* out = encoder_.New().mutable_message();
   out->set_lsn(message.lsn.value());
   out->set_transactional(message.transactional);

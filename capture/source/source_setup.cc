@@ -376,7 +376,8 @@ absl::Status Verifier::CheckTableRights() {
   return absl::OkStatus();
 }
 
-// A column that refers to one would arrive, and what it refers to would not.
+// A column that refers to one would arrive, and what it refers to would not. Looks through whole
+// tables, so a stream that is begun is not asked again each time it connects.
 absl::Status Verifier::CheckLargeObjects() {
   std::vector<uint32_t> oids;
   for (const Table* table : RowTables(catalog_)) oids.push_back(table->oid);
