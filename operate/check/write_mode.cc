@@ -17,8 +17,14 @@
 namespace switchyard::operate {
 namespace {
 
+constexpr size_t kNamedMax = 20;
+
 std::string Named(const std::string& what, const std::vector<std::string>& names) {
-  return names.empty() ? "" : absl::StrCat("; ", what, ": ", absl::StrJoin(names, ", "));
+  if (names.empty()) return "";
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(kNamedMax, names.size()));
+  const std::string more =
+      end == names.end() ? "" : absl::StrFormat(" and %d more", names.end() - end);
+  return absl::StrCat("; ", what, ": ", absl::StrJoin(names.begin(), end, ", "), more);
 }
 
 // Those that are looked at when a table of the plan is written.
