@@ -356,5 +356,59 @@ TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
               testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not empty")));
 }
 
+// Counts the locks that its transaction holds once a table is made.
+class CountingSession : public LiveProbeSession {
+ public:
+  explicit CountingSession(pg::Session& session) : LiveProbeSession(session), session_(session) {}
+  absl::Status Execute(std::string_view sql) override {
+    RETURN_IF_ERROR(LiveProbeSession::Execute(sql));
+    if (!sql.starts_with("CREATE TEMP TABLE")) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const pg::Result locks,
+                     session_.Query("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"));
+    locks_max_ = std::max(locks_max_, locks.i64(0, 0));
+    return absl::OkStatus();
+  }
+  int64_t locks_max() const { return locks_max_; }
+
+ private:
+  pg::Session& session_;
+  int64_t locks_max_ = 0;
+};
+
+// Promise 8.13. All sessions of a server share one table of locks, which has room for 6,400 by
+// default.
+TEST_F(CompilerTest, AMigrationOfManyTablesHoldsTheLocksOfSomeAtATime) {
+  constexpr int kTables = 250;  // each with a TOAST table and an index
+  std::string of_old = R"(CREATE TABLE "Odd ""one" (id int PRIMARY KEY, v text);)";
+  std::string of_new = "CREATE TABLE joined (id int PRIMARY KEY, v text);";
+  std::string forward =
+      "  - table: public.joined\n    from: {t0: id, t120: id, T249: id, '\"Odd \"\"one\"': id}\n"
+      "    select: >-\n      SELECT a.id, a.v || b.v || c.v || d.v AS v FROM T0 a JOIN t120 b "
+      "USING "
+      "(id)\n      JOIN \"T249\" c USING (id) JOIN U&\"Odd \"\"\\006Fne\" d USING (id)\n";
+  for (int i = 0; i < kTables; ++i) {
+    const std::string name = i == kTables - 1 ? "\"T249\"" : absl::StrCat("t", i);
+    const std::string table = absl::StrCat("CREATE TABLE ", name, " (id int PRIMARY KEY, v text);");
+    absl::StrAppend(&of_old, table);
+    absl::StrAppend(&of_new, table);
+    absl::StrAppend(&forward, "  - {table: 'public.", name, "', copy: '", name,
+                    "', set: {v: upper(v)}}\n");
+  }
+  check_restrictions_ = true;
+  ASSERT_OK_AND_ASSIGN(const Plan plan, CompileFile(of_old, of_new, forward));
+  EXPECT_EQ(plan.mappings.size(), kTables + 1u);
+  const records::Stream stream = records::ForwardOf(file_);
+  CountingSession counting(*new_session_);
+  ASSERT_OK_AND_ASSIGN(const Plan again, Compile({.stream = &stream,
+                                                  .source = &old_catalog_,
+                                                  .target = &new_catalog_,
+                                                  .schemas = file_.schemas,
+                                                  .check_restrictions = true},
+                                                 counting, &faults_));
+  EXPECT_EQ(again.fingerprint, plan.fingerprint);
+  EXPECT_GT(counting.locks_max(), 100);
+  EXPECT_LT(counting.locks_max(), 600);
+}
+
 }  // namespace
 }  // namespace switchyard::mapping
