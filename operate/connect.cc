@@ -26,8 +26,6 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& e
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
   auto session = pg::Session::Connect({.dsn = *dsn, .application_name = kName}, cancel);
   if (!session.ok()) return Annotate(session.status(), side);
-  // A mapping's names are looked up where NEW's own path says.
-  if (side == "new") RETURN_IF_ERROR((*session)->Execute("SET search_path TO DEFAULT"));
   return session;
 }
 

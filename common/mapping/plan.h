@@ -33,6 +33,10 @@ namespace switchyard::mapping {
 
 inline constexpr char kProductSchema[] = "switchyard";
 
+// By column: how its values are told equal, where that is no operator of pg_catalog:
+// OPERATOR(public.=). By its bare name a session would find another one, or none.
+using Operators = std::map<std::string, std::string>;
+
 struct StageColumn {
   std::string name;    // as on the source
   int32_t number = 0;  // attnum there, of a partitioned table in its root; 0: not known
@@ -40,6 +44,7 @@ struct StageColumn {
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
   int32_t type_modifier = -1;
+  std::string equals = "=";  // as Operators
 };
 
 // Writes one table from one stage. Statements take no parameters.
@@ -220,7 +225,9 @@ struct MappingPlan {
   OrderedSql ordered;
   std::vector<std::string> key;      // of NEW's table
   std::vector<std::string> columns;  // of NEW, filled by it
-  std::string owns;                  // condition over NEW's rows; empty: all of them
+  std::string owns;     // condition over NEW's rows, as the file has it; empty: all of them
+  std::string owned;    // the same, for statements
+  Operators operators;  // of NEW's columns
   // `copy`, or a select with a star: a column that both sides have is carried over.
   bool by_name = false;
   std::vector<std::string> reads_sources;  // display names, for plan
@@ -242,6 +249,14 @@ struct PlanPart {
   friend bool operator==(const PlanPart&, const PlanPart&) = default;
 };
 
+// A piece of the file's SQL, and what it was bound to (compile/binding.cc): names with their
+// schemas.
+struct BoundPiece {
+  std::string written;  // its fingerprint
+  std::string bound;
+  friend bool operator==(const BoundPiece&, const BoundPiece&) = default;
+};
+
 // Pairs of ids (records/id_map.h) for the rows of one source that have none yet, from its mirror.
 struct IdAllotment {
   std::string kind;
@@ -253,6 +268,10 @@ struct IdAllotment {
 
 struct Plan {
   std::string mirror_schema, view_prefix;  // of its stream (records/stream.h)
+  // Where names of the file's own SQL are looked for: the search_path for what it is bound under.
+  std::string search_path = "pg_catalog";
+  // That SQL calls functions of NEW which look names up as they run.
+  bool calls_functions_by_path = false;
   std::vector<SourcePlan> sources;
   std::vector<IdAllotment> ids;             // run before the mappings
   std::vector<MappingPlan> mappings;        // graph order: upstream first
@@ -262,6 +281,8 @@ struct Plan {
   // The sources, then the mappings, in the order above. Two mappings may fill one table, each with
   // its own `owns`: then two parts have one name.
   std::vector<PlanPart> parts;
+  // Every piece of the file's SQL; empty when some can't be written down so.
+  std::vector<BoundPiece> bound;
   // Of the parts: changes when anything that decides NEW's rows changes.
   std::string fingerprint;
 

@@ -136,6 +136,16 @@ void CollectNode(const std::string& kind, const Json& body, Standing standing, F
     FunctionRef function{{.name = NamePart(name.back()), .offset = Location(body)}};
     if (name.size() > 1) function.schema = NamePart(name[name.size() - 2]);
     AddName(std::move(function), &facts->functions);
+  } else if (kind == "A_Expr") {
+    const auto name = body.find("name");
+    if (name != body.end() && name->size() > 1) {
+      facts->qualified_operators.insert(NamePart(name->back()));
+    }
+  } else if (kind == "A_Indirection") {
+    // (row).* is every column, as row.* is.
+    const bool star = std::ranges::any_of(body["indirection"],
+                                          [](const Json& step) { return step.contains("A_Star"); });
+    if (star && !standing.in_subquery) facts->columns.insert("");
   } else if (kind == "SQLValueFunction") {
     facts->value_functions.insert(Text(body, "op"));
   } else if (kind == "ColumnRef" && !standing.in_subquery) {
@@ -255,33 +265,44 @@ std::set<Name> Shifted(const std::set<Name>& names, size_t by) {
   return shifted;
 }
 
-void CollectUnqualified(const Json& node, const std::set<std::string>& ctes,
+// A TypeName, wherever it stands, that is one word.
+bool IsTypeAmong(const Json& node, const std::set<std::string>& types) {
+  const auto names = node.find("names");
+  return node.contains("typemod") && names != node.end() && names->size() == 1 &&
+         types.contains(NamePart((*names)[0]));
+}
+
+void CollectUnqualified(const Json& node, const UnqualifiedNames& names,
                         std::set<size_t>* offsets) {
   if (node.is_array()) {
-    for (const Json& item : node) CollectUnqualified(item, ctes, offsets);
+    for (const Json& item : node) CollectUnqualified(item, names, offsets);
     return;
   }
   if (!node.is_object()) return;
+  if (IsTypeAmong(node, names.types)) offsets->insert(Location(node));
   for (const auto& [key, value] : node.items()) {
     if (key == "RangeVar" && Text(value, "schemaname").empty() &&
-        !ctes.contains(Text(value, "relname"))) {
+        names.relations.contains(Text(value, "relname"))) {
       offsets->insert(Location(value));
     }
-    CollectUnqualified(value, ctes, offsets);
+    CollectUnqualified(value, names, offsets);
   }
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_view schema) {
+absl::StatusOr<std::string> QualifyNames(std::string_view sql, std::string_view schema,
+                                         const UnqualifiedNames& names) {
   const bool query = LooksLikeQuery(sql);
   constexpr std::string_view kWrap = "SELECT ";
   std::string text = query ? std::string(sql) : absl::StrCat(Sv(kWrap), Sv(sql));
   ASSIGN_OR_RETURN(const Json select, ParseOneSelect(text));
   Facts facts;
   Collect(select, {}, &facts);
+  UnqualifiedNames here = names;
+  for (const std::string& cte : facts.cte_names) here.relations.erase(cte);
   std::set<size_t> offsets;
-  CollectUnqualified(select, facts.cte_names, &offsets);
+  CollectUnqualified(select, here, &offsets);
   const std::string prefix = QuoteIdentifier(schema) + ".";
   for (auto it = offsets.rbegin(); it != offsets.rend(); ++it) text.insert(*it, prefix);
   return query ? text : text.substr(kWrap.size());
@@ -310,6 +331,7 @@ absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
   shape.functions = std::move(facts.functions);
   shape.value_functions = std::move(facts.value_functions);
   shape.time_words = std::move(facts.time_words);
+  shape.qualified_operators = std::move(facts.qualified_operators);
   shape.star = facts.columns.contains("");
   if (facts.has_subquery || !IsPlainSingleTable(original) || HasOver(original)) return shape;
 
@@ -340,6 +362,7 @@ absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
   shape.value_functions = std::move(facts.value_functions);
   shape.time_words = std::move(facts.time_words);
   for (TimeWord& word : shape.time_words) word.offset -= std::min(word.offset, kWrap.size());
+  shape.qualified_operators = std::move(facts.qualified_operators);
   shape.columns = std::move(facts.columns);
   shape.has_subquery = facts.has_subquery;
   shape.plain_column = PlainColumn(targets[0]["ResTarget"]["val"]);

@@ -207,7 +207,7 @@ absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
   ASSIGN_OR_RETURN(std::vector<Finding> faults,
                    mapping::VerifyTarget(*new_side.session, stream, new_side.catalog));
   ASSIGN_OR_RETURN(const std::vector<Finding> more,
-                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy, stream.name));
+                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy, stream));
   faults.insert(faults.end(), more.begin(), more.end());
   for (const Finding& fault : faults) {
     report->faults.push_back({.where = Where::kNew, .message = fault.what, .remedy = fault.next});

@@ -16,6 +16,7 @@
 #include "common/records/requests.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/copy/held_copy.h"
+#include "replayer/target/write_path.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -44,7 +45,7 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
   for (const mapping::MappingIndex m :
        mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
     const mapping::MappingPlan& mapping = plan.mappings[m];
-    const std::string owned = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+    const std::string owned = mapping.owned.empty() ? "" : " WHERE " + mapping.owned;
     RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping.target + owned),
                              "emptying " + mapping.display));
   }
@@ -74,7 +75,9 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
 
 absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan,
                        const TopicEnds& ends, const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel));
+  bool silent = false;
+  ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel, &silent));
+  RETURN_IF_ERROR(SetWritePath(*session, plan, silent));
   records::Gate gate(*session, options.stream);
   RETURN_IF_ERROR(gate.Claim({records::kResumes}));
   return session->InTransaction([&]() -> absl::Status {

@@ -12,6 +12,7 @@
 #include "common/records/relations.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
+#include "replayer/target/write_path.h"
 
 namespace switchyard::replayer {
 
@@ -50,6 +51,7 @@ void PgTarget::Close() {
 absl::Status PgTarget::Open() {
   Close();
   ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
+  RETURN_IF_ERROR(SetWritePath(*session_, plan_, silent_));
   stream_ = std::make_unique<records::StreamStore>(*session_, options_.stream);
   gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
   RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
@@ -77,7 +79,10 @@ QuarantineOptions PgTarget::quarantine_options() const {
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
-  return OpenTarget(options_, cancel_);
+  bool silent = false;
+  ASSIGN_OR_RETURN(auto session, OpenTarget(options_, cancel_, &silent));
+  RETURN_IF_ERROR(SetWritePath(*session, plan_, silent));
+  return session;
 }
 
 absl::Status PgTarget::LoadOrder() {

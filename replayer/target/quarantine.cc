@@ -424,7 +424,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
 records::ScopesSql Quarantine::Scopes(MappingIndex mapping, const std::string& condition) const {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   return {.table = Temp(plan.keyed.slice_table),
-          .equal = mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"),
+          .equal = mapping::KeyEqual(plan.keyed.scope_columns, plan.operators, "e", "s"),
           .condition = condition};
 }
 

@@ -58,14 +58,14 @@ OrderedWriter::OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::
     const MappingPlan& plan = plan_.mappings[m];
     remove_unreferenced_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
                               Temp(plan.ordered.leaving_table) + " AS sy_l WHERE " +
-                              KeyEqual(plan.key, "sy_t", "sy_l");
+                              KeyEqual(plan.key, plan.operators, "sy_t", "sy_l");
     for (const int k : order_.targets[m].references) {
       const Reference& key = rules_.references[k];
       absl::StrAppend(&remove_unreferenced_[m], " AND NOT EXISTS (SELECT FROM ", key.child_quoted,
                       " AS sy_c WHERE ", RefersTo(key, "sy_c", "sy_t"));
       if (key.child == key.parent) {  // a row may refer to itself
-        absl::StrAppend(&remove_unreferenced_[m], " AND NOT (", KeyEqual(plan.key, "sy_c", "sy_t"),
-                        ")");
+        absl::StrAppend(&remove_unreferenced_[m], " AND NOT (",
+                        KeyEqual(plan.key, plan.operators, "sy_c", "sy_t"), ")");
       }
       absl::StrAppend(&remove_unreferenced_[m], ")");
     }

@@ -58,6 +58,7 @@ class CompileFixture : public ::testing::Test {
                     .source = &old_catalog_,
                     .target = &new_catalog_,
                     .schemas = file_.schemas,
+                    .bound = bound_,
                     .source_names = {"customers", "orders"},
                     .target_names = {"public.people", "public.totals"},
                     .check_restrictions = check_restrictions_},
@@ -66,6 +67,7 @@ class CompileFixture : public ::testing::Test {
 
   static inline testing::MiniPostgres* server_ = nullptr;
   bool check_restrictions_ = false;
+  std::vector<BoundPiece> bound_;
   spec::MigrationFile file_;
   catalog::Catalog old_catalog_;
   catalog::Catalog new_catalog_;

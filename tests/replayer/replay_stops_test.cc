@@ -115,9 +115,10 @@ TEST_F(ReplayStopsTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
       OnNew("CREATE TABLE t2 PARTITION OF t (CONSTRAINT once UNIQUE (n) DEFERRABLE) "
             "FOR VALUES FROM (100) TO (200)"));
   ASSERT_OK(AwaitState("stopped"));
-  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
-              HasSubstr("next: ALTER TABLE t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
-                        "UNIQUE (n); then start"));
+  EXPECT_THAT(
+      New("SELECT stop_reason FROM switchyard.stream"),
+      HasSubstr("next: ALTER TABLE public.t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
+                "UNIQUE (n); then start"));
   ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
   ASSERT_OK(OnNew("ALTER TABLE t2 DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (n)"));
   ASSERT_OK(StartReplayer());

@@ -218,6 +218,11 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
   sources.push_back(std::move(source));
 }
 
+string Compilation::SearchPath() const {
+  const vector<string>& schemas = input.stream->target_schemas;
+  return schemas.empty() ? "pg_catalog" : JoinQuoted(schemas);
+}
+
 bool Compilation::Ignored(const catalog::Table& table, const string& column) const {
   return std::ranges::any_of(direction.ignore, [&](const string& entry) {
     return entry == table.name + "." + column || entry == table.Display() + "." + column;

@@ -29,6 +29,9 @@ struct CompileInput {
   const catalog::Catalog* source = nullptr;
   const catalog::Catalog* target = nullptr;
   std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
+  // What the pieces of SQL were bound to when the mapping was installed. If they are the same, they
+  // stay so: whatever their names would find by now.
+  std::vector<BoundPiece> bound;
   // Further tables there are on either side, to suggest in place of one that is not there.
   std::vector<std::string> source_names, target_names;
   // Also refuse what would have to scan a big table for every batch (EXPLAIN).

@@ -80,7 +80,7 @@ class RuleDeriver {
                                .result = called.result};
     }
     ASSIGN_OR_RETURN(facts.strict_operators, compilation_.probe.StrictOperators());
-    for (const spec::IdMapRule& rule : compilation_.direction.id_maps) {
+    for (const spec::IdMapRule& rule : compilation_.written.id_maps) {
       facts.ids.push_back({.kind = rule.kind, .table = rule.table.name, .old_id = rule.old_id});
     }
     return facts;

@@ -128,15 +128,6 @@ class Restrictions {
     const SqlPiece piece{
         .what = "mirror_indexes." + index.table.ToString(), .sql = index.sql, .place = index.place};
     const SourceIndex source = compilation_.FindSource(index.table);
-    if (!source.valid() || !compilation_.sources[source].mirrored) {
-      vector<string> known;
-      for (const Source& s : compilation_.sources) {
-        if (s.mirrored) known.push_back(s.alias);
-      }
-      compilation_.Fault(piece, 0,
-                         "no such table is mirrored" + DidYouMean(index.table.name, known));
-      return absl::OkStatus();
-    }
     const string& alias = compilation_.sources[source].alias;
     const string before = "CREATE INDEX ON pg_temp." + QuoteIdentifier(alias) + " ((";
     const absl::Status made = compilation_.probe.AddToTable(alias, before + index.sql + "\n))");

@@ -48,8 +48,12 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
     if (!plans.ok()) return absl::IsInvalidArgument(plans) ? absl::OkStatus() : plans;
     return compilation_.SqlFault(piece, static_cast<int>(Characters(before)), resolved.status());
   }
+  Shadowed(piece, calls, *resolved);
   for (const Probe::Function& function : resolved->functions) {
+    if (!function.as_operator.empty()) continue;
+    compilation_.calls_functions_by_path |= function.by_path;
     if (many_rows != nullptr) *many_rows |= function.many_rows;
+    if (function.shadows && shadowed(piece)) continue;
     const string why = WhyUnsteady(function);
     const auto called = std::ranges::find(calls.functions, function.name, &FunctionRef::name);
     if (!why.empty())
@@ -76,6 +80,32 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
   return TimeWords(piece, calls, before, after);
 }
 
+// By an exact match of its arguments somebody's function or operator goes before Postgres' own.
+// That may be meant: then the file says so. Nothing of the piece is planned, which might call it.
+void SqlChecks::Shadowed(const SqlPiece& piece, const Calls& calls,
+                         const Probe::Resolved& resolved) {
+  for (const Probe::Function& function : resolved.functions) {
+    if (!function.shadows) continue;
+    if (!function.as_operator.empty()) {
+      if (calls.qualified_operators.contains(function.as_operator)) continue;
+      compilation_.Fault(
+          piece, 0,
+          absl::StrFormat("%2$s stands here for %1$s.%2$s (%3$s), which goes before Postgres' own: "
+                          "say which is meant, OPERATOR(pg_catalog.%2$s) or OPERATOR(%1$s.%2$s)",
+                          function.schema, function.as_operator, function.arguments));
+    } else {
+      const auto called = calls.functions.find(FunctionRef{{.name = function.name}});
+      if (called == calls.functions.end()) continue;
+      compilation_.Fault(
+          piece, called->offset,
+          absl::StrFormat("%2$s stands here for %1$s.%2$s(%3$s), which goes before Postgres' own: "
+                          "say which is meant, pg_catalog.%2$s or %1$s.%2$s",
+                          function.schema, function.name, function.arguments));
+    }
+    shadowed_.insert(piece.what);
+  }
+}
+
 // A constant is read as a date or a time where no other word would do in its place.
 absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, const string& before,
                                   const string& after) {
@@ -83,6 +113,7 @@ absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, con
     string other = absl::AsciiStrToLower(Sv(piece.sql));
     const size_t at = other.find(word.word, word.offset);
     if (at == string::npos) continue;  // spelt by escapes
+    if (shadowed_.contains(piece.what)) break;
     other = string(piece.sql).replace(at, word.word.size(), "sy");
     const absl::Status read = compilation_.probe.Plans(absl::StrCat(before, other, "\n", after));
     if (!read.ok() && !absl::IsInvalidArgument(read)) return read;
@@ -137,7 +168,7 @@ void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef
 
 absl::Status SqlChecks::Plans(Draft* draft, const SqlPiece& piece, const string& before,
                               const string& after) {
-  if (draft->blind) {
+  if (draft->blind || shadowed(piece)) {
     draft->failed = true;
     return absl::OkStatus();
   }
@@ -380,7 +411,7 @@ absl::Status SqlChecks::RuleSql(Draft* draft, const spec::FromRule& rule) {
     RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   }
-  return draft->blind ? absl::OkStatus() : RuleValues(draft, rule, piece);
+  return draft->blind || shadowed(piece) ? absl::OkStatus() : RuleValues(draft, rule, piece);
 }
 
 // As many values as the scope has columns, of types that fit them.

@@ -2,13 +2,13 @@
 // found before a copy of hours, not after it.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "common/base/finding.h"
 #include "common/base/status.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/session.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {
@@ -18,7 +18,7 @@ namespace switchyard::mapping {
 // not be referenced; and constraints that would not hold while rows are applied. Nothing when the
 // stream's copy is loaded already: the steps have run.
 absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
-                                                     const std::vector<spec::SchemaStep>& steps,
-                                                     const std::string& stream);
+                                                         const std::vector<spec::SchemaStep>& steps,
+                                                         const records::Stream& stream);
 
 }  // namespace switchyard::mapping

@@ -36,8 +36,15 @@ absl::Status EnsureOwnTables(pg::Session& session, const Plan& plan) {
       "run, as its owner, what `switchyard check FILE --print-setup-new` prints");
 }
 
-// As a role or database may have it: SET search_path = ''.
-bool EmptyPath(std::string_view path) { return path.empty() || path == "\"\""; }
+// `body` with names looked for in `path`, and afterwards where they were before.
+absl::Status WithPath(pg::Session& session, const std::string& path,
+                      absl::FunctionRef<absl::Status()> body) {
+  ASSIGN_OR_RETURN(const pg::Result before, session.Query("SHOW search_path"));
+  RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + path));
+  RETURN_IF_ERROR(body());
+  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {before.str(0, 0)})
+      .status();
+}
 
 absl::Status DropViews(pg::Session& session, const Plan& plan) {
   ASSIGN_OR_RETURN(const pg::Result old_views,
@@ -52,19 +59,16 @@ absl::Status DropViews(pg::Session& session, const Plan& plan) {
 
 absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   RETURN_IF_ERROR(DropViews(session, plan));
-  // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
-  // own objects are found where this database's own path says.
-  ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
-  RETURN_IF_ERROR(
-      session.Execute(absl::StrCat("SET LOCAL search_path = ", QuoteIdentifier(plan.mirror_schema),
-                                   EmptyPath(path.text(0, 0)) ? "" : ", ",
-                                   EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
-  for (const MappingPlan& mapping : plan.mappings) {
-    if (mapping.row_local) continue;
-    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
-  }
-  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
-      .status();
+  // Unqualified tables in a select are the source's: the mirror comes first.
+  const std::string path =
+      absl::StrCat(QuoteIdentifier(plan.mirror_schema), ", ", plan.search_path);
+  return WithPath(session, path, [&]() -> absl::Status {
+    for (const MappingPlan& mapping : plan.mappings) {
+      if (mapping.row_local) continue;
+      RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
+    }
+    return absl::OkStatus();
+  });
 }
 
 // Until their copies are swapped in, tables of another shape take no changes: the log may still
@@ -177,7 +181,8 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
       RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
     }
   }
-  RETURN_IF_ERROR(MakeTypes(session, plan, source));
+  RETURN_IF_ERROR(
+      WithPath(session, plan.search_path, [&] { return MakeTypes(session, plan, source); }));
   for (const SourcePlan& table : plan.sources) {
     for (const std::string& ddl : table.mirror_ddl) {
       RETURN_IF_ERROR(Annotate(session.Execute(ddl), "mirror of " + table.name));
@@ -186,7 +191,7 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   RETURN_IF_ERROR(MakeViews(session, plan));
   RETURN_IF_ERROR(
       stream.Install({.fingerprint = plan.fingerprint, .catalog = catalog::CatalogToJson(source)},
-                     PartsToText(plan.parts)));
+                     PartsToText(plan.parts) + BoundToText(plan.bound)));
   if (!installed) return absl::OkStatus();
   return change.empty() ? records::Requests(session, options.stream).AskForDoubted()
                         : RequestResume(session, options.stream, change);
@@ -223,7 +228,7 @@ absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::stri
 }
 
 absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
-  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+  const std::string owns = mapping.owned.empty() ? "" : " WHERE " + mapping.owned;
   ASSIGN_OR_RETURN(const pg::Result row,
                    session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
   if (!row.boolean(0, 0)) return absl::OkStatus();

@@ -82,7 +82,9 @@ class RowLocalBuilder {
 
  private:
   string KeyValues() const { return mapping::KeyValues(keys_); }
-  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
+  string KeyMatch(const string& row) const {
+    return mapping::KeyMatch(keys_, target_.operators, row);
+  }
   string Values(Columns columns) const {
     string out;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {
@@ -160,7 +162,8 @@ class RowLocalBuilder {
            ") AS " + alias + ") AS sy_s0 CROSS JOIN LATERAL (SELECT " +
            Values(Columns::kAll).substr(2) + ", sy__absent FROM (SELECT sy_r.*) AS " + alias +
            ") AS sy_s WHERE sy_r.sy__op = 'K'" + Each(keys_.size(), "", [&](size_t i) {
-             return " AND sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
+             return " AND sy_t." + QuoteIdentifier(keys_[i]->column) +
+                    EqualSign(target_.operators, keys_[i]->column) + "sy_s0.sy__t" +
                     std::to_string(i);
            });
   }
@@ -377,6 +380,7 @@ TableWrite BuildSourceRows(const SourcePlan& source, const string& table, const 
          .sql = QuoteIdentifier(name),
          .plain = static_cast<int>(i),
          .in_key = std::ranges::count(source.key, static_cast<int>(i)) > 0});
+    if (source.columns[i].equals != "=") target.operators[name] = source.columns[i].equals;
   }
   return BuildTableWrite(source, target);
 }

@@ -24,6 +24,7 @@ struct RowLocalTarget {
   std::vector<std::string> insertable;  // every column of the target that may be inserted
   std::string alias;                    // the name the assignments know the source row by
   std::string owns;                     // condition, or empty
+  Operators operators;                  // of the target's columns
   std::string temp_suffix;              // makes temporary names unique: "m3", "o1"
 };
 
@@ -45,6 +46,7 @@ struct KeyedTarget {
   std::vector<std::string> insertable;
   std::vector<std::string> identity_always;  // columns never SET
   std::string owns;
+  Operators operators;  // of the target's columns
   std::string temp_suffix;
   bool has_readers = false;  // another mapping reads this table
 };

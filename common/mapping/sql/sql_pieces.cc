@@ -1,5 +1,7 @@
 #include "common/mapping/sql/sql_pieces.h"
 
+#include <algorithm>
+
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 
@@ -45,17 +47,38 @@ string KeyValues(const vector<const Assignment*>& keys) {
               [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); });
 }
 
-string KeyMatch(const vector<const Assignment*>& keys, const string& row) {
+string KeyMatch(const vector<const Assignment*>& keys, const Operators& operators,
+                const string& row) {
   return Each(keys.size(), " AND ", [&](size_t i) {
-    return row + "." + QuoteIdentifier(keys[i]->column) + " = sy_s.sy__t" + std::to_string(i);
+    return row + "." + QuoteIdentifier(keys[i]->column) + EqualSign(operators, keys[i]->column) +
+           "sy_s.sy__t" + std::to_string(i);
   });
 }
 
-string KeyEqual(const vector<string>& key, const string& a, const string& b) {
+string EqualSign(const Operators& operators, const string& column) {
+  const auto own = operators.find(column);
+  return own == operators.end() ? " = " : " " + own->second + " ";
+}
+
+string KeyEqual(const vector<string>& key, const Operators& operators, const string& a,
+                const string& b) {
   return Each(key.size(), " AND ", [&](size_t i) {
     const string column = QuoteIdentifier(key[i]);
-    return a + "." + column + " = " + b + "." + column;
+    return a + "." + column + EqualSign(operators, key[i]) + b + "." + column;
   });
+}
+
+string Among(const vector<string>& key, const Operators& operators, const string& row,
+             const string& table) {
+  const bool own =
+      std::ranges::any_of(key, [&](const string& column) { return operators.contains(column); });
+  if (!own) {
+    return "(" + JoinQuoted(key, row + ".") + ") IN (SELECT " + JoinQuoted(key) + " FROM " + table +
+           ")";
+  }
+  // IN has one operator for all columns.
+  return "(EXISTS (SELECT FROM " + table + " AS sy_x WHERE " +
+         KeyEqual(key, operators, row, "sy_x") + ")) IS TRUE";
 }
 
 string OwnedAmong(const string& owns, const string& row) {

@@ -14,6 +14,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/spec/migration_file.h"
 
@@ -38,6 +39,8 @@ struct Stream {
   std::string temporary_mark;
   spec::Endpoint source;
   spec::Endpoint target;
+  // Of the target, where names that mapping SQL does not qualify are looked for behind pg_catalog.
+  std::vector<std::string> target_schemas;
   // The section of the file, which must outlive it.
   const spec::Direction* mapping = nullptr;
 };
