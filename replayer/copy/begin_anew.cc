@@ -39,9 +39,13 @@ std::string DropMirrorTypes(const std::string& mirror_schema) {
 }
 
 // Children first, and what refers in a circle at the commit: where foreign keys hold.
-absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
+absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan,
+                         const std::string& write_path) {
   ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
   RETURN_IF_ERROR(session.Execute("SET CONSTRAINTS ALL DEFERRED"));
+  if (!write_path.empty()) {
+    RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + write_path));
+  }
   for (const mapping::MappingIndex m :
        mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
     const mapping::MappingPlan& mapping = plan.mappings[m];
@@ -77,14 +81,14 @@ absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan
                        const TopicEnds& ends, const Cancel& cancel) {
   bool silent = false;
   ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel, &silent));
-  RETURN_IF_ERROR(SetWritePath(*session, plan, silent));
+  ASSIGN_OR_RETURN(const std::string path, WritePath(*session, plan, silent));
   records::Gate gate(*session, options.stream);
   RETURN_IF_ERROR(gate.Claim({records::kResumes}));
   return session->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(gate.Pass(records::kResumes));
     // Waits for what a lane of a killed replayer may still be committing.
     RETURN_IF_ERROR(records::CopyLanes(*session, options.stream).Lock().status());
-    RETURN_IF_ERROR(EmptyTables(*session, plan));
+    RETURN_IF_ERROR(EmptyTables(*session, plan, path));
     return ForgetPosition(*session, options.stream, ends);
   });
 }

@@ -51,7 +51,7 @@ void PgTarget::Close() {
 absl::Status PgTarget::Open() {
   Close();
   ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
-  RETURN_IF_ERROR(SetWritePath(*session_, plan_, silent_));
+  ASSIGN_OR_RETURN(write_path_, WritePath(*session_, plan_, silent_));
   stream_ = std::make_unique<records::StreamStore>(*session_, options_.stream);
   gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
   RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
@@ -81,7 +81,8 @@ QuarantineOptions PgTarget::quarantine_options() const {
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
   bool silent = false;
   ASSIGN_OR_RETURN(auto session, OpenTarget(options_, cancel_, &silent));
-  RETURN_IF_ERROR(SetWritePath(*session, plan_, silent));
+  ASSIGN_OR_RETURN(const std::string path, WritePath(*session, plan_, silent));
+  if (!path.empty()) RETURN_IF_ERROR(session->Execute("SET search_path = " + path));
   return session;
 }
 
@@ -95,6 +96,10 @@ absl::Status PgTarget::LoadOrder() {
 }
 
 absl::Status PgTarget::BeginWrites(Care care) {
+  // Until the transaction ends, which is when triggers that were put off fire.
+  if (!write_path_.empty()) {
+    RETURN_IF_ERROR(session_->Execute("SET LOCAL search_path = " + write_path_));
+  }
   if (ordered_ != nullptr) return ordered_->Begin(care);
   return care == Care::kCareful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }

@@ -147,6 +147,7 @@ class PgTarget {
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
   bool silent_ = false;
+  std::string write_path_;  // write_path.h
   std::vector<mapping::MappingIndex> order_;
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/mapping/own_code.h"
 
@@ -12,22 +13,23 @@ namespace {
 
 // The role's and database's, but for what would stand before pg_catalog in it: an application's
 // `lower` is not found in place of Postgres' own by the statements of a plan.
-absl::Status SetOwnPath(pg::Session& session) {
-  RETURN_IF_ERROR(session.Execute("SET search_path TO DEFAULT"));
-  ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
-  if (!absl::StrContains(Sv(path.text(0, 0)), "pg_catalog")) return absl::OkStatus();
-  return session.Execute(absl::StrCat("SET search_path = pg_catalog, ", Sv(path.text(0, 0))));
+absl::StatusOr<std::string> OwnPath(pg::Session& session) {
+  ASSIGN_OR_RETURN(const pg::Result path,
+                   session.Query("SELECT reset_val FROM pg_settings WHERE name = 'search_path'"));
+  return absl::StrContains(Sv(path.text(0, 0)), "pg_catalog")
+             ? absl::StrCat("pg_catalog, ", Sv(path.text(0, 0)))
+             : "DEFAULT";
 }
 
 }  // namespace
 
-absl::Status SetWritePath(pg::Session& session, const mapping::Plan& plan, bool silent) {
+absl::StatusOr<std::string> WritePath(pg::Session& session, const mapping::Plan& plan,
+                                      bool silent) {
   std::vector<std::string> tables;
   for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
   ASSIGN_OR_RETURN(const pg::Result own, session.Query(mapping::RunsOwnCodeSql(tables, silent)));
-  if (own.boolean(0, 0)) return SetOwnPath(session);
-  return plan.calls_functions_by_path ? session.Execute("SET search_path = " + plan.search_path)
-                                      : absl::OkStatus();
+  if (own.boolean(0, 0)) return OwnPath(session);
+  return plan.calls_functions_by_path ? plan.search_path : "";
 }
 
 }  // namespace switchyard::replayer

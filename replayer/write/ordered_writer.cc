@@ -27,7 +27,7 @@ constexpr char kChanged[] = R"(
   SELECT sum(pg_stat_get_xact_tuples_deleted(p.oid) + pg_stat_get_xact_tuples_updated(p.oid))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) AS p (oid)
-  WHERE n.nspname || '.' || c.relname = $1 AND current_setting('track_counts')::boolean)";
+  WHERE n.nspname::text || '.' || c.relname::text = $1 AND current_setting('track_counts')::boolean)";
 constexpr int64_t kUncounted = -1;
 
 absl::Status Refused(const mapping::WriteOrder& order) {

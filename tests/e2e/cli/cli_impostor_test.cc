@@ -183,5 +183,21 @@ TEST_F(CliImpostorTest, WhatTakesThePlaceOfPostgresOwnIsToldAndNotCalled) {
 
 TEST_F(CliImpostorTest, NewStaysRightWhoeverPlantsWhat) { FollowAmongImpostors(); }
 
+// Code of NEW's own that looks names up as it runs wants more than pg_catalog in the path.
+TEST_F(CliImpostorTest, NewStaysRightWhereItsOwnCodeRuns) {
+  ASSERT_OK(postgres_->Execute("new_db", R"(
+      CREATE FUNCTION cut(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+      CREATE FUNCTION tidy(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+        'BEGIN RETURN cut($1); END';
+      CREATE TABLE audit (id int); GRANT ALL ON audit TO PUBLIC;
+      CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO audit VALUES (NEW.id); RETURN NEW; END';
+      CREATE TRIGGER note BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION note();
+      ALTER TABLE users ENABLE ALWAYS TRIGGER note)"));
+  std::ofstream(file_) << absl::StrReplaceAll(kMapping, {{"name || '!'", "tidy(name || '!')"}});
+  ASSERT_NO_FATAL_FAILURE(FollowAmongImpostors());
+  EXPECT_EQ(New("SELECT array_agg(DISTINCT id ORDER BY id) FROM public.audit"), "{1,2,3,4}");
+}
+
 }  // namespace
 }  // namespace switchyard::testing
