@@ -25,6 +25,7 @@
 #include "capture/copy/snapshot.h"
 #include "capture/publish/event_encoder.h"
 #include "capture/source/source_state.h"
+#include "common/base/finding.h"
 #include "common/base/mutex.h"
 #include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"

@@ -89,7 +89,7 @@ absl::Status AskLastLook(pg::Session& session, const spec::CaptureSettings& sett
        .reason =
            absl::StrFormat("capture has not looked at OLD's catalogue for %s: what the stream "
                            "does not show (DDL, partitions) passes unseen",
-                           absl::FormatDuration(absl::Seconds(row.i64(0, 0)))),
+                           absl::FormatDuration(*ago)),
        .next_step = "its log says why (\"the source could not be checked\"); it is made good once "
                     "it can look again",
        .lacks = true});

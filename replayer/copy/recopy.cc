@@ -203,7 +203,7 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
                                       ") ON COMMIT DELETE ROWS"));
 }
 
-Recopy::Job* Recopy::JobOf(uint32_t relation_id) {
+RecopyJob* Recopy::JobOf(uint32_t relation_id) {
   for (auto& [source, job] : jobs_) {
     if (job.leaves.contains(relation_id)) return &job;
   }

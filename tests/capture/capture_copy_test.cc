@@ -3,6 +3,7 @@
 #include "capture/capture.h"
 #include "capture/copy/snapshot.h"
 #include "capture/source/source_state.h"
+#include "common/base/finding.h"
 #include "common/records/source/capture_copies.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"

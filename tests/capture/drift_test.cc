@@ -274,7 +274,7 @@ TEST_F(DriftTest, SeesWhatChangedWhileNobodyLooked) {
       records::CaptureStreams(*session_, options().stream.name).Begin(options().stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, options().stream.name, before_, {}));
   Run(R"(ALTER TYPE mood RENAME VALUE 'it''s ok' TO 'fine'; ALTER TABLE t RENAME "a ""b" TO c)");
-  ASSERT_OK_AND_ASSIGN(before_, records::CapturedTables(*session_, options().stream.name)).Load();
+  ASSERT_OK_AND_ASSIGN(before_, records::CapturedTables(*session_, options().stream.name).Load());
   EXPECT_THAT(Look(), ElementsAre(Is("t",
                                      "column a \"b was renamed to c; type public.mood: value "
                                      "it's ok was renamed to fine")));
@@ -573,8 +573,8 @@ TEST_F(DriftTest, SuspectsAreKeptOnce) {
   ASSERT_OK(
       records::CaptureStreams(*session_, options().stream.name).Begin(options().stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, stream, before_, {}));
-  ASSERT_OK_AND_ASSIGN(const TableShapes recorded, records::CapturedTables(*session_, stream))
-      .Load();
+  ASSERT_OK_AND_ASSIGN(const TableShapes recorded,
+                       records::CapturedTables(*session_, stream).Load());
   ASSERT_OK_AND_ASSIGN(const ShapeSnapshot now,
                        LoadShapes(*session_, options().stream.publication, recorded));
   EXPECT_THAT(CompareShapes(recorded, now), IsEmpty());

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/source/capture_streams.h"
 

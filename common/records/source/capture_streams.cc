@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/source/capture_copies.h"
 #include "common/records/source/capture_suspects.h"
