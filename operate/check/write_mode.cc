@@ -73,13 +73,10 @@ absl::Status ReportHindrances(const mapping::Plan& plan, pg::Session& session, b
   const Hindrances::Role role = silent ? Hindrances::Role::kReplica : Hindrances::Role::kOrigin;
   ASSIGN_OR_RETURN(const Hindrances there, Hindrances::Load(session, plan, role));
   for (const mapping::Hindrance& one : there.all()) {
-    if (one.is_rule) {
-      report->faults.push_back(
-          {.where = CheckFault::Where::kNew,
-           .message = absl::StrCat(one.what,
-                                   " rewrites what Switchyard writes there: rows would "
-                                   "be left out or changed without an error"),
-           .remedy = one.remedy});
+    if (!one.refusal.empty()) {
+      report->faults.push_back({.where = CheckFault::Where::kNew,
+                                .message = absl::StrCat(one.what, " ", one.refusal),
+                                .remedy = one.remedy});
       continue;
     }
     report->warnings.push_back(absl::StrCat(

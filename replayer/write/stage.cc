@@ -85,7 +85,7 @@ Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session
 
 absl::Status Stage::LookForHindrances() {
   ASSIGN_OR_RETURN(hindrances_, mapping::Hindrances::Load(session_, plan_));
-  return mapping::RefuseRules(hindrances_);
+  return mapping::RefuseHindrances(hindrances_);
 }
 
 absl::Status Stage::CreateTemporaryTables() {

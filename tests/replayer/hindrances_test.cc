@@ -229,6 +229,24 @@ TEST_P(HindrancesTest, ARuleIsRefusedBeforeAnythingIsWritten) {
   EXPECT_EQ(New(kRows), Old(kRows));
 }
 
+// The position that says it is filled would outlive it.
+TEST_P(HindrancesTest, ATableThatACrashWouldEmptyIsRefused) {
+  ASSERT_OK(StartWith("SELECT"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("ALTER TABLE t SET UNLOGGED"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (5, 'five', 5)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New(kReason), HasSubstr("NEW's table public.t is UNLOGGED and empty after a crash"));
+  EXPECT_THAT(New(kReason), HasSubstr("ALTER TABLE \"public\".\"t\" SET LOGGED"));
+  EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_OK(OnNew("ALTER TABLE t SET LOGGED"));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kRows), Old(kRows));
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, HindrancesTest,
                          ::testing::Values(Way{"RowLocalReplica", kByRow, true},
                                            Way{"RowLocalOrigin", kByRow, false},

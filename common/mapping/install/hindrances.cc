@@ -15,17 +15,21 @@ constexpr char kFound[] = R"(
   WITH role AS (
     SELECT (CASE coalesce(nullif($2, ''), current_setting('session_replication_role'))
             WHEN 'replica' THEN 'R' ELSE 'O' END)::"char" AS fires)
-  SELECT t.tgrelid, t.oid, false, t.tgname, t.tgtype & 4 <> 0, t.tgtype & 8 <> 0,
+  SELECT t.tgrelid, t.oid, 't', t.tgname, t.tgtype & 4 <> 0, t.tgtype & 8 <> 0,
          t.tgtype & 16 <> 0, role.fires = 'R'
   FROM role CROSS JOIN pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE t.tgrelid = ANY($1::oid[]) AND NOT t.tgisinternal AND t.tgtype & 3 = 3
     AND t.tgparentid = 0 AND n.nspname <> 'switchyard' AND t.tgenabled IN ('A', role.fires)
   UNION ALL
-  SELECT r.ev_class, r.oid, true, r.rulename, r.ev_type = '3', r.ev_type = '4', r.ev_type = '2',
+  SELECT r.ev_class, r.oid, 'r', r.rulename, r.ev_type = '3', r.ev_type = '4', r.ev_type = '2',
          role.fires = 'R'
   FROM role CROSS JOIN pg_catalog.pg_rewrite r
   WHERE r.ev_class = ANY($1::oid[]) AND r.ev_type <> '1' AND r.ev_enabled IN ('A', role.fires)
+  UNION ALL
+  SELECT c.oid, c.oid, 'u', c.relname, false, false, false, false
+  FROM pg_catalog.pg_class c
+  WHERE c.oid = ANY($1::oid[]) AND c.relkind = 'r' AND c.relpersistence = 'u'
   ORDER BY 1, 2)";
 
 // Those of $1, an array of quoted names, and their partitions.
@@ -75,20 +79,29 @@ std::string TargetNames(const Plan& plan) {
   return absl::StrCat("{", absl::StrJoin(quoted, ","), "}");
 }
 
-// One that fires in a session like Switchyard's is to fire for the application alone where
-// Postgres can tell the two apart.
+// A trigger or rule that fires in a session like Switchyard's is to fire for the application alone
+// where Postgres can tell the two apart.
 Hindrance Describe(const pg::Result& found, int row, const std::string& table,
                    const std::string& shown, const std::string& quoted) {
-  const bool rule = found.boolean(row, 2);
-  const std::string name = QuoteIdentifier(found.str(row, 3));
-  Hindrance one{.id = IdOf(found, row), .table = table, .is_rule = rule};
-  one.what = rule ? absl::StrCat("rule ", found.str(row, 3), " of ", shown, " (ON ",
-                                 EventsOf(found, row), ")")
-                  : absl::StrCat("trigger ", found.str(row, 3), " of ", shown, " (BEFORE ",
-                                 EventsOf(found, row), ", for each row)");
-  const char* kind = rule ? " RULE " : " TRIGGER ";
-  one.remedy = absl::StrCat("ALTER TABLE ", quoted, found.boolean(row, 7) ? " ENABLE" : " DISABLE",
-                            kind, name);
+  const char kind = found.text(row, 2)[0];
+  const std::string name = found.str(row, 3);
+  const std::string alter = absl::StrCat("ALTER TABLE ", quoted);
+  const char* enable = found.boolean(row, 7) ? " ENABLE" : " DISABLE";
+  Hindrance one{.id = IdOf(found, row), .table = table};
+  if (kind == 't') {
+    one.what = absl::StrCat("trigger ", name, " of ", shown, " (BEFORE ", EventsOf(found, row),
+                            ", for each row)");
+    one.remedy = absl::StrCat(alter, enable, " TRIGGER ", QuoteIdentifier(name));
+  } else if (kind == 'r') {
+    one.what = absl::StrCat("rule ", name, " of ", shown, " (ON ", EventsOf(found, row), ")");
+    one.remedy = absl::StrCat(alter, enable, " RULE ", QuoteIdentifier(name));
+    one.refusal =
+        "rewrites what Switchyard writes there: rows would be left out or changed without an error";
+  } else {
+    one.what = absl::StrCat("table ", shown, " is UNLOGGED");
+    one.remedy = absl::StrCat(alter, " SET LOGGED");
+    one.refusal = "and empty after a crash of NEW's server, which nobody would notice";
+  }
   return one;
 }
 
@@ -159,17 +172,18 @@ absl::StatusOr<bool> Hindrances::StillSo(pg::Session& session,
   return there == known;
 }
 
-absl::Status RefuseRules(const Hindrances& hindrances) {
-  std::vector<Hindrance> rules;
+absl::Status RefuseHindrances(const Hindrances& hindrances) {
+  std::vector<Hindrance> refused;
+  std::vector<std::string> reasons;
   for (const Hindrance& one : hindrances.all()) {
-    if (one.is_rule) rules.push_back(one);
+    if (one.refusal.empty()) continue;
+    refused.push_back(one);
+    reasons.push_back(absl::StrCat(one.what, " ", one.refusal));
   }
-  if (rules.empty()) return absl::OkStatus();
+  if (refused.empty()) return absl::OkStatus();
   return WithNextStep(
-      absl::FailedPreconditionError(absl::StrCat(
-          "NEW's ", Names(rules), rules.size() == 1 ? " rewrites" : " rewrite",
-          " what Switchyard writes there: rows would be left out or changed without an error")),
-      HowTo(rules));
+      absl::FailedPreconditionError(absl::StrCat("NEW's ", absl::StrJoin(reasons, "; "))),
+      HowTo(refused));
 }
 
 absl::Status NotAsWritten(const Hindrances& hindrances, const std::string& table, int64_t not_so,

@@ -1,6 +1,7 @@
 // What of the target's own may keep a row from being written as it was given, without an error:
-// rules, and BEFORE triggers for each row, which may return NULL or another row. Read from its
-// catalogue; of triggers and rules only those that fire for the session that writes.
+// rules, and BEFORE triggers for each row, which may return NULL or another row; or lose it: a
+// table that is UNLOGGED. Read from its catalogue; of triggers and rules only those that fire for
+// the session that writes.
 //
 //   ASSIGN_OR_RETURN(const Hindrances there, Hindrances::Load(*session, plan));
 //   ... BEGIN, write ...
@@ -25,11 +26,12 @@
 namespace switchyard::mapping {
 
 struct Hindrance {
-  uint32_t id = 0;     // OID of the trigger or rule
+  uint32_t id = 0;     // OID of the trigger, rule or table
   std::string table;   // MappingPlan::display
   std::string what;    // "trigger keep_out of public.t (BEFORE INSERT)", "rule r of ..."
   std::string remedy;  // SQL, as its owner runs it
-  bool is_rule = false;
+  // Why nothing may be written while it is there; empty where what is written can be looked at.
+  std::string refusal;
 };
 
 class Hindrances {
@@ -54,9 +56,9 @@ class Hindrances {
   std::map<std::string, std::vector<std::string>> parts_;  // OIDs: each table, its partitions
 };
 
-// FailedPrecondition, with the next step, where there is a rule: nobody can count what it lets
-// through.
-absl::Status RefuseRules(const Hindrances& hindrances);
+// FailedPrecondition, with the next step, where there is one of which nobody can tell what became
+// of the rows.
+absl::Status RefuseHindrances(const Hindrances& hindrances);
 // The same for a table that does not hold what was written. `not_so`: how many of `rows` rows.
 absl::Status NotAsWritten(const Hindrances& hindrances, const std::string& table, int64_t not_so,
                           int64_t rows);
