@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/target_setup.h"
@@ -62,10 +63,10 @@ absl::Status PgChores::HandleRequests() {
     int64_t id = 0;
     const bool all = request.argument.empty();
     if (!all && (!absl::SimpleAtoi(request.argument, &id) || id <= 0)) {
-      RETURN_IF_ERROR(requests.Answer(request.id, records::RequestState::kFailed,
-                                      absl::StrFormat("\"%s\" is no number of an entry; next: "
-                                                      "switchyard quarantine FILE list",
-                                                      request.argument)));
+      RETURN_IF_ERROR(requests.Answer(
+          request.id, records::RequestState::kFailed,
+          TextOf({absl::StrCat("\"", request.argument, "\" is no number of an entry"),
+                  "see: switchyard quarantine FILE list"})));
       continue;
     }
     ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));

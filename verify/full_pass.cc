@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::verify {
@@ -48,10 +49,9 @@ absl::Status FullPass::Begin(size_t tables) {
                    target_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
                                   {absl::StrCat("switchyard verify ", options_.snapshots.stream)}));
   if (!locked.boolean(0, 0)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("stream ", options_.snapshots.stream,
-                     " is being verified by somebody else; next: wait "
-                     "until that is done"));
+    return Refuse(
+        absl::StrCat("stream ", options_.snapshots.stream, " is being verified by somebody else"),
+        "wait until that is done");
   }
   if (!options_.whole) return absl::OkStatus();
   ASSIGN_OR_RETURN(

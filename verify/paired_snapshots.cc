@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/base/fault.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
@@ -118,10 +118,13 @@ absl::StatusOr<std::unique_ptr<PairedSnapshots>> PairedSnapshots::Take(
     if (taken.ok()) return pair;
     if (!MayPass(taken)) return taken;
   }
-  return absl::DeadlineExceededError(absl::StrFormat(
-      "the two databases could not be seen at one moment: tried %d times, each with the replayer "
-      "held for up to %s; the last time: %s; next: run it again while less is written",
-      options.attempts, absl::FormatDuration(options.hold_max), taken.message()));
+  return WithNextStep(
+      absl::DeadlineExceededError(absl::StrFormat(
+          "the two databases could not be seen at one moment: tried %d times, each with the "
+          "replayer "
+          "held for up to %s; the last time: %s",
+          options.attempts, absl::FormatDuration(options.hold_max), taken.message())),
+      "run it again while less is written");
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PairedSnapshots::ConnectSource() const {
@@ -157,28 +160,29 @@ absl::Status PairedSnapshots::AwaitReplayer(pg::Session& source, pg::ControlSess
   while (true) {
     ASSIGN_OR_RETURN(const records::StreamState state, store.Load());
     if (state.phase == records::Phase::kStopped) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the stream is stopped: ", state.stop_reason));
+      const Finding why = ParseFinding(state.stop_reason);
+      return Refuse(absl::StrCat("the stream is stopped: ", why.what),
+                    why.next.empty() ? "see: switchyard status FILE" : why.next);
     }
     const Lsn reached = std::max(state.position.lsn, state.position.covered_lsn);
     if (reached >= end) break;
     if (reached != last) moved = absl::Now();
     last = reached;
     if (absl::Now() - moved > options_.patience || absl::Now() > deadline) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "the replayer stands at %s, %s behind OLD's %s, and has not moved on for %s; next: see "
-          "what holds it up: switchyard status FILE",
-          last.ToString(), HumanBytes(static_cast<int64_t>(end.value() - last.value())),
-          end.ToString(),
-          absl::FormatDuration(absl::Trunc(absl::Now() - moved, absl::Seconds(1)))));
+      return Refuse(
+          absl::StrFormat(
+              "the replayer stands at %s, %s behind OLD's %s, and has not moved on for %s",
+              last.ToString(), HumanBytes(static_cast<int64_t>(end.value() - last.value())),
+              end.ToString(),
+              absl::FormatDuration(absl::Trunc(absl::Now() - moved, absl::Seconds(1)))),
+          "see what holds it up: switchyard status FILE");
     }
     if (!cancel_.WaitFor(kLook)) return cancel_.status();
   }
   ASSIGN_OR_RETURN(const records::StreamState state, store.Load());
   if (state.phase == records::Phase::kStreaming) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "NEW is no state that OLD was in yet: tables are being copied, or derived again; next: wait "
-      "until switchyard status FILE says streaming");
+  return Refuse("NEW is no state that OLD was in yet: tables are being copied, or derived again",
+                "wait until switchyard status FILE says streaming");
 }
 
 absl::Status PairedSnapshots::AwaitBlockers(pg::Session& source) const {
@@ -193,11 +197,14 @@ absl::Status PairedSnapshots::AwaitBlockers(pg::Session& source) const {
       for (const pg::SlotBlocker& blocker : blockers) {
         if (shown.size() < kShownMax) shown.push_back(blocker.ToString());
       }
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "OLD can't be seen as of one LSN while %d old %s open: %s; next: wait for %s, or end it "
-          "(pg_terminate_backend, ROLLBACK PREPARED), then verify again",
-          blockers.size(), blockers.size() == 1 ? "transaction is" : "transactions are",
-          absl::StrJoin(shown, ", "), blockers.size() == 1 ? "it" : "them"));
+      const bool one = blockers.size() == 1;
+      return Refuse(
+          absl::StrFormat("OLD can't be seen as of one LSN while %d old %s open: %s",
+                          blockers.size(), one ? "transaction is" : "transactions are",
+                          absl::StrJoin(shown, ", ")),
+          absl::StrFormat("wait for %s, or end %s (pg_terminate_backend, ROLLBACK PREPARED), then "
+                          "verify again",
+                          one ? "it" : "them", one ? "it" : "them"));
     }
     if (!cancel_.WaitFor(kLook)) return cancel_.status();
   }
@@ -259,7 +266,8 @@ absl::Status PairedSnapshots::TakeTarget(pg::ControlSession& target, absl::Time 
   ASSIGN_OR_RETURN(const records::StreamState state,
                    records::StreamStore(*target_keeper_, options_.stream).Load());
   if (state.phase != records::Phase::kStreaming) {
-    return absl::FailedPreconditionError("tables began to be copied or derived again just now");
+    return Refuse("tables began to be copied or derived again just now",
+                  "wait until switchyard status FILE says streaming, then verify again");
   }
   ASSIGN_OR_RETURN(const pg::Result exported, target_keeper_->Query("SELECT pg_export_snapshot()"));
   target_snapshot_ = exported.str(0, 0);

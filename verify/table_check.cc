@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "verify/compare_sql.h"
 
@@ -38,10 +39,9 @@ absl::Status RefuseOtherFiles(pg::Session& session, const std::string& relations
                                  "AND c.oid IN (",
                                  relations, ") LIMIT 1")));
   if (rows.rows() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(rows.str(0, 0),
-                   " was truncated, rewritten or dropped while it was compared; next: run it "
-                   "again"));
+  return Refuse(
+      absl::StrCat(rows.str(0, 0), " was truncated, rewritten or dropped while it was compared"),
+      "run it again");
 }
 
 absl::StatusOr<std::string> ShapeOf(pg::Session& session, const std::string& relations) {
@@ -61,8 +61,8 @@ absl::Status RefuseOtherColumns(pg::Session& then, pg::Session& now, const std::
   ASSIGN_OR_RETURN(const std::string shape, ShapeOf(then, relations));
   ASSIGN_OR_RETURN(const std::string shape_now, ShapeOf(now, relations));
   if (shape == shape_now) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "columns of ", table, " were changed while it was compared; next: run it again"));
+  return Refuse(absl::StrCat("columns of ", table, " were changed while it was compared"),
+                "run it again");
 }
 
 }  // namespace

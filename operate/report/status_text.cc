@@ -135,7 +135,7 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   }
   if (status.parity.has_value()) {
     rows.push_back({"parity", ParityText(*status.parity, options)});
-    const NextStep step = SplitNextStep(status.parity->reason, "");
+    const Finding step = ParseFinding(status.parity->reason);
     if (!step.what.empty()) rows.push_back({"", step.what});
     if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
   }

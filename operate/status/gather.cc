@@ -175,7 +175,7 @@ absl::Status AskParity(pg::Session& session, StreamFacts* facts) {
                    records::StreamStore(session, facts->stream).Mapping());
   if (installed.fingerprint == pass->fingerprint) return absl::OkStatus();
   parity.verdict = records::Verdict::kInconclusive;
-  parity.reason = "the mapping was changed since; next: switchyard verify FILE";
+  parity.reason = TextOf({"the mapping was changed since", "run: switchyard verify FILE"});
   return absl::OkStatus();
 }
 

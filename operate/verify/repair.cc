@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
@@ -67,11 +68,11 @@ class Repairs {
     const auto scopes = verify::ScopesOf(differences, mapping.keyed.scope_columns);
     const int64_t found = table.missing + table.different + table.extra;
     if (found > kScopesMax || scopes_ + static_cast<int64_t>(scopes.size()) > kScopesMax) {
-      lines_.push_back(absl::StrFormat(
-          "%s: %d rows differ, too many to be computed again one by one; next: copy what it is "
-          "made of again, as in: switchyard recopy FILE %s",
-          table.table, found,
-          mapping.reads_sources.empty() ? "TABLE" : mapping.reads_sources.front()));
+      lines_.push_back(TextOf(
+          {absl::StrFormat("%s: %d rows differ, too many to be computed again one by one",
+                           table.table, found),
+           absl::StrCat("copy what it is made of again, as in: switchyard recopy FILE ",
+                        mapping.reads_sources.empty() ? "TABLE" : mapping.reads_sources.front())}));
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(input_.control.InTransaction([&](pg::ControlTransaction& tx) -> absl::Status {

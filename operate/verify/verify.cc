@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "capture/publish/message_table.h"
 #include "capture/publish/publisher.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/prepare.h"
@@ -105,15 +106,13 @@ absl::Status Verification::RequireRoles() {
   RETURN_IF_ERROR(RequireStream(*control_, stream_.name));
   ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*new_session_, stream_.name));
   if (!replay.has_value()) {
-    return absl::FailedPreconditionError(
-        "no replayer runs, so NEW can't be brought to the moment OLD is looked at; next: start it "
-        "(switchyard run FILE), then verify again");
+    return Refuse("no replayer runs, so NEW can't be brought to the moment OLD is looked at",
+                  "start it (switchyard run FILE), then verify again");
   }
   ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*old_session_, stream_.name));
   if (capture.has_value()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "no capture runs, so NEW can't be brought to the moment OLD is looked at; next: start it "
-      "(switchyard run FILE), then verify again");
+  return Refuse("no capture runs, so NEW can't be brought to the moment OLD is looked at",
+                "start it (switchyard run FILE), then verify again");
 }
 
 absl::Status Verification::Compile() {
@@ -131,9 +130,8 @@ absl::Status Verification::RequireSame() {
   ASSIGN_OR_RETURN(const records::InstalledMapping installed,
                    records::StreamStore(*control_, stream_.name).Mapping());
   if (installed.fingerprint != fingerprint()) {
-    return absl::FailedPreconditionError(
-        "NEW is made by another mapping than the file and OLD's tables give now; next: switchyard "
-        "resume FILE, then verify again");
+    return Refuse("NEW is made by another mapping than the file and OLD's tables give now",
+                  "run: switchyard resume FILE, then verify again");
   }
   ASSIGN_OR_RETURN(catalog::Catalog source,
                    catalog::LoadCatalog(*old_session_, catalog::SourceTables(*stream_.mapping),
@@ -143,9 +141,8 @@ absl::Status Verification::RequireSame() {
       Shape(std::move(target)) == Shape(target_)) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(
-      "tables were changed (columns, keys or partitions) while they were compared; next: verify "
-      "again");
+  return Refuse("tables were changed (columns, keys or partitions) while they were compared",
+                "verify again");
 }
 
 std::vector<verify::Comparison> Verification::Comparisons() const {
@@ -255,8 +252,8 @@ absl::StatusOr<DifferencesReport> ShowDifferences(const spec::MigrationFile& fil
     report.results.push_back(one);
   }
   if (report.results.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(table, " was never compared; next: switchyard verify FILE --table ", table));
+    return WithNextStep(absl::NotFoundError(absl::StrCat(table, " was never compared")),
+                        absl::StrCat("run: switchyard verify FILE --table ", table));
   }
   ASSIGN_OR_RETURN(report.differences, results.Differences(report.table, kDifferencesShownMax));
   return report;

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::replayer {
@@ -19,10 +19,9 @@ namespace {
 absl::Status AsUnfitScope(const absl::Status& touched, const mapping::MappingPlan& plan) {
   if (!IsRefusedRow(touched)) return Annotate(touched, plan.display);
   const std::string scope = absl::StrJoin(plan.keyed.scope_columns, ", ");
-  return WithNextStep(
-      absl::FailedPreconditionError(
-          absl::StrFormat("%s: a row touches a scope (%s) that NEW's column can't hold: %s",
-                          plan.display, scope, RefusalText(touched))),
+  return Refuse(
+      absl::StrFormat("%s: a row touches a scope (%s) that NEW's column can't hold: %s",
+                      plan.display, scope, RefusalText(touched)),
       absl::StrFormat("give %s in NEW a type that holds what the select gives (ALTER TABLE ... "
                       "ALTER COLUMN ... TYPE), and start replay again; or have the select leave "
                       "such rows out and the rules under from give NULL for them, run: switchyard "

@@ -242,8 +242,8 @@ absl::StatusOr<bool> CopyIsLoaded(pg::Session& session, const std::string& strea
 }  // namespace
 
 absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
-                                                         const std::vector<spec::SchemaStep>& steps,
-                                                         const records::Stream& stream) {
+                                                     const std::vector<spec::SchemaStep>& steps,
+                                                     const records::Stream& stream) {
   std::vector<Finding> faults;
   if (steps.empty()) return faults;
   ASSIGN_OR_RETURN(const bool loaded, CopyIsLoaded(session, stream.name));

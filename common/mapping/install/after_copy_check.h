@@ -18,7 +18,7 @@ namespace switchyard::mapping {
 // not be referenced; and constraints that would not hold while rows are applied. Nothing when the
 // stream's copy is loaded already: the steps have run.
 absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
-                                                         const std::vector<spec::SchemaStep>& steps,
-                                                         const records::Stream& stream);
+                                                     const std::vector<spec::SchemaStep>& steps,
+                                                     const records::Stream& stream);
 
 }  // namespace switchyard::mapping

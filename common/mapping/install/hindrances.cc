@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -181,19 +181,16 @@ absl::Status RefuseHindrances(const Hindrances& hindrances) {
     reasons.push_back(absl::StrCat(one.what, " ", one.refusal));
   }
   if (refused.empty()) return absl::OkStatus();
-  return WithNextStep(
-      absl::FailedPreconditionError(absl::StrCat("NEW's ", absl::StrJoin(reasons, "; "))),
-      HowTo(refused));
+  return Refuse(absl::StrCat("NEW's ", absl::StrJoin(reasons, "; ")), HowTo(refused));
 }
 
 absl::Status NotAsWritten(const Hindrances& hindrances, const std::string& table, int64_t not_so,
                           int64_t rows) {
   const std::vector<Hindrance> here = hindrances.Of(table);
-  return WithNextStep(
-      absl::FailedPreconditionError(absl::StrFormat(
-          "NEW's %s does not hold what was written to it: %d of %d rows were left out, kept or "
-          "changed by its %s. Nothing of it was committed",
-          table, not_so, rows, Names(here))),
+  return Refuse(
+      absl::StrFormat("NEW's %s does not hold what was written to it: %d of %d rows were left out, "
+                      "kept or changed by its %s. Nothing of it was committed",
+                      table, not_so, rows, Names(here)),
       HowTo(here));
 }
 

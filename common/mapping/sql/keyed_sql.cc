@@ -146,7 +146,7 @@ string WrittenCount(const KeyedTarget& target, const string& vanished) {
   }
   return "SELECT (SELECT count(*) FROM " + Temp("sy_new_" + target.temp_suffix) +
          " AS sy_n WHERE NOT EXISTS (SELECT FROM " + target.target + " AS sy_t WHERE " +
-         KeyEqual(target.key, "sy_t", "sy_n") +
+         KeyEqual(target.key, target.operators, "sy_t", "sy_n") +
          (values.empty() ? "" : " AND " + SameImage(values, "sy_t", "sy_n")) +
          ")), (SELECT count(*) FROM " + target.target + " AS sy_t WHERE " + vanished + ")";
 }

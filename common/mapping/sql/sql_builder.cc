@@ -310,8 +310,8 @@ class RowLocalBuilder {
              target_.target + " AS sy_t ON " + KeyMatch("sy_t");
     };
     const string same = values.empty() ? "true" : SameImage(values, "sy_g", "sy_t");
-    const string held =
-        taken + " AS sy_g JOIN " + target_.target + " AS sy_t ON " + KeyEqual(keys, "sy_g", "sy_t");
+    const string held = taken + " AS sy_g JOIN " + target_.target + " AS sy_t ON " +
+                        KeyEqual(keys, target_.operators, "sy_g", "sy_t");
     const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
     write->written_take =
         take("sy__ord", ", sy__absent", sent_, NewRow(source_, target_.alias, "'I','U','K'"));

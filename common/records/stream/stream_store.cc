@@ -320,9 +320,9 @@ absl::Status StreamStore::Hold(Lsn at, absl::Duration lease) {
   if (held.affected() == 1) return absl::OkStatus();
   ASSIGN_OR_RETURN(const StreamState state, Load());
   if (!state.hold_lsn) return absl::AbortedError("the stream was held by somebody else just now");
-  return absl::FailedPreconditionError(
-      absl::StrCat("stream ", stream_, " is held at ", state.hold_lsn->ToString(),
-                   " by somebody else; wait until they release it"));
+  return Refuse(absl::StrCat("stream ", stream_, " is held at ", state.hold_lsn->ToString(),
+                             " by somebody else"),
+                "wait until they release it, and run it again");
 }
 
 absl::Status StreamStore::MoveHold(Lsn from, Lsn to, absl::Duration lease) {
