@@ -181,11 +181,15 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
     ReportMissing(new_side, report);
     return absl::OkStatus();
   }
-  std::vector<mapping::CompileFault> faults;
+  CompileFindings findings;
   ASSIGN_OR_RETURN(const std::vector<std::string> source_names, TableNames(*old_side.session));
   const absl::StatusOr<mapping::Plan> plan =
-      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &faults);
-  for (const mapping::CompileFault& fault : faults) {
+      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &findings);
+  for (const mapping::CompileFault& each : findings.warnings) {
+    report->warnings.push_back(absl::StrCat(each.file.empty() ? file.path : each.file, ":",
+                                            each.at.line, ":", each.at.column, ": ", each.message));
+  }
+  for (const mapping::CompileFault& fault : findings.faults) {
     report->faults.push_back({.where = Where::kFile,
                               .file = fault.file.empty() ? file.path : fault.file,
                               .line = fault.at.line,
@@ -193,7 +197,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
                               .message = fault.message,
                               .kind = CheckFault::Kind::kMistake});
   }
-  if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
+  if (!plan.ok()) return findings.faults.empty() ? plan.status() : absl::OkStatus();
   RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
   RETURN_IF_ERROR(TellOfAnalyze(*plan, *new_side.session, report));
   return CheckTargetsEmpty(file, *plan, *new_side.session, report);

@@ -34,6 +34,7 @@ string Print(const absl::StatusOr<Derivation>& derived) {
     out += "refused " + name(each.schema, each.table) + rule[static_cast<int>(each.limit.form)] +
            ": " + each.why + "\n";
   }
+  for (const string& each : derived->ties) out += "ties: " + each + "\n";
   return out;
 }
 

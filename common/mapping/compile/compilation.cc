@@ -81,12 +81,26 @@ void Compilation::Fault(const spec::Position& at, string message) {
   faults.push_back({at, std::move(message)});
 }
 
-void Compilation::Fault(const spec::Mapping& mapping, const string& key, string message) {
+namespace {
+
+CompileFault AtKey(const spec::Mapping& mapping, const string& key, string message) {
   const auto place = mapping.places.find(key);
   const bool known = place != mapping.places.end() && place->second.Begin().line > 0;
-  faults.push_back({.at = known ? place->second.Begin() : mapping.at,
-                    .message = std::move(message),
-                    .file = known ? place->second.file : ""});
+  return {.at = known ? place->second.Begin() : mapping.at,
+          .message = std::move(message),
+          .file = known ? place->second.file : ""};
+}
+
+}  // namespace
+
+void Compilation::Fault(const spec::Mapping& mapping, const string& key, string message) {
+  faults.push_back(AtKey(mapping, key, std::move(message)));
+}
+
+void Compilation::Warn(const spec::Mapping& mapping, const string& key, const string& message) {
+  if (input.warnings == nullptr) return;
+  input.warnings->push_back(
+      AtKey(mapping, key, absl::StrCat(key, " of ", mapping.target.ToString(), ": ", message)));
 }
 
 void Compilation::Fault(const SqlPiece& piece, size_t offset, const string& message) {

@@ -84,6 +84,8 @@ struct Compilation {
   // At a key of the mapping ("set.email"); at the mapping when the file does not have the key.
   void Fault(const spec::Mapping& mapping, const std::string& key, std::string message);
   void Fault(const SqlPiece& piece, size_t offset, const std::string& message);
+  // Of what may be meant.
+  void Warn(const spec::Mapping& mapping, const std::string& key, const std::string& message);
   // A fault of `status`, which is of a statement that has `piece` after `shift` characters: with
   // its place, and a suggestion. Any status but InvalidArgument is the caller's to handle.
   absl::Status SqlFault(const SqlPiece& piece, int shift, const absl::Status& status);

@@ -24,6 +24,12 @@
 
 namespace switchyard::mapping {
 
+struct CompileFault {
+  spec::Position at;
+  std::string message;
+  std::string file = {};  // empty: the migration file; else a select's
+};
+
 struct CompileInput {
   const records::Stream* stream = nullptr;
   const catalog::Catalog* source = nullptr;
@@ -36,12 +42,8 @@ struct CompileInput {
   std::vector<std::string> source_names, target_names;
   // Also refuse what would have to scan a big table for every batch (EXPLAIN).
   bool check_restrictions = false;
-};
-
-struct CompileFault {
-  spec::Position at;
-  std::string message;
-  std::string file = {};  // empty: the migration file; else a select's
+  // Gets what is no fault and should be looked at. May be null.
+  std::vector<CompileFault>* warnings = nullptr;
 };
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,

@@ -40,7 +40,9 @@ class RuleDeriver {
         RETURN_IF_ERROR(Take(table, *derived));
       }
     }
-    if (derived.ok()) JudgeDeclared(*derived);
+    if (!derived.ok()) return absl::OkStatus();
+    JudgeDeclared(*derived);
+    for (const string& tie : derived->ties) compilation_.Warn(*draft_.spec, "select", tie);
     return absl::OkStatus();
   }
 
@@ -55,9 +57,24 @@ class RuleDeriver {
             .deterministic = own};
   }
 
+  // What rows can't share, whatever their columns hold.
+  static vector<vector<string>> UniqueOf(const catalog::Table& table) {
+    vector<vector<string>> unique;
+    for (const catalog::UniqueIndex& index : table.unique_indexes) {
+      const bool whole = !index.partial && !index.columns.empty() &&
+                         std::ranges::all_of(index.columns, [&](const string& name) {
+                           const catalog::Column* column = table.FindColumn(name);
+                           return column != nullptr && column->not_null;
+                         });
+      if (whole) unique.push_back(index.columns);
+    }
+    return unique;
+  }
+
   static derive::TableFacts FactsOf(const catalog::Table& table) {
     derive::TableFacts facts{.key = table.primary_key};
     for (const catalog::Column& column : table.columns) facts.columns.push_back(FactsOf(column));
+    facts.unique = UniqueOf(table);
     return facts;
   }
 
@@ -92,6 +109,10 @@ class RuleDeriver {
     const bool filled = std::ranges::count(compilation_.drafts, table.schema + "." + table.name,
                                            &Draft::display) > 0;
     out.fixed = !filled;
+    for (const Draft& draft : compilation_.drafts) {
+      const bool same = draft.display == table.schema + "." + table.name;
+      if (same && draft.target != nullptr) out.unique = UniqueOf(*draft.target);
+    }
     ASSIGN_OR_RETURN(const auto columns,
                      compilation_.probe.ColumnsOfTable(QuoteQualified(table.schema, table.name)));
     for (const Probe::ReadColumn& column : columns) {

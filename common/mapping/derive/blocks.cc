@@ -496,6 +496,7 @@ class BlockBuilder {
         ASSIGN_OR_RETURN(Json sql, Resolve(each, {}));
         on.push_back(std::move(sql));
       }
+      block_.distinct = on.empty();
       if (!on.empty()) block_.distinct_on = std::move(on);
     }
     for (const char* key :
@@ -503,15 +504,18 @@ class BlockBuilder {
       if (!select.contains(key)) continue;
       ASSIGN_OR_RETURN(Json sql, Resolve(select[key], {}));
       if (string(key) == "havingClause") block_.grouped = true;
+      if (string(key) == "sortClause") {
+        for (const Json& each : sql) block_.order_by.push_back(Body(each)["node"]);
+      }
       NoteCalls(sql);
       block_.others.push_back(std::move(sql));
     }
     for (const Json& window : List(select, "windowClause")) {
       ASSIGN_OR_RETURN(Json sql, Resolve(Body(window), {}));
       const string name = Text(sql, "name");
-      windows_[name] = std::move(sql);
+      block_.windows[name] = std::move(sql);
     }
-    for (const auto& [name, window] : windows_) block_.others.push_back(window);
+    for (const auto& [name, window] : block_.windows) block_.others.push_back(window);
     for (const Output& output : block_.outputs) NoteCalls(output.sql);
     return absl::OkStatus();
   }
@@ -535,8 +539,8 @@ class BlockBuilder {
     const Json& list = List(window, "partitionClause");
     if (!list.empty()) return {list.begin(), list.end()};
     const string base = window.contains("refname") ? Text(window, "refname") : Text(window, "name");
-    const auto named = windows_.find(base);
-    return named == windows_.end() || base.empty() || &named->second == &window
+    const auto named = block_.windows.find(base);
+    return named == block_.windows.end() || base.empty() || &named->second == &window
                ? vector<Json>{}
                : PartitionOf(named->second);
   }
@@ -546,7 +550,6 @@ class BlockBuilder {
   const Json* select_ = nullptr;
   Block block_;
   std::map<string, Json> scalars_;
-  std::map<string, Json> windows_;
 };
 
 absl::StatusOr<QueryPtr> Builder::Build(const Json& select) { return BuildQuery(select, Names{}); }
@@ -580,6 +583,7 @@ absl::StatusOr<QueryPtr> Builder::BuildQuery(const Json& select, const Names& na
                 : op == "SETOP_EXCEPT" ? Query::Kind::kExcept
                                        : Query::Kind::kIntersect;
   query->limited = Limits(select);
+  query->distinct = !select.value("all", false);
   ASSIGN_OR_RETURN(query->left, BuildQuery(select["larg"], level));
   ASSIGN_OR_RETURN(query->right, BuildQuery(select["rarg"], level));
   query->columns = query->left->columns;

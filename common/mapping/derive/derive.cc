@@ -8,6 +8,7 @@
 #include "common/mapping/derive/blocks.h"
 #include "common/mapping/derive/candidate.h"
 #include "common/mapping/derive/search.h"
+#include "common/mapping/derive/ties.h"
 #include "common/mapping/derive/tree.h"
 
 namespace switchyard::mapping::derive {
@@ -84,7 +85,7 @@ absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts
     }
   }
   const RuleLimits limits = LimitsOf(*query, outputs, builder.links(), facts);
-  Derivation derivation;
+  Derivation derivation{.ties = TiesIn(*query, builder.links(), facts)};
   for (auto& [name, table] : tables) {
     if (table.refused.empty() && table.lookups.empty()) {
       table.refused = "no row of it can reach the scope: leave it out of the select";

@@ -35,6 +35,7 @@ struct Underivable {
 struct Derivation {
   std::vector<DerivedRule> rules;
   std::vector<Underivable> refused;
+  std::vector<std::string> ties;  // ties.h
 };
 
 // The functions that a select calls, by name: what Derive wants to know of them.

@@ -17,8 +17,9 @@ struct ColumnFacts {
 
 struct TableFacts {
   std::vector<ColumnFacts> columns;
-  std::vector<std::string> key;  // primary key
-  bool fixed = false;            // never changes: no rule is wanted
+  std::vector<std::string> key;                  // primary key
+  std::vector<std::vector<std::string>> unique;  // other keys, over NOT NULL columns
+  bool fixed = false;                            // never changes: no rule is wanted
 };
 
 struct FunctionFacts {  // what all functions of a name agree on

@@ -52,6 +52,8 @@ void AddTable(const string& line, Facts* facts) {
         column.not_null = true;
       } else if (c == '*') {
         table.key.push_back(column.name);
+      } else if (c == '^') {
+        table.unique.push_back({column.name});
       } else if (c == '~') {
         column.deterministic = false;
       } else {

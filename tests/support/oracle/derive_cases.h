@@ -2,7 +2,8 @@
 // them, with the columns of their scope.
 //
 //   tables:
-//   customers: id text! *, email text!      ! NOT NULL, * of the primary key, ~ nondeterministic
+//   customers: id text! *, email text!      ! NOT NULL, * of the primary key, ^ unique,
+//                                           ~ nondeterministic
 //   fixed rates: code text!                 a table that never changes
 //   public.users: id text! *                a table of NEW
 //   === name (scope type, ...)
