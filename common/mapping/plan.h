@@ -11,7 +11,9 @@
 // A stage table holds, beside the source columns used: sy__op (I insert, U update, K update that
 // moved the key, D delete; P what a row was within the batch, for ids alone), sy__ord (position in
 // the batch), sy__absent (one character per toastable column: '1' where an unchanged value was not
-// sent; NULL when none) and sy__k0.. (the identity before the change).
+// sent; NULL when none) and sy__k0.. (the identity before the change); and sy__still, of
+// an update to a mirrored table: a bit for each set of columns that it leaves as they were (1: all
+// that the mirror has; the others belong to keyed mappings), NULL where it leaves none.
 //
 // Taking out: unique values, or keys, that pass from row to row can't be updated in place, for no
 // UPDATE says which row goes first; nor can a GENERATED ALWAYS identity. Such rows are deleted into
@@ -54,6 +56,7 @@ struct TableWrite {
   std::string remove;               // op D
   std::string update;               // op U; for batches without absent values
   bool update_skips_equal = false;  // `update` leaves rows alone that have these values already
+  bool skips_still = false;         // `update` and `update_absent`: those that are so marked
   // How many staged rows that are to be changed are not there: op U; U and K; D; all three.
   std::string missing_updated;
   std::string missing_changed;
@@ -123,6 +126,9 @@ struct SourcePlan {
   std::string entry_stage;
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage
+  // When mirrored: marks what updates leave as it was (sy__still). Before the mirror takes the
+  // batch. What is not marked counts as changed.
+  std::string note_still;
   bool mirrored = false;
   std::vector<std::string> mirror_columns;            // those of `columns` the mirror keeps
   TableWrite mirror;                                  // when mirrored

@@ -177,6 +177,7 @@ string PlanSql(const Plan& plan) {
     writer.Section(absl::StrCat("-- ==== OLD's ", of, "\n"));
     writer.Add(of, "stage_ddl", source.stage_ddl);
     writer.Add(of, "stage_copy", source.stage_copy);
+    writer.Add(of, "note_still", source.note_still);
     if (!source.mirrored) continue;
     writer.Add(of, "mirror_ddl", source.mirror_ddl);
     for (const auto& [name, ddl] : source.mirror_indexes) writer.Add(of, "mirror_indexes", ddl);

@@ -226,6 +226,12 @@ std::vector<MissedRows> Stage::TakeMissed() {
   return taken;
 }
 
+absl::Status Stage::NoteStill(const changes::TableChanges& table) {
+  if (table.truncated || table.count(changes::Op::kUpdate) == 0) return absl::OkStatus();
+  const SourcePlan& source = plan_.sources[table.source];
+  return Annotate(Run(source.note_still), source.name);
+}
+
 absl::Status Stage::Remove(const changes::TableChanges& table, const TableWrite& write) {
   return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
                   write.display);
@@ -236,10 +242,11 @@ absl::Status Stage::Update(const changes::TableChanges& table, const TableWrite&
   if (count == 0) return absl::OkStatus();
   const std::string& sql = table.has_absent ? write.update_absent : write.update;
   const auto update = [&]() -> absl::Status {
-    if (!sql.empty() && (table.has_absent || !write.update_skips_equal)) {
+    const bool skips = write.skips_still || (write.update_skips_equal && !table.has_absent);
+    if (!sql.empty() && !skips) {
       return RunCounted(sql, count, table.source, write);
     }
-    // One that leaves equal rows alone does not tell how many were there.
+    // One that leaves rows alone does not tell how many were there.
     int64_t updated = 0;
     if (!sql.empty()) {
       ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));

@@ -68,6 +68,9 @@ class Stage {
   absl::Status PreferHashJoins();
   absl::Status PreferIndexes();
 
+  // Marks what the updates of a staged batch leave as it was. Before the mirror takes it.
+  absl::Status NoteStill(const changes::TableChanges& table);
+
   // Single steps of a TableWrite.
   absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
   absl::Status Update(const changes::TableChanges& table, const mapping::TableWrite& write);

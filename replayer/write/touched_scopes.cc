@@ -32,6 +32,11 @@ absl::Status AsUnfitScope(const absl::Status& touched, const mapping::MappingPla
 }  // namespace
 
 absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, Moment moment) {
+  if (moment == Moment::kBefore && !paused_) {
+    for (const changes::TableChanges& table : batch.tables) {
+      RETURN_IF_ERROR(stage_.NoteStill(table));
+    }
+  }
   for (const MappingIndex m : stage_.plan().mapping_indices()) {
     RETURN_IF_ERROR(ByBatchOf(batch, m, moment));
   }

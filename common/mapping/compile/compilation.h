@@ -57,6 +57,8 @@ struct Draft {
   std::vector<std::string> touches;       // of each `from`, bound
   std::string owns;                       // bound
   std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
+  // By alias of a source: its columns that the select and the rules read. Once reads are gathered.
+  std::map<std::string, std::set<std::string>> reads;
   // A table it names is not there: its SQL can't be tried.
   bool blind = false;
   // The database refused a piece of its SQL, or `blind`: what is made of the pieces would only

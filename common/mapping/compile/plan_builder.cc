@@ -13,6 +13,8 @@ namespace {
 using std::string;
 using std::vector;
 
+constexpr size_t kStillSetsMax = 62;  // bits of sy__still
+
 // A key is looked up by NEW's own comparison, which its index serves, whatever OLD's column has.
 string InCollationOf(const catalog::Column& column, const string& sql) {
   if (!column.collation.empty()) return "(" + sql + ") COLLATE " + column.collation;
@@ -134,13 +136,14 @@ class PlanBuilder {
     return -1;
   }
 
-  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) const {
+  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) {
     const string quoted = QuoteQualified(stream_.mirror_schema, source.alias);
     RowLocalTarget target{.target = quoted,
                           .display = stream_.mirror_schema + "." + source.alias,
                           .alias = source.alias,
-                          .operators = OperatorsOf(source.alias),
-                          .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index)};
+                           .operators = OperatorsOf(source.alias),
+                           .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index),
+                           .skips_still = true};
     vector<string> definitions;
     for (size_t i = 0; i < out->columns.size(); ++i) {
       const StageColumn& column = out->columns[i];
@@ -154,6 +157,7 @@ class PlanBuilder {
       definitions.push_back(QuoteIdentifier(column.name) + " " + column.type);
     }
     out->mirror_columns = target.insertable;
+    out->note_still = BuildNoteStill(*out, quoted, ColumnSets(source, index, *out));
     out->mirror = BuildTableWrite(*out, target);
     out->mirror_ddl = {"CREATE TABLE IF NOT EXISTS " + quoted + " (" +
                        absl::StrJoin(definitions, ", ") + ", PRIMARY KEY (" +
@@ -162,6 +166,32 @@ class PlanBuilder {
     for (const auto& [table, sql, place] : compilation_.direction.mirror_indexes) {
       if (table.name == source.alias) AddIndex(sql, out);
     }
+  }
+
+  // What an update may leave as it was: all that the mirror has, and what each mapping reads.
+  vector<vector<int>> ColumnSets(const Source& source, SourceIndex index, const SourcePlan& out) {
+    const auto indices = [&](const auto& wanted) {
+      vector<int> set;
+      for (const string& name : out.mirror_columns) {
+        if (std::ranges::count(source.key, name) == 0 && wanted(name)) {
+          set.push_back(IndexOf(out, name));
+        }
+      }
+      return set;
+    };
+    vector<vector<int>> sets = {indices([](const string&) { return true; })};
+    for (const Draft& draft : compilation_.drafts) {
+      const auto reads = draft.reads.find(source.alias);
+      if (draft.row_local || reads == draft.reads.end()) continue;
+      const vector<int> set = indices([&](const string& name) {
+        return reads->second.contains(name) || source.id_used.contains(name);
+      });
+      size_t at = std::ranges::find(sets, set) - sets.begin();
+      if (at == kStillSetsMax) continue;
+      if (at == sets.size()) sets.push_back(set);
+      still_[{index, draft.spec}] = int64_t{1} << at;
+    }
+    return sets;
   }
 
   // Named by what it is over: neither another expression nor another table can pass for it.
@@ -280,8 +310,14 @@ class PlanBuilder {
     if (rule.table.schema.empty()) {
       for (const SourceIndex s : plan.source_indices()) {
         if (plan.sources[s].alias != rule.table.name) continue;
+        const auto still = still_.find({s, compilation_.drafts[index].spec});
         out->keyed.touches.push_back(
-            BuildSourceTouch(plan.sources[s], s, touches, reads_key_only, target));
+            BuildSourceTouch(plan.sources[s],
+                             {.source = s,
+                              .touches = touches,
+                              .reads_key_only = reads_key_only,
+                              .still = still == still_.end() ? 0 : still->second},
+                             target));
         out->reads_sources.push_back(compilation_.sources[s].table->Display());
       }
       return;
@@ -300,6 +336,8 @@ class PlanBuilder {
 
   Compilation& compilation_;
   const records::Stream& stream_;
+  // The bit in sy__still of what a mapping reads of a source.
+  std::map<std::pair<SourceIndex, const spec::Mapping*>, int64_t> still_;
 };
 
 }  // namespace

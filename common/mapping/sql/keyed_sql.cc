@@ -253,13 +253,16 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   return plan;
 }
 
-TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
-                           const string& touches, bool reads_key_only, const KeyedTarget& target) {
+TouchRule BuildSourceTouch(const SourcePlan& source, const SourceTouch& touch,
+                           const KeyedTarget& target) {
+  const string& touches = touch.touches;
+  const string moved = Moved(touch.still, "");
   const string alias = QuoteIdentifier(source.alias);
   const string mirror = source.mirror.target + " AS " + alias;
-  if (reads_key_only) {  // the stage has it all
-    return {.source = source_index,
-            .before = TouchInsert(target, touches, OldKeyRow(source, source.alias, "'U','K','D'")),
+  if (touch.reads_key_only) {  // the stage has it all
+    return {.source = touch.source,
+            .before =
+                TouchInsert(target, touches, OldKeyRow(source, source.alias, "'U','K','D'", moved)),
             .after = TouchInsert(target, touches, NewRow(source, source.alias, "'I','K'")),
             .all = TouchInsert(target, touches, mirror)};
   }
@@ -272,14 +275,14 @@ TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
                              ? key
                              : QuoteIdentifier(source.columns[source.key[i]].name) + " AS " + key;
                 }) +
-           " FROM " + Temp(source.stage) + " WHERE sy__op IN (" + ops + ")) AS sy_s JOIN " +
-           mirror + " ON " + Each(source.key.size(), " AND ", [&](size_t i) {
+           " FROM " + Temp(source.stage) + " WHERE sy__op IN (" + ops + ")" + moved +
+           ") AS sy_s JOIN " + mirror + " ON " + Each(source.key.size(), " AND ", [&](size_t i) {
              const StageColumn& key = source.columns[source.key[i]];
              return alias + "." + QuoteIdentifier(key.name) + " " + key.equals + " sy_s.sy__k" +
                     std::to_string(i);
            });
   };
-  return {.source = source_index,
+  return {.source = touch.source,
           .before = TouchInsert(target, touches, joined("'U','K','D'", true)),
           .after = TouchInsert(target, touches, joined("'I','U','K'", false)),
           .all = TouchInsert(target, touches, mirror)};

@@ -53,6 +53,7 @@ class RowLocalBuilder {
     write.update = Update(Sent::kAll);
     write.update_absent = sent_ == Sent::kSome ? Update(Sent::kSome) : write.update;
     write.update_skips_equal = SkipsEqual();
+    write.skips_still = target_.skips_still;
     write.missing_updated = Missing("'U'");
     write.missing_changed = Missing("'U','K'");
     write.missing_removed = Missing("'D'");
@@ -116,7 +117,8 @@ class RowLocalBuilder {
     if (sets.empty()) return "";
     return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
            Values(Columns::kNotKeys) + (sent == Sent::kSome ? ", sy__absent" : "") + " FROM " +
-           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+           NewRow(source_, target_.alias, "'U'") + Moved(target_.skips_still ? 1 : 0, "") +
+           ") AS sy_s WHERE " + KeyMatch("sy_t") +
            (sent == Sent::kAll && SkipsEqual() ? " AND (" + Different() + ")" : "");
   }
 
@@ -128,6 +130,7 @@ class RowLocalBuilder {
 
   // The target takes some of the columns only, as they are: often none of those has changed.
   bool SkipsEqual() const {
+    if (target_.skips_still) return false;
     std::set<int> taken;
     for (const Assignment& a : target_.assignments) {
       if (a.plain < 0) return false;
@@ -360,8 +363,44 @@ void BuildStage(const string& suffix, SourcePlan* source) {
   for (const StageColumn& column : source->columns) {
     source->stage_ddl += ", " + QuoteIdentifier(column.name) + " " + column.type;
   }
-  source->stage_ddl += ")";
-  source->stage_copy = "COPY " + Temp(source->stage) + " FROM STDIN";
+  source->stage_ddl += source->mirrored ? ", sy__still bigint)" : ")";
+  source->stage_copy = "COPY " + Temp(source->stage) + " (sy__op, sy__ord, sy__absent";
+  for (size_t i = 0; i < source->key.size(); ++i)
+    absl::StrAppend(&source->stage_copy, ", sy__k", i);
+  for (const StageColumn& column : source->columns) {
+    source->stage_copy += ", " + QuoteIdentifier(column.name);
+  }
+  source->stage_copy += ") FROM STDIN";
+}
+
+string BuildNoteStill(const SourcePlan& source, const string& mirror,
+                      const vector<vector<int>>& sets) {
+  vector<string> same;
+  for (const vector<int>& set : sets) {
+    vector<string> before, now;
+    for (const int column : set) {
+      const string name = QuoteIdentifier(source.columns[column].name);
+      const string absent = AbsentTest(source, column, "sy_s");
+      before.push_back("sy_t." + name);
+      now.push_back(absent.empty() ? "sy_s." + name
+                                   : "CASE WHEN " + absent + " THEN sy_t." + name + " ELSE sy_s." +
+                                         name + " END");
+    }
+    same.push_back(set.empty() ? "true"
+                               : "ROW(" + absl::StrJoin(before, ", ") + ")::record *= ROW(" +
+                                     absl::StrJoin(now, ", ") + ")::record");
+  }
+  const string bits = Each(same.size(), " | ", [&](size_t i) {
+    return absl::StrCat("CASE WHEN ", same[i], " THEN ", int64_t{1} << i, " ELSE 0 END");
+  });
+  const string key = Each(source.key.size(), " AND ", [&](size_t i) {
+    const string name = QuoteIdentifier(source.columns[source.key[i]].name);
+    return "sy_t." + name + " = sy_s." + name;
+  });
+  // Whoever changes nothing of all that is looked at changes nothing of some of it.
+  return "UPDATE " + Temp(source.stage) + " AS sy_s SET sy__still = " + bits + " FROM " + mirror +
+         " AS sy_t WHERE sy_s.sy__op = 'U' AND " + key + " AND (" + absl::StrJoin(same, " OR ") +
+         ")";
 }
 
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target) {

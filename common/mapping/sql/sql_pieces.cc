@@ -21,13 +21,19 @@ string Each(size_t count, std::string_view separator, const std::function<string
 
 string Temp(const string& name) { return "pg_temp." + QuoteIdentifier(name); }
 
-string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops) {
+string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops,
+                 const string& moved) {
   const string keys = Each(source.key.size(), ", ", [&](size_t i) {
     return "sy__k" + std::to_string(i) + " AS " +
            QuoteIdentifier(source.columns[source.key[i]].name);
   });
   return "(SELECT sy__ord, sy__op, " + keys + " FROM " + Temp(source.stage) + " WHERE sy__op IN (" +
-         ops + ")) AS " + QuoteIdentifier(alias);
+         ops + ")" + moved + ") AS " + QuoteIdentifier(alias);
+}
+
+string Moved(int64_t still, const string& row) {
+  if (still == 0) return "";
+  return absl::StrCat(" AND coalesce(", row, "sy__still & ", still, ", 0) = 0");
 }
 
 string NewRow(const SourcePlan& source, const string& alias, const string& ops) {

@@ -40,10 +40,15 @@ std::string Each(size_t count, std::string_view separator,
 std::string Temp(const std::string& name);
 
 // The source's row as it was, identity columns only, under its alias: what key expressions need.
-// `ops` as in "'D','K'".
-std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
+// `ops` as in "'D','K'"; `moved` as Moved() gives it.
+std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const std::string& ops,
+                      const std::string& moved = "");
 // The staged row as it is. Ends in a WHERE that may be added to.
 std::string NewRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
+
+// " AND ...": staged rows that change something of a set of columns; nothing for no set (0). `row`
+// with its dot, or empty.
+std::string Moved(int64_t still, const std::string& row);
 
 // Where the staged `row` says that the value of a source column (an index, or -1) was not sent;
 // nothing where it always is.
