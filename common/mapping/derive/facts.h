@@ -29,7 +29,7 @@ struct FunctionFacts {  // what all functions of a name agree on
   std::string result;  // format_type(); "" where they differ
 };
 
-// A table of pairs, filled by a rule of its own: (kind, old id) of the rows of a table of OLD.
+// Of switchyard.id_map, filled by rules of its own: (kind, old id) of the rows of a table of OLD.
 struct IdFacts {
   std::string kind;
   std::string table;

@@ -6,6 +6,7 @@
 //                                           ~ nondeterministic
 //   fixed rates: code text!                 a table that never changes
 //   public.users: id text! *                a table of NEW
+//   ids user: customers id::text            an id rule: kind, table, old id
 //   === name (scope type, ...)
 //   SELECT ...
 //   ---
