@@ -35,6 +35,7 @@ string Print(const absl::StatusOr<Derivation>& derived) {
            ": " + each.why + "\n";
   }
   for (const string& each : derived->ties) out += "ties: " + each + "\n";
+  for (const string& each : derived->nulls) out += "null: " + each + "\n";
   return out;
 }
 

@@ -289,5 +289,40 @@ TEST_F(UnrulySelectsTest, NeedNotWarnWhereAKeyDecides) {
   }
 }
 
+TEST_F(UnrulySelectsTest, WarnsWhereTheScopeMayBeNull) {
+  const Unruly null[] = {
+      {"a column that may be", "v", "SELECT min(id) AS id, lower(email) AS v FROM c GROUP BY 2",
+       "WHERE c.email IS NOT NULL"},
+      {"a row that may be missing", "v",
+       "SELECT o.id, d.label AS v FROM o LEFT JOIN t d ON d.id = o.at",
+       "WHERE d.label IS NOT NULL"},
+      {"one arm", "v",
+       "SELECT q.id, q.v FROM (SELECT id, status AS v FROM o UNION ALL SELECT id, email FROM c) q",
+       "WHERE c.email IS NOT NULL"},
+  };
+  new_sql_ = absl::StrCat(kNew, "; ALTER TABLE made ALTER v SET NOT NULL");
+  for (const Unruly& one : null) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    ASSERT_EQ(warnings_.size(), 1u);
+    EXPECT_THAT(warnings_[0].message, HasSubstr(one.why));
+  }
+  const Unruly never[] = {
+      {"left out", "v",
+       "SELECT min(id) AS id, lower(email) AS v FROM c WHERE email IS NOT NULL GROUP BY 2", ""},
+      {"found by it", "v", "SELECT c.id, c.email AS v FROM c JOIN t ON t.label = c.email", ""},
+      {"the row is asked for", "v",
+       "SELECT o.id, d.label AS v FROM o LEFT JOIN t d ON d.id = o.at WHERE d.id > 0", ""},
+      {"something else then", "v", "SELECT id, coalesce(email, name, '-') AS v FROM c OFFSET 0",
+       ""},
+      {"never", "v", "SELECT id, lower(status) AS v FROM o OFFSET 0", ""},
+  };
+  for (const Unruly& one : never) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    EXPECT_TRUE(warnings_.empty()) << warnings_[0].message;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::mapping

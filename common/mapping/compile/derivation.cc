@@ -42,7 +42,9 @@ class RuleDeriver {
     }
     if (!derived.ok()) return absl::OkStatus();
     JudgeDeclared(*derived);
-    for (const string& tie : derived->ties) compilation_.Warn(*draft_.spec, "select", tie);
+    for (const auto* sentences : {&derived->ties, &derived->nulls}) {
+      for (const string& each : *sentences) compilation_.Warn(*draft_.spec, "select", each);
+    }
     return absl::OkStatus();
   }
 
