@@ -20,8 +20,11 @@ class Names {
   bool In(const std::string& sql) const {
     if (sql.empty()) return false;
     const std::optional<SqlReads> reads = ReadsOf(sql);
-    return !reads || reads->rows || reads->columns.contains(column_) ||
-           reads->columns.contains(table_.name) || IsAliasIn(reads->columns);
+    if (!reads) return true;
+    const bool names_table = IsAmong(reads->tables);
+    if (StartsQuery(sql) && !names_table) return false;
+    return (reads->rows && names_table) || reads->columns.contains(column_) ||
+           IsAmong(reads->columns);
   }
   bool IsTable(const TableName& written) const {
     const auto alias = direction_.aliases.find(written.name);
@@ -31,11 +34,12 @@ class Names {
   }
 
  private:
-  // As the row of a table that is named outside the SQL.
-  bool IsAliasIn(const std::set<std::string>& columns) const {
-    return std::ranges::any_of(direction_.aliases, [&](const auto& alias) {
-      return alias.second == table_ && columns.contains(alias.first);
-    });
+  // The table, by its own name or another; among columns, its row.
+  bool IsAmong(const std::set<std::string>& names) const {
+    return names.contains(table_.name) ||
+           std::ranges::any_of(direction_.aliases, [&](const auto& alias) {
+             return alias.second == table_ && names.contains(alias.first);
+           });
   }
 
   const Direction& direction_;

@@ -140,7 +140,8 @@ std::string TextOf(const json& node) {
   return it->value("sval", it->value("str", ""));
 }
 
-void NoteReads(const json& node, SqlReads* reads, std::set<std::string>* tables,
+// `singles`: references of one part, to a column or a table's row.
+void NoteReads(const json& node, SqlReads* reads, std::set<std::string>* aliases,
                std::set<std::string>* singles) {
   if (node.contains("A_Star")) reads->rows = true;
   if (const auto it = node.find("ColumnRef"); it != node.end() && it->contains("fields")) {
@@ -148,11 +149,11 @@ void NoteReads(const json& node, SqlReads* reads, std::set<std::string>* tables,
     if (it->at("fields").size() == 1) singles->insert(TextOf(it->at("fields")[0]));
   }
   if (const auto it = node.find("RangeVar"); it != node.end()) {
-    tables->insert(it->value("relname", ""));
+    reads->tables.insert(it->value("relname", ""));
   }
   for (const char* kind : {"alias", "Alias"}) {
     if (const auto it = node.find(kind); it != node.end() && it->is_object()) {
-      tables->insert(it->value("aliasname", ""));
+      aliases->insert(it->value("aliasname", ""));
     }
   }
   if (const auto it = node.find("JoinExpr"); it != node.end()) {
@@ -223,19 +224,20 @@ std::optional<SqlReads> ReadsOf(std::string_view sql) {
   const Parsed parsed = Parse(text);
   if (parsed.problem.has_value()) return std::nullopt;
   SqlReads reads;
-  std::set<std::string> tables;   // and their aliases
-  std::set<std::string> singles;  // references of one part: a column, or a table's row
+  std::set<std::string> aliases;
+  std::set<std::string> singles;
   std::vector<const json*> open = {&parsed.tree};
   while (!open.empty()) {
     const json* node = open.back();
     open.pop_back();
-    if (node->is_object()) NoteReads(*node, &reads, &tables, &singles);
+    if (node->is_object()) NoteReads(*node, &reads, &aliases, &singles);
     if (node->is_structured()) {
       for (const json& child : *node) open.push_back(&child);
     }
   }
-  reads.rows |=
-      std::ranges::any_of(singles, [&](const std::string& name) { return tables.contains(name); });
+  reads.rows |= std::ranges::any_of(singles, [&](const std::string& name) {
+    return reads.tables.contains(name) || aliases.contains(name);
+  });
   return reads;
 }
 

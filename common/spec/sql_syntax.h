@@ -42,6 +42,7 @@ std::set<std::pair<std::string, std::string>> TablesIn(std::string_view sql);
 
 // What it reads of the tables it names, by name alone.
 struct SqlReads {
+  std::set<std::string> tables;   // named in FROM anywhere in it
   std::set<std::string> columns;  // every part of every column reference, and of JOIN ... USING
   bool rows = false;              // also whole rows: a star, a table's name, NATURAL JOIN
 };

@@ -69,13 +69,14 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
 
 absl::Status WholeFill::Derived(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  // What is derived at once can't be told from what should be there.
-  if (care_ == Care::kNone && !stage_.hindrances().any(plan.display)) {
+  // What is derived at once can't be told from what should be there: scope by scope it can.
+  const bool by_scope = care_ == Care::kNone && stage_.hindrances().any(plan.display);
+  if (care_ == Care::kNone && !by_scope) {
     const absl::Status status = AtOnce(plan.keyed.populate);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
-  RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
+  if (!by_scope) RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(

@@ -14,7 +14,7 @@ TEST(LeftOutTest, OnlyWhatNoSqlNames) {
       "    - {table: public.u, copy: u, drop: [a], set: {j: to_jsonb(u)}}\n"
       "    - {table: public.v, copy: v, drop: [b]}\n"
       "    - {table: public.w, from: {v: id}, select: SELECT id FROM v}\n"
-      "    - {table: public.x, from: {y: id}, select: SELECT y.id, z.b FROM y JOIN z USING (c)}\n"
+      "    - {table: public.x, from: {y: id}, select: 'SELECT y.id, z.b FROM y JOIN z USING (c)'}\n"
       "    - {table: public.r, from: {r: id}, select: 'SELECT id, to_jsonb(a) AS j FROM r AS a'}\n"
       "    - {table: public.q, from: {q: id}, select: SELECT q.* FROM q}\n"
       "    - {table: public.n, from: {n: id}, select: SELECT id FROM n NATURAL JOIN m}\n",

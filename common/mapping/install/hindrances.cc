@@ -1,5 +1,8 @@
 #include "common/mapping/install/hindrances.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -116,11 +119,15 @@ std::string Names(const std::vector<Hindrance>& all) {
 }
 
 std::string HowTo(const std::vector<Hindrance>& all) {
+  const bool switched = std::ranges::any_of(all, [](const Hindrance& one) {
+    return absl::StrContains(one.remedy, " ENABLE ") || absl::StrContains(one.remedy, " DISABLE ");
+  });
   return absl::StrCat(
       "in NEW, as the owner of the table: ", Remedies(all),
-      " (a plain ENABLE is for the application's sessions alone; what is disabled "
-      "is to be enabled again before they come). Then start replay again; a re-copy "
-      "that failed of it is asked for again");
+      switched ? " (a plain ENABLE is for the application's sessions alone; what is disabled is to "
+                 "be enabled again before they come)"
+               : "",
+      ". Then start replay again; a re-copy that failed of it is asked for again");
 }
 
 }  // namespace
