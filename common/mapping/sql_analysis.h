@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -91,6 +92,11 @@ struct UnqualifiedNames {
 };
 absl::StatusOr<std::string> QualifyNames(std::string_view sql, std::string_view schema,
                                          const UnqualifiedNames& names);
+
+// Any statement, reading and writing `moved` (schema and name -> a name in pg_temp) in place of the
+// relations of these names. What called them by their own names still does.
+absl::StatusOr<std::string> MoveRelations(std::string_view sql,
+                                          const std::map<SqlName, std::string>& moved);
 
 // True when the text is a query rather than an expression: it starts with SELECT, WITH or VALUES.
 bool LooksLikeQuery(std::string_view sql);

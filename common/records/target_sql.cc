@@ -12,6 +12,7 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
   ASSIGN_OR_RETURN(const pg::Rows there,
                    sql.Ask("SELECT to_regnamespace($1) IS NOT NULL AND "
                            "to_regclass('switchyard.missed_rows') IS NOT NULL AND "
+                           "to_regclass('switchyard.rehearsal') IS NOT NULL AND "
                            "to_regclass('switchyard.mark') IS NOT NULL AND "
                            "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                            "to_regclass('switchyard.id_map_main') IS NOT NULL AND "

@@ -183,6 +183,18 @@ CREATE TABLE IF NOT EXISTS switchyard.parity_difference (
 CREATE INDEX IF NOT EXISTS parity_difference_table ON switchyard.parity_difference
   (stream, table_name, owns);
 
+-- What `switchyard check --rehearse` found last, for each mapping it was tried on.
+CREATE TABLE IF NOT EXISTS switchyard.rehearsal (
+  stream text NOT NULL,
+  fingerprint text NOT NULL,  -- of the compiled mapping
+  verdict text NOT NULL,      -- clean, faults, inconclusive
+  batches bigint NOT NULL,    -- applied and compared
+  faults bigint NOT NULL,
+  seed bigint NOT NULL,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (stream, fingerprint)
+);
+
 -- What people ask of the running roles.
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

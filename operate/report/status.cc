@@ -272,6 +272,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .replayer_active = facts.replay_active,
       .quarantined = facts.quarantined,
       .open_requests = facts.open_requests,
+      .rehearsal = facts.rehearsal,
       .slot = facts.slot,
       .slot_waits_for = facts.slot_waits_for,
       .suspects = facts.suspects,

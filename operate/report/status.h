@@ -82,6 +82,16 @@ struct ParityFacts {
   std::vector<records::ParityTable> tables;
 };
 
+// What check --rehearse found last.
+struct RehearsalFacts {
+  std::string verdict;  // clean, faults, inconclusive
+  int64_t batches = 0;
+  int64_t faults = 0;
+  int64_t seed = 0;
+  absl::Duration age;
+  bool this_mapping = false;  // of the mapping that is installed, or none is
+};
+
 // One stream as its two databases describe it.
 struct StreamFacts {
   std::string stream;
@@ -119,6 +129,7 @@ struct StreamFacts {
   std::optional<int64_t> open_requests;
   std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
   std::optional<ParityFacts> parity;       // absent: nothing was compared yet
+  std::optional<RehearsalFacts> rehearsal;
   // Both.
   std::vector<CopyTable> copy;
   LogFacts log;
@@ -158,6 +169,7 @@ struct StreamStatus {
   std::optional<bool> replayer_active;
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
+  std::optional<RehearsalFacts> rehearsal;
   std::optional<SlotFacts> slot;
   std::optional<int64_t> slot_retained_bytes;
   std::vector<std::string> slot_waits_for;

@@ -62,6 +62,16 @@ ordered_json ParityJson(const std::optional<ParityFacts>& parity) {
           {"tables", std::move(tables)}};
 }
 
+ordered_json RehearsalJson(const StreamStatus& status) {
+  if (!status.rehearsal.has_value()) return nullptr;
+  return {{"verdict", status.rehearsal->verdict},
+          {"batches", status.rehearsal->batches},
+          {"faults", status.rehearsal->faults},
+          {"seed", status.rehearsal->seed},
+          {"age_seconds", std::round(absl::ToDoubleSeconds(status.rehearsal->age))},
+          {"this_mapping", status.rehearsal->this_mapping}};
+}
+
 ordered_json CopyJson(const CopyProgress& copy) {
   return {{"table", copy.table},
           {"state", copy.state},
@@ -117,6 +127,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
+          {"rehearsal", RehearsalJson(status)},
           {"log", LogJson(status)},
           {"slot", SlotJson(status)},
           {"slot_waits_for", status.slot_waits_for},

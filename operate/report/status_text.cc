@@ -86,6 +86,17 @@ std::string LogText(const StreamStatus& status, const StatusTextOptions& options
                                               : absl::StrCat(kUnknown, ": ", TextOf(log.error));
 }
 
+std::string RehearsalLine(const RehearsalFacts& rehearsal, const StatusTextOptions& options) {
+  std::string text = rehearsal.verdict;
+  if (rehearsal.faults > 0) absl::StrAppend(&text, " (", HumanCount(rehearsal.faults), ")");
+  text = Colored(text, rehearsal.verdict == "clean" ? nullptr : kRed, options);
+  absl::StrAppend(&text, ", ", HumanCount(rehearsal.batches), " batches, ",
+                  HumanDuration(rehearsal.age), " ago");
+  if (rehearsal.this_mapping) return text;
+  return text +
+         Colored(", of another mapping: run switchyard check FILE --rehearse", kYellow, options);
+}
+
 // What is wrong, and below it what to do.
 std::string Trouble(const Finding& finding, const char* color) {
   std::string out;
@@ -138,6 +149,9 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
     const Finding step = ParseFinding(status.parity->reason);
     if (!step.what.empty()) rows.push_back({"", step.what});
     if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
+  }
+  if (status.rehearsal.has_value()) {
+    rows.push_back({"rehearsed", RehearsalLine(*status.rehearsal, options)});
   }
   rows.push_back({"log", LogText(status, options)});
   rows.push_back({"slot", SlotText(status)});

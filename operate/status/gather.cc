@@ -16,6 +16,7 @@
 #include "common/records/missed_rows.h"
 #include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
+#include "common/records/rehearsals.h"
 #include "common/records/requests.h"
 #include "common/records/source/capture_copies.h"
 #include "common/records/source/capture_streams.h"
@@ -235,6 +236,24 @@ absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
+// Of the mapping that is installed; else the newest.
+absl::Status AskRehearsal(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const std::vector<records::KeptRehearsal> all,
+                   records::LoadRehearsals(session, facts->stream));
+  if (all.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string installed,
+                   records::StreamStore(session, facts->stream).Fingerprint());
+  const auto same = std::ranges::find(all, installed, &records::KeptRehearsal::fingerprint);
+  const records::KeptRehearsal& shown = same == all.end() ? all.front() : *same;
+  facts->rehearsal = {.verdict = shown.verdict,
+                      .batches = shown.batches,
+                      .faults = shown.faults,
+                      .seed = shown.seed,
+                      .age = shown.age,
+                      .this_mapping = installed.empty() || same != all.end()};
+  return absl::OkStatus();
+}
+
 // Connects when there is no live session.
 absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side,
                            const Cancel& cancel, std::unique_ptr<pg::Session>* session) {
@@ -286,6 +305,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     RETURN_IF_ERROR(AskStreamRow(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
+    RETURN_IF_ERROR(AskRehearsal(*target_, facts));
     RETURN_IF_ERROR(DropMended(*target_, facts->stream, &suspects_));
     RETURN_IF_ERROR(AskMissedRows(*target_, facts));
     RETURN_IF_ERROR(AskParity(*target_, facts));

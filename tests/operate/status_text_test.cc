@@ -133,6 +133,19 @@ TEST(StatusTextTest, ShowsTheLog) {
                                  HasSubstr("  log         unknown\n")));
 }
 
+TEST(StatusTextTest, ShowsTheLastRehearsalAndWhetherItIsOfThisMapping) {
+  StreamFacts facts = StreamingFacts();
+  EXPECT_THAT(Text(facts), Not(HasSubstr("rehearsed")));
+  facts.rehearsal = {
+      .verdict = "clean", .batches = 1000, .seed = 7, .age = absl::Hours(3), .this_mapping = true};
+  EXPECT_THAT(Text(facts), HasSubstr("  rehearsed   clean, 1,000 batches, 3 h"));
+  facts.rehearsal->verdict = "faults";
+  facts.rehearsal->faults = 2;
+  facts.rehearsal->this_mapping = false;
+  EXPECT_THAT(Text(facts), HasSubstr("faults (2), 1,000 batches"));
+  EXPECT_THAT(Text(facts), HasSubstr("of another mapping; next: switchyard check FILE --rehearse"));
+}
+
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
   StreamFacts facts = StreamingFacts();
   facts.replay_phase = records::Phase::kStopped;

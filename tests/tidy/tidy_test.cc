@@ -273,6 +273,7 @@ TEST(TidyTest, EachTableIsNamedInItsOwnersFileAlone) {
       {"parity_pass", "common/records/parity_results"},
       {"parity_table", "common/records/parity_results"},
       {"quarantine", "common/records/quarantine_entries"},
+      {"rehearsal", "common/records/rehearsals"},
       {"relation", "common/records/relations"},
       {"request", "common/records/requests"},
       {"stream", "common/records/stream/stream_store"}};

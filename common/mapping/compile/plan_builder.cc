@@ -141,9 +141,9 @@ class PlanBuilder {
     RowLocalTarget target{.target = quoted,
                           .display = stream_.mirror_schema + "." + source.alias,
                           .alias = source.alias,
-                           .operators = OperatorsOf(source.alias),
-                           .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index),
-                           .skips_still = true};
+                          .operators = OperatorsOf(source.alias),
+                          .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index),
+                          .skips_still = true};
     vector<string> definitions;
     for (size_t i = 0; i < out->columns.size(); ++i) {
       const StageColumn& column = out->columns[i];

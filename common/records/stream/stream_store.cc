@@ -118,6 +118,13 @@ absl::StatusOr<bool> StreamStore::IsInstalled() {
   return row.rows() > 0;
 }
 
+absl::StatusOr<std::string> StreamStore::Fingerprint() {
+  ASSIGN_OR_RETURN(
+      const pg::Rows row,
+      sql_.Ask("SELECT fingerprint FROM switchyard.stream WHERE name = $1", {stream_}));
+  return row.rows() == 0 ? std::string() : row.str(0, 0);
+}
+
 absl::StatusOr<StreamStore::Catalog> StreamStore::CatalogUnless(const std::string& digest) {
   ASSIGN_OR_RETURN(const pg::Rows row,
                    sql_.Ask("SELECT md5(catalog), CASE WHEN md5(catalog) <> $2 THEN catalog "

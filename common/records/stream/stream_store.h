@@ -78,6 +78,8 @@ class StreamStore {
 
   absl::StatusOr<InstalledMapping> Mapping();
   absl::StatusOr<bool> IsInstalled();
+  // Of Mapping(), alone; empty when nothing is installed.
+  absl::StatusOr<std::string> Fingerprint();
   // What there is of Mapping().catalog, with a digest, unless the digest is this one. Empty when
   // nothing is installed.
   struct Catalog {
