@@ -124,7 +124,7 @@ absl::Status CheckLeft(Stage& stage, MappingIndex mapping) {
       const int64_t left,
       Count(stage, absl::StrCat("SELECT count(*) FROM ", Temp(plan.ordered.leaving_table),
                                 " AS sy_l JOIN ", plan.target, " AS sy_t ON ",
-                                mapping::KeyEqual(plan.key, "sy_l", "sy_t"))));
+                                mapping::KeyEqual(plan.key, plan.operators, "sy_l", "sy_t"))));
   return Judge(stage, plan.display, left, left);
 }
 
