@@ -1,14 +1,15 @@
 #include "capture/capture.h"
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "capture/source/source_state.h"
 #include "capture/stream_run.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
 #include "common/records/source/capture_requests.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
+#include "common/records/source/captured_tables.h"
 
 namespace switchyard::capture {
 namespace {
@@ -73,7 +74,7 @@ void Capture::NoteRefusal(const absl::Status& refusal) {
   if (!session.ok()) return;
   // Best effort: the caller reports the refusal in any case.
   const absl::Status noted =
-      RecordRefusal(**session, config_.stream.name, std::string(refusal.message()));
+      records::CaptureStreams(**session, config_.stream.name).NoteRefusal(FindingOf(refusal, ""));
   if (!noted.ok()) {
     LogDebug("capture", "the refusal could not be recorded",
              {{"error", std::string(noted.message())}});
@@ -82,47 +83,27 @@ void Capture::NoteRefusal(const absl::Status& refusal) {
 
 absl::Status Capture::Recopy(pg::Session& session, const records::Stream& stream,
                              const spec::TableName& table) {
-  ASSIGN_OR_RETURN(const pg::Result known, session.Query(R"(
-    SELECT relation_id FROM switchyard.capture_table
-    WHERE stream = $1 AND table_name = $3 AND $2 IN ('', schema_name))",
-                                                         {stream.name, table.schema, table.name}));
-  if (known.rows() == 0) {
-    return absl::NotFoundError(absl::StrFormat(
-        "stream %s captures no table %s%s%s yet; next: add it to the publication (switchyard check "
-        "--print-setup FILE prints how), and start capture again",
-        stream.name, table.schema, table.schema.empty() ? "" : ".", table.name));
-  }
-  std::vector<uint32_t> relations;
-  for (int i = 0; i < known.rows(); ++i) {
-    relations.push_back(static_cast<uint32_t>(known.i64(i, 0)));
+  ASSIGN_OR_RETURN(const std::vector<uint32_t> relations,
+                   records::CapturedTables(session, stream.name).Named(table.schema, table.name));
+  if (relations.empty()) {
+    return WithNextStep(
+        absl::NotFoundError(absl::StrFormat("stream %s captures no table %s%s%s yet", stream.name,
+                                            table.schema, table.schema.empty() ? "" : ".",
+                                            table.name)),
+        "add it to the publication (switchyard check --print-setup FILE prints how), and start "
+        "capture again");
   }
   return records::CaptureRequests(session, stream.name).AskRecopy(relations);
 }
 
 absl::Status Capture::BeginAnew(pg::Session& session, const records::Stream& stream,
                                 uint64_t epoch) {
-  // Every table is copied again, so none is suspect any more. The next start fills in the rest.
-  return session
-      .Query(R"(
-    WITH cleared AS (UPDATE switchyard.capture_suspect SET cleared_at = now()
-                     WHERE stream = $1 AND cleared_at IS NULL)
-    INSERT INTO switchyard.capture_stream AS s
-      (stream, slot, publication, state, epoch, system_identifier, timeline)
-    VALUES ($1, $2, $3, 'creating', $4::bigint, '0', 0)
-    ON CONFLICT (stream) DO UPDATE SET state = 'creating', refusal = NULL, updated_at = now(),
-      epoch = greatest(s.epoch, excluded.epoch))",
-             {stream.name, stream.slot, stream.publication, std::to_string(epoch)})
-      .status();
+  return records::CaptureStreams(session, stream.name).BeginAnew(stream, epoch);
 }
 
 absl::Status Capture::ForgetSuspects(pg::Session& session, const records::Stream& stream,
                                      const std::vector<uint32_t>& kept) {
-  return session
-      .Query(
-          "UPDATE switchyard.capture_suspect SET cleared_at = now() WHERE stream = $1 AND "
-          "cleared_at IS NULL AND (relation_id <> ALL($2::oid[]) OR starts_with(reason, $3))",
-          {stream.name, absl::StrCat("{", absl::StrJoin(kept, ","), "}"), kRenamedTo})
-      .status();
+  return records::CaptureSuspects(session, stream.name).Forget(kept);
 }
 
 CaptureStats Capture::stats() const {

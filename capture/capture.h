@@ -75,10 +75,10 @@ class Capture {
   Capture(const CaptureConfig& config, eventlog::EventLog& log, const Cancel& cancel);
 
   // Cancelled once shutdown was requested; else why a person must act, which also stands in
-  // switchyard.capture_stream.refusal, if that could be reached. DataLoss: changes that the slot
-  // was acknowledged for are not on the log, or can't get there. FailedPrecondition and any other
-  // code: something is missing or was changed. What may pass (Unavailable, Aborted, Unknown) is
-  // retried.
+  // its record (records::CaptureStreams::NoteRefusal), if that could be reached. DataLoss: changes
+  // that the slot was acknowledged for are not on the log, or can't get there. FailedPrecondition
+  // and any other code: something is missing or was changed. What may pass (Unavailable, Aborted,
+  // Unknown) is retried.
   absl::Status Run();
 
   // Asks for a copy of one more generation of a table (all leaves, if partitioned) while streaming.

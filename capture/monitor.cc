@@ -6,23 +6,15 @@
 #include "capture/publish/message_table.h"
 #include "capture/publish/publisher.h"
 #include "capture/source/mark_publication.h"
+#include "capture/source/source_state.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
 
 namespace switchyard::capture {
-namespace {
-
-absl::Status NoteChecked(pg::Session& session, const std::string& stream) {
-  return session
-      .Query("UPDATE switchyard.capture_stream SET drift_checked_at = now() WHERE stream = $1",
-             {stream})
-      .status();
-}
-
-}  // namespace
-
 absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
                         const LeftOut& left_out, TableShapes* shapes) {
   ASSIGN_OR_RETURN(const ShapeSnapshot now, LoadShapes(session, stream.publication, *shapes));
@@ -33,7 +25,7 @@ absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
     RETURN_IF_ERROR(
         session.InTransaction([&] { return RecordShapes(session, stream.name, next, drifts); }));
   } else {
-    RETURN_IF_ERROR(RecordSuspects(session, stream.name, drifts));
+    RETURN_IF_ERROR(records::CaptureSuspects(session, stream.name).Note(drifts));
   }
   *shapes = std::move(next);
   for (const Drift& drift : drifts) {
@@ -44,7 +36,7 @@ absl::Status CheckDrift(pg::Session& session, const records::Stream& stream,
              {"reason", drift.reason},
              {"next", drift.next_step}});
   }
-  return NoteChecked(session, stream.name);
+  return records::CaptureStreams(session, stream.name).NoteLook();
 }
 
 Monitor::Monitor(const MonitorOptions& options, TableShapes shapes)
@@ -108,7 +100,7 @@ absl::Status Monitor::RunConnected() {
                    // The look at the catalogue would be compiled each time, longer than it runs.
                    pg::Session::Connect({.dsn = options_.dsn,
                                          .application_name = options_.application_name,
-                                         .settings = {{"jit", "off"}}},
+                                         .settings = {{"jit", "off"}, kCommitLocally}},
                                         cancel_));
   absl::Time next_check = absl::InfinitePast();
   absl::Time next_heartbeat = absl::InfinitePast();

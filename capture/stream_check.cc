@@ -2,28 +2,30 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/records/source/capture_streams.h"
 
 namespace switchyard::capture {
 namespace {
 
-absl::Status Lost(const records::Stream& stream, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(stream)));
+absl::Status StreamLost(const records::Stream& stream, std::string_view what) {
+  return Lost(what, HowToBeginAnew(stream));
 }
 
 }  // namespace
 
-absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& record,
+absl::Status CheckHistory(const records::Stream& stream, const records::CaptureStream& record,
                           const catalog::Catalog& catalog, const std::optional<SlotState>& slot) {
   if (record.system_identifier != catalog.system_identifier) {
-    return Lost(stream,
-                absl::StrFormat("the source is another cluster (system identifier %d, the stream "
+    return StreamLost(
+        stream, absl::StrFormat("the source is another cluster (system identifier %d, the stream "
                                 "was begun on %d): its write-ahead log is not the one captured",
                                 catalog.system_identifier, record.system_identifier));
   }
   if (record.timeline == catalog.timeline) return absl::OkStatus();
   if (slot.has_value() && slot->failover) return absl::OkStatus();
-  return Lost(
+  return StreamLost(
       stream,
       absl::StrFormat(
           "the source is on timeline %d, the stream was begun on %d: after a "
@@ -33,20 +35,21 @@ absl::Status CheckHistory(const records::Stream& stream, const StreamRecord& rec
           slot.has_value() ? "" : ", and replication slot " + stream.slot + " did not come along"));
 }
 
-absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const StreamRecord& record,
+absl::StatusOr<Lsn> FindFork(const records::Stream& stream, const records::CaptureStream& record,
                              const catalog::Catalog& catalog, const pg::TimelineEnds& ends) {
   const auto end = ends.find(record.timeline);
   if (end != ends.end()) return end->second;
-  return Lost(stream, absl::StrFormat("the source is on timeline %d, whose history does not pass "
-                                      "through %d, on which the stream was begun: it is another "
-                                      "branch of this cluster",
-                                      catalog.timeline, record.timeline));
+  return StreamLost(stream,
+                    absl::StrFormat("the source is on timeline %d, whose history does not pass "
+                                    "through %d, on which the stream was begun: it is another "
+                                    "branch of this cluster",
+                                    catalog.timeline, record.timeline));
 }
 
-absl::Status CheckFork(const records::Stream& stream, const StreamRecord& record,
+absl::Status CheckFork(const records::Stream& stream, const records::CaptureStream& record,
                        const catalog::Catalog& catalog, Lsn fork, const LogCoverage& coverage) {
   if (coverage.reached <= fork) return absl::OkStatus();
-  return Lost(
+  return StreamLost(
       stream,
       absl::StrFormat("forked: the source went on as timeline %d at %s, and the log holds what "
                       "timeline %d had up to %s, %d bytes further: what was committed in between "
@@ -59,18 +62,19 @@ absl::Status CheckFork(const records::Stream& stream, const StreamRecord& record
 absl::Status CheckSlot(const records::Stream& stream, const std::optional<SlotState>& slot,
                        const catalog::Catalog& catalog) {
   if (!slot.has_value()) {
-    return Lost(stream, absl::StrFormat("replication slot %s is gone: it was dropped, or did not "
-                                        "survive a failover",
-                                        stream.slot));
+    return StreamLost(stream,
+                      absl::StrFormat("replication slot %s is gone: it was dropped, or did not "
+                                      "survive a failover",
+                                      stream.slot));
   }
   if (!slot->logical_pgoutput || slot->two_phase || slot->database != catalog.database) {
-    return Lost(stream, absl::StrFormat("replication slot %s is not the one capture made (a "
-                                        "single-phase pgoutput slot of database %s)",
-                                        stream.slot, catalog.database));
+    return StreamLost(stream, absl::StrFormat("replication slot %s is not the one capture made (a "
+                                              "single-phase pgoutput slot of database %s)",
+                                              stream.slot, catalog.database));
   }
   if (!slot->invalidation.empty()) {
-    return Lost(stream,
-                absl::StrFormat("replication slot %s was invalidated (%s): the WAL it "
+    return StreamLost(
+        stream, absl::StrFormat("replication slot %s was invalidated (%s): the WAL it "
                                 "needs from %s on is removed",
                                 stream.slot, slot->invalidation, slot->confirmed_flush.ToString()));
   }

@@ -1,20 +1,21 @@
 #include "capture/stream_run.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "capture/stream_check.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/base/wait/pace.h"
 #include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
 #include "common/pg/replication/timeline.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/captured_tables.h"
 
 namespace switchyard::capture {
 namespace {
@@ -23,8 +24,6 @@ namespace {
 constexpr absl::Duration kPendingWait = absl::Milliseconds(20);
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kFinishTimeout = absl::Seconds(5);
-constexpr absl::Duration kVisibleWithin = absl::Seconds(10);
-constexpr absl::Duration kVisiblePause = absl::Milliseconds(1);
 // Frames between two looks at everything that is not a frame.
 constexpr int kFramesPerRound = 256;
 
@@ -47,19 +46,19 @@ constexpr char kPublicationSkipped[] = "55000";  // with severity WARNING, since
 constexpr char kLimitExceeded[] = "54000";
 constexpr absl::Duration kReasonWithin = absl::Seconds(5);
 
-absl::Status Lost(const records::Stream& stream, std::string_view what) {
-  return absl::DataLossError(absl::StrCat(Sv(what), "; next: ", HowToBeginAnew(stream)));
+absl::Status StreamLost(const records::Stream& stream, std::string_view what) {
+  return Lost(what, HowToBeginAnew(stream));
 }
 
 // A copy topic that is gone is made anew by the next epoch, whose Hello says what was on it.
 absl::Status MendedByNextEpoch(const absl::Status& copying) {
-  return absl::IsDataLoss(copying) ? absl::UnavailableError(copying.message()) : copying;
+  return absl::IsDataLoss(copying) ? absl::UnavailableError(FindingOf(copying, "").what) : copying;
 }
 
-std::vector<const catalog::Table*> RowTables(const catalog::Catalog& catalog) {
-  std::vector<const catalog::Table*> tables;
+std::vector<records::LeafTable> RowTables(const catalog::Catalog& catalog) {
+  std::vector<records::LeafTable> tables;
   for (const catalog::Table& table : catalog.tables) {
-    if (table.kind == 'r') tables.push_back(&table);
+    if (table.kind == 'r') tables.push_back(LeafOf(table));
   }
   return tables;
 }
@@ -90,14 +89,14 @@ absl::Status StreamRun::Run() {
                     {.dsn = config_.dsn,
                      .application_name = config_.application_name,
                      // Whoever holds a lock keeps the stream waiting with a word in the log only.
-                     .settings = {{"lock_timeout", kLockTimeout}}},
+                     .settings = {{"lock_timeout", kLockTimeout}, kCommitLocally}},
                     cancel_));
   RETURN_IF_ERROR(AwaitTurn());
   bool created = false;
   int holder_pid = 0;
   while (true) {
     RETURN_IF_ERROR(Prepare());
-    if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+    if (!record_.has_value() || record_->state == records::CaptureStream::State::kCreating) {
       RETURN_IF_ERROR(Create());
       created = true;
     }
@@ -123,18 +122,22 @@ absl::Status StreamRun::Explain(const absl::Status& ended) const {
   const pg::ErrorFields fields = pg::StatusErrorFields(ended);
   const Lsn read = publisher_ != nullptr ? publisher_->position() : start_;
   if (fields.sqlstate == kLimitExceeded) {
-    return absl::DataLossError(absl::StrFormat(
-        "the source can't send a change after %s: %s; next: make that row smaller (all its columns "
-        "together less than 1 GB), or take its table out of the publication, then %s",
-        read.ToString(), StdSv(ended.message()), HowToBeginAnew(config_.stream)));
+    return Lost(
+        absl::StrFormat("the source can't send a change after %s: %s", read.ToString(),
+                        StdSv(ended.message())),
+        "make that row smaller (all its columns together less than 1 GB), or take its table "
+        "out of the publication, then " +
+            HowToBeginAnew(config_.stream));
   }
   const bool skipped = fields.sqlstate == kPublicationSkipped && fields.severity == "WARNING";
   if (fields.sqlstate != kNoSuchPublication && !skipped) return ended;
-  return absl::DataLossError(absl::StrFormat(
-      "publication %s was missing when the next change after %s was made (it was dropped, perhaps "
-      "made again since): what was changed meanwhile can't be read from the slot; next: run, as "
-      "OLD's owner, what `switchyard check --print-setup FILE` prints, then %s",
-      config_.stream.publication, read.ToString(), HowToBeginAnew(config_.stream)));
+  return Lost(absl::StrFormat(
+                  "publication %s was missing when the next change after %s was made (it was "
+                  "dropped, perhaps made again since): what was changed meanwhile can't be read "
+                  "from the slot",
+                  config_.stream.publication, read.ToString()),
+              "run, as OLD's owner, what `switchyard check --print-setup FILE` prints, then " +
+                  HowToBeginAnew(config_.stream));
 }
 
 // The server let go of the slot by itself: its last word says why.
@@ -160,7 +163,7 @@ absl::Status StreamRun::NoteHolder(int* told_pid) {
             {{"stream", config_.stream.name}, {"holder", who}});
     return absl::OkStatus();
   }
-  const NextStep step = {
+  const Finding finding = {
       absl::StrFormat("replication slot %s is in use by somebody who is no capture of this "
                       "stream (%s)",
                       config_.stream.slot, who),
@@ -168,8 +171,8 @@ absl::Status StreamRun::NoteHolder(int* told_pid) {
           "end that session: SELECT pg_terminate_backend(%d); capture goes on by itself",
           holder->pid)};
   LogWarn("capture", "standing by",
-          {{"stream", config_.stream.name}, {"error", step.what}, {"next", step.next}});
-  return RecordRefusal(*session_, config_.stream.name, step.what + "; next: " + step.next);
+          {{"stream", config_.stream.name}, {"error", finding.what}, {"next", finding.next}});
+  return streams().NoteRefusal(finding);
 }
 
 absl::Status StreamRun::AwaitTurn() {
@@ -198,14 +201,15 @@ absl::Status StreamRun::Prepare() {
     if (!fault.of_table) fatal.push_back(fault);
   }
   RETURN_IF_ERROR(FaultsToStatus(fatal));
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, config_.stream.name));
-  if (!record_.has_value() || record_->state == StreamRecord::State::kCreating) {
+  ASSIGN_OR_RETURN(record_, streams().Load());
+  if (!record_.has_value() || record_->state == records::CaptureStream::State::kCreating) {
     RETURN_IF_ERROR(CheckSlotIsOurs(slot));
     return FaultsToStatus(faults);
   }
   // A stream under way goes on for its other tables; what is wrong with one makes it suspect.
   for (const SourceFault& fault : faults) {
-    LogWarn("capture", fault.problem, {{"stream", config_.stream.name}, {"next", fault.remedy}});
+    LogWarn("capture", fault.finding.what,
+            {{"stream", config_.stream.name}, {"next", fault.finding.next}});
   }
   RETURN_IF_ERROR(CheckHistory(config_.stream, *record_, catalog_, slot));
   RETURN_IF_ERROR(CheckSlot(config_.stream, slot, catalog_));
@@ -229,10 +233,11 @@ absl::Status StreamRun::AlterSlot(const SlotState& slot) {
 // begins, unless another database's stream has it.
 absl::Status StreamRun::CheckSlotIsOurs(const std::optional<SlotState>& slot) const {
   if (!slot.has_value() || slot->database == catalog_.database) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "replication slot %s is database %s's, of another stream of this name; next: give this "
-      "migration another name (its key migration), or drop that slot when nobody uses it",
-      config_.stream.slot, slot->database.empty() ? "no" : slot->database));
+  return Refuse(
+      absl::StrFormat("replication slot %s is database %s's, of another stream of this name",
+                      config_.stream.slot, slot->database.empty() ? "no" : slot->database),
+      "give this migration another name (its key migration), or drop that slot when "
+      "nobody uses it");
 }
 
 absl::Status StreamRun::CheckNewLog() {
@@ -240,18 +245,21 @@ absl::Status StreamRun::CheckNewLog() {
                    FindLogCoverage(log_, config_.stream.change_topic, cancel_));
   const uint64_t epoch = record_.has_value() ? record_->epoch : 0;
   if (!coverage.empty && coverage.epoch > epoch) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "topic %s holds events of epoch %d, but the source knows of no such stream: it is the log "
-        "of another source, or the record of the stream was deleted, as by a restore; next: give "
-        "the migration a log of its own, or, when it was this stream's, end replay and run: "
-        "switchyard recopy FILE --all",
-        config_.stream.change_topic, coverage.epoch));
+    return Refuse(
+        absl::StrFormat(
+            "topic %s holds events of epoch %d, but the source knows of no such stream: "
+            "it is the log of another source, or the record of the stream was deleted, "
+            "as by a restore",
+            config_.stream.change_topic, coverage.epoch),
+        "give the migration a log of its own, or, when it was this stream's, end replay and run: "
+        "switchyard recopy FILE --all");
   }
   if (coverage.empty && coverage.trimmed && epoch == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("topic %s held events that were trimmed, but the source knows of no such "
-                        "stream; next: give the migration a log of its own, or delete the topic",
-                        config_.stream.change_topic));
+    return Refuse(
+        absl::StrFormat("topic %s held events that were trimmed, but the source knows of no "
+                        "such stream",
+                        config_.stream.change_topic),
+        "give the migration a log of its own, or delete the topic");
   }
   return absl::OkStatus();
 }
@@ -268,7 +276,7 @@ absl::Status StreamRun::Create() {
   RETURN_IF_ERROR(log_.CreateTopic(stream.change_topic));
   RETURN_IF_ERROR(CheckNewLog());
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(stream.change_topic));
-  RETURN_IF_ERROR(RecordCreating(*session_, stream, catalog_.system_identifier, catalog_.timeline));
+  RETURN_IF_ERROR(streams().Begin(stream, catalog_.system_identifier, catalog_.timeline));
   SY_FAULT_POINT("capture.creating_recorded");
   RETURN_IF_ERROR(DropUnfinishedSlot());
   ASSIGN_OR_RETURN(initial_, Snapshot::Take({.dsn = config_.dsn,
@@ -281,13 +289,13 @@ absl::Status StreamRun::Create() {
   // As of the snapshot: a rewrite between it and now is noticed by the first check.
   ASSIGN_OR_RETURN(shapes_, LoadFirstShapes(initial_->session(), stream.publication, catalog_));
   RETURN_IF_ERROR(session_->InTransaction([&]() -> absl::Status {
-    RETURN_IF_ERROR(RecordCreated(*session_, stream.name, initial_->lsn(), topic.id));
+    RETURN_IF_ERROR(streams().Created(initial_->lsn(), topic.id));
     RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
-    return RequestCopies(*session_, stream.name, RowTables(catalog_), false);
+    RETURN_IF_ERROR(copies().ForgetOthers(shapes_));
+    return copies().Ask(RowTables(catalog_), records::CopyKind::kFirst);
   }));
   SY_FAULT_POINT("capture.stream_created");
-  ASSIGN_OR_RETURN(record_, LoadStream(*session_, stream.name));
+  ASSIGN_OR_RETURN(record_, streams().Load());
   LogInfo("capture", "stream begun",
           {{"stream", stream.name},
            {"slot", stream.slot},
@@ -298,30 +306,30 @@ absl::Status StreamRun::Create() {
 
 absl::Status StreamRun::Resume() {
   const records::Stream& stream = config_.stream;
-  ASSIGN_OR_RETURN(shapes_, LoadRecordedShapes(*session_, stream.name));
+  ASSIGN_OR_RETURN(shapes_, records::CapturedTables(*session_, stream.name).Load());
   // With a name that leads nowhere (a table renamed, perhaps) nothing is taken for unmapped.
   if (catalog_.missing.empty()) {
     std::erase_if(shapes_, [&](const auto& item) {
       return catalog_.FindOid(item.first) == nullptr &&
              catalog_.FindOid(item.second.root_id) == nullptr;
     });
-    RETURN_IF_ERROR(ForgetOtherCopies(*session_, stream.name, shapes_));
+    RETURN_IF_ERROR(copies().ForgetOthers(shapes_));
   }
   RETURN_IF_ERROR(CheckDrift(*session_, stream, config_.left_out, &shapes_));
 
   ASSIGN_OR_RETURN(const TableShapes all, LoadFirstShapes(*session_, stream.publication, catalog_));
-  std::vector<const catalog::Table*> added;
+  std::vector<records::LeafTable> added;
   for (const auto& [oid, shape] : all) {
     if (!shapes_.emplace(oid, shape).second) continue;
     const catalog::Table* table = catalog_.FindOid(oid);
     if (table == nullptr || table->kind != 'r') continue;
-    added.push_back(table);
+    added.push_back(LeafOf(*table));
     LogInfo("capture", "table added to the stream",
             {{"stream", stream.name}, {"table", table->Display()}});
   }
   return session_->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(RecordShapes(*session_, stream.name, shapes_, {}));
-    return RequestCopies(*session_, stream.name, added, true);
+    return copies().Ask(added, records::CopyKind::kAgain);
   });
 }
 
@@ -335,8 +343,8 @@ absl::StatusOr<bool> StreamRun::TryAcquireSlot() {
   const std::string code = pg::StatusSqlState(changes.status());
   if (code == kSlotInUse) return false;
   if (code == kNoSuchSlot || code == kSlotUnusable) {
-    return Lost(stream, absl::StrFormat("replication slot %s can't be read: %s", stream.slot,
-                                        StdSv(changes.status().message())));
+    return StreamLost(stream, absl::StrFormat("replication slot %s can't be read: %s", stream.slot,
+                                              StdSv(changes.status().message())));
   }
   RETURN_IF_ERROR(changes.status());
   stream_ = *std::move(changes);
@@ -352,9 +360,9 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   const std::string topic = config_.stream.change_topic;
   const auto found = FindLogCoverage(log_, topic, cancel_);
   if (absl::IsNotFound(found.status())) {
-    return Lost(config_.stream,
-                absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
-                                confirmed_flush.ToString()));
+    return StreamLost(config_.stream,
+                      absl::StrFormat("topic %s is gone, and with it the changes before %s", topic,
+                                      confirmed_flush.ToString()));
   }
   RETURN_IF_ERROR(found.status());
   const LogCoverage& coverage = *found;
@@ -362,10 +370,10 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   RETURN_IF_ERROR(CheckPromotion(coverage));
   if (!record_->log_topic.empty() && !coverage.topic_id.empty() &&
       record_->log_topic != coverage.topic_id) {
-    return Lost(config_.stream,
-                absl::StrFormat("topic %s was deleted and made again, or is another log: the "
-                                "changes before %s are not on it",
-                                topic, confirmed_flush.ToString()));
+    return StreamLost(config_.stream,
+                      absl::StrFormat("topic %s was deleted and made again, or is another log: the "
+                                      "changes before %s are not on it",
+                                      topic, confirmed_flush.ToString()));
   }
   // A stream that never had an epoch has nothing on the log, and needs nothing there.
   if (record_->epoch == 0 && confirmed_flush <= record_->slot_lsn) return absl::OkStatus();
@@ -373,12 +381,13 @@ absl::Status StreamRun::CheckLog(Lsn confirmed_flush) {
   if (coverage.trimmed && !coverage.covered.valid()) return absl::OkStatus();
   const Lsn covered = std::max(coverage.covered, record_->slot_lsn);
   if (covered < confirmed_flush) {
-    return Lost(config_.stream,
-                absl::StrFormat(
-                    "topic %s ends at %s, but slot %s was moved to %s: the log lost its "
-                    "end, or the slot was advanced by hand, and the changes in between "
-                    "are nowhere",
-                    topic, covered.ToString(), config_.stream.slot, confirmed_flush.ToString()));
+    return StreamLost(
+        config_.stream,
+        absl::StrFormat("topic %s ends at %s, but slot %s was moved to %s: the log lost its "
+                        "end, or the slot was advanced by hand, and the changes in between "
+                        "are nowhere",
+                        topic, covered.ToString(), config_.stream.slot,
+                        confirmed_flush.ToString()));
   }
   return absl::OkStatus();
 }
@@ -408,7 +417,7 @@ absl::Status StreamRun::CheckPromotion(const LogCoverage& coverage) {
 absl::Status StreamRun::NotePromotion(uint64_t epoch) {
   RETURN_IF_ERROR(FlushAll(*writer_, cancel_));
   SY_FAULT_POINT("capture.before_new_timeline");
-  return RecordTimeline(*session_, config_.stream.name, epoch, catalog_.timeline);
+  return streams().MoveTo(catalog_.timeline, epoch);
 }
 
 absl::Status StreamRun::BeginEpoch() {
@@ -416,7 +425,7 @@ absl::Status StreamRun::BeginEpoch() {
   uint64_t above = 0;
   if (fork_.has_value()) {
     above = std::max(record_->epoch, logged_epoch_);
-    above += kCountsPerTimeline - above % kCountsPerTimeline - 1;
+    above += records::kCountsPerTimeline - above % records::kCountsPerTimeline - 1;
   }
   ASSIGN_OR_RETURN(const uint64_t epoch,
                    TakeEpoch(*session_, stream, stream_->backend_pid(), record_->timeline, above));
@@ -425,7 +434,7 @@ absl::Status StreamRun::BeginEpoch() {
   ASSIGN_OR_RETURN(writer_, log_.OpenWriter(stream.change_topic));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Options{.stream = stream.name, .epoch = epoch, .start = start_}, *writer_,
-      [this](const RelationMessage& relation) { return FindTable(relation); });
+      [this](const RelationMessage& relation) { return roots_->Find(relation); });
   RETURN_IF_ERROR(publisher_->Hello(NewHello()));
   if (fork_.has_value()) RETURN_IF_ERROR(NotePromotion(epoch));
   StartHelpers();
@@ -458,7 +467,7 @@ absl::Status StreamRun::BeginCopyTopic(uint64_t epoch) {
   copy_writer_ = std::make_unique<CopyWriter>(std::move(writer), epoch);
   event::v1::Event event;
   *event.mutable_hello() = NewHello();
-  ASSIGN_OR_RETURN(const auto finished, LoadFinishedCopies(*session_, config_.stream.name));
+  ASSIGN_OR_RETURN(const auto finished, copies().Finished());
   event.mutable_hello()->mutable_finished_copies()->Add(finished.begin(), finished.end());
   RETURN_IF_ERROR(copy_writer_->Append(&event).status());
   return FlushAll(*copy_writer_, cancel_);
@@ -474,6 +483,9 @@ void StreamRun::StartHelpers() {
                                                .left_out = config_.left_out},
                                 shapes_);
   monitor_->Start();
+  roots_ = std::make_unique<TableRoots>(
+      config_.stream.name, *session_, *monitor_, shapes_,
+      [this] { return stream_->Acknowledge(publisher_->Confirm(), false); }, cancel_);
   copier_ = std::make_unique<Copier>(
       CopierOptions{.stream = config_.stream,
                     .round = {.dsn = config_.dsn,
@@ -490,124 +502,6 @@ void StreamRun::StartHelpers() {
       std::move(copy_writer_), std::move(initial_));
   initial_.reset();
   copier_->Start();
-}
-
-// A transaction streams as soon as its commit is in the WAL, a moment before it ends for others:
-// the catalogue may not show yet what it created or attached.
-absl::Status StreamRun::AwaitVisible() {
-  const absl::Time deadline = absl::Now() + kVisibleWithin;
-  while (true) {
-    ASSIGN_OR_RETURN(const pg::Result running, session_->Query(R"(
-      SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1::xid AND granted)",
-                                                               {std::to_string(xid_)}));
-    if (running.rows() == 0) return absl::OkStatus();
-    if (absl::Now() > deadline) {
-      return absl::UnavailableError(absl::StrFormat(
-          "transaction %d is committed but does not end: a synchronous standby may be away", xid_));
-    }
-    if (!cancel_.WaitFor(kVisiblePause)) return cancel_.status();
-  }
-}
-
-absl::StatusOr<TableFacts> StreamRun::FindTable(const RelationMessage& relation) {
-  RETURN_IF_ERROR(AwaitVisible());
-  ASSIGN_OR_RETURN(RootTable root, FindRoot(relation));
-  ASSIGN_OR_RETURN(auto columns, LoadColumnNumbers(*session_, relation, root.relation_id));
-  return TableFacts{.root = std::move(root), .columns = std::move(columns)};
-}
-
-// Once its rows are with its table's, somebody has to see it leave: it may before the next look.
-absl::Status StreamRun::NoteLeaf(const RelationMessage& relation, const RootTable& root) {
-  if (shapes_.contains(relation.relation_id) || !shapes_.contains(root.relation_id)) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const bool there, monitor_->LookFor(*session_, relation.relation_id));
-  shapes_[relation.relation_id] = {.relation_id = relation.relation_id,
-                                   .schema = std::string(relation.schema),
-                                   .name = std::string(relation.name),
-                                   .root_id = root.relation_id};
-  if (there) return absl::OkStatus();
-  const std::string table = root.schema + "." + root.name;
-  return RecordSuspects(
-      *session_, config_.stream.name,
-      {{.relation_id = root.relation_id,
-        .schema = root.schema,
-        .name = root.name,
-        .reason = absl::StrFormat("partition %s.%s came and went: its rows left without a DELETE",
-                                  relation.schema, relation.name),
-        .next_step = "copy it again: switchyard recopy FILE " + table}});
-}
-
-absl::StatusOr<RootTable> StreamRun::FindRoot(const RelationMessage& relation) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session_->Query(R"(
-    SELECT r.oid, s.nspname, r.relname
-    FROM pg_class c
-    LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
-    LEFT JOIN pg_namespace s ON s.oid = r.relnamespace
-    WHERE c.oid = $1)",
-                                                          {std::to_string(relation.relation_id)}));
-  if (rows.rows() > 0 && !rows.is_null(0, 0)) {
-    RootTable root{static_cast<uint32_t>(rows.i64(0, 0)), rows.str(0, 1), rows.str(0, 2)};
-    RETURN_IF_ERROR(NoteLeaf(relation, root));
-    return root;
-  }
-  // Detached or dropped since; these changes are from before.
-  const auto shape = shapes_.find(relation.relation_id);
-  if (shape != shapes_.end()) {
-    const auto root = shapes_.find(shape->second.root_id);
-    if (root == shapes_.end()) return RootTable{};
-    return RootTable{root->first, root->second.schema, root->second.name};
-  }
-  if (rows.rows() > 0) return RootTable{};  // published, but not mapped
-  // A table that came and went between two looks at the catalogue: whose partition was it?
-  std::vector<Drift> drifts;
-  for (const auto& [oid, candidate] : shapes_) {
-    if (candidate.kind != 'p') continue;
-    drifts.push_back(
-        {oid, candidate.schema, candidate.name,
-         absl::StrFormat("table %s.%s had changes and is gone; it may have been a "
-                         "partition of this one",
-                         relation.schema, relation.name),
-         absl::StrFormat("copy it again: switchyard recopy FILE %s", candidate.Display())});
-  }
-  RETURN_IF_ERROR(RecordSuspects(*session_, config_.stream.name, drifts));
-  return RootTable{};
-}
-
-// Partitions that left since are of nobody's concern, which makes their table suspect, and are not
-// what keeps the others from being all there are.
-absl::Status StreamRun::NameRoots(TruncateMessage* truncate) {
-  std::vector<uint32_t>& ids = truncate->relation_ids;
-  const auto is_mapped_itself = [&](uint32_t id) {
-    const auto shape = shapes_.find(id);
-    return shape != shapes_.end() && shape->second.root_id == 0;
-  };
-  if (std::ranges::all_of(ids, is_mapped_itself)) return absl::OkStatus();
-  RETURN_IF_ERROR(AwaitVisible());
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session_->Query(R"(
-    WITH RECURSIVE leaf(oid, root) AS (
-      SELECT c.oid, pg_partition_root(c.oid)::oid
-      FROM pg_class c WHERE c.oid = ANY($1::oid[]) AND c.relispartition),
-    tree(root, oid, kind) AS (
-      SELECT DISTINCT root, root, 'p'::"char" FROM leaf WHERE root IS NOT NULL
-      UNION ALL
-      SELECT t.root, c.oid, c.relkind
-      FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class c ON c.oid = i.inhrelid
-      WHERE t.kind = 'p' AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')
-    SELECT oid, true FROM leaf
-    UNION ALL
-    SELECT root, false FROM tree GROUP BY root HAVING bool_and(kind = 'p' OR oid = ANY($1::oid[])))",
-                                   {absl::StrCat("{", absl::StrJoin(ids, ","), "}")}));
-  std::set<uint32_t> leaves;
-  std::vector<uint32_t> roots;
-  for (int i = 0; i < rows.rows(); ++i) {
-    const auto id = static_cast<uint32_t>(rows.i64(i, 0));
-    rows.boolean(i, 1) ? static_cast<void>(leaves.insert(id)) : roots.push_back(id);
-  }
-  std::erase_if(ids, [&](uint32_t id) { return !is_mapped_itself(id) && !leaves.contains(id); });
-  ids.insert(ids.end(), roots.begin(), roots.end());
-  return absl::OkStatus();
 }
 
 bool StreamRun::NeedsNewConnection() const { return monitor_->partition_change() > start_; }
@@ -661,9 +555,9 @@ absl::Status StreamRun::Handle(const pg::Frame& frame) {
   if (!decoded.ok()) {
     return Annotate(decoded, absl::StrCat("message at ", frame.start.ToString()));
   }
-  if (message_.type == PgoutputMessage::Type::kBegin) xid_ = message_.begin.xid;
+  if (message_.type == PgoutputMessage::Type::kBegin) roots_->EnterTransaction(message_.begin.xid);
   if (message_.type == PgoutputMessage::Type::kTruncate) {
-    RETURN_IF_ERROR(NameRoots(&message_.truncate));
+    RETURN_IF_ERROR(roots_->Name(&message_.truncate));
   }
   return publisher_->Publish(message_);
 }

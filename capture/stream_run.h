@@ -19,9 +19,12 @@
 #include "capture/publish/publisher.h"
 #include "capture/source/drift.h"
 #include "capture/source/source_state.h"
+#include "capture/table_roots.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/replication/replication_stream.h"
 #include "common/pg/session.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
 
 namespace switchyard::capture {
 
@@ -46,6 +49,10 @@ class StreamRun {
   // What ended the stream, in words for a person where the server's own don't tell enough.
   absl::Status Explain(const absl::Status& ended) const;
   absl::Status WhySlotWasLost(const absl::Status& lost);
+
+  // What the source keeps of the stream.
+  records::CaptureStreams streams() const { return {*session_, config_.stream.name}; }
+  records::CaptureCopies copies() const { return {*session_, config_.stream.name}; }
 
   // Waits until no other capture of this stream is at work on its creation or copy.
   absl::Status AwaitTurn();
@@ -78,12 +85,6 @@ class StreamRun {
   // A partition came or went since this connection began, and the server is too old to notice.
   bool NeedsNewConnection() const;
   absl::Status NewConnection() const;  // Unavailable
-  absl::Status AwaitVisible();
-  absl::StatusOr<RootTable> FindRoot(const RelationMessage& relation);
-  absl::Status NoteLeaf(const RelationMessage& relation, const RootTable& root);
-  // Says of partitions that were truncated whether they are all that their table has.
-  absl::Status NameRoots(TruncateMessage* truncate);
-  absl::StatusOr<TableFacts> FindTable(const RelationMessage& relation);
 
   absl::Status Loop();
   absl::Status Handle(const pg::Frame& frame);
@@ -98,8 +99,8 @@ class StreamRun {
 
   std::unique_ptr<pg::Session> session_;  // holds the stream's advisory lock
   catalog::Catalog catalog_;
-  std::optional<StreamRecord> record_;
-  TableShapes shapes_;  // as of the start, and the leaves that came since
+  std::optional<records::CaptureStream> record_;
+  TableShapes shapes_;  // as of the start
   std::optional<Snapshot> initial_;
 
   std::unique_ptr<pg::ReplicationStream> stream_;
@@ -110,9 +111,9 @@ class StreamRun {
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<CopyWriter> copy_writer_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<TableRoots> roots_;
   std::unique_ptr<Copier> copier_;
   PgoutputMessage message_;
-  uint32_t xid_ = 0;  // of the transaction being read
   Lsn noted_position_;
   // Of the runs before this one.
   const uint64_t transactions_before_;

@@ -17,9 +17,12 @@
 #include "cli/commands/resume.h"
 #include "cli/commands/status.h"
 #include "cli/commands/teardown.h"
+#include "cli/commands/verify.h"
 #include "cli/roles/roles.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
+#include "operate/told.h"
 
 namespace switchyard::cli {
 namespace {
@@ -105,10 +108,13 @@ std::string UnknownOption(const CLI::App& app, const CLI::App& command,
 
 ExitCode ReportError(const absl::Status& status, bool json, std::ostream& out, std::ostream& err) {
   const ExitCode code = ExitCodeFor(status);
-  const std::string message(StdSv(status.message()));
+  const absl::Status told = operate::AsTold(status);
+  const std::string message(StdSv(told.message()));
   if (json) {
-    const nlohmann::ordered_json object = {
-        {"result", ExitCodeWord(code)}, {"exit_code", static_cast<int>(code)}, {"error", message}};
+    const nlohmann::ordered_json object = {{"result", ExitCodeWord(code)},
+                                           {"exit_code", static_cast<int>(code)},
+                                           {"error", message},
+                                           {"next", FindingOf(told, "").next}};
     out << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
     err << "switchyard: " << message << "\n";
@@ -155,6 +161,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddCapture(app, &chosen);
   AddReplay(app, &chosen);
   AddStatus(app, &chosen);
+  AddVerify(app, &chosen);
   AddTeardown(app, &chosen);
   AddCompletion(app, &chosen);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 
@@ -15,7 +16,7 @@ constexpr char kName[] = "switchyard cli";
 absl::Status RequireDsn(const spec::Endpoint& endpoint, std::string_view side) {
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
   if (dsn.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(Sv(side), ": ", dsn.status().message()));
+  return WithCode(absl::StatusCode::kInvalidArgument, Annotate(dsn.status(), side));
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& endpoint,
@@ -25,8 +26,6 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenSession(const spec::Endpoint& e
   const absl::StatusOr<std::string> dsn = endpoint.Dsn();
   auto session = pg::Session::Connect({.dsn = *dsn, .application_name = kName}, cancel);
   if (!session.ok()) return Annotate(session.status(), side);
-  // A mapping's names are looked up where NEW's own path says.
-  if (side == "new") RETURN_IF_ERROR((*session)->Execute("SET search_path TO DEFAULT"));
   return session;
 }
 
@@ -35,7 +34,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTo(const spec::Endpoint& end
                                                        const Cancel& cancel) {
   auto session = OpenSession(endpoint, side, cancel);
   if (!absl::IsFailedPrecondition(session.status())) return session;
-  return absl::UnavailableError(session.status().message());
+  return WithCode(absl::StatusCode::kUnavailable, session.status());
 }
 
 absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::Endpoint& endpoint,
@@ -46,7 +45,7 @@ absl::StatusOr<std::unique_ptr<pg::ControlSession>> ConnectControl(const spec::E
   auto session = pg::ControlSession::Connect({.dsn = *dsn, .application_name = kName}, cancel);
   if (session.ok()) return session;
   if (!absl::IsFailedPrecondition(session.status())) return Annotate(session.status(), side);
-  return absl::UnavailableError(Annotate(session.status(), side).message());
+  return WithCode(absl::StatusCode::kUnavailable, Annotate(session.status(), side));
 }
 
 bool IsLoginRefused(const absl::Status& status) {

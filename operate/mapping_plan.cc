@@ -46,7 +46,7 @@ absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                                               const catalog::Catalog& source,
                                               pg::Session& new_session,
                                               const std::vector<std::string>& source_names,
-                                              std::vector<mapping::CompileFault>* faults) {
+                                              CompileFindings* findings) {
   const records::Stream stream = records::ForwardOf(file);
   // NEW's tables are always named with their schema.
   ASSIGN_OR_RETURN(const catalog::Catalog target,
@@ -61,8 +61,9 @@ absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                            .schemas = file.schemas,
                            .source_names = source_names,
                            .target_names = std::move(target_names),
-                           .check_restrictions = true},
-                          new_session, faults);
+                           .check_restrictions = true,
+                           .warnings = &findings->warnings},
+                          new_session, &findings->faults);
 }
 
 }  // namespace switchyard::operate

@@ -24,11 +24,15 @@ absl::StatusOr<bool> IsInstalled(pg::Session& new_session, const std::string& st
 // The tables there are, as they would be written in the file: to suggest one for a wrong name.
 absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session);
 
+struct CompileFindings {
+  std::vector<mapping::CompileFault> faults, warnings;
+};
+
 // For check: each fault apart, with the nearest name there is. InvalidArgument when there are any.
 absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
                                               const catalog::Catalog& source,
                                               pg::Session& new_session,
                                               const std::vector<std::string>& source_names,
-                                              std::vector<mapping::CompileFault>* faults);
+                                              CompileFindings* findings);
 
 }  // namespace switchyard::operate

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/stream/stream_store.h"
 
@@ -9,6 +10,12 @@ namespace switchyard::operate {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
+
+absl::Status RefusedAs(std::string_view result) {
+  const Finding finding = ParseFinding(result);
+  return Refuse(finding.what, finding.next.empty() ? "switchyard status FILE shows what is wrong"
+                                                   : std::string_view(finding.next));
+}
 
 }  // namespace
 
@@ -21,7 +28,7 @@ absl::StatusOr<std::string> AwaitAnswer(records::Requests& requests, int64_t id,
       return request->result;
     }
     if (request.has_value() && request->state == records::RequestState::kFailed) {
-      return absl::FailedPreconditionError(request->result);
+      return RefusedAs(request->result);
     }
     if (absl::Now() >= deadline) {
       return absl::DeadlineExceededError(absl::StrFormat(
@@ -39,8 +46,8 @@ absl::Status RequireStream(pg::ControlSession& session, const std::string& strea
     ASSIGN_OR_RETURN(const auto state, records::StreamStore(session, stream).Find());
     if (state.has_value()) return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("stream ", stream, " has not begun in NEW; start it with: switchyard run FILE"));
+  return Refuse(absl::StrCat("stream ", stream, " has not begun in NEW"),
+                "start it: switchyard run FILE");
 }
 
 }  // namespace switchyard::operate

@@ -1,7 +1,7 @@
 // Who works on a stream: the sessions that hold its locks, for as long as a role lives.
 //
 //   ASSIGN_OR_RETURN(std::optional<Worker> capture, CaptureAtWork(*old_session, stream));
-//   if (capture.has_value()) return absl::FailedPreconditionError(capture->ToString() + " ...");
+//   if (capture.has_value()) return Refuse(capture->ToString() + " ...", "end it first");
 //
 // A role that stands by holds none. Thread safety: functions over a session each.
 #pragma once

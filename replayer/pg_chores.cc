@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/target_setup.h"
@@ -60,7 +61,14 @@ absl::Status PgChores::HandleRequests() {
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kQuarantineRetry));
   for (const records::Request& request : open) {
     int64_t id = 0;
-    if (!request.argument.empty() && !absl::SimpleAtoi(request.argument, &id)) id = -1;
+    const bool all = request.argument.empty();
+    if (!all && (!absl::SimpleAtoi(request.argument, &id) || id <= 0)) {
+      RETURN_IF_ERROR(requests.Answer(
+          request.id, records::RequestState::kFailed,
+          TextOf({absl::StrCat("\"", request.argument, "\" is no number of an entry"),
+                  "see: switchyard quarantine FILE list"})));
+      continue;
+    }
     ASSIGN_OR_RETURN(const Quarantine::RetryResult result, target_.RetryQuarantine(id));
     RETURN_IF_ERROR(
         requests.Answer(request.id, records::RequestState::kDone,

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "common/base/finding.h"
 #include "replayer/copy/derive_copy.h"
 #include "replayer/loop/drain.h"
 #include "replayer/loop/trim_schedule.h"
@@ -26,9 +27,11 @@ absl::Status PgInitialCopy::RefuseLost(const records::StreamState& state) {
   const absl::StatusOr<eventlog::TopicInfo> copy = log_.Describe(options_.copy_topic);
   if (!absl::IsNotFound(copy.status())) RETURN_IF_ERROR(copy.status());
   if (copy.ok() && copy->next > 0) return absl::OkStatus();
-  return absl::DataLossError(absl::StrFormat(
-      "topic %s %s, though %s has records: it was deleted, and with it the copy of OLD's tables",
-      options_.copy_topic, copy.ok() ? "is empty" : "is gone", options_.change_topic));
+  return Lost(absl::StrFormat("topic %s %s, though %s has records: it was deleted, and with it the "
+                              "copy of OLD's tables",
+                              options_.copy_topic, copy.ok() ? "is empty" : "is gone",
+                              options_.change_topic),
+              kCopyAllAnew);
 }
 
 absl::Status PgInitialCopy::Load(const records::StreamState& state, Drain& drain,
@@ -55,8 +58,8 @@ absl::Status PgInitialCopy::Read(eventlog::LogReader& reader, CopyLoader* loader
   event::v1::Event event;
   for (const eventlog::LogRecord& record : records_) {
     if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-      return absl::DataLossError(
-          absl::StrFormat("offset %d of the copy topic is no event", record.offset));
+      return Lost(absl::StrFormat("offset %d of the copy topic is no event", record.offset),
+                  kCopyAllAnew);
     }
     RETURN_IF_ERROR(loader->Add(event, record.offset));
   }

@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/records/copies.h"
 #include "common/records/relations.h"
+#include "common/records/requests.h"
 #include "replayer/target/doubt.h"
 #include "replayer/write/table_writer.h"
 
@@ -46,10 +47,19 @@ PgTargetPort::PgTargetPort(std::string stream, PgTarget& target, const mapping::
 
 // The connection may be what failed. Inside a transaction that goes with it, as the copy has one
 // open, nobody would ever read it.
-void PgTargetPort::Stop(const std::string& reason) {
+void PgTargetPort::Stop(const absl::Status& cause, const std::string& reason) {
   if (!target_.connected()) return;
   target_.session().Rollback();
-  [[maybe_unused]] const absl::Status stored = target_.stream().Stop(reason);
+  [[maybe_unused]] absl::Status stored = DoubtUnreadable(cause, reason);
+  stored = target_.stream().Stop(reason);
+}
+
+// By the time somebody asks, OLD's type may be as the mapping knows it again: what the log holds of
+// the table from in between can be read by nobody, and only a copy leads past it.
+absl::Status PgTargetPort::DoubtUnreadable(const absl::Status& cause, const std::string& reason) {
+  const std::string table = TypeChangedIn(cause);
+  if (table.empty() || !target_.position().lsn.valid()) return absl::OkStatus();
+  return records::Requests(target_.session(), stream_).Doubt(table, reason);
 }
 
 absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& state) {
@@ -80,7 +90,7 @@ absl::StatusOr<bool> PgTargetPort::AwaitNotified(absl::Duration timeout) {
 
 // A value that an enum of the source gained needs no person.
 bool PgTargetPort::LearnsFrom(const absl::Status& failed) {
-  if (!IsTypeChange(failed) || !learn_values_) return false;
+  if (TypeChangedIn(failed).empty() || !learn_values_) return false;
   const absl::StatusOr<bool> learnt = learn_values_();
   if (learnt.ok() && *learnt) {
     LogInfo("replayer", "the mirror's types have learnt values of the source's",

@@ -28,7 +28,7 @@ class PgTargetPort : public Target {
   absl::StatusOr<records::StreamState> Load() override { return target_.stream().Load(); }
   absl::Status CatchUp() override { return target_.stream().CatchUp(); }
   absl::Status BeginStreaming() override { return target_.stream().BeginStreaming(); }
-  void Stop(const std::string& reason) override;
+  void Stop(const absl::Status& cause, const std::string& reason) override;
   absl::StatusOr<Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status& failed) override;
 
@@ -49,6 +49,8 @@ class PgTargetPort : public Target {
   absl::StatusOr<bool> FlushedUpTo(Lsn wal) override { return target_.FlushedUpTo(wal); }
 
  private:
+  absl::Status DoubtUnreadable(const absl::Status& cause, const std::string& reason);
+
   const std::string stream_;
   PgTarget& target_;
   const mapping::Plan& plan_;

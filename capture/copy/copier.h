@@ -29,6 +29,8 @@
 #include "common/base/mutex.h"
 #include "common/base/wait/cancel.h"
 #include "common/base/wait/retry.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/captured_tables.h"
 #include "common/records/stream/stream.h"
 
 namespace switchyard::capture {
@@ -42,6 +44,9 @@ struct CopierOptions {
   // Before each snapshot but the initial one; see Monitor::Look.
   std::function<absl::Status(pg::Session&)> look;
 };
+
+// As the records of copies know a table.
+records::LeafTable LeafOf(const catalog::Table& table);
 
 class Copier {
  public:
@@ -66,19 +71,21 @@ class Copier {
   // Copies once what is unfinished; false when there was nothing.
   absl::StatusOr<bool> CopyUnfinished(pg::Session& session);
   absl::Status CopyAsOf(pg::Session& session, Snapshot& snapshot,
-                        const std::vector<CopyRecord>& records);
+                        const std::vector<records::CaptureCopy>& records);
   // Adds the partitions that the snapshot has, and takes out those that it has not.
   absl::Status TakeLeavesOf(pg::Session& session, Snapshot& snapshot,
-                            std::vector<CopyRecord>* records);
+                            std::vector<records::CaptureCopy>* records);
   absl::Status Follow(pg::Session& session, CopyRound& round);
+  records::CaptureCopies CopiesIn(pg::Session& session) const;
   absl::Status TakeRequested(pg::Session& session);
   absl::Status Flush(pg::Session& session, CopyRound& round);
   // Not before `pause` is over the table of this record is copied again.
-  void PutOff(const CopyRecord& record, absl::Duration pause);
+  void PutOff(const records::CaptureCopy& record, absl::Duration pause);
   // The same, and says why: those of `records` that are not `present` any more; one that failed.
-  void PutOffGone(const std::vector<CopyRecord>& records, const std::vector<CopyRecord>& present,
-                  absl::Duration pause);
-  void PutOffFailed(const CopyRecord& record, const absl::Status& failure, absl::Duration pause);
+  void PutOffGone(const std::vector<records::CaptureCopy>& records,
+                  const std::vector<records::CaptureCopy>& present, absl::Duration pause);
+  void PutOffFailed(const records::CaptureCopy& record, const absl::Status& failure,
+                    absl::Duration pause);
   void Fail(const absl::Status& status);
   // Waits for `duration`, a Wake or the end.
   void Pause(absl::Duration duration);

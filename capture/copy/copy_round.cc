@@ -6,8 +6,10 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_copies.h"
 
 namespace switchyard::capture {
 namespace {
@@ -34,7 +36,7 @@ std::string CopySql(const event::v1::Relation& relation, int64_t first_block, in
 }
 
 // Who holds the lock that keeps a table from being read.
-std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) {
+Finding WaitsFor(pg::Session& session, const event::v1::Relation& relation) {
   const std::string table = absl::StrCat(relation.schema(), ".", relation.name());
   const absl::StatusOr<pg::Result> holder = session.Query(R"(
     SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, '')
@@ -44,13 +46,15 @@ std::string WaitsFor(pg::Session& session, const event::v1::Relation& relation) 
     LIMIT 1)",
                                                           {std::to_string(relation.relation_id())});
   if (!holder.ok() || holder->rows() == 0) {
-    return absl::StrCat(kWaitsForLock, "table ", table, " is locked; next: wait");
+    return {absl::StrCat(records::kWaitsForLock, "table ", table, " is locked"), "wait"};
   }
-  return absl::StrFormat(
-      "%spid %d (role %s, application \"%s\") has table %s locked; next: wait until it ends, or on "
-      "OLD: SELECT pg_terminate_backend(%d); the copy goes on by itself",
-      kWaitsForLock, holder->i64(0, 0), holder->text(0, 1), holder->text(0, 2), table,
-      holder->i64(0, 0));
+  return {
+      absl::StrFormat("%spid %d (role %s, application \"%s\") has table %s locked",
+                      records::kWaitsForLock, holder->i64(0, 0), holder->text(0, 1),
+                      holder->text(0, 2), table),
+      absl::StrFormat("wait until it ends, or on OLD: SELECT pg_terminate_backend(%d); the copy "
+                      "goes on by itself",
+                      holder->i64(0, 0))};
 }
 
 // Whole lines, gathered into CopyChunk events.
@@ -69,10 +73,10 @@ class ChunkWriter {
 
   absl::Status Add(std::string_view line) {
     if (line.size() > row_bytes_max_) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "a row of %s.%s has %d bytes as text, the limit of the log is %d; next: make it smaller; "
-          "the copy goes on by itself",
-          relation_.schema(), relation_.name(), line.size(), row_bytes_max_));
+      return Refuse(
+          absl::StrFormat("a row of %s.%s has %d bytes as text, the limit of the log is %d",
+                          relation_.schema(), relation_.name(), line.size(), row_bytes_max_),
+          "make it smaller; the copy goes on by itself");
     }
     std::string* data = chunk_->mutable_data();
     if (!data->empty() && data->size() + line.size() > chunk_bytes_) RETURN_IF_ERROR(Flush());
@@ -132,11 +136,12 @@ absl::Status CopyWriter::status() const {
 }
 
 CopyRound::CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, CopyWriter* writer,
-                     const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables)
+                     const std::vector<records::CaptureCopy>& records,
+                     const std::vector<CopyTable>& tables)
     : options_(options), snapshot_(snapshot), writer_(writer) {
   MutexLock lock(&mu_);
   std::map<uint32_t, uint32_t> partitions;  // by root
-  for (const CopyRecord& record : records) ++partitions[record.root_id];
+  for (const records::CaptureCopy& record : records) ++partitions[record.root_id];
   for (size_t i = 0; i < tables.size(); ++i) {
     auto state = std::make_unique<TableState>();
     state->table = tables[i];
@@ -209,9 +214,9 @@ bool CopyRound::WaitFor(absl::Duration timeout) {
   return true;
 }
 
-std::vector<CopyProgress> CopyRound::Progress() const {
+std::vector<records::CopyProgress> CopyRound::Progress() const {
   const uint64_t durable = writer_->durable_sequence();
-  std::vector<CopyProgress> progress;
+  std::vector<records::CopyProgress> progress;
   MutexLock lock(&mu_);
   for (const auto& state : tables_) {
     progress.push_back({.relation_id = state->table.relation.relation_id(),
@@ -245,7 +250,7 @@ bool CopyRound::TakeRange(Range* range) {
   return true;
 }
 
-void CopyRound::PutBack(const Range& range, const std::string& waits) {
+void CopyRound::PutBack(const Range& range, const Finding& waits) {
   MutexLock lock(&mu_);
   range.table->waits = waits;
   ranges_.push_back(range);
@@ -257,7 +262,7 @@ void CopyRound::FinishRange(const Range& range, const absl::Status& status) {
   bool last = false;
   {
     MutexLock lock(&mu_);
-    state.waits.clear();
+    state.waits = {};
     if (state.status.ok()) state.status = status;
     last = --state.open_ranges == 0;
     if (last && !state.status.ok()) {
@@ -322,7 +327,9 @@ absl::Status CopyRound::NotWanted(TableState* state) {
 }
 
 // COPY finds the columns by the names they have now; asked by way of a function that does not look
-// at the snapshot either.
+// at the snapshot either. What else DDL may change without a new file (a label of an enum, what a
+// missing value stands for) COPY writes as it is now, too, and the next look at drift, whose last
+// one was before the snapshot or is of it, makes the table suspect.
 absl::Status CopyRound::VerifyColumns(pg::Session& session,
                                       const event::v1::Relation& relation) const {
   std::vector<std::string> names;

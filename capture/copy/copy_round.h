@@ -25,9 +25,11 @@
 #include "capture/copy/snapshot.h"
 #include "capture/publish/event_encoder.h"
 #include "capture/source/source_state.h"
+#include "common/base/finding.h"
 #include "common/base/mutex.h"
 #include "common/base/wait/cancel.h"
 #include "common/eventlog/event_log.h"
+#include "common/records/source/capture_copies.h"
 
 namespace switchyard::capture {
 
@@ -65,7 +67,7 @@ class CopyRound {
   // `records` and `tables` describe the same tables in the same order, all partitions of a table
   // that is copied whole among them. `snapshot` and `writer` must outlive the round.
   CopyRound(const CopyRoundOptions& options, const Snapshot& snapshot, CopyWriter* writer,
-            const std::vector<CopyRecord>& records, const std::vector<CopyTable>& tables);
+            const std::vector<records::CaptureCopy>& records, const std::vector<CopyTable>& tables);
   // Ends the workers: those in the middle of a range give it up.
   ~CopyRound();
 
@@ -75,7 +77,7 @@ class CopyRound {
   // True once every table is done or failed; false when `timeout` passed before.
   bool WaitFor(absl::Duration timeout);
 
-  std::vector<CopyProgress> Progress() const;
+  std::vector<records::CopyProgress> Progress() const;
   // Why tables failed: relation_id and status. Leaves given up for one that failed are not told.
   struct Failure {
     uint32_t relation_id = 0;
@@ -95,7 +97,7 @@ class CopyRound {
     absl::Status status;        // the first error of a range
     bool given_up = false;      // `status` is that of another leaf
     uint64_t end_sequence = 0;  // of the CopyEnd; 0 until it is written
-    std::string waits;          // see CopyProgress
+    Finding waits;              // see records::CopyProgress
     std::atomic<uint64_t> rows = 0;
     std::atomic<uint64_t> bytes = 0;
   };
@@ -109,7 +111,7 @@ class CopyRound {
   void Work();
   bool TakeRange(Range* range);
   void FinishRange(const Range& range, const absl::Status& status);
-  void PutBack(const Range& range, const std::string& waits);
+  void PutBack(const Range& range, const Finding& waits);
   // Why a range of this table would be read for nothing.
   absl::Status NotWanted(TableState* state);
   // Connected, and the table not given up already.

@@ -13,6 +13,9 @@
 
 namespace switchyard::capture {
 
+// DataLoss for a message that is not as documented: from there on the stream can't be read.
+absl::Status Undecodable(std::string_view what);
+
 class ByteCursor {
  public:
   explicit ByteCursor(std::string_view body) : body_(body) {}

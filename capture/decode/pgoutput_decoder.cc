@@ -22,7 +22,7 @@ absl::Status DecodeCommit(ByteCursor in, PgoutputMessage* message) {
   message->commit.end_lsn = Lsn(in.U64());
   message->commit.commit_time_us = UnixMicros(in.U64());
   RETURN_IF_ERROR(in.Finish("Commit"));
-  if (flags != 0) return absl::DataLossError(absl::StrFormat("Commit with flags %d", flags));
+  if (flags != 0) return Undecodable(absl::StrFormat("Commit with flags %d", flags));
   return absl::OkStatus();
 }
 
@@ -41,7 +41,7 @@ absl::Status DecodeLogicalMessage(ByteCursor in, PgoutputMessage* message) {
   message->logical.prefix = in.CString();
   message->logical.content = in.Bytes(in.U32());
   RETURN_IF_ERROR(in.Finish("Message"));
-  if (flags > 1) return absl::DataLossError(absl::StrFormat("Message with flags %d", flags));
+  if (flags > 1) return Undecodable(absl::StrFormat("Message with flags %d", flags));
   return absl::OkStatus();
 }
 
@@ -77,8 +77,8 @@ absl::Status DecodeRelation(ByteCursor in, PgoutputMessage* message) {
   }
   RETURN_IF_ERROR(in.Finish("Relation"));
   if (std::string_view("dnfi").find(relation.replica_identity) == std::string_view::npos) {
-    return absl::DataLossError(absl::StrFormat("Relation with replica identity code %d",
-                                               static_cast<uint8_t>(relation.replica_identity)));
+    return Undecodable(absl::StrFormat("Relation with replica identity code %d",
+                                       static_cast<uint8_t>(relation.replica_identity)));
   }
   return absl::OkStatus();
 }
@@ -150,14 +150,14 @@ absl::Status DecodeTruncate(ByteCursor in, PgoutputMessage* message) {
   if (count > in.remaining() / sizeof(uint32_t)) in.Fail();
   for (uint32_t i = 0; i < count && !in.failed(); ++i) truncate.relation_ids.push_back(in.U32());
   RETURN_IF_ERROR(in.Finish("Truncate"));
-  if (options > 3) return absl::DataLossError(absl::StrFormat("Truncate with options %d", options));
+  if (options > 3) return Undecodable(absl::StrFormat("Truncate with options %d", options));
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status DecodePgoutput(std::string_view payload, PgoutputMessage* message) {
-  if (payload.empty()) return absl::DataLossError("empty replication message");
+  if (payload.empty()) return Undecodable("empty replication message");
   const ByteCursor body(payload.substr(1));
   switch (payload[0]) {
     case 'B':
@@ -181,8 +181,8 @@ absl::Status DecodePgoutput(std::string_view payload, PgoutputMessage* message) 
     case 'T':
       return DecodeTruncate(body, message);
     default:
-      return absl::DataLossError(absl::StrFormat("unknown replication message type %d (%d bytes)",
-                                                 static_cast<uint8_t>(payload[0]), payload.size()));
+      return Undecodable(absl::StrFormat("unknown replication message type %d (%d bytes)",
+                                         static_cast<uint8_t>(payload[0]), payload.size()));
   }
 }
 

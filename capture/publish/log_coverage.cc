@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/eventlog/part.h"
 #include "proto/event.pb.h"
 
@@ -46,8 +47,8 @@ absl::Status Consider(const eventlog::LogRecord& record, LogCoverage* coverage) 
   if (!TellsPosition(head.body)) return absl::OkStatus();
   Event event;
   if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-    return absl::DataLossError(
-        absl::StrFormat("record at offset %d is no event of ours", record.offset));
+    return Lost(absl::StrFormat("record at offset %d is no event of ours", record.offset),
+                kCopyAllAnew);
   }
   coverage->covered = PositionOf(event);
   coverage->reached = std::max(coverage->reached, coverage->covered);

@@ -1,15 +1,9 @@
 #include "capture/publish/message_table.h"
 
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_messages.h"
 
 namespace switchyard::capture {
-namespace {
-
-// Columns of switchyard.capture_message, in order.
-enum Column : size_t { kStream, kPrefix, kContent, kColumns };
-
-}  // namespace
-
 absl::Status EmitMessage(pg::Session& session, const std::string& stream, std::string_view prefix,
                          std::string_view content) {
   if (session.server_version() >= pg::kSendsMessages) {
@@ -18,16 +12,11 @@ absl::Status EmitMessage(pg::Session& session, const std::string& stream, std::s
                {std::string(prefix), std::string(content)})
         .status();
   }
-  return session
-      .Query(R"(
-    INSERT INTO switchyard.capture_message VALUES ($1, $2, $3)
-    ON CONFLICT (stream) DO UPDATE SET prefix = excluded.prefix, content = excluded.content)",
-             {stream, std::string(prefix), std::string(content)})
-      .status();
+  return records::WriteMessage(session, stream, std::string(prefix), std::string(content));
 }
 
 bool MessageTable::Take(const RelationMessage& relation) {
-  constexpr std::string_view kName = kMessageTable;
+  constexpr std::string_view kName = records::kMessageTable;
   const size_t dot = kName.find('.');
   if (relation.schema == kName.substr(0, dot) && relation.name == kName.substr(dot + 1)) {
     relations_.insert(relation.relation_id);
@@ -39,10 +28,12 @@ bool MessageTable::Take(const RelationMessage& relation) {
 
 std::optional<LogicalMessage> MessageTable::Read(const RowMessage& row) const {
   const TupleFields& fields = row.new_fields;
-  if (row.op == RowMessage::Op::kDelete || fields.size() < kColumns) return std::nullopt;
-  if (fields[kStream].value != stream_) return std::nullopt;
-  return LogicalMessage{
-      .transactional = true, .prefix = fields[kPrefix].value, .content = fields[kContent].value};
+  if (row.op == RowMessage::Op::kDelete || fields.size() < records::kMessageColumns)
+    return std::nullopt;
+  if (fields[records::kStreamColumn].value != stream_) return std::nullopt;
+  return LogicalMessage{.transactional = true,
+                        .prefix = fields[records::kPrefixColumn].value,
+                        .content = fields[records::kContentColumn].value};
 }
 
 }  // namespace switchyard::capture

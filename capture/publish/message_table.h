@@ -24,8 +24,6 @@
 
 namespace switchyard::capture {
 
-inline constexpr char kMessageTable[] = "switchyard.capture_message";
-
 // A message, transactional where it must be: as pg_logical_emit_message on servers that send those,
 // else by the table.
 absl::Status EmitMessage(pg::Session& session, const std::string& stream, std::string_view prefix,

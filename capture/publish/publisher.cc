@@ -5,14 +5,16 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/publish/replica_identity.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::capture {
 namespace {
 
 absl::Status OutOfOrder(const char* what, Lsn lsn, Lsn after) {
-  return absl::DataLossError(
-      absl::StrFormat("the source sent %s at %s after %s", what, lsn.ToString(), after.ToString()));
+  return Lost(
+      absl::StrFormat("the source sent %s at %s after %s", what, lsn.ToString(), after.ToString()),
+      kCopyAllAnew);
 }
 
 }  // namespace
@@ -87,8 +89,9 @@ absl::Status Publisher::OnOrigin(const OriginMessage& origin) {
 absl::Status Publisher::EnterTransaction(const char* what) {
   if (state_ == State::kInside) return absl::OkStatus();
   if (state_ == State::kOutside) {
-    return absl::DataLossError(absl::StrFormat("the source sent %s outside a transaction, after %s",
-                                               what, position_.ToString()));
+    return Lost(absl::StrFormat("the source sent %s outside a transaction, after %s", what,
+                                position_.ToString()),
+                kCopyAllAnew);
   }
   state_ = State::kInside;
   event::v1::Begin* begin = encoder_.New().mutable_begin();
@@ -197,11 +200,11 @@ absl::StatusOr<std::string_view> Publisher::EnterKey(const RowMessage& row, cons
 // No later start gets past it, so what can be done is on the source.
 absl::Status Publisher::TooLarge(const absl::Status& refused,
                                  const CachedRelation& relation) const {
-  return absl::DataLossError(absl::StrFormat(
-      "a change of %s.%s at %s can't be captured: %s; next: make that row smaller on the source, "
-      "or "
-      "take its table out of the migration file, then copy all anew: switchyard recopy FILE --all",
-      relation.schema, relation.name, begin_.commit_lsn.ToString(), StdSv(refused.message())));
+  return Lost(
+      absl::StrFormat("a change of %s.%s at %s can't be captured: %s", relation.schema,
+                      relation.name, begin_.commit_lsn.ToString(), FindingOf(refused, "").what),
+      "make that row smaller on the source, or take its table out of the migration file, "
+      "then copy all anew: switchyard recopy FILE --all");
 }
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {
@@ -230,6 +233,8 @@ absl::Status Publisher::OnLogicalMessage(const LogicalMessage& message) {
     // Everything below the message has been decoded before it.
     return message.lsn > position_ ? Heartbeat(message.lsn, 0) : absl::OkStatus();
   }
+  // One that belongs to no transaction moves no position: the next commit or heartbeat, which comes
+  // after it on the log, tells that it is there, and until then it is sent again after a restart.
   event::v1::Message* out = encoder_.New().mutable_message();
   out->set_lsn(message.lsn.value());
   out->set_transactional(message.transactional);

@@ -1,14 +1,16 @@
 #include "capture/publish/relation_cache.h"
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 
 namespace switchyard::capture {
 namespace {
 
 absl::Status ColumnCountError(const CachedRelation& relation, size_t count) {
-  return absl::DataLossError(absl::StrFormat(
-      "a row of %s.%s (relation %d) has %d columns, its description %d", relation.schema,
-      relation.name, relation.relation_id, count, relation.column_count));
+  return Lost(absl::StrFormat("a row of %s.%s (relation %d) has %d columns, its description %d",
+                              relation.schema, relation.name, relation.relation_id, count,
+                              relation.column_count),
+              kCopyAllAnew);
 }
 
 // Without `row`, of the old one. What was not sent again is as it was.
@@ -71,8 +73,9 @@ CachedRelation* RelationCache::FindSlow(uint32_t relation_id) {
 absl::StatusOr<CachedRelation*> RelationCache::Check(const RowMessage& row) {
   CachedRelation* relation = Find(row.relation_id);
   if (relation == nullptr) {
-    return absl::DataLossError(absl::StrFormat(
-        "a row of relation %d came before the description of that relation", row.relation_id));
+    return Lost(absl::StrFormat("a row of relation %d came before the description of that relation",
+                                row.relation_id),
+                kCopyAllAnew);
   }
   if (row.op != RowMessage::Op::kDelete && row.new_fields.size() != relation->column_count) {
     return ColumnCountError(*relation, row.new_fields.size());

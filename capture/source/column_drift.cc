@@ -224,6 +224,32 @@ std::vector<std::string> ExpressionChanges(const std::string& before, const std:
   return changes;
 }
 
+bool HasGenerated(const std::string& columns) {
+  return std::ranges::any_of(ColumnsOf(columns),
+                             [](const auto& column) { return column.second.generated(); });
+}
+
+std::vector<std::string> OwnExpressions(const std::string& root, const std::string& partition) {
+  const Columns whole = ColumnsOf(root);
+  const Columns part = ColumnsOf(partition);
+  const bool alike = std::ranges::all_of(whole, [&](const auto& column) {
+    const auto there = part.find(column.first);
+    return there != part.end() && there->second.name == column.second.name;
+  });
+  std::vector<std::string> changes;
+  for (const auto& [number, column] : whole) {
+    const auto there = part.find(NumberOf(part, column.name));
+    if (there == part.end()) continue;
+    const bool differs = column.generated() != there->second.generated() ||
+                         (alike && column.expression != there->second.expression);
+    if (differs) {
+      changes.push_back(absl::StrFormat(
+          "column %s is computed in another way than in the rest of the table", column.name));
+    }
+  }
+  return changes;
+}
+
 std::vector<std::string> MissingValueChanges(const std::string& before, const std::string& now) {
   std::vector<std::string> changes;
   if (before == now) return changes;

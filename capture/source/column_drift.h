@@ -29,6 +29,12 @@ std::vector<std::string> ColumnChanges(const std::string& before, const std::str
 // How a generated column comes about, which the file says again under `set`.
 std::vector<std::string> ExpressionChanges(const std::string& before, const std::string& now);
 
+bool HasGenerated(const std::string& columns);
+// Columns that a partition computes otherwise than its root, known by name; a phrase each. How the
+// expressions read is told apart only where both number their columns alike: whoever reads a column
+// is written with its number.
+std::vector<std::string> OwnExpressions(const std::string& root, const std::string& partition);
+
 // The value that rows from before a column was added have.
 std::vector<std::string> MissingValueChanges(const std::string& before, const std::string& now);
 

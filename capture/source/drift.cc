@@ -1,5 +1,6 @@
 #include "capture/source/drift.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -13,7 +14,8 @@ namespace switchyard::capture {
 namespace {
 
 // $1 tables, $2 publication, $3 and $4 schemas and names of tables. Catalogue functions that would
-// lock a table (pg_partition_tree among them) are left out.
+// lock a table (pg_partition_tree) or look past the transaction's snapshot (pg_partition_root) are
+// left out.
 //
 // A partition made by CREATE TABLE ... PARTITION OF never held a row that was not published. One
 // that was attached may have; ATTACH writes all its pg_attribute rows anew, so a column still as
@@ -70,7 +72,7 @@ constexpr char kShapesSql[] = R"(
          CASE WHEN c.relispartition AND NOT EXISTS (
                      SELECT FROM pg_inherits i
                      WHERE i.inhrelid = c.oid AND to_jsonb(i) ->> 'inhdetachpending' = 'true')
-              THEN coalesce(pg_partition_root(c.oid)::oid, 0) ELSE 0 END,
+              THEN coalesce(up.ids[cardinality(up.ids)], 0) ELSE 0 END,
          c.relfilenode, c.relpersistence,
          c.relreplident::text || ' ' || coalesce((
            SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum)
@@ -93,14 +95,12 @@ constexpr char kShapesSql[] = R"(
                                              OR to_jsonb(r) ->> 'prattrs' IS NOT NULL
                                            THEN '!' ELSE '' END AS version
                FROM pg_publication_rel r
-               WHERE r.prrelid = ANY(c.oid || ARRAY(SELECT a.relid::oid
-                                                    FROM pg_partition_ancestors(c.oid) a))%1$s) r
+               WHERE r.prrelid = ANY(c.oid || up.ids)%1$s) r
              WHERE r.publication = p.oid) covering
            WHERE p.pubname = $2), ''),
          c.relispartition AND NOT EXISTS (
-           SELECT FROM pg_partition_ancestors(c.oid) above
-           JOIN pg_inherits i ON i.inhrelid = above.relid
-           WHERE NOT EXISTS (
+           SELECT FROM pg_inherits i
+           WHERE i.inhrelid = ANY(c.oid || up.ids) AND NOT EXISTS (
              SELECT FROM pg_attribute u JOIN pg_attribute y
                ON y.attrelid = u.attrelid AND y.attnum = -1 AND y.xmin = u.xmin
                   AND y.cmin::text = u.cmin::text
@@ -141,6 +141,18 @@ constexpr char kShapesSql[] = R"(
          c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
   FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
   LEFT JOIN types k ON k.relation = c.oid
+  -- The tables above, the root last.
+  CROSS JOIN LATERAL (
+    WITH RECURSIVE above(id, depth) AS (
+      SELECT i.inhparent, 1 FROM pg_inherits i
+      WHERE c.relispartition AND i.inhrelid = c.oid
+        AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
+      UNION ALL
+      SELECT i.inhparent, a.depth + 1
+      FROM above a JOIN pg_class p ON p.oid = a.id AND p.relispartition
+      JOIN pg_inherits i ON i.inhrelid = a.id
+      WHERE (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')
+    SELECT coalesce(array_agg(a.id ORDER BY a.depth), '{}') AS ids FROM above a) AS up
   WHERE c.oid IN (SELECT oid FROM tree)
      OR (c.relkind IN ('r', 'p')
          AND (s.nspname::text, c.relname::text) IN (SELECT * FROM unnest($3::text[], $4::text[]))))";
@@ -149,16 +161,14 @@ constexpr char kShapesSql[] = R"(
 constexpr char kLinks[] = R"(
          CASE WHEN c.relispartition THEN coalesce((
            SELECT string_agg(i.inhrelid || ':' || i.xmin, ' ' ORDER BY i.inhrelid)
-           FROM pg_partition_ancestors(c.oid) above
-           JOIN pg_inherits i ON i.inhrelid = above.relid), '') ELSE '' END)";
+           FROM pg_inherits i WHERE i.inhrelid = ANY(c.oid || up.ids)), '') ELSE '' END)";
 
 // Since Postgres 15 a publication may name schemas.
 constexpr char kPublishedSchemas[] = R"(
              UNION ALL
              SELECT n.pnpubid, n.oid, n.xmin::text
              FROM pg_publication_namespace n JOIN pg_class k ON k.relnamespace = n.pnnspid
-             WHERE k.oid = ANY(c.oid || ARRAY(SELECT a.relid::oid
-                                              FROM pg_partition_ancestors(c.oid) a)))";
+             WHERE k.oid = ANY(c.oid || up.ids))";
 
 // Another table has the name that the mapping gives.
 constexpr char kTakeItUp[] =
@@ -222,22 +232,23 @@ std::string IdentityText(std::string_view identity) {
 
 Drift Renamed(const TableShape& before, const TableShape& now, const ShapeSnapshot& after) {
   const bool replaced = after.namesakes.contains(before.Display());
-  return {
-      .relation_id = before.relation_id,
-      .schema = before.schema,
-      .name = before.name,
-      .reason = kRenamedTo + now.Display() + (replaced ? ", and another table has its name" : ""),
-      .next_step = replaced ? std::string(kTakeItUp)
-                            : absl::StrFormat("rename it back, which clears this, or name %s in "
-                                              "the migration file and run: switchyard resume FILE",
-                                              now.Display()),
-      .renamed_to = now.Display()};
+  return {.relation_id = before.relation_id,
+          .schema = before.schema,
+          .name = before.name,
+          .reason = records::kRenamedTo + now.Display() +
+                    (replaced ? ", and another table has its name" : ""),
+          .next_step = replaced
+                           ? std::string(kTakeItUp)
+                           : absl::StrFormat("rename it back, which clears this, or name %s in "
+                                             "the migration file and run: switchyard resume FILE",
+                                             now.Display()),
+          .renamed_to = now.Display()};
 }
 
 class Comparison {
  public:
-  Comparison(const TableShapes& before, const ShapeSnapshot& after)
-      : before_(before), after_(after) {}
+  Comparison(const TableShapes& before, const ShapeSnapshot& after, const LeftOut& left_out)
+      : before_(before), after_(after), left_out_(left_out) {}
 
   std::vector<Drift> Run() {
     for (const auto& [oid, shape] : before_) {
@@ -287,12 +298,17 @@ class Comparison {
   void NewIdentity(const TableShape& mapped, const std::string& where, const TableShape& before,
                    const TableShape& now);
   void NewLeaf(const TableShape& shape);
+  void OwnColumns(const TableShape& shape);
+  // The columns of a root that mappings read; "" where none of them is generated.
+  const std::string& ComputedBy(const TableShape& root);
   void Values(const TableShape& mapped, const std::string& where, const TableShape& before,
               const TableShape& now);
   bool RootHas(const std::vector<std::string>& changes, const TableShape& before) const;
 
   const TableShapes& before_;
   const ShapeSnapshot& after_;
+  const LeftOut& left_out_;
+  std::map<uint32_t, std::string> computed_;  // by root
   std::vector<Drift> drifts_;
 };
 
@@ -354,6 +370,7 @@ void Comparison::Same(const TableShape& before, const TableShape& now) {
                         QuoteQualified(now.schema, now.name), mapped.Display()));
   }
   Values(mapped, where, before, now);
+  OwnColumns(now);
   if (before.replica_identity != now.replica_identity) {
     NewIdentity(mapped, where, before, now);
   }
@@ -425,8 +442,35 @@ void Comparison::NewIdentity(const TableShape& mapped, const std::string& where,
                       QuoteQualified(now.schema, now.name), Recopy(mapped)));
 }
 
+const std::string& Comparison::ComputedBy(const TableShape& root) {
+  const auto [it, is_new] = computed_.try_emplace(root.relation_id);
+  if (!is_new || !HasGenerated(root.columns)) return it->second;
+  it->second = root.columns;
+  if (left_out_ == nullptr) return it->second;
+  it->second = WithoutColumns(root.columns, [&](const std::string& column) {
+    return left_out_({root.schema, root.name}, column);
+  });
+  return it->second;
+}
+
+// One expression stands for the whole table in the migration file: rows of a partition that has its
+// own are wrong for as long as it has, whatever was copied meanwhile.
+void Comparison::OwnColumns(const TableShape& shape) {
+  const TableShape& mapped = Mapped(after_.tables, shape);
+  if (&mapped == &shape) return;
+  const std::string& columns = ComputedBy(mapped);
+  if (columns.empty()) return;
+  const std::vector<std::string> own = OwnExpressions(columns, shape.columns);
+  if (own.empty()) return;
+  Add(mapped, absl::StrFormat("partition %s: %s", shape.Display(), absl::StrJoin(own, "; ")),
+      absl::StrFormat("on OLD, detach %s, have it compute the column as %s does (DROP COLUMN, ADD "
+                      "COLUMN ... GENERATED), and attach it again; then %s",
+                      shape.Display(), mapped.Display(), Recopy(mapped)));
+}
+
 void Comparison::NewLeaf(const TableShape& shape) {
   const TableShape& mapped = Mapped(after_.tables, shape);
+  OwnColumns(shape);
   if (!shape.born_partition) {
     Add(mapped, absl::StrFormat("partition %s%s", shape.Display(), kWasAttached), Recopy(mapped));
   }
@@ -469,43 +513,6 @@ absl::StatusOr<ShapeSnapshot> Load(pg::Session& session, const std::string& publ
   return snapshot;
 }
 
-// A table is known by its oid, so nothing is lost while it has another name: with an earlier one
-// again it is no longer suspect of what came after.
-absl::StatusOr<bool> ClearRenames(pg::Session& session, const std::string& stream,
-                                  const Drift& drift) {
-  if (drift.renamed_to.empty()) return false;
-  ASSIGN_OR_RETURN(const pg::Result cleared,
-                   session.Query(R"(
-    WITH open AS (
-      SELECT id, schema_name || '.' || table_name AS was FROM switchyard.capture_suspect
-      WHERE stream = $1 AND relation_id = $2 AND cleared_at IS NULL AND starts_with(reason, $3))
-    UPDATE switchyard.capture_suspect SET cleared_at = now()
-    WHERE id IN (SELECT id FROM open)
-      AND id >= (SELECT min(id) FROM open WHERE was = $4))",
-                                 {stream, std::to_string(drift.relation_id),
-                                  std::string(kRenamedTo), drift.renamed_to}));
-  return cleared.affected() > 0;
-}
-
-absl::Status ReplaceShapes(pg::Session& session, const std::string& stream,
-                           const TableShapes& shapes) {
-  RETURN_IF_ERROR(
-      session.Query("DELETE FROM switchyard.capture_table WHERE stream = $1", {stream}).status());
-  for (const auto& [oid, shape] : shapes) {
-    RETURN_IF_ERROR(
-        session
-            .QueryPrepared(
-                "INSERT INTO switchyard.capture_table VALUES ($1, $2, $3, $4, $5, $6, "
-                "$7, $8, $9, $10, $11, $12, $13)",
-                {stream, std::to_string(oid), shape.schema, shape.name, std::string(1, shape.kind),
-                 std::to_string(shape.root_id), std::to_string(shape.file_node),
-                 std::string(1, shape.persistence), shape.replica_identity, shape.publication_row,
-                 shape.columns, shape.types, shape.links})
-            .status());
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<ShapeSnapshot> LoadShapes(pg::Session& session, const std::string& publication,
@@ -531,7 +538,7 @@ absl::StatusOr<TableShapes> LoadFirstShapes(pg::Session& session, const std::str
 
 std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot& after,
                                  const LeftOut& left_out) {
-  if (left_out == nullptr) return Comparison(before, after).Run();
+  if (left_out == nullptr) return Comparison(before, after, left_out).Run();
   TableShapes read = before;
   for (auto& [oid, shape] : read) {
     const auto now = after.tables.find(oid);
@@ -541,7 +548,7 @@ std::vector<Drift> CompareShapes(const TableShapes& before, const ShapeSnapshot&
       return left_out({mapped.schema, mapped.name}, column);
     });
   }
-  return Comparison(read, after).Run();
+  return Comparison(read, after, left_out).Run();
 }
 
 TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) {
@@ -555,54 +562,14 @@ TableShapes NextBaseline(const TableShapes& before, const ShapeSnapshot& after) 
   return next;
 }
 
-absl::StatusOr<TableShapes> LoadRecordedShapes(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows, session.Query(R"(
-    SELECT relation_id, schema_name, table_name, kind, root_id, file_node, persistence,
-           replica_identity, publication_row, false, columns, types, links
-    FROM switchyard.capture_table WHERE stream = $1)",
-                                                        {stream}));
-  TableShapes shapes;
-  for (int i = 0; i < rows.rows(); ++i) {
-    TableShape shape = ShapeOf(rows, i);
-    shapes.emplace(shape.relation_id, std::move(shape));
-  }
-  return shapes;
-}
-
-absl::Status RecordSuspects(pg::Session& session, const std::string& stream,
-                            const std::vector<Drift>& drifts) {
-  for (const Drift& drift : drifts) {
-    ASSIGN_OR_RETURN(const bool renamed_back, ClearRenames(session, stream, drift));
-    if (renamed_back) continue;
-    RETURN_IF_ERROR(session
-                        .Query(R"(
-      INSERT INTO switchyard.capture_suspect
-        (stream, relation_id, schema_name, table_name, reason, next_step, seen_lsn)
-      VALUES ($1, $2, $3, $4, $5, $6, pg_current_wal_insert_lsn())
-      ON CONFLICT (stream, relation_id, reason) WHERE cleared_at IS NULL
-      DO UPDATE SET seen_lsn = excluded.seen_lsn, seen_at = now())",
-                               {stream, std::to_string(drift.relation_id), drift.schema, drift.name,
-                                drift.reason, drift.next_step})
-                        .status());
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Lsn> LastPartitionChange(pg::Session& session, const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query(R"(
-    SELECT seen_lsn FROM switchyard.capture_suspect
-    WHERE stream = $1 AND EXISTS (SELECT FROM unnest($2::text[]) AS ending
-                                  WHERE right(reason, length(ending)) = ending)
-    ORDER BY seen_lsn DESC LIMIT 1)",
-                                 {stream, ArrayLiteral({kWasAttached, kRowsLeft, kWasAway})}));
-  return rows.rows() == 0 ? Lsn() : Lsn::Parse(rows.text(0, 0));
+  return records::CaptureSuspects(session, stream).LastSeen({kWasAttached, kRowsLeft, kWasAway});
 }
 
 absl::Status RecordShapes(pg::Session& session, const std::string& stream,
                           const TableShapes& shapes, const std::vector<Drift>& drifts) {
-  RETURN_IF_ERROR(RecordSuspects(session, stream, drifts));
-  return ReplaceShapes(session, stream, shapes);
+  RETURN_IF_ERROR(records::CaptureSuspects(session, stream).Note(drifts));
+  return records::CapturedTables(session, stream).Replace(shapes);
 }
 
 }  // namespace switchyard::capture

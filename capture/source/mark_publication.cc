@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<SourceFault>> FindMarkFaults(pg::Session& session,
   const std::string name = QuoteIdentifier(stream.publication);
   const std::string mark = absl::StrCat(records::kMarkSchema, ".", records::kMarkTable);
   const auto add = [&](std::string problem, std::string remedy) {
-    faults.push_back({.problem = std::move(problem), .remedy = std::move(remedy)});
+    faults.push_back({.finding = {std::move(problem), std::move(remedy)}});
   };
   if (!row.boolean(0, 0)) {
     add(absl::StrFormat("publication %s leaves operations out", name),

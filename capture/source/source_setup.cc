@@ -5,13 +5,19 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "capture/publish/message_table.h"
 #include "capture/source/failover.h"
 #include "capture/source/mark_publication.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
 #include "common/records/mark.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_messages.h"
+#include "common/records/source/capture_requests.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
+#include "common/records/source/captured_tables.h"
 #include "deploy/sql/source.sql.h"
 #include "deploy/sql/source_before_14.sql.h"
 
@@ -22,15 +28,16 @@ using catalog::Table;
 
 constexpr int kVersionMin = 120000;  // pg_partition_root, generated columns
 
-constexpr const char* kTables[] = {"capture_stream", "capture_table", "capture_copy",
-                                   "capture_suspect", "capture_request"};
+constexpr const char* kTables[] = {records::CaptureStreams::kTable, records::CapturedTables::kTable,
+                                   records::CaptureCopies::kTable, records::CaptureSuspects::kTable,
+                                   records::CaptureRequests::kTable};
 
 bool HasMessageTable(int server_version) { return server_version < pg::kSendsMessages; }
 
 // Of schema switchyard.
 std::vector<std::string> OwnTables(int server_version) {
   std::vector<std::string> tables(std::begin(kTables), std::end(kTables));
-  if (HasMessageTable(server_version)) tables.emplace_back("capture_message");
+  if (HasMessageTable(server_version)) tables.emplace_back(records::kMessageTableName);
   return tables;
 }
 
@@ -77,7 +84,8 @@ std::string PublishedList(const catalog::Catalog& catalog) {
   }
   std::string list = TableList(tables);
   absl::StrAppend(&list, list.empty() ? "" : ",\n  ", MarkName());
-  if (HasMessageTable(catalog.server_version)) absl::StrAppend(&list, ",\n  ", kMessageTable);
+  if (HasMessageTable(catalog.server_version))
+    absl::StrAppend(&list, ",\n  ", records::kMessageTable);
   return list;
 }
 
@@ -88,13 +96,13 @@ SourceFault IdentityFault(const Table& table) {
                     : deferrable                    ? "a primary key that is deferrable"
                                                     : "no primary key and no replica identity";
   return {table.oid,
-          absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
-                          "the source",
-                          table.Display(), why),
-          deferrable
-              ? "drop it and add it again as NOT DEFERRABLE"
-              : absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
-                                table.Quoted())};
+          {absl::StrFormat("table %s has %s: once it is published, its UPDATEs and DELETEs fail on "
+                           "the source",
+                           table.Display(), why),
+           deferrable
+               ? "drop it and add it again as NOT DEFERRABLE"
+               : absl::StrFormat("add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;",
+                                 table.Quoted())}};
 }
 
 void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
@@ -103,33 +111,34 @@ void CheckTable(const Table& table, std::vector<SourceFault>* faults) {
                        : table.kind == 'm' ? "a materialized view"
                                            : "a foreign table";
     faults->push_back({table.oid,
-                       absl::StrFormat("%s is %s: changes of it are not in the write-ahead log",
-                                       table.Display(), kind),
-                       "map the tables it is made of"});
+                       {absl::StrFormat("%s is %s: changes of it are not in the write-ahead log",
+                                        table.Display(), kind),
+                        "map the tables it is made of"}});
     return;
   }
   if (table.kind == 'p') return;  // only its leaves hold rows
   if (IsSystemTable(table)) {
     faults->push_back(
-        {table.oid, absl::StrFormat("%s is a system table: it can't be published", table.Display()),
-         "take it out of the migration file"});
+        {table.oid,
+         {absl::StrFormat("%s is a system table: it can't be published", table.Display()),
+          "take it out of the migration file"}});
     return;
   }
   if (table.persistence != 'p') {
     faults->push_back(
         {table.oid,
-         absl::StrFormat("table %s is %s: its changes are not in the write-ahead log",
-                         table.Display(), table.persistence == 'u' ? "unlogged" : "temporary"),
-         absl::StrFormat("run: ALTER TABLE %s SET LOGGED;", table.Quoted())});
+         {absl::StrFormat("table %s is %s: its changes are not in the write-ahead log",
+                          table.Display(), table.persistence == 'u' ? "unlogged" : "temporary"),
+          absl::StrFormat("run: ALTER TABLE %s SET LOGGED;", table.Quoted())}});
   }
   if (table.inherited_from) {
     faults->push_back({table.oid,
-                       absl::StrFormat("table %s has children by INHERITS: their rows show in "
-                                       "queries of it, but are not its own",
-                                       table.Display()),
-                       "map the tables that hold the rows: each child as a table of its own, and "
-                       "the parent not at all (move its own rows, if any, into a child first); or "
-                       "make them partitions of it"});
+                       {absl::StrFormat("table %s has children by INHERITS: their rows show in "
+                                        "queries of it, but are not its own",
+                                        table.Display()),
+                        "map the tables that hold the rows: each child as a table of its own, and "
+                        "the parent not at all (move its own rows, if any, into a child first); or "
+                        "make them partitions of it"}});
   }
   if (table.replica_identity != 'f' && table.identity_columns.empty()) {
     faults->push_back(IdentityFault(table));
@@ -153,7 +162,7 @@ class Verifier {
 
  private:
   void Add(std::string problem, std::string remedy, uint32_t relation_id = 0) {
-    faults_->push_back({relation_id, std::move(problem), std::move(remedy), relation_id != 0});
+    faults_->push_back({relation_id, {std::move(problem), std::move(remedy)}, relation_id != 0});
   }
 
   pg::Session& session_;
@@ -327,13 +336,13 @@ absl::Status Verifier::CheckMessageTable(const std::set<int64_t>& published) {
   ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
     SELECT c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
     WHERE s.nspname || '.' || c.relname = $1)",
-                                                        {kMessageTable}));
+                                                        {records::kMessageTable}));
   if (row.rows() == 0 || published.contains(row.i64(0, 0))) return absl::OkStatus();
   const std::string name = QuoteIdentifier(options_.stream.publication);
   Add(absl::StrFormat("publication %s lacks table %s, by which a stream of an idle database goes "
                       "on before Postgres 14",
-                      name, kMessageTable),
-      absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, kMessageTable));
+                      name, records::kMessageTable),
+      absl::StrFormat("ALTER PUBLICATION %s ADD TABLE %s;", name, records::kMessageTable));
   return absl::OkStatus();
 }
 
@@ -367,7 +376,8 @@ absl::Status Verifier::CheckTableRights() {
   return absl::OkStatus();
 }
 
-// A column that refers to one would arrive, and what it refers to would not.
+// A column that refers to one would arrive, and what it refers to would not. Looks through whole
+// tables, so a stream that is begun is not asked again each time it connects.
 absl::Status Verifier::CheckLargeObjects() {
   std::vector<uint32_t> oids;
   for (const Table* table : RowTables(catalog_)) oids.push_back(table->oid);
@@ -478,10 +488,10 @@ ALTER PUBLICATION %2$s SET TABLE
 std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
   std::vector<SourceFault> faults;
   for (const spec::TableName& name : catalog.missing) {
-    faults.push_back({0,
-                      absl::StrFormat("there is no table %s%s%s in database %s", name.schema,
-                                      name.schema.empty() ? "" : ".", name.name, catalog.database),
-                      "correct its name, or the schemas, in the migration file"});
+    faults.push_back(
+        {.finding = {absl::StrFormat("there is no table %s%s%s in database %s", name.schema,
+                                     name.schema.empty() ? "" : ".", name.name, catalog.database),
+                     "correct its name, or the schemas, in the migration file"}});
   }
   for (const Table& table : catalog.tables) CheckTable(table, &faults);
   for (SourceFault& fault : faults) fault.of_table = true;
@@ -494,7 +504,7 @@ std::vector<std::string> VersionNotes(const catalog::Catalog& catalog) {
     notes.push_back(
         absl::StrFormat("before Postgres 14 logical replication shows no messages: while OLD is "
                         "idle capture writes its row of %s instead, which is in the publication",
-                        kMessageTable));
+                        records::kMessageTable));
   }
   if (catalog.server_version < pg::kReadsCtidRanges) {
     notes.emplace_back(
@@ -516,7 +526,8 @@ std::vector<std::string> VersionNotes(const catalog::Catalog& catalog) {
 absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
                                            const catalog::Catalog& catalog) {
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
-  if (catalog.tables.empty()) return absl::FailedPreconditionError("no tables are mapped");
+  if (catalog.tables.empty())
+    return Refuse("no tables are mapped", "name them in the migration file, under forward");
   // The publication waits for whoever vacuums a table, who waits in turn for the rights of that
   // table once they have been granted: so those come last.
   return absl::StrFormat(
@@ -559,13 +570,10 @@ absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,
 }
 
 absl::Status FaultsToStatus(const std::vector<SourceFault>& faults) {
-  if (faults.empty()) return absl::OkStatus();
-  std::string text =
-      faults.size() == 1 ? "" : absl::StrFormat("%d things are missing:", faults.size());
-  for (const SourceFault& fault : faults) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", fault.problem, "; next: ", fault.remedy);
-  }
-  return absl::FailedPreconditionError(text);
+  std::vector<Finding> findings;
+  for (const SourceFault& fault : faults) findings.push_back(fault.finding);
+  return RefuseAll(
+      faults.size() == 1 ? "" : absl::StrFormat("%d things are missing:", faults.size()), findings);
 }
 
 }  // namespace switchyard::capture

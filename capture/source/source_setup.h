@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/finding.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
@@ -34,8 +35,7 @@ struct SourceOptions {
 // Something that keeps a source from being captured.
 struct SourceFault {
   uint32_t relation_id = 0;  // the table concerned; 0: the database or the stream as a whole
-  std::string problem;       // one sentence, with names and numbers
-  std::string remedy;        // the SQL to run, or what to do
+  Finding finding;           // one sentence, with names and numbers; the SQL to run
   bool of_table = false;     // one table's; the others can be captured all the same
 };
 

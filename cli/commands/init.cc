@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/finding.h"
 #include "operate/init/init.h"
 #include "operate/report/init_report.h"
 
@@ -21,10 +22,9 @@ absl::Status WriteNew(const std::string& path, const std::string& text) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   const std::error_code refused(file < 0 ? errno : 0, std::generic_category());
   if (refused == std::errc::file_exists) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path,
-        " is there already, and is not overwritten; next: give another --output, or move it "
-        "away"));
+    return WithNextStep(
+        absl::InvalidArgumentError(absl::StrCat(path, " is there already, and is not overwritten")),
+        "give another --output, or move it away");
   }
   if (refused) {
     return absl::InvalidArgumentError(absl::StrCat("can't write ", path, ": ", refused.message()));
@@ -37,8 +37,8 @@ absl::Status WriteNew(const std::string& path, const std::string& text) {
   }
   const bool closed = ::close(file) == 0;
   if (left.empty() && closed) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("can't write all of ", path,
-                                             "; next: remove it, make room, and run this again"));
+  return WithNextStep(absl::UnavailableError(absl::StrCat("can't write all of ", path)),
+                      "remove it, make room, and run this again");
 }
 
 absl::StatusOr<ExitCode> RunInit(const operate::InitOptions& options, const Context& context) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/finding.h"
 #include "common/spec/migration_file.h"
 #include "operate/plan.h"
 #include "operate/report/plan_report.h"
@@ -13,7 +14,8 @@ namespace {
 
 absl::StatusOr<ExitCode> RunPlan(const std::string& path, bool sql, const Context& context) {
   if (sql && context.json) {
-    return absl::InvalidArgumentError("plan --sql prints SQL; next: leave out --json or --sql");
+    return WithNextStep(absl::InvalidArgumentError("plan --sql prints SQL"),
+                        "leave out --json or --sql");
   }
   ASSIGN_OR_RETURN(const spec::MigrationFile file, spec::LoadMigrationFile(path));
   if (sql) {

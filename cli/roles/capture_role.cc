@@ -6,9 +6,10 @@
 
 #include "capture/capture.h"
 #include "capture/source/source_setup.h"
-#include "capture/source/source_state.h"
 #include "cli/roles/patience.h"
+#include "common/base/finding.h"
 #include "common/catalog/catalog.h"
+#include "common/records/source/capture_streams.h"
 #include "common/records/stream/stream.h"
 #include "common/spec/left_out.h"
 #include "operate/connect.h"
@@ -24,7 +25,7 @@ absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    operate::OpenSession(file.old_db, "old", cancel));
   // Fails where Switchyard's tables are not there yet.
-  const auto begun = capture::LoadStream(*session, stream.name);
+  const auto begun = records::CaptureStreams(*session, stream.name).Load();
   if (begun.ok() && begun->has_value()) return Faults();
   ASSIGN_OR_RETURN(const catalog::Catalog catalog, operate::LoadSourceCatalog(file, *session));
   ASSIGN_OR_RETURN(
@@ -34,7 +35,7 @@ absl::StatusOr<Faults> FaultsOfFirstStart(const spec::MigrationFile& file, const
                             catalog, /*slot_exists=*/false));
   if (catalog.missing.empty()) return faults;
   // The file names a table that is not there.
-  return absl::InvalidArgumentError(capture::FaultsToStatus(faults).message());
+  return WithCode(absl::StatusCode::kInvalidArgument, capture::FaultsToStatus(faults));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cli/roles/patience.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/sensitive/sensitive.h"
@@ -28,8 +28,8 @@ absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& ref
   const absl::Status reason =
       WithNextStep(refusal, "mend that and start the replayer again; nothing was skipped");
   // Best effort: the caller reports it in any case.
-  const absl::Status noted = records::StreamStore(**session, stream)
-                                 .NoteRefusedStart(std::string(StdSv(reason.message())));
+  const absl::Status noted =
+      records::StreamStore(**session, stream).NoteRefusedStart(TextOf(FindingOf(reason, "")));
   if (!noted.ok()) {
     LogDebug("replayer", "the refusal could not be recorded",
              {{"error", std::string(StdSv(noted.message()))}});

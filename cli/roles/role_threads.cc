@@ -4,9 +4,9 @@
 
 #include <thread>
 
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
-#include "common/base/strings.h"
+#include "operate/told.h"
 
 namespace switchyard::cli {
 
@@ -18,11 +18,11 @@ absl::Status RunRoles(const std::vector<RoleThread>& roles, const Cancel& cancel
       pthread_setname_np(pthread_self(), roles[i].name.c_str());
       ends[i] = Annotate(roles[i].run(cancel), roles[i].name);
       if (ends[i].ok() || absl::IsCancelled(ends[i])) return;
-      const NextStep step =
-          SplitNextStep(StdSv(ends[i].message()),
-                        "mend the cause and start the program again; nothing was skipped");
+      const Finding finding =
+          FindingOf(operate::AsTold(ends[i]),
+                    "mend what it names and start the program again; nothing was skipped");
       LogError(roles[i].name, "ended; " + roles[i].then,
-               {{"error", step.what}, {"next", step.next}});
+               {{"error", finding.what}, {"next", finding.next}});
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -108,7 +108,16 @@ absl::Status LoadTables(pg::Session& session, const std::string& named, Catalog*
             SELECT l.oid, array_position($1::oid[], l.root), true FROM leaves l) every
       GROUP BY oid)
     SELECT c.oid, s.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
-           CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE 0 END,
+           -- Not pg_partition_root, which would look beyond this transaction's snapshot.
+           coalesce((
+             WITH RECURSIVE above(id, depth) AS (
+               SELECT i.inhparent, 1 FROM pg_inherits i
+               WHERE c.relispartition AND i.inhrelid = c.oid
+               UNION ALL
+               SELECT i.inhparent, a.depth + 1
+               FROM above a JOIN pg_class p ON p.oid = a.id AND p.relispartition
+               JOIN pg_inherits i ON i.inhrelid = a.id)
+             SELECT id FROM above ORDER BY depth DESC LIMIT 1), 0),
            c.relrowsecurity,
            c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
            c.reltuples::bigint,

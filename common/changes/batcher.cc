@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 
 namespace switchyard::changes {
 
@@ -20,6 +21,9 @@ struct Batcher::RawChange {
 namespace {
 
 constexpr uint32_t kFormat = 1;
+
+// What can't be read, or is not there, is nowhere else.
+absl::Status LogLost(std::string_view what) { return Lost(what, kCopyAllAnew); }
 
 }  // namespace
 
@@ -38,8 +42,7 @@ absl::Status Batcher::Add(std::string_view payload, int64_t next_offset) {
   const absl::StatusOr<bool> is_row = ParseRowEvent(payload, &row_);
   if (is_row.ok() && *is_row) return AddRow(row_, next_offset);
   if (!is_row.ok() || !event_.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
-    return absl::DataLossError(
-        absl::StrFormat("offset %d of the change topic is no event", next_offset - 1));
+    return LogLost(absl::StrFormat("offset %d of the change topic is no event", next_offset - 1));
   }
   return Add(event_, next_offset);
 }
@@ -68,13 +71,14 @@ absl::Status Batcher::AddRow(const RowView& row, int64_t next_offset) {
 absl::StatusOr<bool> Batcher::CheckHead(uint32_t format, uint64_t epoch,
                                         int64_t next_offset) const {
   if (format != kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("the log holds an event of format %d at offset %d; this program reads "
-                        "format %d; next: upgrade it, then start it again",
-                        format, next_offset - 1, kFormat));
+    return Refuse(
+        absl::StrFormat(
+            "the log holds an event of format %d at offset %d; this program reads format %d",
+            format, next_offset - 1, kFormat),
+        "upgrade it, then start it again");
   }
   if (epoch > position_.epoch) {
-    return absl::DataLossError(absl::StrFormat(
+    return LogLost(absl::StrFormat(
         "offset %d is of epoch %d, but no Hello of that epoch came before it (at epoch %d): the "
         "log has lost records",
         next_offset - 1, epoch, position_.epoch));
@@ -105,7 +109,7 @@ absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
     case Event::kMessage:
       return absl::OkStatus();  // heartbeats and markers only move the position
     default:
-      return absl::DataLossError(absl::StrFormat(
+      return LogLost(absl::StrFormat(
           "offset %d holds an event that does not belong on a change topic", next_offset - 1));
   }
 }
@@ -122,17 +126,16 @@ absl::Status Batcher::OnHello(const Event& event) {
   }
   const Lsn fork(event.hello().fork_lsn());
   if (fork.valid() && position_.covered_lsn > fork) {
-    return absl::DataLossError(absl::StrFormat(
+    return LogLost(absl::StrFormat(
         "forked: the source was promoted (timeline %d), and its history left the former one at %s, "
         "but NEW has what that one had up to %s, %d bytes further: commits that the source never "
-        "had; to keep any of them, look for them in NEW first; next: end every role, then run: "
-        "switchyard recopy FILE --all",
+        "had; to keep any of them, look for them in NEW first",
         event.hello().timeline(), fork.ToString(), position_.covered_lsn.ToString(),
         position_.covered_lsn.value() - fork.value()));
   }
   const Lsn start(event.hello().start_lsn());
   if (position_.covered_lsn.valid() && start > position_.covered_lsn) {
-    return absl::DataLossError(absl::StrFormat(
+    return LogLost(absl::StrFormat(
         "epoch %d starts at LSN %s, but the log before it only reaches %s: the log has lost "
         "records in between",
         event.epoch(), start.ToString(), position_.covered_lsn.ToString()));
@@ -155,11 +158,11 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   const Lsn lsn(begin.commit_lsn());
   const Lsn previous(begin.previous_commit_lsn());
   if (open_) {
-    return absl::DataLossError(absl::StrFormat("transaction %s begins before %s has ended",
-                                               lsn.ToString(), open_lsn_.ToString()));
+    return LogLost(absl::StrFormat("transaction %s begins before %s has ended", lsn.ToString(),
+                                   open_lsn_.ToString()));
   }
   if (previous.valid() && previous != previous_commit_ && lsn > position_.lsn) {
-    return absl::DataLossError(absl::StrFormat(
+    return LogLost(absl::StrFormat(
         "the commit at %s follows %s, but the last one read is %s: the log has a gap",
         lsn.ToString(), previous.ToString(), previous_commit_.ToString()));
   }
@@ -175,12 +178,12 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
 }
 
 absl::Status Batcher::OnRow(const RowView& row) {
-  if (!open_) return absl::DataLossError("a row outside any transaction");
+  if (!open_) return LogLost("a row outside any transaction");
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
   const RelationMap::Relation* known = relations_.Find(row.relation_id);
   if (known == nullptr) {
-    return absl::DataLossError(
+    return LogLost(
         absl::StrFormat("a row of relation %d, which no event describes", row.relation_id));
   }
   const RelationMap::Relation& relation = *known;
@@ -211,9 +214,8 @@ absl::Status Batcher::OnRow(const RowView& row) {
       if (!value.is_absent()) continue;
       // A key stored out of line that did not change: the source sends the old one with it.
       if (change.old_key == nullptr) {
-        return absl::DataLossError(absl::StrFormat("an update of %s without column %s of its key",
-                                                   source.name,
-                                                   source.columns[source.key[i]].name));
+        return LogLost(absl::StrFormat("an update of %s without column %s of its key", source.name,
+                                       source.columns[source.key[i]].name));
       }
       value = change.old_key[i];
     }
@@ -230,12 +232,12 @@ absl::Status Batcher::OnRow(const RowView& row) {
       change.kind = RawChange::Kind::kDelete;
       break;
     default:
-      return absl::DataLossError("a row event without an operation");
+      return LogLost("a row event without an operation");
   }
   const bool complete =
       change.kind == RawChange::Kind::kDelete ? change.old_key != nullptr : change.row != nullptr;
   if (!complete) {
-    return absl::DataLossError(absl::StrFormat("a row event of %s without its tuple", source.name));
+    return LogLost(absl::StrFormat("a row event of %s without its tuple", source.name));
   }
   open_changes_.push_back(change);
   ++rows_;
@@ -243,7 +245,7 @@ absl::Status Batcher::OnRow(const RowView& row) {
 }
 
 absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
-  if (!open_) return absl::DataLossError("a truncate outside any transaction");
+  if (!open_) return LogLost("a truncate outside any transaction");
   ++open_rows_;
   if (skipping_) return absl::OkStatus();
   const std::set<uint32_t> ids(truncate.relation_ids().begin(), truncate.relation_ids().end());
@@ -281,10 +283,11 @@ absl::Status Batcher::OnPartitionEmptied(mapping::SourceIndex source) {
   const mapping::SourcePlan& table = plan_.sources[source];
   return OnUnreadable(
       source,
-      absl::FailedPreconditionError(absl::StrFormat(
-          "a partition of %1$s.%2$s was truncated: which of its rows went can't be told from the "
-          "log; next: switchyard recopy FILE %1$s.%2$s, then start the replayer again",
-          table.schema, table.name)));
+      Refuse(absl::StrFormat("a partition of %s.%s was truncated: which of its rows went can't be "
+                             "told from the log",
+                             table.schema, table.name),
+             absl::StrFormat("switchyard recopy FILE %s.%s, then start the replayer again",
+                             table.schema, table.name)));
 }
 
 absl::Status Batcher::OnUnreadable(mapping::SourceIndex source, const absl::Status& why) {
@@ -296,13 +299,12 @@ absl::Status Batcher::OnUnreadable(mapping::SourceIndex source, const absl::Stat
 
 absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
   if (!open_ || Lsn(commit.commit_lsn()) != open_lsn_) {
-    return absl::DataLossError(
+    return LogLost(
         absl::StrFormat("a commit at %s that was not begun", Lsn(commit.commit_lsn()).ToString()));
   }
   if (commit.rows() != open_rows_) {
-    return absl::DataLossError(
-        absl::StrFormat("the transaction at %s has %d rows on the log, %d were captured",
-                        open_lsn_.ToString(), open_rows_, commit.rows()));
+    return LogLost(absl::StrFormat("the transaction at %s has %d rows on the log, %d were captured",
+                                   open_lsn_.ToString(), open_rows_, commit.rows()));
   }
   open_ = false;
   if (skipping_) return absl::OkStatus();

@@ -4,14 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/catalog/narrowing.h"
 
 namespace switchyard::changes {
 namespace {
 
-constexpr char kResume[] =
-    "on the source since the mapping was compiled; next: mend the migration file, then run: "
-    "switchyard resume FILE";
+constexpr char kResume[] = "run: switchyard resume FILE";
 
 // What the column has become by its number; null: it is the one that was compiled. A table that is
 // no more has its columns' numbers in the root only.
@@ -58,11 +57,11 @@ bool MayBeAbsent(const mapping::SourcePlan& source, int column) {
 }
 
 absl::Status LeftOut(const mapping::SourcePlan& source, size_t column) {
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "an update of %s.%s leaves out column %s, which none did when the mapping was compiled: its "
-      "type or the replica identity was changed on the source since; next: run: switchyard resume "
-      "FILE",
-      source.schema, source.name, source.columns[column].name));
+  return Refuse(absl::StrFormat(
+                    "an update of %s.%s leaves out column %s, which none did when the mapping was "
+                    "compiled: its type or the replica identity was changed on the source since",
+                    source.schema, source.name, source.columns[column].name),
+                kResume);
 }
 
 }  // namespace
@@ -75,9 +74,10 @@ absl::Status Fits(const mapping::SourcePlan& source, const event::v1::Relation& 
     const char* change = WhatChanged(column, now);
     if (change == nullptr) change = OtherColumn(source, i, relation, *now);
     if (change == nullptr) continue;
-    return absl::FailedPreconditionError(absl::StrFormat("column %s of %s.%s %s %s", column.name,
-                                                         relation.schema(), relation.name(), change,
-                                                         kResume));
+    return Refuse(
+        absl::StrFormat("column %s of %s.%s %s on the source since the mapping was compiled",
+                        column.name, relation.schema(), relation.name(), change),
+        "mend the migration file, then run: switchyard resume FILE");
   }
   return absl::OkStatus();
 }
@@ -87,11 +87,11 @@ absl::Status Identifies(const mapping::SourcePlan& source, const event::v1::Rela
     const std::string& column = source.columns[key].name;
     const int index = IndexOf(relation, column);
     if (index >= 0 && relation.columns(index).in_identity()) continue;
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the replica identity of %s.%s does not hold column %s, by which its rows are known here: "
-        "it was changed on the source since the mapping was compiled; next: run: switchyard resume "
-        "FILE",
-        relation.schema(), relation.name(), column));
+    return Refuse(absl::StrFormat(
+                      "the replica identity of %s.%s does not hold column %s, by which its rows "
+                      "are known here: it was changed on the source since the mapping was compiled",
+                      relation.schema(), relation.name(), column),
+                  kResume);
   }
   return absl::OkStatus();
 }
@@ -129,16 +129,18 @@ absl::StatusOr<Value*> RelationMap::CopyTuple(const Relation& relation, const Tu
                                               Arena* arena, int64_t* bytes) {
   const std::string_view kinds = tuple.kinds;
   if (static_cast<int>(kinds.size()) != relation.tuple_size) {
-    return absl::DataLossError(absl::StrFormat("a row of %d columns where its table has %d",
-                                               kinds.size(), relation.tuple_size));
+    return Lost(absl::StrFormat("a row of %d columns where its table has %d", kinds.size(),
+                                relation.tuple_size),
+                kCopyAllAnew);
   }
   // Place of each column's value among the values sent.
   places_.resize(kinds.size());
   int next = 0;
   for (size_t i = 0; i < kinds.size(); ++i) places_[i] = kinds[i] == 't' ? next++ : -1;
   if (next != static_cast<int>(tuple.values.size())) {
-    return absl::DataLossError(
-        absl::StrFormat("a row with %d values where %d are announced", tuple.values.size(), next));
+    return Lost(
+        absl::StrFormat("a row with %d values where %d are announced", tuple.values.size(), next),
+        kCopyAllAnew);
   }
   const mapping::SourcePlan& source = plan_.sources[relation.source];
   Value* row = arena->AllocateArray<Value>(relation.tuple_index.size());

@@ -1,5 +1,6 @@
 #include "common/changes/row_event.h"
 
+#include "common/base/finding.h"
 #include "common/base/varint.h"
 
 namespace switchyard::changes {
@@ -169,7 +170,7 @@ absl::StatusOr<bool> ParseRowEvent(std::string_view payload, RowView* row) {
         reader.Skip();
     }
   }
-  if (!reader.ok() || !row_ok) return absl::DataLossError("a record that is no event");
+  if (!reader.ok() || !row_ok) return Lost("a record that is no event", kCopyAllAnew);
   return is_row;
 }
 

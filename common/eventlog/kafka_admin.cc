@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
@@ -92,8 +93,10 @@ absl::Status CheckKafkaTopic(const std::string& topic, const KafkaTopicSettings&
                "false");
   }
   if (check.faults().empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat("Kafka topic %s cannot hold the log: %s",
-                                                       topic, absl::StrJoin(check.faults(), "; ")));
+  return Refuse(absl::StrFormat("Kafka topic %s cannot hold the log: %s", topic,
+                                absl::StrJoin(check.faults(), "; ")),
+                "set them so (kafka-configs.sh --alter), or delete the topic while it is empty: it "
+                "is made again as it must be");
 }
 
 absl::StatusOr<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Open(const KafkaProperties& properties,
@@ -222,9 +225,10 @@ absl::Status KafkaAdmin::Make(const std::string& topic, bool only_ask) {
   if (count != 1) return absl::UnavailableError(doing + ": no result");
   const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
   if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && !single_broker_) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%s: the log needs %d brokers for %d replicas, or single_broker: true",
-                        doing, kReplicationFactor, kReplicationFactor));
+    return Refuse(absl::StrFormat("%s: the log needs %d brokers for %d replicas, or single_broker: "
+                                  "true",
+                                  doing, kReplicationFactor, kReplicationFactor),
+                  "start them, or write single_broker: true under log.kafka");
   }
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
     const char* detail = rd_kafka_topic_result_error_string(results[0]);

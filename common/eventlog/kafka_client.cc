@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/kafka_properties.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
@@ -88,6 +89,28 @@ bool IsAuthenticationError(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
 }
 
+namespace {
+
+std::string_view StepFor(rd_kafka_resp_err_t code) {
+  if (IsAuthenticationError(code)) {
+    return "correct sasl.mechanism, sasl.username and the password under log.kafka";
+  }
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+      return "let the user that log.kafka names create, describe, read, write and delete topics of "
+             "this migration (kafka-acls.sh)";
+    case RD_KAFKA_RESP_ERR__SSL:
+      return "correct security.protocol and the ssl.* properties under log.kafka, or the broker's "
+             "listener";
+    default:
+      return "correct the properties under log.kafka, or what the broker's own log says of it";
+  }
+}
+
+}  // namespace
+
 absl::Status KafkaError(rd_kafka_resp_err_t code, std::string_view doing, std::string_view detail) {
   const std::string text =
       absl::StrFormat("%s: %s (%s)", doing, detail.empty() ? rd_kafka_err2str(code) : detail,
@@ -117,7 +140,7 @@ absl::Status KafkaError(rd_kafka_resp_err_t code, std::string_view doing, std::s
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
       return absl::UnavailableError(text);
     default:
-      return absl::FailedPreconditionError(text);
+      return Refuse(text, StepFor(code));
   }
 }
 
@@ -133,7 +156,7 @@ void KafkaTrouble::Note(rd_kafka_event_t* event) {
     return;  // its text says less than the errors before it
   }
   text_ = rd_kafka_event_error_string(event);
-  const absl::Status status = absl::FailedPreconditionError("Kafka: " + text_);
+  const absl::Status status = Refuse("Kafka: " + text_, StepFor(code));
   if (IsAuthenticationError(code)) authentication_ = status;
   if (code != RD_KAFKA_RESP_ERR__SSL) {
     tls_ = absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_admin.h"
@@ -186,8 +187,9 @@ absl::Status KafkaReader::ErrorOf(const rd_kafka_message_t& message) {
       return OutOfRangeError(first, next);
     }
     case RD_KAFKA_RESP_ERR__BAD_MSG:
-      return absl::DataLossError(absl::StrFormat("Kafka topic %s, after offset %d: %s", topic_,
-                                                 next_, rd_kafka_message_errstr(&message)));
+      return Lost(absl::StrFormat("Kafka topic %s, after offset %d: %s", topic_, next_,
+                                  rd_kafka_message_errstr(&message)),
+                  kCopyAllAnew);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
@@ -233,16 +235,16 @@ absl::Status KafkaReader::CheckStillThere() {
 absl::Status KafkaReader::CheckExists() {
   absl::Status found = admin_.CheckExists(topic_);
   if (absl::IsNotFound(found)) {
-    return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was read");
+    return Lost("Kafka topic " + topic_ + " was deleted while it was read", kCopyAllAnew);
   }
   return absl::IsUnavailable(found) ? absl::OkStatus() : found;  // waited for
 }
 
 absl::Status KafkaReader::OutOfRangeError(Offset first, Offset next) const {
-  return absl::DataLossError(absl::StrFormat(
-      "Kafka topic %s: offset %d is wanted, but the topic holds %d to %d: records were trimmed "
-      "away, or the topic was made again",
-      topic_, next_, first, next));
+  return Lost(absl::StrFormat("Kafka topic %s: offset %d is wanted, but the topic holds %d to %d: "
+                              "records were trimmed away, or the topic was made again",
+                              topic_, next_, first, next),
+              kCopyAllAnew);
 }
 
 }  // namespace switchyard::eventlog

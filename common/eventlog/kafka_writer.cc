@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/eventlog/kafka_admin.h"
@@ -16,6 +17,16 @@
 
 namespace switchyard::eventlog {
 namespace {
+
+constexpr char kSeeToBroker[] =
+    "let the user that log.kafka names write to the topic (kafka-acls.sh), and the broker be of a "
+    "version that knows idempotent producers";
+
+// What a broker has refused for good, whatever its code says of another try.
+absl::Status AsRefusal(const absl::Status& failed) {
+  const Finding finding = FindingOf(failed, kSeeToBroker);
+  return Refuse(finding.what, finding.next);
+}
 
 // A message with key and headers must fit message.max.bytes, 1,000,000 by default.
 constexpr size_t kPartBytes = 900'000;
@@ -167,8 +178,7 @@ absl::Status KafkaWriter::HandOver(std::string_view key, std::string_view payloa
       if (ended_.load(std::memory_order_acquire)) return status();
       pause = kUnknownTopicPause;  // librdkafka learns of it within a second
     } else if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      return absl::FailedPreconditionError(
-          KafkaError(code, "writing to Kafka topic " + topic_).message());
+      return AsRefusal(KafkaError(code, "writing to Kafka topic " + topic_));
     }  // a full queue: only when the user made it smaller than our bound
     if (!cancel_.WaitFor(pause)) return cancel_.status();
   }
@@ -262,9 +272,7 @@ absl::Status KafkaWriter::DeliveryError(const rd_kafka_message_t& message) const
   const bool may_pass = message.err < RD_KAFKA_RESP_ERR_UNKNOWN &&
                         message.err != RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE &&
                         message.err != RD_KAFKA_RESP_ERR__INVALID_ARG;
-  return absl::Status(
-      may_pass ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition,
-      failed.message());
+  return may_pass ? WithCode(absl::StatusCode::kUnavailable, failed) : AsRefusal(failed);
 }
 
 // Of a producer that may send nothing any more. Where a right is missing a person has to act. All
@@ -286,9 +294,9 @@ absl::Status KafkaWriter::FatalError() const {
                        code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
                        code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION ||
                        code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
-  return absl::Status(
-      refused ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kUnavailable,
-      absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data()));
+  const std::string text =
+      absl::StrFormat("Kafka topic %s: the producer ended: %s", topic_, reason.data());
+  return refused ? Refuse(text, kSeeToBroker) : absl::UnavailableError(text);
 }
 
 // librdkafka gives up what is under way as soon as one broker does not know the topic. Asked while
@@ -306,13 +314,13 @@ absl::Status KafkaWriter::UnknownTopicError() const {
 }
 
 absl::Status KafkaWriter::DeletedError() const {
-  return absl::DataLossError("Kafka topic " + topic_ + " was deleted while it was written to");
+  return Lost("Kafka topic " + topic_ + " was deleted while it was written to", kCopyAllAnew);
 }
 
 absl::Status KafkaWriter::MadeAgainError(Offset offset) const {
-  return absl::DataLossError(
-      absl::StrFormat("Kafka topic %s was deleted and made again: offset %d came after %d", topic_,
-                      offset, last_offset_));
+  return Lost(absl::StrFormat("Kafka topic %s was deleted and made again: offset %d came after %d",
+                              topic_, offset, last_offset_),
+              kCopyAllAnew);
 }
 
 void KafkaWriter::NoteTrouble(rd_kafka_event_t* event) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/eventlog/wake.h"
 
 namespace switchyard::eventlog {
@@ -33,7 +34,7 @@ class MemoryLog::Topic {
 
   Offset next() const { return first + static_cast<Offset>(records.size()); }
   absl::Status DeletedError(const std::string& name) const {
-    return absl::DataLossError("topic " + name + " was deleted");
+    return Lost("topic " + name + " was deleted", kCopyAllAnew);
   }
 };
 
@@ -159,9 +160,9 @@ class MemoryLog::Reader : public LogReader {
     MutexLock lock(&state_->mu);
     if (topic_->deleted) return topic_->DeletedError(name_);
     if (next_ < topic_->first || next_ > topic_->next()) {
-      return absl::DataLossError(
-          absl::StrFormat("topic %s: offset %d is wanted, but the log holds %d to %d", name_, next_,
-                          topic_->first, topic_->next()));
+      return Lost(absl::StrFormat("topic %s: offset %d is wanted, but the log holds %d to %d",
+                                  name_, next_, topic_->first, topic_->next()),
+                  kCopyAllAnew);
     }
     Take(records);
     return absl::OkStatus();

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/varint.h"
 
 namespace switchyard::eventlog {
@@ -127,9 +128,11 @@ absl::StatusOr<PartJoiner::Outcome> PartJoiner::AddSlow(Offset offset, std::stri
   if (head.epoch < epoch_ && (pending_ || head.body == kPartField)) return Outcome::kConsumed;
   if (head.body == kPartField) return AddPart(offset, payload, head);
   if (pending_) {
-    return absl::DataLossError(absl::StrFormat(
-        "record at offset %d is not part %d of %d of the record that begins at offset %d", offset,
-        next_index_, count_, offset_));
+    return Lost(
+        absl::StrFormat("record at offset %d is not part %d of %d of the record that begins "
+                        "at offset %d",
+                        offset, next_index_, count_, offset_),
+        kCopyAllAnew);
   }
   seen_any_ = true;
   return Outcome::kRecord;
@@ -140,7 +143,7 @@ absl::StatusOr<PartJoiner::Outcome> PartJoiner::AddPart(Offset offset, std::stri
   const std::optional<PartFields> part = ParsePart(payload, head.body_at);
   if (!part.has_value() || part->index >= part->count || part->count < 2 ||
       part->count > kPayloadBytesMax) {
-    return absl::DataLossError(absl::StrFormat("malformed Part event at offset %d", offset));
+    return Lost(absl::StrFormat("malformed Part event at offset %d", offset), kCopyAllAnew);
   }
   if (part->index > 0 && !pending_ && (!seen_any_ || skipping_)) {
     seen_any_ = true;
@@ -158,9 +161,9 @@ absl::StatusOr<PartJoiner::Outcome> PartJoiner::AddPart(Offset offset, std::stri
   }
   if (!pending_ || part->index != next_index_ || part->count != count_ ||
       joined_.size() + part->data.size() > kPayloadBytesMax) {
-    return absl::DataLossError(
-        absl::StrFormat("part %d of %d at offset %d does not continue the record before it",
-                        part->index, part->count, offset));
+    return Lost(absl::StrFormat("part %d of %d at offset %d does not continue the record before it",
+                                part->index, part->count, offset),
+                kCopyAllAnew);
   }
   joined_ += part->data;
   if (++next_index_ < count_) return Outcome::kConsumed;

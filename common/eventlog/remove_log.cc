@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/eventlog/kafka_admin.h"
 #include "common/eventlog/kafka_client.h"
 #include "common/eventlog/sqlite_db.h"
@@ -41,8 +42,9 @@ absl::Status RefuseOtherTopics(const std::string& path, const std::vector<std::s
     if (std::ranges::count(topics, name) == 0) others.push_back(std::move(name));
   }
   if (others.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      path, " holds topics of other migrations, too (", absl::StrJoin(others, ", "), ")"));
+  return Refuse(absl::StrCat(path, " holds topics of other migrations, too (",
+                             absl::StrJoin(others, ", "), ")"),
+                "tear those down first, and run this again");
 }
 
 }  // namespace
@@ -74,7 +76,8 @@ absl::StatusOr<std::vector<LogPart>> FindLogParts(const LogOptions& options,
 absl::Status RemoveLogPart(const LogOptions& options, const LogPart& part, const Cancel& cancel) {
   if (part.is_file) {
     if (unlink(part.name.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat(part.name, ": ", std::strerror(errno)));
+    return Refuse(absl::StrCat(part.name, ": ", std::strerror(errno)),
+                  "remove the file by hand, or run this again as its owner");
   }
   ASSIGN_OR_RETURN(const auto admin, OpenAdmin(options, cancel));
   return admin->DeleteTopic(part.name);

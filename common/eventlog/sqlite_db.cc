@@ -3,12 +3,13 @@
 #include <cstring>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::eventlog {
 namespace {
 
-absl::StatusCode CodeOf(int sqlite_code) {
+absl::Status StatusOf(int sqlite_code, std::string_view text) {
   switch (sqlite_code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -16,17 +17,19 @@ absl::StatusCode CodeOf(int sqlite_code) {
     case SQLITE_IOERR:
     case SQLITE_NOMEM:
     case SQLITE_PROTOCOL:
-      return absl::StatusCode::kUnavailable;
+      return absl::UnavailableError(Sv(text));
     case SQLITE_NOTADB:
+      return Refuse(text, "name a file under log.sqlite that is a log, or is not there yet");
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-      return absl::StatusCode::kFailedPrecondition;
+      return Refuse(
+          text, "let the user that runs this read and write the file, and make files beside it");
     case SQLITE_CORRUPT:
-      return absl::StatusCode::kDataLoss;
+      return Lost(text, kDamagedLogRemedy);
     default:
-      return absl::StatusCode::kInternal;
+      return absl::InternalError(Sv(text));
   }
 }
 
@@ -135,11 +138,10 @@ absl::Status SqliteDb::Error(int code, std::string_view doing) const {
   const bool show_errno =
       system_error != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL ||
                             (code & 0xff) == SQLITE_CANTOPEN);
-  std::string text = absl::StrFormat("log file %s: %s%s%s (SQLite code %d, in: %s)", path_,
-                                     sqlite3_errmsg(handle_.get()), show_errno ? ": " : "",
-                                     show_errno ? std::strerror(system_error) : "", code, doing);
-  if ((code & 0xff) == SQLITE_CORRUPT) text += kDamagedLogRemedy;
-  return absl::Status(CodeOf(code), text);
+  const std::string text = absl::StrFormat(
+      "log file %s: %s%s%s (SQLite code %d, in: %s)", path_, sqlite3_errmsg(handle_.get()),
+      show_errno ? ": " : "", show_errno ? std::strerror(system_error) : "", code, doing);
+  return StatusOf(code, text);
 }
 
 }  // namespace switchyard::eventlog

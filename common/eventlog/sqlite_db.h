@@ -23,7 +23,7 @@ namespace switchyard::eventlog {
 
 // What to do about a log file that is damaged or cut short: nothing on it can be trusted.
 inline constexpr char kDamagedLogRemedy[] =
-    "; next: end capture and replay, move the file away, and begin anew: switchyard recopy FILE "
+    "end capture and replay, move the file away, and begin anew: switchyard recopy FILE "
     "--all";
 
 class SqliteDb;

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/varint.h"
@@ -23,6 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kHeaderBytes = 100;
+constexpr char kMayNotUse[] =
+    "let the user that runs this read and write the file and its folder, or name another under "
+    "log.sqlite";
 
 std::string RandomUuid() {
   std::random_device random;
@@ -36,14 +40,14 @@ std::string RandomUuid() {
 
 absl::Status ErrnoStatus(const std::string& path, std::string_view doing) {
   const bool space = errno == ENOSPC || errno == EDQUOT;
-  return absl::Status(
-      space ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition,
-      absl::StrFormat("log file %s: cannot %s: %s", path, doing, std::strerror(errno)));
+  const std::string text =
+      absl::StrFormat("log file %s: cannot %s: %s", path, doing, std::strerror(errno));
+  return space ? absl::UnavailableError(text) : Refuse(text, kMayNotUse);
 }
 
 absl::Status Truncated(const std::string& path, int64_t bytes, const std::string& wanted) {
-  return absl::DataLossError(absl::StrFormat("log file %s is truncated: %d bytes, %s%s", path,
-                                             bytes, wanted, kDamagedLogRemedy));
+  return Lost(absl::StrFormat("log file %s is truncated: %d bytes, %s", path, bytes, wanted),
+              kDamagedLogRemedy);
 }
 
 uint32_t BigEndian32(const unsigned char* at) {
@@ -74,8 +78,8 @@ absl::StatusOr<std::string> ReadHeader(const std::string& path) {
   }
   sqlite3_free_filename(name);
   if (code == SQLITE_OK) return header;
-  return absl::FailedPreconditionError(
-      absl::StrFormat("log file %s: cannot be read: %s", path, sqlite3_errstr(code)));
+  return Refuse(absl::StrFormat("log file %s: cannot be read: %s", path, sqlite3_errstr(code)),
+                kMayNotUse);
 }
 
 bool HasWal(const std::string& path) {
@@ -99,24 +103,20 @@ absl::Status CheckLength(const std::string& path, const unsigned char* header) {
 absl::Status CheckLogFile(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("log file %s is a folder; next: name a file under log.sqlite", path));
+    return Refuse(absl::StrFormat("log file %s is a folder", path), "name a file under log.sqlite");
   }
   // Looked for on both sides: a program that ends just now moves pages out of it.
   const bool had_wal = HasWal(path);
   ASSIGN_OR_RETURN(const std::string header, ReadHeader(path));
   if (header.empty()) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "log file %s is empty: it was truncated or is not a log; next: remove it to "
-        "start a new log",
-        path));
+    return Refuse(absl::StrFormat("log file %s is empty: it was truncated or is not a log", path),
+                  "remove it to start a new log");
   }
   static constexpr std::string_view kMagic("SQLite format 3\0", 16);
   if (std::string_view(header).substr(0, kMagic.size()) != kMagic.substr(0, header.size())) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header; next: "
-                        "name another file under log.sqlite",
-                        path));
+    return Refuse(
+        absl::StrFormat("%s is not a log file: it does not begin with a SQLite header", path),
+        "name another file under log.sqlite");
   }
   if (header.size() < kHeaderBytes) {
     return Truncated(path, static_cast<int64_t>(header.size()), "less than its header");
@@ -125,19 +125,20 @@ absl::Status CheckLogFile(const std::string& path) {
   const uint32_t version = BigEndian32(bytes + 60);
   const uint32_t application_id = BigEndian32(bytes + 68);
   if (application_id != kLogApplicationId) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s is a SQLite database of another program (application id %d, a log has %d); next: "
-        "name another file under log.sqlite",
-        path, application_id, kLogApplicationId));
+    return Refuse(
+        absl::StrFormat("%s is a SQLite database of another program (application id %d, a "
+                        "log has %d)",
+                        path, application_id, kLogApplicationId),
+        "name another file under log.sqlite");
   }
   if (version != kLogFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "log file %s has format version %d; this program knows %d: use the program that wrote it",
-        path, version, kLogFormatVersion));
+    return Refuse(absl::StrFormat("log file %s has format version %d; this program knows %d", path,
+                                  version, kLogFormatVersion),
+                  "use the program that wrote it");
   }
   if (bytes[18] != 2) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "log file %s is not in WAL mode. Run: sqlite3 %s 'PRAGMA journal_mode = WAL'", path, path));
+    return Refuse(absl::StrFormat("log file %s is not in WAL mode", path),
+                  absl::StrFormat("run: sqlite3 %s 'PRAGMA journal_mode = WAL'", path));
   }
   return had_wal ? absl::OkStatus() : CheckLength(path, bytes);
 }
@@ -182,28 +183,28 @@ void RemoveDatabase(const std::string& path) {
 absl::Status CheckFolderOf(const std::string& path) {
   const fs::path parent = fs::path(path).parent_path();
   const std::string folder = parent.empty() ? "." : parent.string();
-  const auto refuse = [&](const std::string& why) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("log file %s: its folder %s %s", path, folder, why));
+  const auto refuse = [&](const std::string& why, std::string_view next) {
+    return Refuse(absl::StrFormat("log file %s: its folder %s %s", path, folder, why), next);
   };
   struct stat info {};
   if (stat(folder.c_str(), &info) != 0) {
-    return refuse(errno == ENOENT ? "does not exist; next: make it, or mend log.sqlite"
-                                  : std::string("can't be opened: ") + std::strerror(errno));
+    if (errno == ENOENT) return refuse("does not exist", "make it, or mend log.sqlite");
+    return refuse(std::string("can't be opened: ") + std::strerror(errno), kMayNotUse);
   }
-  if (!S_ISDIR(info.st_mode)) return refuse("is no folder");
+  if (!S_ISDIR(info.st_mode))
+    return refuse("is no folder", "name a file in a folder under log.sqlite");
   if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return absl::OkStatus();
   return refuse(std::string("can't be written to, and SQLite keeps files beside the log: ") +
-                std::strerror(errno));
+                    std::strerror(errno),
+                kMayNotUse);
 }
 
 // Looked for in this order: another process that makes the log just now makes its WAL last.
 absl::Status RefuseLoneWal(const std::string& path) {
   if (access((path + "-wal").c_str(), F_OK) == 0 && access(path.c_str(), F_OK) != 0) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s-wal exists, but %s does not: the log file was moved away. Put it back, or remove "
-        "the -wal file to start a new log",
-        path, path));
+    return Refuse(
+        absl::StrFormat("%s-wal exists, but %s does not: the log file was moved away", path, path),
+        "put it back, or remove the -wal file to start a new log");
   }
   return absl::OkStatus();
 }
@@ -272,8 +273,8 @@ absl::Status CheckSameFile(const std::string& path, const FileIdentity& file) {
     return absl::UnavailableError(
         absl::StrFormat("log file %s can't be looked at: %s", path, std::strerror(errno)));
   }
-  return absl::DataLossError(
-      absl::StrFormat("log file %s was removed or replaced while it was in use", path));
+  return Lost(absl::StrFormat("log file %s was removed or replaced while it was in use", path),
+              "put it back and start again, or, if it is gone: switchyard recopy FILE --all");
 }
 
 absl::StatusOr<SqliteTopic> FindTopic(SqliteDb& db, std::string_view name) {
@@ -321,18 +322,20 @@ absl::Status ParseBlock(std::string_view payload, Offset first, int64_t count,
   while (at < payload.size()) {
     uint64_t length = 0;
     if (!ReadVarint(payload, &at, &length)) {
-      return absl::DataLossError(
-          absl::StrFormat("block at offset %d: a record's length is cut off", first));
+      return Lost(absl::StrFormat("block at offset %d: a record's length is cut off", first),
+                  kDamagedLogRemedy);
     }
     if (length > payload.size() - at) {
-      return absl::DataLossError(absl::StrFormat("block at offset %d: a record is cut off", first));
+      return Lost(absl::StrFormat("block at offset %d: a record is cut off", first),
+                  kDamagedLogRemedy);
     }
     records->push_back({.offset = offset++, .payload = payload.substr(at, length)});
     at += length;
   }
   if (offset - first != count) {
-    return absl::DataLossError(absl::StrFormat("block at offset %d: holds %d records, not %d",
-                                               first, offset - first, count));
+    return Lost(absl::StrFormat("block at offset %d: holds %d records, not %d", first,
+                                offset - first, count),
+                kDamagedLogRemedy);
   }
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/base/wait/poll_timeout.h"
@@ -138,10 +139,10 @@ absl::StatusOr<bool> SqliteReader::Fetch(std::vector<LogRecord>* records) {
       const Offset first = select_.ColumnInt(0);
       const int64_t count = select_.ColumnInt(1);
       if (first > next_) {
-        return absl::DataLossError(absl::StrFormat(
-            "offset %d is wanted, but the log now begins at offset %d: the records between were "
-            "trimmed away",
-            next_, first));
+        return Lost(absl::StrFormat("offset %d is wanted, but the log now begins at offset %d: the "
+                                    "records between were trimmed away",
+                                    next_, first),
+                    kCopyAllAnew);
       }
       end = first + count;
       if (end <= next_) continue;
@@ -158,9 +159,10 @@ absl::StatusOr<bool> SqliteReader::Fetch(std::vector<LogRecord>* records) {
   if (absl::IsUnavailable(taken) && next_ > from) return true;
   RETURN_IF_ERROR(taken);
   if (end < next_) {
-    return absl::DataLossError(absl::StrFormat(
-        "offset %d is wanted, but the log ends at offset %d: it lost its end or was made again",
-        next_, end));
+    return Lost(absl::StrFormat("offset %d is wanted, but the log ends at offset %d: it lost its "
+                                "end or was made again",
+                                next_, end),
+                kCopyAllAnew);
   }
   return next_ > from;
 }

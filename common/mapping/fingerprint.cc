@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::mapping {
@@ -13,6 +14,15 @@ namespace {
 
 constexpr char kSource[] = "source";
 constexpr char kMapping[] = "mapping";
+constexpr char kBound[] = "bound";
+
+std::string Escaped(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\n", "\\n"}});
+}
+
+std::string Unescaped(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"\\\\", "\\"}, {"\\n", "\n"}});
+}
 
 const char* KindName(PlanPart::Kind kind) {
   return kind == PlanPart::Kind::kSource ? kSource : kMapping;
@@ -56,10 +66,29 @@ std::string FingerprintOf(const std::vector<PlanPart>& parts) {
 std::string PartsToText(const std::vector<PlanPart>& parts) {
   std::string text;
   for (const PlanPart& part : parts) {
-    absl::StrAppend(&text, KindName(part.kind), " ", part.fingerprint, " ",
-                    absl::StrReplaceAll(part.name, {{"\\", "\\\\"}, {"\n", "\\n"}}), "\n");
+    absl::StrAppend(&text, KindName(part.kind), " ", part.fingerprint, " ", Escaped(part.name),
+                    "\n");
   }
   return text;
+}
+
+std::string BoundToText(const std::vector<BoundPiece>& pieces) {
+  std::string text;
+  for (const BoundPiece& piece : pieces) {
+    absl::StrAppend(&text, kBound, " ", piece.written, " ", Escaped(piece.bound), "\n");
+  }
+  return text;
+}
+
+std::vector<BoundPiece> BoundFromText(std::string_view text) {
+  std::vector<BoundPiece> pieces;
+  const std::vector<std::string> lines = absl::StrSplit(Sv(text), '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 2));
+    if (words.size() != 3 || words[0] != kBound) continue;
+    pieces.push_back({.written = words[1], .bound = Unescaped(words[2])});
+  }
+  return pieces;
 }
 
 absl::StatusOr<std::vector<PlanPart>> PartsFromText(std::string_view text) {
@@ -67,14 +96,15 @@ absl::StatusOr<std::vector<PlanPart>> PartsFromText(std::string_view text) {
   const std::vector<std::string> lines = absl::StrSplit(Sv(text), '\n', absl::SkipEmpty());
   for (const std::string& line : lines) {
     const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 2));
+    if (words[0] == kBound) continue;
     const auto kind = KindFrom(words[0]);
     if (words.size() != 3 || !kind) {
-      return absl::DataLossError(absl::StrFormat(
-          "the parts of the installed mapping hold \"%s\", which is no part of a plan", line));
+      return Lost(
+          absl::StrFormat(
+              "the parts of the installed mapping hold \"%s\", which is no part of a plan", line),
+          kCopyAllAnew);
     }
-    parts.push_back({.kind = *kind,
-                     .name = absl::StrReplaceAll(words[2], {{"\\\\", "\\"}, {"\\n", "\n"}}),
-                     .fingerprint = words[1]});
+    parts.push_back({.kind = *kind, .name = Unescaped(words[2]), .fingerprint = words[1]});
   }
   return parts;
 }

@@ -31,8 +31,11 @@ std::string FingerprintOf(const std::vector<PlanPart>& parts);
 
 // One line a part: kind, fingerprint, name; the name with \n and \\ escaped.
 std::string PartsToText(const std::vector<PlanPart>& parts);
-// Empty for an empty text (a stream installed before parts were kept). DataLoss for any other text
-// that PartsToText does not write.
+// What goes behind them: one line a piece, likewise.
+std::string BoundToText(const std::vector<BoundPiece>& pieces);
+std::vector<BoundPiece> BoundFromText(std::string_view text);
+// Of the parts alone. Empty for an empty text (a stream installed before parts were kept). DataLoss
+// for any other text that PartsToText does not write.
 absl::StatusOr<std::vector<PlanPart>> PartsFromText(std::string_view text);
 
 }  // namespace switchyard::mapping

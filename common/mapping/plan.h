@@ -11,7 +11,9 @@
 // A stage table holds, beside the source columns used: sy__op (I insert, U update, K update that
 // moved the key, D delete; P what a row was within the batch, for ids alone), sy__ord (position in
 // the batch), sy__absent (one character per toastable column: '1' where an unchanged value was not
-// sent; NULL when none) and sy__k0.. (the identity before the change).
+// sent; NULL when none) and sy__k0.. (the identity before the change); and sy__still, of
+// an update to a mirrored table: a bit for each set of columns that it leaves as they were (1: all
+// that the mirror has; the others belong to keyed mappings), NULL where it leaves none.
 //
 // Taking out: unique values, or keys, that pass from row to row can't be updated in place, for no
 // UPDATE says which row goes first; nor can a GENERATED ALWAYS identity. Such rows are deleted into
@@ -33,6 +35,10 @@ namespace switchyard::mapping {
 
 inline constexpr char kProductSchema[] = "switchyard";
 
+// By column: how its values are told equal, where that is no operator of pg_catalog:
+// OPERATOR(public.=). By its bare name a session would find another one, or none.
+using Operators = std::map<std::string, std::string>;
+
 struct StageColumn {
   std::string name;    // as on the source
   int32_t number = 0;  // attnum there, of a partitioned table in its root; 0: not known
@@ -40,6 +46,7 @@ struct StageColumn {
   bool toastable = false;
   uint32_t type_oid = 0;  // on the source; another one in a Relation event is drift
   int32_t type_modifier = -1;
+  std::string equals = "=";  // as Operators
 };
 
 // Writes one table from one stage. Statements take no parameters.
@@ -49,6 +56,7 @@ struct TableWrite {
   std::string remove;               // op D
   std::string update;               // op U; for batches without absent values
   bool update_skips_equal = false;  // `update` leaves rows alone that have these values already
+  bool skips_still = false;         // `update` and `update_absent`: those that are so marked
   // How many staged rows that are to be changed are not there: op U; U and K; D; all three.
   std::string missing_updated;
   std::string missing_changed;
@@ -75,11 +83,25 @@ struct TableWrite {
   std::string clear;
   // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
   std::string load;
+  // SELECT of the same rows, under the target's names: what they are compared with.
+  std::string rows;
   // What makes the target equal to {load}, touching only rows that differ.
   std::string swap_remove;
   std::string swap_upsert;
   // swap_upsert for a key that ON CONFLICT can't name (WITHOUT OVERLAPS, deferrable).
   std::string swap_upsert_plain;
+  // Whether the target holds what was written, where its own triggers may have kept it from that
+  // (install/hindrances.h): `written_take` puts what should be there, as NEW's types have it, into
+  // taken_table; `written_count` counts staged rows that are not there, op I, then U and K; rows
+  // that are not as they should be; rows that should have gone. The same after `load`: rows there
+  // were, those that are as they should be; and after a swap or `clear` those that should have
+  // gone.
+  std::string written_take;
+  std::string written_count;
+  std::string loaded_take;
+  std::string loaded_count;
+  std::string swapped_left;
+  std::string cleared_left;
   // Before a second swap_upsert, where unique values pass from row to row: takes out the rows that
   // differ. Empty where only keys are filled.
   std::vector<std::string> swap_take_out;
@@ -104,6 +126,9 @@ struct SourcePlan {
   std::string entry_stage;
   std::string stage_ddl;
   std::string stage_copy;  // COPY ... FROM STDIN for the stage
+  // When mirrored: marks what updates leave as it was (sy__still). Before the mirror takes the
+  // batch. What is not marked counts as changed.
+  std::string note_still;
   bool mirrored = false;
   std::vector<std::string> mirror_columns;            // those of `columns` the mirror keeps
   TableWrite mirror;                                  // when mirrored
@@ -143,6 +168,8 @@ struct KeyedPlan {
   std::string remove;
   std::string update;
   std::string insert;
+  // Rows that are not as `compute` gave them; rows that should have gone.
+  std::string written_count;
   // The effect of remove, update and insert.
   std::vector<std::string> take_out;
   bool take_out_only = false;      // as TableWrite::take_out_updates
@@ -204,7 +231,9 @@ struct MappingPlan {
   OrderedSql ordered;
   std::vector<std::string> key;      // of NEW's table
   std::vector<std::string> columns;  // of NEW, filled by it
-  std::string owns;                  // condition over NEW's rows; empty: all of them
+  std::string owns;     // condition over NEW's rows, as the file has it; empty: all of them
+  std::string owned;    // the same, for statements
+  Operators operators;  // of NEW's columns
   // `copy`, or a select with a star: a column that both sides have is carried over.
   bool by_name = false;
   std::vector<std::string> reads_sources;  // display names, for plan
@@ -226,6 +255,14 @@ struct PlanPart {
   friend bool operator==(const PlanPart&, const PlanPart&) = default;
 };
 
+// A piece of the file's SQL, and what it was bound to (compile/binding.cc): names with their
+// schemas.
+struct BoundPiece {
+  std::string written;  // its fingerprint
+  std::string bound;
+  friend bool operator==(const BoundPiece&, const BoundPiece&) = default;
+};
+
 // Pairs of ids (records/id_map.h) for the rows of one source that have none yet, from its mirror.
 struct IdAllotment {
   std::string kind;
@@ -237,16 +274,21 @@ struct IdAllotment {
 
 struct Plan {
   std::string mirror_schema, view_prefix;  // of its stream (records/stream.h)
+  // Where names of the file's own SQL are looked for: the search_path for what it is bound under.
+  std::string search_path = "pg_catalog";
+  // That SQL calls functions of NEW which look names up as they run.
+  bool calls_functions_by_path = false;
   std::vector<SourcePlan> sources;
   std::vector<IdAllotment> ids;             // run before the mappings
   std::vector<MappingPlan> mappings;        // graph order: upstream first
   std::vector<std::string> type_ddl;        // the source's user types in mirror_schema
   std::vector<std::string> unread_columns;  // "table.column" of OLD no mapping reads
   std::vector<std::string> ignored;
-  std::vector<std::string> warnings;  // for check: what is right, but may not be meant
   // The sources, then the mappings, in the order above. Two mappings may fill one table, each with
   // its own `owns`: then two parts have one name.
   std::vector<PlanPart> parts;
+  // Every piece of the file's SQL; empty when some can't be written down so.
+  std::vector<BoundPiece> bound;
   // Of the parts: changes when anything that decides NEW's rows changes.
   std::string fingerprint;
 

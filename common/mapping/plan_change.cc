@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -95,7 +96,8 @@ absl::StatusOr<ResumeWork> ResumeWorkFromText(std::string_view text) {
     return true;
   };
   if (read("recopy", &work.recopy) && read("recompute", &work.recompute)) return work;
-  return absl::DataLossError("an open request holds a resume that can't be read");
+  return Lost("an open request holds a resume that can't be read",
+              "ask for it again: switchyard resume FILE");
 }
 
 }  // namespace switchyard::mapping

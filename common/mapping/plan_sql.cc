@@ -99,6 +99,12 @@ class Writer {
     add("swap_upsert", write.swap_upsert);
     add("swap_upsert_plain", write.swap_upsert_plain);
     add("swap_take_out", write.swap_take_out);
+    add("written_take", write.written_take);
+    add("written_count", write.written_count);
+    add("loaded_take", write.loaded_take);
+    add("loaded_count", write.loaded_count);
+    add("swapped_left", write.swapped_left);
+    add("cleared_left", write.cleared_left);
   }
 
   void AddKeyed(const string& of, const Plan& plan, const KeyedPlan& keyed) {
@@ -122,6 +128,7 @@ class Writer {
     Add(of, "keyed.remove", keyed.remove);
     Add(of, "keyed.update", keyed.update);
     Add(of, "keyed.insert", keyed.insert);
+    Add(of, "keyed.written_count", keyed.written_count);
     Add(of, "keyed.take_out", keyed.take_out);
     Add(of, "keyed.clean", keyed.clean);
     Add(of, "keyed.populate", keyed.populate);
@@ -170,6 +177,7 @@ string PlanSql(const Plan& plan) {
     writer.Section(absl::StrCat("-- ==== OLD's ", of, "\n"));
     writer.Add(of, "stage_ddl", source.stage_ddl);
     writer.Add(of, "stage_copy", source.stage_copy);
+    writer.Add(of, "note_still", source.note_still);
     if (!source.mirrored) continue;
     writer.Add(of, "mirror_ddl", source.mirror_ddl);
     for (const auto& [name, ddl] : source.mirror_indexes) writer.Add(of, "mirror_indexes", ddl);

@@ -136,6 +136,16 @@ void CollectNode(const std::string& kind, const Json& body, Standing standing, F
     FunctionRef function{{.name = NamePart(name.back()), .offset = Location(body)}};
     if (name.size() > 1) function.schema = NamePart(name[name.size() - 2]);
     AddName(std::move(function), &facts->functions);
+  } else if (kind == "A_Expr") {
+    const auto name = body.find("name");
+    if (name != body.end() && name->size() > 1) {
+      facts->qualified_operators.insert(NamePart(name->back()));
+    }
+  } else if (kind == "A_Indirection") {
+    // (row).* is every column, as row.* is.
+    const bool star = std::ranges::any_of(body["indirection"],
+                                          [](const Json& step) { return step.contains("A_Star"); });
+    if (star && !standing.in_subquery) facts->columns.insert("");
   } else if (kind == "SQLValueFunction") {
     facts->value_functions.insert(Text(body, "op"));
   } else if (kind == "ColumnRef" && !standing.in_subquery) {
@@ -255,33 +265,147 @@ std::set<Name> Shifted(const std::set<Name>& names, size_t by) {
   return shifted;
 }
 
-void CollectUnqualified(const Json& node, const std::set<std::string>& ctes,
+// A TypeName, wherever it stands, that is one word.
+bool IsTypeAmong(const Json& node, const std::set<std::string>& types) {
+  const auto names = node.find("names");
+  return node.contains("typemod") && names != node.end() && names->size() == 1 &&
+         types.contains(NamePart((*names)[0]));
+}
+
+void CollectUnqualified(const Json& node, const UnqualifiedNames& names,
                         std::set<size_t>* offsets) {
   if (node.is_array()) {
-    for (const Json& item : node) CollectUnqualified(item, ctes, offsets);
+    for (const Json& item : node) CollectUnqualified(item, names, offsets);
     return;
   }
   if (!node.is_object()) return;
+  if (IsTypeAmong(node, names.types)) offsets->insert(Location(node));
   for (const auto& [key, value] : node.items()) {
     if (key == "RangeVar" && Text(value, "schemaname").empty() &&
-        !ctes.contains(Text(value, "relname"))) {
+        names.relations.contains(Text(value, "relname"))) {
       offsets->insert(Location(value));
     }
-    CollectUnqualified(value, ctes, offsets);
+    CollectUnqualified(value, names, offsets);
   }
 }
 
+// Past a name as it is written, quoted or not.
+size_t PastName(std::string_view text, size_t at) {
+  if (at < text.size() && text[at] == '"') {
+    for (++at; at < text.size(); ++at) {
+      if (text[at] != '"') continue;
+      if (at + 1 >= text.size() || text[at + 1] != '"') return at + 1;
+      ++at;
+    }
+    return at;
+  }
+  const auto in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+           static_cast<unsigned char>(c) >= 0x80;
+  };
+  while (at < text.size() && in_name(text[at])) ++at;
+  return at;
+}
+
+size_t PastSpace(std::string_view text, size_t at) {
+  while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0) ++at;
+  return at;
+}
+
+// What stands up to `end` instead.
+struct Edit {
+  size_t end = 0;
+  std::string text;
+};
+
+class RelationMover {
+ public:
+  RelationMover(std::string_view sql, const std::map<SqlName, std::string>& moved)
+      : sql_(sql), moved_(moved) {}
+
+  absl::StatusOr<std::string> Move() {
+    ASSIGN_OR_RETURN(const Json tree, Parse(std::string(sql_)));
+    Walk(tree);
+    std::string text(sql_);
+    for (auto edit = edits_.rbegin(); edit != edits_.rend(); ++edit) {
+      text.replace(edit->first, edit->second.end - edit->first, edit->second.text);
+    }
+    return text;
+  }
+
+ private:
+  void Walk(const Json& node) {
+    if (node.is_array()) {
+      for (const Json& item : node) Walk(item);
+      return;
+    }
+    if (!node.is_object()) return;
+    for (const auto& [key, value] : node.items()) {
+      if (value.is_object() && value.contains("relname")) Relation(key, value);
+      if (key == "ColumnRef") ColumnOf(value);
+      Walk(value);
+    }
+  }
+
+  void Relation(const std::string& key, const Json& relation) {
+    const SqlName name{Text(relation, "schemaname"), Text(relation, "relname")};
+    const auto to = moved_.find(name);
+    if (to == moved_.end() || name.schema.empty()) return;
+    const size_t begin = Location(relation);
+    std::string text = "pg_temp." + QuoteIdentifier(to->second);
+    const bool read = key == "RangeVar" && !AfterTable(begin);
+    if ((read || key == "relation") && !relation.contains("alias")) {
+      text += " AS " + QuoteIdentifier(name.name);
+    }
+    edits_[begin] = {PastBoth(begin), text};
+  }
+
+  // schema.table.column keeps its last two parts.
+  void ColumnOf(const Json& column) {
+    const auto fields = column.find("fields");
+    if (fields == column.end() || fields->size() < 3) return;
+    if (!moved_.contains(SqlName{NamePart((*fields)[0]), NamePart((*fields)[1])})) return;
+    const size_t begin = Location(column);
+    const size_t dot = PastSpace(sql_, PastName(sql_, begin));
+    edits_[begin] = {PastSpace(sql_, dot + 1), ""};
+  }
+
+  // TABLE x takes no alias.
+  bool AfterTable(size_t begin) const {
+    std::string before = Trimmed(sql_.substr(0, begin));
+    std::ranges::transform(before, before.begin(), [](unsigned char c) { return std::tolower(c); });
+    return before.ends_with("table");
+  }
+
+  size_t PastBoth(size_t begin) const {
+    const size_t dot = PastSpace(sql_, PastName(sql_, begin));
+    return PastName(sql_, PastSpace(sql_, dot + 1));
+  }
+
+  const std::string_view sql_;
+  const std::map<SqlName, std::string>& moved_;
+  std::map<size_t, Edit> edits_;  // by place
+};
+
 }  // namespace
 
-absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_view schema) {
+absl::StatusOr<std::string> MoveRelations(std::string_view sql,
+                                          const std::map<SqlName, std::string>& moved) {
+  return RelationMover(sql, moved).Move();
+}
+
+absl::StatusOr<std::string> QualifyNames(std::string_view sql, std::string_view schema,
+                                         const UnqualifiedNames& names) {
   const bool query = LooksLikeQuery(sql);
   constexpr std::string_view kWrap = "SELECT ";
   std::string text = query ? std::string(sql) : absl::StrCat(Sv(kWrap), Sv(sql));
   ASSIGN_OR_RETURN(const Json select, ParseOneSelect(text));
   Facts facts;
   Collect(select, {}, &facts);
+  UnqualifiedNames here = names;
+  for (const std::string& cte : facts.cte_names) here.relations.erase(cte);
   std::set<size_t> offsets;
-  CollectUnqualified(select, facts.cte_names, &offsets);
+  CollectUnqualified(select, here, &offsets);
   const std::string prefix = QuoteIdentifier(schema) + ".";
   for (auto it = offsets.rbegin(); it != offsets.rend(); ++it) text.insert(*it, prefix);
   return query ? text : text.substr(kWrap.size());
@@ -310,6 +434,7 @@ absl::StatusOr<SelectShape> AnalyzeSelect(std::string_view sql) {
   shape.functions = std::move(facts.functions);
   shape.value_functions = std::move(facts.value_functions);
   shape.time_words = std::move(facts.time_words);
+  shape.qualified_operators = std::move(facts.qualified_operators);
   shape.star = facts.columns.contains("");
   if (facts.has_subquery || !IsPlainSingleTable(original) || HasOver(original)) return shape;
 
@@ -340,6 +465,7 @@ absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql) {
   shape.value_functions = std::move(facts.value_functions);
   shape.time_words = std::move(facts.time_words);
   for (TimeWord& word : shape.time_words) word.offset -= std::min(word.offset, kWrap.size());
+  shape.qualified_operators = std::move(facts.qualified_operators);
   shape.columns = std::move(facts.columns);
   shape.has_subquery = facts.has_subquery;
   shape.plain_column = PlainColumn(targets[0]["ResTarget"]["val"]);

@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -48,6 +49,7 @@ struct Calls {
   // in the parse tree: SVFOP_CURRENT_TIMESTAMP.
   std::set<std::string> value_functions;
   std::vector<TimeWord> time_words;
+  std::set<std::string> qualified_operators;  // written OPERATOR(schema.name), without the schema
 };
 
 // One output column of a plain single-table select.
@@ -81,9 +83,20 @@ struct ExpressionShape : Calls {
 };
 absl::StatusOr<ExpressionShape> AnalyzeExpression(std::string_view sql);
 
-// The same SQL with `schema.` before every unqualified relation in FROM that is no CTE: for
-// statements that run where the search path is not the mapping's. An expression or a query.
-absl::StatusOr<std::string> QualifyRelations(std::string_view sql, std::string_view schema);
+// The same SQL with `schema.` before those relations in FROM (but for CTEs) and those types that
+// stand there without one: for statements that run where no search path finds them. Expressions or
+// a query.
+struct UnqualifiedNames {
+  std::set<std::string> relations;
+  std::set<std::string> types;
+};
+absl::StatusOr<std::string> QualifyNames(std::string_view sql, std::string_view schema,
+                                         const UnqualifiedNames& names);
+
+// Any statement, reading and writing `moved` (schema and name -> a name in pg_temp) in place of the
+// relations of these names. What called them by their own names still does.
+absl::StatusOr<std::string> MoveRelations(std::string_view sql,
+                                          const std::map<SqlName, std::string>& moved);
 
 // True when the text is a query rather than an expression: it starts with SELECT, WITH or VALUES.
 bool LooksLikeQuery(std::string_view sql);

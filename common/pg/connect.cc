@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
 #include "common/pg/settings.h"
@@ -152,11 +153,21 @@ std::string SqlStateIn(std::string_view text, size_t* message_at) {
   return "";
 }
 
-absl::StatusCode CodeForConnect(std::string_view state) {
-  // A pooler answers every fault with 08P01; at connection time none of them mends itself.
-  if (state == "08P01") return absl::StatusCode::kFailedPrecondition;
-  const absl::StatusCode code = StatusFromFields({.sqlstate = std::string(state)}).code();
-  return code == absl::StatusCode::kUnavailable ? code : absl::StatusCode::kFailedPrecondition;
+constexpr std::string_view kCorrectLogin =
+    "correct user, password and sslmode of the connection string, or pg_hba.conf of that server";
+
+// A pooler answers every fault with 08P01; at connection time none of them mends itself.
+bool IsPassing(std::string_view state) {
+  return state != "08P01" &&
+         absl::IsUnavailable(StatusFromFields({.sqlstate = std::string(state)}));
+}
+
+std::string_view StepFor(std::string_view state) {
+  if (state.starts_with("3D")) return "correct dbname of the connection string, or create it";
+  if (state.starts_with("28") || state == "42501") return kCorrectLogin;
+  return "correct the connection string, or what it names: the log of that server, or of the "
+         "pooler "
+         "before it, says more";
 }
 
 bool IsTlsOrPasswordSetup(PGconn* connection, std::string_view text) {
@@ -179,14 +190,14 @@ std::string_view Cause(std::string_view raw) {
 std::string_view NextFor(std::string_view cause) {
   constexpr std::pair<const char*, std::string_view> kNext[] = {
       {"Connection refused",
-       "; next: start the server, or correct host and port of the connection string (a server "
+       "start the server, or correct host and port of the connection string (a server "
        "listens where its listen_addresses and port say)"},
       {"No such file or directory",
-       "; next: start the server, or correct the socket folder (host) and port of the connection "
+       "start the server, or correct the socket folder (host) and port of the connection "
        "string"},
-      {"translate host name", "; next: correct the host of the connection string, or see to DNS"},
-      {"No route to host", "; next: see to the network between, or correct the host"},
-      {"Network is unreachable", "; next: see to the network between, or correct the host"},
+      {"translate host name", "correct the host of the connection string, or see to DNS"},
+      {"No route to host", "see to the network between, or correct the host"},
+      {"Network is unreachable", "see to the network between, or correct the host"},
   };
   for (const auto& [part, next] : kNext) {
     if (absl::StrContains(Sv(cause), part)) return next;
@@ -214,13 +225,19 @@ absl::Status ConnectError(PGconn* connection, const Parameters& parameters) {
   if (!state.empty()) cause.remove_prefix(message_at);
   std::string text = absl::StrCat(Failed(parameters), ": ", Redacted(cause, parameters));
   if (state.empty()) {
-    absl::StrAppend(&text, Sv(NextFor(cause)));
-    if (!IsTlsOrPasswordSetup(connection, raw)) return absl::UnavailableError(text);
-    return WithErrorFields(absl::FailedPreconditionError(text), {.severity = "FATAL"});
+    const std::string_view next = NextFor(cause);
+    if (IsTlsOrPasswordSetup(connection, raw)) {
+      return WithErrorFields(Refuse(text, next.empty() ? kCorrectLogin : next),
+                             {.severity = "FATAL"});
+    }
+    const absl::Status away = absl::UnavailableError(text);
+    return next.empty() ? away : WithNextStep(away, next);
   }
   absl::StrAppend(&text, " (SQLSTATE ", state, ")");
-  return WithErrorFields(absl::Status(CodeForConnect(state), text),
-                         {.sqlstate = state, .primary = std::string(cause), .severity = "FATAL"});
+  const ErrorFields fields = {
+      .sqlstate = state, .primary = std::string(cause), .severity = "FATAL"};
+  if (IsPassing(state)) return WithErrorFields(absl::UnavailableError(text), fields);
+  return WithErrorFields(Refuse(text, StepFor(state)), fields);
 }
 
 ConnectionPtr StartConnecting(const Parameters& parameters) {
@@ -251,9 +268,8 @@ absl::StatusOr<ConnectionPtr> ConnectOne(const Parameters& parameters, absl::Tim
       case Ready::kCancelled:
         return cancel.status();
       case Ready::kTimeout:
-        return absl::UnavailableError(Failed(parameters) +
-                                      ": no answer in time; next: see to the server, and to "
-                                      "firewalls between");
+        return WithNextStep(absl::UnavailableError(Failed(parameters) + ": no answer in time"),
+                            "see to the server, and to firewalls between");
       case Ready::kReady:
         next = PQconnectPoll(connection.get());
     }

@@ -6,8 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/mutex.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
 
@@ -57,13 +57,15 @@ absl::Status ConnectionString::Outcome(const absl::Status& connected) const {
   if (!known_->worked || !MayBeRotation(connected)) return connected;
   if (!known_->refused_since) known_->refused_since = now;
   if (now - *known_->refused_since >= patience_) {
-    return WithNextStep(connected,
-                        "put a connection string that works into " + place_ + " and start again");
+    const absl::Status bare(connected.code(), FindingOf(connected, "").what);
+    return WithErrorFields(WithNextStep(bare, "put a connection string that works into " + place_ +
+                                                  " and start again"),
+                           StatusErrorFields(connected));
   }
   return WithErrorFields(
       absl::UnavailableError(absl::StrFormat(
           "%s; it had worked before: %s is read again for each try, until %s have passed",
-          std::string(StdSv(connected.message())), place_, absl::FormatDuration(patience_))),
+          FindingOf(connected, "").what, place_, absl::FormatDuration(patience_))),
       StatusErrorFields(connected));
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::pg {
@@ -46,6 +48,37 @@ absl::StatusCode CodeFor(std::string_view state, bool fatal) {
 // Classes whose DETAIL quotes rows, or comes from the user's own code.
 bool DetailMayHoldRows(std::string_view group) {
   return InList(group, {"22", "23", "44", "P0", "38", "39", "HV", "XX"});
+}
+
+// What a person does about an error of that SQLSTATE, where nobody knows better.
+std::string_view StepFor(std::string_view state) {
+  static constexpr std::pair<std::string_view, std::string_view> kSteps[] = {
+      {"42501",
+       "switchyard check FILE prints the grants that are missing: run them, and start again"},
+      {"25006",
+       "lead the connection string to the primary, or have its owner run: ALTER DATABASE "
+       "... SET default_transaction_read_only = off"},
+      {"53400", "raise the limit it names in that server's postgresql.conf"},
+      {"55006", "end who uses it (SELECT * FROM pg_stat_activity shows who), and start again"},
+      {"54001", "raise max_stack_depth of that server"},
+      {"XX001",
+       "that server's data is damaged: stop its writers, and restore it or repair it "
+       "(REINDEX, extension amcheck) before anything is started again"},
+      {"XX002", "an index of that server is damaged: REINDEX it, and start again"},
+      {"21",
+       "mend the mapping, which gives one row more than once, then run: switchyard resume FILE"},
+      {"22", "mend that value in OLD, or the mapping (then: switchyard resume FILE)"},
+      {"23", "mend that row in OLD, or the mapping (then: switchyard resume FILE)"},
+      {"28", "correct user and password of the connection string, or pg_hba.conf of that server"},
+      {"3D", "correct dbname of the connection string, or create that database"},
+      {"42", "switchyard check FILE names what the databases lack"},
+      {"54", "make that row or statement smaller: it is beyond what Postgres can hold"},
+      {"55", "switchyard check FILE names what that server lacks"},
+  };
+  for (const auto& [prefix, step] : kSteps) {
+    if (state.starts_with(prefix)) return step;
+  }
+  return "that server's log says more at this time: mend what it names, and start again";
 }
 
 }  // namespace
@@ -87,6 +120,21 @@ bool IsRowRefused(const absl::Status& status) {
   return InList(std::string_view(state).substr(0, 2), {"22", "23"});
 }
 
+absl::Status WithNextStepFor(const absl::Status& status) {
+  const std::string state = StatusSqlState(status);
+  const bool acts = absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
+  if (!acts && (state.empty() || !absl::IsInvalidArgument(status))) return status;
+  if (!state.empty()) return WithNextStep(status, StepFor(state));
+  return WithNextStep(status,
+                      absl::IsDataLoss(status)
+                          ? std::string_view(kCopyAllAnew)
+                          : "switchyard check FILE names what is missing; then start again");
+}
+
+absl::Status RefusedRow(std::string_view text, const ErrorFields& fields) {
+  return WithErrorFields(absl::FailedPreconditionError(Sv(text)), fields);
+}
+
 absl::Status WithErrorFields(absl::Status status, const ErrorFields& fields) {
   std::string payload;
   for (const std::string* member : Members(fields)) {
@@ -106,10 +154,10 @@ absl::Status StatusFromFields(const ErrorFields& fields) {
   }
   // Class 42 hints name the column or function that was meant.
   if (group == "42" && !fields.hint.empty()) absl::StrAppend(&text, ". ", fields.hint);
-  if (fields.hint.find("max_locks_per_transaction") != std::string::npos) {
-    absl::StrAppend(&text, "; next: raise max_locks_per_transaction there and restart that server");
-  }
-  return WithErrorFields(absl::Status(CodeFor(fields.sqlstate, fatal), text), fields);
+  const absl::Status status =
+      WithErrorFields(absl::Status(CodeFor(fields.sqlstate, fatal), text), fields);
+  if (fields.hint.find("max_locks_per_transaction") == std::string::npos) return status;
+  return WithNextStep(status, "raise max_locks_per_transaction there and restart that server");
 }
 
 }  // namespace switchyard::pg

@@ -26,6 +26,10 @@
 
 namespace switchyard::pg {
 
+// The step where an answer is none that a Postgres gives.
+inline constexpr char kAskTheServerItself[] =
+    "let the connection string lead to the Postgres server itself, not to what stands before it";
+
 // The fields of the server's error report, "" when absent. May hold row values.
 struct ErrorFields {
   std::string sqlstate, schema, table, column, constraint, detail, primary;
@@ -46,8 +50,17 @@ std::string TextWithoutValues(const ErrorFields& fields);
 // True for SQLSTATE classes 22 and 23: this row is refused, others may pass.
 bool IsRowRefused(const absl::Status& status);
 
+// `status` with a step for whoever meets it, by its SQLSTATE, where it asks for one
+// (FailedPrecondition, DataLoss, InvalidArgument of a server) and has none. To be called where a
+// status leaves for a log, a record or a terminal.
+absl::Status WithNextStepFor(const absl::Status& status);
+
 // The status for an error the server reported while a session runs, fields attached.
 absl::Status StatusFromFields(const ErrorFields& fields);
+
+// FailedPrecondition for a row that was found to break a rule before the server said so, which
+// waits in quarantine as one that it refuses. No step: the entry has its own.
+absl::Status RefusedRow(std::string_view text, const ErrorFields& fields);
 
 // `fields` attached to a status of the caller's own making.
 absl::Status WithErrorFields(absl::Status status, const ErrorFields& fields);

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/mutex.h"
 #include "common/base/strings.h"
 #include "common/base/wait/poll_timeout.h"
@@ -109,8 +110,7 @@ void SendCancelRequest(PGconn* connection, absl::Duration timeout) {
 
 absl::Status AsPrecondition(const absl::Status& status) {
   if (!absl::IsInvalidArgument(status)) return status;
-  return WithErrorFields(absl::FailedPreconditionError(status.message()),
-                         StatusErrorFields(status));
+  return WithCode(absl::StatusCode::kFailedPrecondition, status);
 }
 
 bool EndsConnection(PGconn* connection, const absl::Status& status) {

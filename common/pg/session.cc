@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
 
@@ -346,8 +347,8 @@ absl::Status Session::Commit() {
   }
   if (result.ok()) {
     if (result->command_tag() == "COMMIT") return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        "the transaction was rolled back at COMMIT: one of its statements had failed");
+    return Refuse("the transaction was rolled back at COMMIT: one of its statements had failed",
+                  "that server's log has the statement; start again");
   }
   const absl::Status& status = result.status();
   if (absl::IsDeadlineExceeded(status)) Close();

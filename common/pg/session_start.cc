@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/libpq.h"
 #include "common/pg/session.h"
@@ -18,14 +19,14 @@ constexpr absl::Duration kPoolWait = absl::Seconds(2);
 constexpr int kTries = 3;
 
 constexpr char kNextStep[] =
-    "; next: let the connection string lead to the server itself, or pool by session (PgBouncer: "
+    "let the connection string lead to the server itself, or pool by session (PgBouncer: "
     "pool_mode = session for this database or user)";
 
 absl::Status PooledByTransaction() {
-  return absl::FailedPreconditionError(absl::StrCat(
+  return Refuse(
       "the connection leads through a pooler that gives the statements of one session to several "
       "backends: settings and locks of Switchyard would reach the application's sessions",
-      kNextStep));
+      kNextStep);
 }
 
 absl::StatusOr<int64_t> BackendNow(Session& session) {
@@ -37,10 +38,11 @@ absl::Status RefuseStatementPooler(Session& session) {
   const absl::Status begun = session.Execute("BEGIN");
   if (begun.ok()) return session.Execute("ROLLBACK");
   if (StatusSqlState(begun) != "08P01") return begun;
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the connection leads through a pooler that pools by statement and lets nobody have a "
-      "transaction (",
-      begun.message(), ")", kNextStep));
+  return Refuse(
+      absl::StrCat("the connection leads through a pooler that pools by statement and lets "
+                   "nobody have a transaction (",
+                   begun.message(), ")"),
+      kNextStep);
 }
 
 // Whether two clients of a pooler are given one backend. Sets nothing, and leaves nothing behind.

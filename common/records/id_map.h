@@ -10,6 +10,8 @@
 
 namespace switchyard::records {
 
+inline constexpr char kIdMapTable[] = "id_map";
+
 // Gives one boolean: whether there is a map.
 std::string HasIdMapSql();
 

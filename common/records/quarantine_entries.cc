@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::records {
@@ -16,9 +17,9 @@ absl::StatusOr<EntryOperation> OperationOf(std::string_view text) {
                                          EntryOperation::kDelete, EntryOperation::kRecompute}) {
     if (ToString(operation) == text) return operation;
   }
-  return absl::DataLossError(absl::StrCat("switchyard.quarantine holds an operation \"",
-                                          std::string(text),
-                                          "\", which this program does not know"));
+  return Lost(absl::StrCat("switchyard.quarantine holds an operation \"", std::string(text),
+                           "\", which this program does not know"),
+              "use the program that wrote it, or a newer one");
 }
 
 absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {
@@ -284,6 +285,14 @@ absl::Status QuarantineEntries::AddScope(const std::string& target, const std::s
       "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, "
       "error, detail) VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, $5, $6, $7)",
       {stream_, target, scope, lsn.ToString(), error.sqlstate, error.primary, error.detail});
+}
+
+absl::Status QuarantineEntries::AskRecompute(const std::string& target, const std::string& scope,
+                                             Lsn lsn, const std::string& why) {
+  return sql_.Run(
+      "INSERT INTO switchyard.quarantine (stream, target, scope, operation, lsn, sqlstate, error) "
+      "VALUES ($1, $2, $3::jsonb, 'recompute', $4::pg_lsn, '00000', $5) ON CONFLICT DO NOTHING",
+      {stream_, target, scope, lsn.ToString(), why});
 }
 
 // By the equality of the columns' types: the same scope may come with another text.

@@ -133,6 +133,9 @@ class QuarantineEntries {
   // `scope` is JSON.
   absl::Status AddScope(const std::string& target, const std::string& scope, Lsn lsn,
                         const pg::ErrorFields& error);
+  // Somebody wants it to be computed again, by the next retry. An entry that it has is left alone.
+  absl::Status AskRecompute(const std::string& target, const std::string& scope, Lsn lsn,
+                            const std::string& why);
   // Those scopes were refused again; whether any had an entry.
   absl::StatusOr<bool> RefuseScopes(const std::string& target, const ScopesSql& scopes, Lsn lsn,
                                     const pg::ErrorFields& error);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::records {
@@ -15,7 +16,7 @@ absl::StatusOr<std::vector<event::v1::Relation>> Relations::All() {
   for (int i = 0; i < rows.rows(); ++i) {
     event::v1::Relation& relation = relations.emplace_back();
     if (!relation.ParseFromString(absl::HexStringToBytes(Sv(rows.text(i, 0))))) {
-      return absl::DataLossError("switchyard.relation holds a definition that can't be read");
+      return Lost("switchyard.relation holds a definition that can't be read", kCopyAllAnew);
     }
   }
   return relations;

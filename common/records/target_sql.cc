@@ -12,19 +12,22 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
   ASSIGN_OR_RETURN(const pg::Rows there,
                    sql.Ask("SELECT to_regnamespace($1) IS NOT NULL AND "
                            "to_regclass('switchyard.missed_rows') IS NOT NULL AND "
+                           "to_regclass('switchyard.rehearsal') IS NOT NULL AND "
                            "to_regclass('switchyard.mark') IS NOT NULL AND "
                            "to_regclass('switchyard.quarantine_row') IS NOT NULL AND "
                            "to_regclass('switchyard.id_map_main') IS NOT NULL AND "
+                           "to_regclass('switchyard.parity_difference') IS NOT NULL AND "
                            "(SELECT count(*) FROM pg_attribute WHERE NOT attisdropped AND "
                            "(attrelid, attname) IN ((to_regclass('switchyard.stream'), 'parts'), "
                            "(to_regclass('switchyard.stream'), 'after_copy'), "
                            "(to_regclass('switchyard.stream'), 'held_at'), "
+                           "(to_regclass('switchyard.stream'), 'hold_until'), "
                            "(to_regclass('switchyard.stream'), 'doing'), "
                            "(to_regclass('switchyard.request'), 'source_lsn'), "
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 9",
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 10",
                            {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/spec/migration_file.h"
 #include "common/spec/text_file.h"
@@ -17,19 +18,20 @@ absl::StatusOr<std::string> Endpoint::Dsn() const {
   if (!dsn_env.empty()) {
     const char* value = std::getenv(dsn_env.c_str());
     if (value != nullptr && *value != '\0') return std::string(value);
-    return absl::FailedPreconditionError(
+    return Refuse(
         absl::StrCat("the environment variable ", dsn_env,
-                     " is not set; it must hold the connection string, as in: export ", dsn_env,
-                     "='host=db1 dbname=shop user=switchyard'"));
+                     " is not set; it must hold the connection string"),
+        absl::StrCat("set it, as in: export ", dsn_env, "='host=db1 dbname=shop user=switchyard'"));
   }
   absl::StatusOr<std::string> text = ReadTextFile(dsn_file, kDsnBytesMax);
   if (!text.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat("dsn_file: ", text.status().message()));
+    return Refuse(absl::StrCat("dsn_file: ", text.status().message()),
+                  "write the connection string into that file, for this user to read");
   }
   std::string dsn(absl::StripAsciiWhitespace(*text));
   if (dsn.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("dsn_file: ", dsn_file, " is empty; it must hold the connection string"));
+    return Refuse(absl::StrCat("dsn_file: ", dsn_file, " is empty"),
+                  "write the connection string into it");
   }
   return dsn;
 }

@@ -1,43 +1,30 @@
 #include "common/spec/left_out.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
+#include "common/spec/sql_syntax.h"
 
 namespace switchyard::spec {
 namespace {
 
-bool IsWord(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-
-bool HasWord(const std::string& text, const std::string& word) {
-  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-    const size_t end = at + word.size();
-    if ((at == 0 || !IsWord(text[at - 1])) && (end == text.size() || !IsWord(text[end]))) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// Better one too many: a whole row may be read by its table's name.
+// Better one too many: a name is taken for the column's whatever it is qualified with.
 class Names {
  public:
-  Names(const Direction& direction, const TableName& table, const std::string& column)
-      : direction_(direction), table_(table) {
-    words_ = {absl::AsciiStrToLower(column), absl::AsciiStrToLower(table.name)};
-    for (const auto& [alias, meant] : direction.aliases) {
-      if (meant == table) words_.push_back(absl::AsciiStrToLower(alias));
-    }
-  }
+  Names(const Direction& direction, TableName table, std::string column)
+      : direction_(direction), table_(std::move(table)), column_(std::move(column)) {}
 
   bool In(const std::string& sql) const {
-    const std::string text = absl::AsciiStrToLower(sql);
-    return std::ranges::any_of(words_,
-                               [&](const std::string& word) { return HasWord(text, word); });
+    if (sql.empty()) return false;
+    const std::optional<SqlReads> reads = ReadsOf(sql);
+    if (!reads) return true;
+    const bool names_table = IsAmong(reads->tables);
+    if (StartsQuery(sql) && !names_table) return false;
+    return (reads->rows && names_table) || reads->columns.contains(column_) ||
+           IsAmong(reads->columns);
   }
   bool IsTable(const TableName& written) const {
     const auto alias = direction_.aliases.find(written.name);
@@ -47,17 +34,24 @@ class Names {
   }
 
  private:
+  // The table, by its own name or another; among columns, its row.
+  bool IsAmong(const std::set<std::string>& names) const {
+    return names.contains(table_.name) ||
+           std::ranges::any_of(direction_.aliases, [&](const auto& alias) {
+             return alias.second == table_ && names.contains(alias.first);
+           });
+  }
+
   const Direction& direction_;
-  const TableName& table_;
-  std::vector<std::string> words_;  // in lower case
+  const TableName table_;
+  const std::string column_;
 };
 
 bool InSqlOf(const Mapping& mapping, const Names& names) {
   return names.In(mapping.select) || names.In(mapping.where) || names.In(mapping.owns) ||
          std::ranges::any_of(mapping.set, [&](const auto& set) { return names.In(set.second); }) ||
-         std::ranges::any_of(mapping.from, [&](const FromRule& rule) {
-           return names.IsTable(rule.table) || names.In(rule.touches);
-         });
+         std::ranges::any_of(mapping.from,
+                             [&](const FromRule& rule) { return names.In(rule.touches); });
 }
 
 }  // namespace
@@ -67,12 +61,14 @@ bool LeavesOut(const Direction& direction, const TableName& table, const std::st
   const bool ignored =
       std::ranges::count(direction.ignore, table.name + "." + column) > 0 ||
       std::ranges::count(direction.ignore, table.schema + "." + table.name + "." + column) > 0;
-  bool copied = false;
+  bool read = false;  // the table
   for (const Mapping& mapping : direction.mappings) {
     if (InSqlOf(mapping, names)) return false;
+    read |= std::ranges::any_of(mapping.reads,
+                                [&](const TableName& one) { return names.IsTable(one); });
     if (!mapping.copy || !names.IsTable(*mapping.copy)) continue;
     if (!ignored && std::ranges::count(mapping.drop, column) == 0) return false;
-    copied = true;
+    read = true;
   }
   for (const IdMapRule& rule : direction.id_maps) {
     if (names.IsTable(rule.table) || names.In(rule.old_id) || names.In(rule.new_id)) return false;
@@ -80,7 +76,7 @@ bool LeavesOut(const Direction& direction, const TableName& table, const std::st
   for (const MirrorIndex& index : direction.mirror_indexes) {
     if (names.IsTable(index.table)) return false;
   }
-  return copied;
+  return read;
 }
 
 }  // namespace switchyard::spec

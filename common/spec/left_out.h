@@ -7,9 +7,9 @@
 
 namespace switchyard::spec {
 
-// Whether the direction only copies the table, lists the column under `drop` or `ignore`, and names
-// neither in any of its SQL: what becomes of the column concerns nobody. `table` has its schema.
-// Pure.
+// Whether nothing of the direction reads the column: what becomes of it concerns nobody. Where the
+// table is copied the column stands under `drop` or `ignore`; no select or other SQL names it, nor
+// reads a whole row. `table` has its schema. Pure.
 bool LeavesOut(const Direction& direction, const TableName& table, const std::string& column);
 
 }  // namespace switchyard::spec

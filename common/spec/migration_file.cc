@@ -84,17 +84,18 @@ void ReadEndpoint(Reader& in, const Node& node, const std::string& name, const s
   }
 }
 
-void ReadSchemas(Reader& in, const Node& node, std::vector<std::string>* out) {
-  in.List(node, "schemas", [&](const Node& item) {
+void ReadSchemas(Reader& in, const Node& node, const std::string& key,
+                 std::vector<std::string>* out) {
+  in.List(node, key, [&](const Node& item) {
     std::string schema;
-    if (!in.Identifier(item, "an entry of schemas", &schema)) return;
+    if (!in.Identifier(item, "an entry of " + key, &schema)) return;
     if (std::find(out->begin(), out->end(), schema) != out->end()) {
-      return in.AddFault(item, absl::StrCat("\"", schema, "\" stands in schemas twice"));
+      return in.AddFault(item, absl::StrCat("\"", schema, "\" stands in ", key, " twice"));
     }
     out->push_back(std::move(schema));
   });
   if (node.kind == Node::Kind::kList && node.values.empty()) {
-    in.AddFault(node, "schemas is empty; leave it out for public");
+    in.AddFault(node, key + " is empty; leave it out for public");
   }
 }
 
@@ -190,7 +191,9 @@ void ReadFile(Reader& in, const Node& root, const std::string& folder, Migration
        {"old", [&](const Node& n) { ReadEndpoint(in, n, "old", folder, &out->old_db); }, kRequired},
        {"new", [&](const Node& n) { ReadEndpoint(in, n, "new", folder, &out->new_db); }, kRequired},
        {"log", [&](const Node& n) { ReadLog(in, n, folder, &out->log); }},
-       {"schemas", [&](const Node& n) { ReadSchemas(in, n, &out->schemas); }},
+       {"schemas", [&](const Node& n) { ReadSchemas(in, n, "schemas", &out->schemas); }},
+       {"new_schemas",
+        [&](const Node& n) { ReadSchemas(in, n, "new_schemas", &out->new_schemas); }},
        {"aliases", [&](const Node& n) { ReadAliases(in, n, "aliases", &out->forward); }},
        {"setup", [&](const Node& n) { ReadSetup(in, n, folder, &out->setup); }},
        {"after_copy", [&](const Node& n) { ReadAfterCopy(in, n, folder, &out->after_copy); }},
@@ -202,6 +205,7 @@ void ReadFile(Reader& in, const Node& root, const std::string& folder, Migration
        {"replay", [&](const Node& n) { ReadReplay(in, n, &out->replay); }}});
   CheckEndpointsDiffer(in, root, present, *out);
   if (out->schemas.empty()) out->schemas = {"public"};
+  if (out->new_schemas.empty()) out->new_schemas = {"public"};
   if (!present.Has("log")) out->log.sqlite_path = ResolvePath(folder, out->name + ".log.db");
 }
 

@@ -142,7 +142,10 @@ struct MigrationFile {
   Endpoint new_db;
   LogSection log;
   std::vector<std::string> schemas;  // OLD schemas that unqualified names mean; default public
-  std::vector<std::string> setup;    // SQL files run on NEW, in order, by a person (not by run)
+  // NEW schemas in which functions, operators and types named without one are looked for, behind
+  // pg_catalog; default public.
+  std::vector<std::string> new_schemas;
+  std::vector<std::string> setup;  // SQL files run on NEW, in order, by a person (not by run)
   std::vector<SchemaStep> after_copy;
   Direction forward;
   std::optional<Direction> reverse;  // from NEW to OLD; same shape

@@ -133,6 +133,37 @@ std::string_view SkipBlanks(std::string_view sql) {
   return sql;
 }
 
+std::string TextOf(const json& node) {
+  const auto it = node.find("String");
+  if (it == node.end()) return "";
+  // By the version of the library.
+  return it->value("sval", it->value("str", ""));
+}
+
+// `singles`: references of one part, to a column or a table's row.
+void NoteReads(const json& node, SqlReads* reads, std::set<std::string>* aliases,
+               std::set<std::string>* singles) {
+  if (node.contains("A_Star")) reads->rows = true;
+  if (const auto it = node.find("ColumnRef"); it != node.end() && it->contains("fields")) {
+    for (const json& field : it->at("fields")) reads->columns.insert(TextOf(field));
+    if (it->at("fields").size() == 1) singles->insert(TextOf(it->at("fields")[0]));
+  }
+  if (const auto it = node.find("RangeVar"); it != node.end()) {
+    reads->tables.insert(it->value("relname", ""));
+  }
+  for (const char* kind : {"alias", "Alias"}) {
+    if (const auto it = node.find(kind); it != node.end() && it->is_object()) {
+      aliases->insert(it->value("aliasname", ""));
+    }
+  }
+  if (const auto it = node.find("JoinExpr"); it != node.end()) {
+    reads->rows |= it->value("isNatural", false);
+    if (const auto names = it->find("usingClause"); names != it->end()) {
+      for (const json& name : *names) reads->columns.insert(TextOf(name));
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<SqlProblem> CheckExpression(std::string_view sql) {
@@ -145,7 +176,7 @@ std::optional<SqlProblem> CheckExpression(std::string_view sql) {
   };
   // In parentheses a name, a comma or a semicolon can't pass; bare, a parenthesis that closes
   // early can't.
-  const Parsed bare = Parse(absl::StrCat(Sv(kSelect), Sv(sql)));
+  const Parsed bare = Parse(absl::StrCat("SELECT ", Sv(sql)));
   if (bare.problem.has_value()) return in_fragment(*bare.problem);
   const json* select = OnlySelect(bare.tree);
   const auto targets = select == nullptr ? json() : select->value("targetList", json());
@@ -190,6 +221,28 @@ std::optional<SqlProblem> CheckScript(std::string_view sql) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<SqlReads> ReadsOf(std::string_view sql) {
+  const std::string text = StartsQuery(sql) ? std::string(sql) : absl::StrCat("SELECT ", Sv(sql));
+  const Parsed parsed = Parse(text);
+  if (parsed.problem.has_value()) return std::nullopt;
+  SqlReads reads;
+  std::set<std::string> aliases;
+  std::set<std::string> singles;
+  std::vector<const json*> open = {&parsed.tree};
+  while (!open.empty()) {
+    const json* node = open.back();
+    open.pop_back();
+    if (node->is_object()) NoteReads(*node, &reads, &aliases, &singles);
+    if (node->is_structured()) {
+      for (const json& child : *node) open.push_back(&child);
+    }
+  }
+  reads.rows |= std::ranges::any_of(singles, [&](const std::string& name) {
+    return reads.tables.contains(name) || aliases.contains(name);
+  });
+  return reads;
 }
 
 std::set<std::pair<std::string, std::string>> TablesIn(std::string_view sql) {

@@ -43,6 +43,15 @@ bool StartsQuery(std::string_view sql);
 // Nothing where it does not parse.
 std::set<std::pair<std::string, std::string>> TablesIn(std::string_view sql);
 
+// What it reads of the tables it names, by name alone.
+struct SqlReads {
+  std::set<std::string> tables;   // named in FROM anywhere in it
+  std::set<std::string> columns;  // every part of every column reference, and of JOIN ... USING
+  bool rows = false;              // also whole rows: a star, a table's name, NATURAL JOIN
+};
+// An expression or a query; nothing where it does not parse.
+std::optional<SqlReads> ReadsOf(std::string_view sql);
+
 // The text of the single statement, without what follows its semicolon. The text itself when it
 // does not parse.
 std::string WithoutSemicolon(std::string_view sql);

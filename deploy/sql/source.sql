@@ -61,7 +61,8 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_copy (
   generation        bigint NOT NULL,        -- counts the copies of this table
   recopy            boolean NOT NULL DEFAULT false,
   lsn               pg_lsn,                 -- the copy holds the commits below it
-  state             text NOT NULL CHECK (state IN ('pending', 'copying', 'done')),
+  -- gone: of a partition that left; kept for its generation, which is never given out twice
+  state             text NOT NULL CHECK (state IN ('pending', 'copying', 'done', 'gone')),
   rows              bigint NOT NULL,        -- estimates; -1 unknown
   bytes             bigint NOT NULL,
   rows_done         bigint NOT NULL DEFAULT 0,
@@ -70,6 +71,10 @@ CREATE TABLE IF NOT EXISTS switchyard.capture_copy (
   finished_at       timestamptz,
   error             text,                   -- why the last attempt failed; NULL when it did not
   PRIMARY KEY (stream, relation_id));
+-- Of a database set up before there was 'gone'.
+ALTER TABLE switchyard.capture_copy DROP CONSTRAINT capture_copy_state_check;
+ALTER TABLE switchyard.capture_copy ADD CONSTRAINT capture_copy_state_check
+  CHECK (state IN ('pending', 'copying', 'done', 'gone'));
 
 -- Tables that changed in a way the stream can't show. Suspect until the target has a copy of the
 -- table that is as of seen_lsn or later (there: switchyard.copy and switchyard.request), or until

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   copy_offset bigint NOT NULL DEFAULT 0,  -- of the copy topic: behind the last event but chunks
   copy_lsn pg_lsn NOT NULL DEFAULT '0/0', -- the largest copy point; 0/0: nothing is derived
   hold_lsn pg_lsn,                        -- apply no commit with LSN >= this
+  hold_until timestamptz,                 -- from then on hold_lsn counts no more; NULL: it does
   -- = hold_lsn: every commit below it is applied, none at or above it, and none below it is to come
   held_at pg_lsn,
   doing text NOT NULL DEFAULT '',         -- long work that a running replayer is at
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS parts text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL DEFAULT '';
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS hold_until timestamptz;
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS doing text NOT NULL DEFAULT '';
 
 -- One row per writer of a stream. The first statement of every transaction of ours that writes a
@@ -134,6 +136,63 @@ CREATE TABLE IF NOT EXISTS switchyard.missed_rows (
   last_lsn pg_lsn NOT NULL,
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (stream, source, target)
+);
+
+-- The last pass that compared both databases. One that was cut short is gone on with.
+CREATE TABLE IF NOT EXISTS switchyard.parity_pass (
+  stream text PRIMARY KEY,
+  pass bigint NOT NULL,                  -- counts them
+  fingerprint text NOT NULL,             -- of the mapping
+  tables int NOT NULL,                   -- that it compares
+  begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,               -- NULL: under way, or cut short
+  verdict text NOT NULL DEFAULT '',      -- clean, different, inconclusive
+  reason text NOT NULL DEFAULT ''        -- of inconclusive
+);
+
+-- What the last comparison of each table found: as of lsn both sides showed the same moment.
+CREATE TABLE IF NOT EXISTS switchyard.parity_table (
+  stream text NOT NULL,
+  table_name text NOT NULL,              -- schema.name here
+  owns text NOT NULL,                    -- which of its rows; '': all
+  pass bigint NOT NULL,
+  fingerprint text NOT NULL,
+  sources text[] NOT NULL,               -- schema.name of the tables of the source it was held against
+  lsn pg_lsn NOT NULL,
+  verdict text NOT NULL,
+  reason text NOT NULL,
+  rows bigint NOT NULL,                  -- compared
+  missing bigint NOT NULL,
+  different bigint NOT NULL,
+  extra bigint NOT NULL,
+  compared_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (stream, table_name, owns)
+);
+
+-- The rows that it found: texts by column, as they should be and as they are.
+CREATE TABLE IF NOT EXISTS switchyard.parity_difference (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream text NOT NULL,
+  table_name text NOT NULL,
+  owns text NOT NULL,
+  kind text NOT NULL,                    -- missing, different, extra
+  key jsonb NOT NULL,
+  expected jsonb,
+  actual jsonb
+);
+CREATE INDEX IF NOT EXISTS parity_difference_table ON switchyard.parity_difference
+  (stream, table_name, owns);
+
+-- What `switchyard check --rehearse` found last, for each mapping it was tried on.
+CREATE TABLE IF NOT EXISTS switchyard.rehearsal (
+  stream text NOT NULL,
+  fingerprint text NOT NULL,  -- of the compiled mapping
+  verdict text NOT NULL,      -- clean, faults, inconclusive
+  batches bigint NOT NULL,    -- applied and compared
+  faults bigint NOT NULL,
+  seed bigint NOT NULL,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (stream, fingerprint)
 );
 
 -- What people ask of the running roles.

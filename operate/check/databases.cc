@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "capture/source/failover.h"
 #include "capture/source/source_setup.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/after_copy_check.h"
@@ -49,15 +49,14 @@ void Connect(const spec::Endpoint& endpoint, const Cancel& cancel, Side* side,
     side->session = *std::move(session);
     return;
   }
-  std::string message(StdSv(session.status().message()));
+  Finding finding = FindingOf(session.status(), "");
   const std::string prefix = std::string(side->key) + ": ";
-  if (message.starts_with(prefix)) message.erase(0, prefix.size());
+  if (finding.what.starts_with(prefix)) finding.what.erase(0, prefix.size());
   const bool mistake = absl::IsInvalidArgument(session.status());
-  NextStep step = SplitNextStep(message, "");
   report->faults.push_back(
       {.where = side->where,
-       .message = std::move(step.what),
-       .remedy = std::move(step.next),
+       .message = std::move(finding.what),
+       .remedy = std::move(finding.next),
        .kind = mistake ? CheckFault::Kind::kMistake : CheckFault::Kind::kUnreachable});
 }
 
@@ -103,7 +102,7 @@ absl::Status CheckSource(const spec::MigrationFile& file, bool whole, const Canc
                    capture::VerifySource(*old_side.session, options, there, slot.rows() > 0));
   for (const capture::SourceFault& fault : faults) {
     report->faults.push_back(
-        {.where = Where::kOld, .message = fault.problem, .remedy = fault.remedy});
+        {.where = Where::kOld, .message = fault.finding.what, .remedy = fault.finding.next});
   }
   for (const std::string& note : capture::VersionNotes(old_side.catalog)) {
     report->facts.push_back("OLD: " + note);
@@ -139,17 +138,20 @@ absl::Status CheckTargetsEmpty(const spec::MigrationFile& file, const mapping::P
   if (begun) return WarnOfAnotherMapping(stream, plan, session, report);
   if (const absl::Status alone = mapping::RefuseSecondStream(session, stream); !alone.ok()) {
     if (!absl::IsFailedPrecondition(alone)) return alone;
-    NextStep step = SplitNextStep(StdSv(alone.message()), "");
-    report->faults.push_back(
-        {.where = Where::kNew, .message = std::move(step.what), .remedy = std::move(step.next)});
+    Finding finding = FindingOf(alone, "");
+    report->faults.push_back({.where = Where::kNew,
+                              .message = std::move(finding.what),
+                              .remedy = std::move(finding.next)});
     return absl::OkStatus();  // the tables it fills are not empty either
   }
   for (const mapping::MappingPlan& mapping : plan.mappings) {
     const absl::Status empty = mapping::RefuseForeignRows(session, mapping);
     if (empty.ok()) continue;
     if (!absl::IsFailedPrecondition(empty)) return empty;
-    report->faults.push_back(
-        {.where = Where::kNew, .message = std::string(StdSv(empty.message()))});
+    Finding finding = FindingOf(empty, "");
+    report->faults.push_back({.where = Where::kNew,
+                              .message = std::move(finding.what),
+                              .remedy = std::move(finding.next)});
   }
   return absl::OkStatus();
 }
@@ -179,11 +181,15 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
     ReportMissing(new_side, report);
     return absl::OkStatus();
   }
-  std::vector<mapping::CompileFault> faults;
+  CompileFindings findings;
   ASSIGN_OR_RETURN(const std::vector<std::string> source_names, TableNames(*old_side.session));
   const absl::StatusOr<mapping::Plan> plan =
-      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &faults);
-  for (const mapping::CompileFault& fault : faults) {
+      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &findings);
+  for (const mapping::CompileFault& each : findings.warnings) {
+    report->warnings.push_back(absl::StrCat(each.file.empty() ? file.path : each.file, ":",
+                                            each.at.line, ":", each.at.column, ": ", each.message));
+  }
+  for (const mapping::CompileFault& fault : findings.faults) {
     report->faults.push_back(
         {.where = Where::kFile,
          .file = fault.file.empty() ? file.path : fault.file,
@@ -192,8 +198,7 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
          .message = fault.message,
          .kind = fault.right_missing ? CheckFault::Kind::kNotReady : CheckFault::Kind::kMistake});
   }
-  if (!plan.ok()) return faults.empty() ? plan.status() : absl::OkStatus();
-  report->warnings.insert(report->warnings.end(), plan->warnings.begin(), plan->warnings.end());
+  if (!plan.ok()) return findings.faults.empty() ? plan.status() : absl::OkStatus();
   RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
   RETURN_IF_ERROR(TellOfAnalyze(*plan, *new_side.session, report));
   return CheckTargetsEmpty(file, *plan, *new_side.session, report);
@@ -204,14 +209,13 @@ absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
                          operate::CheckReport* report) {
   if (new_side.session == nullptr) return absl::OkStatus();
   const records::Stream stream = records::ForwardOf(file);
-  ASSIGN_OR_RETURN(std::vector<mapping::TargetFault> faults,
+  ASSIGN_OR_RETURN(std::vector<Finding> faults,
                    mapping::VerifyTarget(*new_side.session, stream, new_side.catalog));
-  ASSIGN_OR_RETURN(const std::vector<mapping::TargetFault> more,
-                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy, stream.name));
+  ASSIGN_OR_RETURN(const std::vector<Finding> more,
+                   mapping::VerifyAfterCopy(*new_side.session, file.after_copy, stream));
   faults.insert(faults.end(), more.begin(), more.end());
-  for (const mapping::TargetFault& fault : faults) {
-    report->faults.push_back(
-        {.where = Where::kNew, .message = fault.problem, .remedy = fault.remedy});
+  for (const Finding& fault : faults) {
+    report->faults.push_back({.where = Where::kNew, .message = fault.what, .remedy = fault.next});
   }
   return absl::OkStatus();
 }

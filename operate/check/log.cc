@@ -8,9 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/eventlog/check_log.h"
+#include "common/pg/error.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "operate/connect.h"
@@ -24,10 +25,10 @@ using Kind = CheckFault::Kind;
 
 void AddFault(const absl::Status& fault, bool is_kafka, CheckReport* report) {
   const bool no_broker = absl::IsUnavailable(fault) && is_kafka;
-  NextStep step = SplitNextStep(StdSv(fault.message()), no_broker ? kStartTheBroker : "");
+  Finding finding = FindingOf(pg::WithNextStepFor(fault), no_broker ? kStartTheBroker : "");
   report->faults.push_back({.where = CheckFault::Where::kLog,
-                            .message = std::move(step.what),
-                            .remedy = std::move(step.next),
+                            .message = std::move(finding.what),
+                            .remedy = std::move(finding.next),
                             .kind = absl::IsInvalidArgument(fault) ? Kind::kMistake
                                     : absl::IsUnavailable(fault)   ? Kind::kUnreachable
                                                                    : Kind::kNotReady});
@@ -57,20 +58,19 @@ std::vector<Place> PlacesOfNew(const spec::MigrationFile& file, const records::S
 }
 
 absl::Status CheckPlace(eventlog::EventLog& log, const Place& place) {
-  constexpr char kAnew[] = "; next: end every role, then run: switchyard recopy FILE --all";
   const absl::StatusOr<eventlog::TopicInfo> info = log.Describe(place.topic);
   if (absl::IsNotFound(info.status())) {
     if (place.offset == 0) return absl::OkStatus();  // it is to be made yet
-    return absl::DataLossError(
-        absl::StrFormat("topic %s is gone, and NEW needs it from record %d on%s", place.topic,
-                        place.offset, kAnew));
+    return Lost(absl::StrFormat("topic %s is gone, and NEW needs it from record %d on", place.topic,
+                                place.offset),
+                kCopyAllAnew);
   }
   RETURN_IF_ERROR(info.status());
   if (info->first <= place.offset && place.offset <= info->next) return absl::OkStatus();
-  return absl::DataLossError(absl::StrFormat(
-      "NEW goes on at record %d of topic %s, which holds %d to %d: what it needs is not there any "
-      "more%s",
-      place.offset, place.topic, info->first, info->next, kAnew));
+  return Lost(absl::StrFormat("NEW goes on at record %d of topic %s, which holds %d to %d: what it "
+                              "needs is not there any more",
+                              place.offset, place.topic, info->first, info->next),
+              kCopyAllAnew);
 }
 
 absl::Status CheckReach(const spec::MigrationFile& file, const records::Stream& stream,
@@ -80,10 +80,9 @@ absl::Status CheckReach(const spec::MigrationFile& file, const records::Stream& 
   const std::string& path = file.log.sqlite_path;
   if (!path.empty() && !std::filesystem::exists(path)) {
     if (places[0].offset == 0) return absl::OkStatus();
-    return absl::DataLossError(absl::StrFormat(
-        "%s is gone, and NEW needs the log from record %d on; next: bring it back, or end every "
-        "role and run: switchyard recopy FILE --all",
-        path, places[0].offset));
+    return Lost(absl::StrFormat("%s is gone, and NEW needs the log from record %d on", path,
+                                places[0].offset),
+                "bring it back, or end every role and run: switchyard recopy FILE --all");
   }
   ASSIGN_OR_RETURN(const auto log, OpenLog(file, cancel));
   for (const Place& place : places) RETURN_IF_ERROR(CheckPlace(*log, place));

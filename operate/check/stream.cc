@@ -9,10 +9,11 @@
 #include "capture/publish/log_coverage.h"
 #include "capture/source/source_state.h"
 #include "capture/stream_check.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/pg/replication/timeline.h"
 #include "common/pg/server_version.h"
+#include "common/records/source/capture_streams.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {
@@ -23,20 +24,10 @@ constexpr int64_t kNightHours = 12;
 
 void AddLoss(const absl::Status& status, CheckReport* report) {
   if (status.ok()) return;
-  NextStep step = SplitNextStep(StdSv(status.message()), "");
+  Finding finding = FindingOf(status, "");
   report->faults.push_back({.where = CheckFault::Where::kOld,
-                            .message = std::move(step.what),
-                            .remedy = std::move(step.next)});
-}
-
-// Where the record can't be read, what is missing is told with the rights.
-absl::StatusOr<bool> MayReadRecord(pg::Session& session) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = 'capture_stream'
-                     AND has_table_privilege(c.oid, 'SELECT')
-                     AND has_schema_privilege(s.oid, 'USAGE')))"));
-  return row.boolean(0, 0);
+                            .message = std::move(finding.what),
+                            .remedy = std::move(finding.next)});
 }
 
 // Settings under which OLD gives the slot up while nobody reads it.
@@ -83,7 +74,7 @@ absl::Status WarnOfShortKeeping(pg::Session& session, const std::string& slot,
 // OLD was promoted: where the histories part, and how far the log went. A log that is away or gone
 // is told of elsewhere.
 absl::Status CheckPromotion(const spec::MigrationFile& file, const records::Stream& stream,
-                            const capture::StreamRecord& record, const catalog::Catalog& catalog,
+                            const records::CaptureStream& record, const catalog::Catalog& catalog,
                             const Cancel& cancel, CheckReport* report) {
   ASSIGN_OR_RETURN(const pg::TimelineEnds ends,
                    pg::LoadTimelineEnds(
@@ -101,16 +92,48 @@ absl::Status CheckPromotion(const spec::MigrationFile& file, const records::Stre
   return absl::OkStatus();
 }
 
+// A pooler lets a session through, and no replication connection. One that is under way needs no
+// proof, and another may be one too many for max_wal_senders.
+absl::Status CheckReplicates(const spec::MigrationFile& file, const records::Stream& stream,
+                             pg::Session& session, const Cancel& cancel, CheckReport* report) {
+  ASSIGN_OR_RETURN(const pg::Result may,
+                   session.Query("SELECT rolreplication OR rolsuper, EXISTS (SELECT FROM "
+                                 "pg_replication_slots WHERE slot_name = $1 AND active) "
+                                 "FROM pg_roles WHERE rolname = current_user",
+                                 {stream.slot}));
+  if (may.rows() == 0 || !may.boolean(0, 0) || may.boolean(0, 1)) return absl::OkStatus();
+  const auto connected = pg::Session::Connect({.dsn = file.old_db.Connection(),
+                                               .application_name = "switchyard check",
+                                               .replication = true},
+                                              cancel);
+  const absl::Status identified =
+      connected.ok() ? (*connected)->Query("IDENTIFY_SYSTEM").status() : connected.status();
+  if (identified.ok() || absl::IsCancelled(identified)) return identified;
+  report->faults.push_back(
+      {.where = CheckFault::Where::kOld,
+       .message =
+           absl::StrCat("sessions come through, but no replication connection, which capture "
+                        "needs: ",
+                        identified.message()),
+       .remedy = "give `old` a connection string that leads to the server itself: a pooler carries "
+                 "no replication connections. There, pg_hba.conf has to let the role in, and "
+                 "max_wal_senders leave room for two"});
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckStream(const spec::MigrationFile& file, const records::Stream& stream,
                          const catalog::Catalog& catalog, const Cancel& cancel,
                          pg::Session& old_session, CheckReport* report) {
   RETURN_IF_ERROR(WarnOfShortKeeping(old_session, stream.slot, report));
-  ASSIGN_OR_RETURN(const bool readable, MayReadRecord(old_session));
+  RETURN_IF_ERROR(CheckReplicates(file, stream, old_session, cancel, report));
+  const records::CaptureStreams streams(old_session, stream.name);
+  // Where it can't be read, what is missing is told with the rights.
+  ASSIGN_OR_RETURN(const bool readable, streams.MayRead());
   if (!readable) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto record, capture::LoadStream(old_session, stream.name));
-  if (!record.has_value() || record->state == capture::StreamRecord::State::kCreating) {
+  ASSIGN_OR_RETURN(const auto record, streams.Load());
+  if (!record.has_value() || record->state == records::CaptureStream::State::kCreating) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const auto slot, capture::LoadSlot(old_session, stream.slot));

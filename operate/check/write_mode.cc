@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/mapping/install/hindrances.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/install/write_order.h"
 #include "common/mapping/temporary_tables.h"
@@ -15,8 +17,14 @@
 namespace switchyard::operate {
 namespace {
 
+constexpr size_t kNamedMax = 20;
+
 std::string Named(const std::string& what, const std::vector<std::string>& names) {
-  return names.empty() ? "" : absl::StrCat("; ", what, ": ", absl::StrJoin(names, ", "));
+  if (names.empty()) return "";
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(kNamedMax, names.size()));
+  const std::string more =
+      end == names.end() ? "" : absl::StrFormat(" and %d more", names.end() - end);
+  return absl::StrCat("; ", what, ": ", absl::StrJoin(names.begin(), end, ", "), more);
 }
 
 // Those that are looked at when a table of the plan is written.
@@ -51,11 +59,34 @@ void ReportOrder(const mapping::Plan& plan, const mapping::TargetRules& rules,
       "session_replication_role: ",
       absl::StrJoin(tables, ", "), "; what goes, the other way round",
       Named("foreign keys that hold", Keys(rules)), Named("triggers that fire", rules.triggers)));
-  for (const auto& [problem, remedy] : order.problems) {
-    report->faults.push_back(
-        {.where = operate::CheckFault::Where::kNew, .message = problem, .remedy = remedy});
+  for (const Finding& problem : order.problems) {
+    report->faults.push_back({.where = operate::CheckFault::Where::kNew,
+                              .message = problem.what,
+                              .remedy = problem.next});
   }
   for (const std::string& warning : order.warnings) report->warnings.push_back(warning);
+}
+
+absl::Status ReportHindrances(const mapping::Plan& plan, pg::Session& session, bool silent,
+                              CheckReport* report) {
+  using mapping::Hindrances;
+  const Hindrances::Role role = silent ? Hindrances::Role::kReplica : Hindrances::Role::kOrigin;
+  ASSIGN_OR_RETURN(const Hindrances there, Hindrances::Load(session, plan, role));
+  for (const mapping::Hindrance& one : there.all()) {
+    if (!one.refusal.empty()) {
+      report->faults.push_back({.where = CheckFault::Where::kNew,
+                                .message = absl::StrCat(one.what, " ", one.refusal),
+                                .remedy = one.remedy});
+      continue;
+    }
+    report->warnings.push_back(absl::StrCat(
+        "NEW: ", one.what,
+        " fires for what Switchyard writes. Each row is looked at once it is "
+        "written, and the first that the trigger left out or changed stops the stream, or fails "
+        "its re-copy. To be rid of it until the application moves: ",
+        one.remedy));
+  }
+  return absl::OkStatus();
 }
 
 // A session that ends, or the next one after it, removes all its temporary tables at once.
@@ -87,6 +118,7 @@ absl::Status CheckWriteMode(const mapping::Plan& plan, pg::Session& session,
   } else {
     ReportOrder(plan, rules, report);
   }
+  RETURN_IF_ERROR(ReportHindrances(plan, session, silent, report));
   return WarnOfLocks(plan, session, report);
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/sensitive/sensitive.h"
 #include "common/records/quarantine_entries.h"
@@ -93,9 +94,9 @@ absl::StatusOr<QuarantineRetryReport> RetryQuarantine(const spec::MigrationFile&
                                                   id ? std::to_string(*id) : ""));
   ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*session, retry.stream));
   if (!replay.has_value()) {
-    return absl::DeadlineExceededError(
-        "no replayer runs: it is asked for, and done once one does; next: what keeps it from "
-        "running shows switchyard status FILE, then start it again");
+    return WithNextStep(
+        absl::DeadlineExceededError("no replayer runs: it is asked for, and done once one does"),
+        "what keeps it from running shows switchyard status FILE, then start it again");
   }
   ASSIGN_OR_RETURN(retry.answer, AwaitAnswer(requests, retry.request, wait, cancel));
   retry.nothing_left = absl::EndsWith(retry.answer, " 0 left");

@@ -8,9 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/publish/log_coverage.h"
-#include "capture/source/source_state.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/source/capture_streams.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "common/spec/values.h"
@@ -29,13 +30,13 @@ bool IsNamed(const spec::TableName& name, std::string_view schema, std::string_v
 }
 
 // What somebody may have meant who names no table that is copied: a partition, or a table of NEW.
-std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& catalog,
-                     const spec::TableName& name) {
+Finding WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& catalog,
+                 const spec::TableName& name) {
   for (const catalog::Table& table : catalog.tables) {
     const catalog::Table* root = catalog.FindOid(table.root_oid);
     if (root == nullptr || root == &table || !IsNamed(name, table.schema, table.name)) continue;
-    return absl::StrFormat("%s is a partition of %s; next: switchyard recopy FILE %s",
-                           table.Display(), root->Display(), root->Display());
+    return {absl::StrFormat("%s is a partition of %s", table.Display(), root->Display()),
+            "switchyard recopy FILE " + root->Display()};
   }
   for (const spec::Mapping& mapping : file.forward.mappings) {
     if (!IsNamed(name, mapping.target.schema, mapping.target.name)) continue;
@@ -45,12 +46,11 @@ std::string WhatItIs(const spec::MigrationFile& file, const catalog::Catalog& ca
       if (table.schema.empty()) sources.push_back(table.ToString());  // else NEW's
     }
     if (sources.empty()) continue;
-    return absl::StrFormat(
-        "%s is a table of NEW, made of %s; copy what it is made of, as in: switchyard recopy FILE "
-        "%s",
-        mapping.target.ToString(), absl::StrJoin(sources, ", "), sources[0]);
+    return {absl::StrFormat("%s is a table of NEW, made of %s", mapping.target.ToString(),
+                            absl::StrJoin(sources, ", ")),
+            "copy what it is made of, as in: switchyard recopy FILE " + sources[0]};
   }
-  return "";
+  return {};
 }
 
 absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
@@ -64,7 +64,8 @@ absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
   std::vector<std::string> known;
   const catalog::Table* found = nullptr;
   for (const catalog::Table& table : catalog.tables) {
-    if (table.root_oid != 0 && table.root_oid != table.oid) continue;  // part of another
+    // Part of another that is mapped; one that is mapped alone is a table by itself.
+    if (table.root_oid != table.oid && catalog.FindOid(table.root_oid) != nullptr) continue;
     known.push_back(spec::TableName{.schema = table.schema, .name = table.name}.ToString());
     known.push_back(spec::TableName{.name = table.name}.ToString());
     if (!IsNamed(*name, table.schema, table.name)) continue;
@@ -78,10 +79,12 @@ absl::StatusOr<const catalog::Table*> FindTable(const spec::MigrationFile& file,
   if (found != nullptr) return found;
   for (const spec::TableName& name : catalog.missing) {
     if (written != name.ToString() && written != name.name) continue;
-    return absl::FailedPreconditionError(absl::StrCat("OLD has no table ", written, " (any more)"));
+    return Refuse(absl::StrCat("OLD has no table ", written, " (any more)"),
+                  "where it has another name now, give that one in the migration file, end replay, "
+                  "and run: switchyard resume FILE");
   }
-  if (const std::string other = WhatItIs(file, catalog, *name); !other.empty()) {
-    return absl::InvalidArgumentError(other);
+  if (const Finding other = WhatItIs(file, catalog, *name); !other.empty()) {
+    return WithNextStep(absl::InvalidArgumentError(other.what), other.next);
   }
   const std::string nearest = NearestWord(written, known);
   return absl::InvalidArgumentError(
@@ -99,24 +102,24 @@ absl::Status RefuseAnotherTable(pg::Session& new_session, const std::string& str
   for (const catalog::Table& known : installed.tables) {
     if (known.schema != table.schema || known.name != table.name) continue;
     if (known.oid == table.oid) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s of OLD is another table than the one that is mapped: it was made again, or took its "
-        "name; next: run, as OLD's owner, what `switchyard check FILE --print-setup` prints, end "
-        "replay and start capture again, run: switchyard resume FILE, then start replay",
-        table.Display()));
+    return Refuse(
+        absl::StrFormat(
+            "%s of OLD is another table than the one that is mapped: it was made again, "
+            "or took its name",
+            table.Display()),
+        "run, as OLD's owner, what `switchyard check FILE --print-setup` prints, end replay and "
+        "start capture again, run: switchyard resume FILE, then start replay");
   }
   return absl::OkStatus();
 }
 
 // As when OLD was restored from a backup of before it.
 absl::Status RefuseOldWithoutSetup(pg::Session& old_session) {
-  ASSIGN_OR_RETURN(
-      const pg::Result there,
-      old_session.Query("SELECT to_regclass('switchyard.capture_stream') IS NOT NULL"));
-  if (there.boolean(0, 0)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "OLD has no tables of Switchyard; next: run, as OLD's owner, what `switchyard check FILE "
-      "--print-setup` prints, then run this again");
+  ASSIGN_OR_RETURN(const bool there, records::CaptureStreams(old_session, "").IsThere());
+  if (there) return absl::OkStatus();
+  return Refuse("OLD has no tables of Switchyard",
+                "run, as OLD's owner, what `switchyard check FILE --print-setup` prints, then run "
+                "this again");
 }
 
 // The slot goes to nobody while what it stands for is being forgotten.
@@ -126,10 +129,9 @@ absl::Status RefuseRunningCapture(pg::Session& old_session, const records::Strea
                                      "= $1 AND active",
                                      {stream.slot}));
   if (slot.rows() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("capture still streams from slot %s (backend %s of OLD): end it first, with "
-                      "every standby, then run this again",
-                      stream.slot, slot.text(0, 0)));
+  return Refuse(absl::StrFormat("capture still streams from slot %s (backend %s of OLD)",
+                                stream.slot, slot.text(0, 0)),
+                "end it first, with every standby, then run this again");
 }
 
 absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& topic) {
@@ -143,7 +145,7 @@ absl::StatusOr<int64_t> NextOffset(eventlog::EventLog& log, const std::string& t
 absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_session,
                                      eventlog::EventLog& log, const records::Stream& stream,
                                      const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto begun, capture::LoadStream(old_session, stream.name));
+  ASSIGN_OR_RETURN(const auto begun, records::CaptureStreams(old_session, stream.name).Load());
   ASSIGN_OR_RETURN(const records::StreamState applied,
                    records::StreamStore(new_session, stream.name).Load());
   uint64_t epoch = applied.position.epoch;
@@ -195,8 +197,8 @@ absl::StatusOr<RecopyAllReport> RecopyAll(const spec::MigrationFile& file, const
   const absl::Status emptied =
       replayer::BeginAnew({.dsn = dsn, .stream = stream.name}, compiled.plan, ends, cancel);
   if (absl::IsAlreadyExists(emptied)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(emptied.message(), ": end it first, with every standby, then run this again"));
+    return Refuse(StdSv(emptied.message()),
+                  "end it first, with every standby, then run this again");
   }
   RETURN_IF_ERROR(Annotate(emptied, "new"));
   RETURN_IF_ERROR(Annotate(capture::Capture::BeginAnew(*old_session, stream, ends.epoch), "old"));

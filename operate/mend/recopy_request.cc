@@ -1,6 +1,7 @@
 #include "operate/mend/recopy_request.h"
 
 #include "capture/capture.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/requests.h"
 
@@ -17,9 +18,10 @@ absl::Status AskOld(pg::Session& old_session, pg::Session& new_session,
   ASSIGN_OR_RETURN(const Lsn from, Lsn::Parse(now.text(0, 0)));
   RETURN_IF_ERROR(requests.CountFrom(request, from));
   const absl::Status asked = capture::Capture::Recopy(old_session, stream, table);
-  const absl::Status noted = asked.ok() ? requests.NoteSourceAsked(request)
-                                        : requests.Answer(request, records::RequestState::kFailed,
-                                                          std::string(StdSv(asked.message())));
+  const absl::Status noted =
+      asked.ok() ? requests.NoteSourceAsked(request)
+                 : requests.Answer(request, records::RequestState::kFailed,
+                                   TextOf(FindingOf(pg::WithNextStepFor(asked), "")));
   RETURN_IF_ERROR(asked);
   return noted;
 }

@@ -6,11 +6,13 @@
 
 #include "absl/strings/str_format.h"
 #include "capture/capture.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/plan_change.h"
+#include "common/records/source/captured_tables.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "operate/connect.h"
@@ -29,17 +31,13 @@ absl::Status RefuseUnknownTables(pg::Session& old_session, const std::string& st
     const std::string table = source.schema + "." + source.name;
     if (std::ranges::count(change.recopy, table) == 0) continue;
     // Another table may have had the name.
-    ASSIGN_OR_RETURN(const pg::Result known,
-                     old_session.Query("SELECT FROM switchyard.capture_table WHERE stream = $1 AND "
-                                       "schema_name || '.' || table_name = $2 AND "
-                                       "relation_id = $3::oid",
-                                       {stream, table, std::to_string(source.relation_id)}));
-    if (known.rows() > 0) continue;
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "capture does not follow %s yet. Run, as OLD's owner, what `switchyard check FILE "
-        "--print-setup` prints, start capture again with this file, then run: switchyard resume "
-        "FILE",
-        table));
+    ASSIGN_OR_RETURN(
+        const bool known,
+        records::CapturedTables(old_session, stream).Follows(source.relation_id, table));
+    if (known) continue;
+    return Refuse(absl::StrFormat("capture does not follow %s yet", table),
+                  "run, as OLD's owner, what `switchyard check FILE --print-setup` prints, start "
+                  "capture again with this file, then run: switchyard resume FILE");
   }
   return absl::OkStatus();
 }
@@ -56,9 +54,8 @@ absl::StatusOr<ResumeReport> Resume(const spec::MigrationFile& file, const Cance
   // Held until the end, so that no replayer starts with half of the change.
   const auto lock = replayer::OpenExclusively({.dsn = dsn, .stream = stream.name}, cancel);
   if (absl::IsAlreadyExists(lock.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(lock.status().message(),
-                     ": it goes on with the mapping it has. End it, then run this again"));
+    return Refuse(absl::StrCat(lock.status().message(), ": it goes on with the mapping it has"),
+                  "end it, then run this again");
   }
   RETURN_IF_ERROR(Annotate(lock.status(), "new"));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,

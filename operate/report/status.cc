@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
+#include "common/base/strings.h"
 #include "operate/report/human.h"
 
 namespace switchyard::operate {
@@ -14,15 +16,15 @@ int64_t Distance(Lsn from, Lsn to) {
 }
 
 // Why capture stands still: as it said, or, where no capture has run since, as OLD shows.
-std::string RefusalOf(const StreamFacts& facts) {
+Finding RefusalOf(const StreamFacts& facts) {
   const bool begun = facts.capture_state == "copying" || facts.capture_state == "streaming";
   if (!facts.refusal.empty() || !facts.source_error.empty() || !begun) return facts.refusal;
-  if (facts.slot.has_value() && facts.slot->wal_status != "lost") return "";
-  return absl::StrCat(facts.slot.has_value()
-                          ? "its replication slot is lost, the WAL it needs is removed"
-                          : "its replication slot is gone",
-                      ": changes of OLD are missing; next: end every role, then run: switchyard "
-                      "recopy FILE --all");
+  if (facts.slot.has_value() && facts.slot->wal_status != "lost") return {};
+  return {absl::StrCat(facts.slot.has_value()
+                           ? "its replication slot is lost, the WAL it needs is removed"
+                           : "its replication slot is gone",
+                       ": changes of OLD are missing"),
+          kCopyAllAnew};
 }
 
 // nullopt: NEW could not be asked.
@@ -43,11 +45,18 @@ std::string StateOf(const StreamFacts& facts) {
   return phase == records::Phase::kStreaming && facts.hold.has_value() ? "held" : ToString(*phase);
 }
 
-std::string ReasonOf(const StreamFacts& facts) {
-  const std::string refusal = RefusalOf(facts);
-  if (refusal.empty()) return facts.stop_reason;
-  if (facts.stop_reason.empty()) return "capture: " + refusal;
-  return "capture: " + refusal + "\nreplay: " + facts.stop_reason;
+Finding Of(std::string_view whom, const Finding& finding) {
+  return {absl::StrCat(Sv(whom), finding.what), finding.next};
+}
+
+std::vector<Finding> ReasonsOf(const StreamFacts& facts) {
+  std::vector<Finding> reasons;
+  const Finding refusal = RefusalOf(facts);
+  if (!refusal.empty()) reasons.push_back(Of("capture: ", refusal));
+  if (!facts.stop_reason.empty()) {
+    reasons.push_back(Of(refusal.empty() ? "" : "replay: ", facts.stop_reason));
+  }
+  return reasons;
 }
 
 // "step 3 of 7: derives public.users, for 12 s, about 31 s left"
@@ -218,30 +227,36 @@ void AssessWholeCopy(const StreamFacts& facts, StreamStatus* status) {
   }
 }
 
+bool IsFoundDifferent(const StreamStatus& status) {
+  return status.parity.has_value() && !status.parity->under_way &&
+         status.parity->verdict == records::Verdict::kDifferent;
+}
+
 }  // namespace
 
 bool NeedsAPerson(const StreamStatus& status) {
   return status.phase == records::Phase::kStopped || !status.suspects.empty() ||
-         status.quarantined.value_or(0) > 0 || !MissingRoles(status).empty() ||
+         status.quarantined.value_or(0) > 0 || IsFoundDifferent(status) ||
+         !MissingRoles(status).empty() ||
          std::ranges::any_of(status.copy,
                              [](const CopyProgress& copy) { return !copy.error.empty(); });
 }
 
-std::string MissingRoles(const StreamStatus& status) {
+Finding MissingRoles(const StreamStatus& status) {
   const bool no_capture = status.capture_active == false;
   const bool no_replay = status.replayer_active == false;
-  if (!no_capture && !no_replay) return "";
+  if (!no_capture && !no_replay) return {};
   const std::string what =
       no_capture && no_replay ? "no role runs: nothing is captured, nothing is applied"
       : no_capture            ? "no capture runs: OLD keeps the WAL of its changes until one does"
                               : "no replayer runs: nothing is applied";
   // What is said of a stop comes first.
-  if (status.phase == records::Phase::kStopped) return what;
-  return absl::StrCat(what, "; next: switchyard ",
-                      no_capture && no_replay ? "run"
-                      : no_capture            ? "capture"
-                                              : "replay",
-                      " FILE");
+  if (status.phase == records::Phase::kStopped) return {.what = what, .next = ""};
+  return {what, absl::StrCat("switchyard ",
+                             no_capture && no_replay ? "run"
+                             : no_capture            ? "capture"
+                                                     : "replay",
+                             " FILE")};
 }
 
 StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
@@ -249,7 +264,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .stream = facts.stream,
       .phase = PhaseOf(facts),
       .state = StateOf(facts),
-      .reason = ReasonOf(facts),
+      .reasons = ReasonsOf(facts),
       .doing = DoingOf(facts),
       .epoch = facts.capture_epoch.has_value() ? facts.capture_epoch : facts.replay_epoch,
       .source_lsn = facts.source_lsn,
@@ -257,9 +272,11 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .replayer_active = facts.replay_active,
       .quarantined = facts.quarantined,
       .open_requests = facts.open_requests,
+      .rehearsal = facts.rehearsal,
       .slot = facts.slot,
       .slot_waits_for = facts.slot_waits_for,
       .suspects = facts.suspects,
+      .parity = facts.parity,
       .log = facts.log};
   if (facts.applied.has_value() && facts.applied->valid()) status.applied_lsn = facts.applied;
   if (facts.slot.has_value()) {
@@ -281,7 +298,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   for (const auto& [side, error] :
        {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error),
         std::pair("log: ", facts.log.unreachable ? facts.log.error : facts.log.full)}) {
-    if (!error.empty()) status.errors.push_back(side + error);
+    if (!error.empty()) status.errors.push_back(Of(side, error));
   }
   return status;
 }

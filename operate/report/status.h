@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/finding.h"
 #include "common/base/lsn.h"
+#include "common/records/parity_results.h"
 #include "common/records/stream/phase.h"
 
 namespace switchyard::operate {
@@ -35,7 +37,7 @@ struct CopyTable {
   bool recopy = false;
   std::string asked_as;       // the table that people know, a leaf's root
   std::string capture_state;  // pending, copying, done; empty when unknown
-  std::string error;          // why the last attempt failed; it is tried again
+  Finding error;              // why the last attempt failed; it is tried again
   int64_t rows_captured = 0;
   int64_t bytes_captured = 0;
   std::optional<int64_t> rows_estimate;
@@ -51,12 +53,12 @@ struct CopyTable {
 
 // The event log, as seen from the machine that asks.
 struct LogFacts {
-  std::string error;         // why it could not be looked at; empty when it was, or was not tried
+  Finding error;             // why it could not be looked at; empty when it was, or was not tried
   bool unreachable = false;  // of `error`: there is a log, and it does not answer
   std::optional<int64_t> next_offset;  // Kafka: one past the newest record of the change topic
   std::optional<int64_t> bytes;        // embedded: size of the file, its WAL included
   std::optional<int64_t> free_bytes;   // embedded: left on its disk
-  std::string full;                    // embedded: why nothing can be appended; else empty
+  Finding full;                        // embedded: why nothing can be appended; else empty
 };
 
 struct Suspect {
@@ -69,26 +71,47 @@ struct Suspect {
   std::optional<Lsn> first_lsn;
 };
 
+// What the last comparison of both databases found, and each table's own.
+struct ParityFacts {
+  bool under_way = false;  // or cut short
+  records::Verdict verdict = records::Verdict::kInconclusive;
+  std::string reason;       // of inconclusive
+  std::string fingerprint;  // of the mapping that was compared
+  std::optional<Lsn> lsn;   // the oldest that a table was compared as of
+  absl::Duration age;       // since it ended, or began
+  std::vector<records::ParityTable> tables;
+};
+
+// What check --rehearse found last.
+struct RehearsalFacts {
+  std::string verdict;  // clean, faults, inconclusive
+  int64_t batches = 0;
+  int64_t faults = 0;
+  int64_t seed = 0;
+  absl::Duration age;
+  bool this_mapping = false;  // of the mapping that is installed, or none is
+};
+
 // One stream as its two databases describe it.
 struct StreamFacts {
   std::string stream;
   // From the source; absent when it could not be asked.
-  std::string source_error;
+  Finding source_error;
   std::optional<Lsn> source_lsn;  // current end of its WAL
   std::optional<absl::Time> source_now;
   std::optional<bool> capture_active;        // a capture holds the stream
   std::optional<std::string> capture_state;  // absent: no capture has begun
   std::optional<int64_t> capture_epoch;
-  std::string refusal;  // why capture stands still
+  Finding refusal;  // why capture stands still
   std::optional<SlotFacts> slot;
   std::vector<std::string> slot_waits_for;  // transactions that keep it from being made
   std::vector<Suspect> suspects;
   // From the target.
-  std::string target_error;
+  Finding target_error;
   std::optional<absl::Time> target_now;
   std::optional<bool> replay_active;           // a replayer holds the stream
   std::optional<records::Phase> replay_phase;  // absent: nothing has been applied yet
-  std::string stop_reason;
+  Finding stop_reason;
   std::string doing;  // long work that the replayer is at
   // Of that: where in it a long transaction is, and since when that runs.
   std::string step_work;
@@ -105,6 +128,8 @@ struct StreamFacts {
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
   std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
+  std::optional<ParityFacts> parity;       // absent: nothing was compared yet
+  std::optional<RehearsalFacts> rehearsal;
   // Both.
   std::vector<CopyTable> copy;
   LogFacts log;
@@ -123,15 +148,15 @@ struct CopyProgress {
   std::optional<double> rows_per_second;
   std::optional<double> bytes_per_second;
   std::optional<absl::Duration> left;
-  std::string error;  // why the last attempt failed, with the next step
+  Finding error;  // why the last attempt failed; empty: it did not
 };
 
 struct StreamStatus {
   std::string stream;
   std::optional<records::Phase> phase;  // absent: NEW could not be asked
-  std::string state;   // as shown: the phase; held where it streams up to a hold; or unknown
-  std::string reason;  // why it is stopped, a line for each role; else empty
-  std::string doing;   // long work under way, or what it waits for; else empty
+  std::string state;  // as shown: the phase; held where it streams up to a hold; or unknown
+  std::vector<Finding> reasons;  // why it is stopped, one for each role; else empty
+  std::string doing;             // long work under way, or what it waits for; else empty
   std::optional<int64_t> epoch;
   std::optional<Lsn> source_lsn;
   std::optional<Lsn> captured_lsn;
@@ -144,24 +169,26 @@ struct StreamStatus {
   std::optional<bool> replayer_active;
   std::optional<int64_t> quarantined;
   std::optional<int64_t> open_requests;
+  std::optional<RehearsalFacts> rehearsal;
   std::optional<SlotFacts> slot;
   std::optional<int64_t> slot_retained_bytes;
   std::vector<std::string> slot_waits_for;
   std::vector<Suspect> suspects;
+  std::optional<ParityFacts> parity;
   LogFacts log;
   std::optional<int64_t> log_records;  // on the log, not applied yet
   std::vector<CopyProgress> copy;
   // Of the initial copy since it began, all tables together.
   std::optional<double> copy_rows_per_second;
   std::optional<absl::Duration> copy_left;
-  std::vector<std::string> errors;  // databases and logs that could not be asked
+  std::vector<Finding> errors;  // databases and logs that could not be asked
 };
 
 // A person must act: it is stopped, a role does not run, a table is suspect or can't be copied,
-// rows wait in quarantine, or NEW is known to lack something.
+// rows wait in quarantine, NEW is known to lack something, or verify found a difference.
 bool NeedsAPerson(const StreamStatus& status);
-// "no replayer runs: ...; next: ..." of the roles that are known not to run; empty: they do.
-std::string MissingRoles(const StreamStatus& status);
+// "no replayer runs: ..." of the roles that are known not to run; empty: they do.
+Finding MissingRoles(const StreamStatus& status);
 
 struct StatusReport {
   std::string migration;

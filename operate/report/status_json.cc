@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/base/finding.h"
 #include "operate/report/status.h"
 
 namespace switchyard::operate {
@@ -40,7 +41,35 @@ ordered_json LogJson(const StreamStatus& status) {
   return {{"records_to_apply", OrNull(status.log_records)},
           {"bytes", OrNull(status.log.bytes)},
           {"free_bytes", OrNull(status.log.free_bytes)},
-          {"error", status.log.error}};
+          {"error", TextOf(status.log.error)}};
+}
+
+ordered_json ParityJson(const std::optional<ParityFacts>& parity) {
+  if (!parity.has_value()) return nullptr;
+  ordered_json tables = ordered_json::array();
+  for (const records::ParityTable& table : parity->tables) {
+    tables.push_back({{"table", table.table},
+                      {"verdict", records::ToString(table.verdict)},
+                      {"rows", table.rows},
+                      {"lsn", table.lsn.ToString()}});
+  }
+  return {{"verdict", parity->under_way ? "" : records::ToString(parity->verdict)},
+          {"under_way", parity->under_way},
+          {"reason", parity->reason},
+          {"fingerprint", parity->fingerprint},
+          {"lsn", OrNull(parity->lsn)},
+          {"age_seconds", OrNull(std::optional(parity->age))},
+          {"tables", std::move(tables)}};
+}
+
+ordered_json RehearsalJson(const StreamStatus& status) {
+  if (!status.rehearsal.has_value()) return nullptr;
+  return {{"verdict", status.rehearsal->verdict},
+          {"batches", status.rehearsal->batches},
+          {"faults", status.rehearsal->faults},
+          {"seed", status.rehearsal->seed},
+          {"age_seconds", std::round(absl::ToDoubleSeconds(status.rehearsal->age))},
+          {"this_mapping", status.rehearsal->this_mapping}};
 }
 
 ordered_json CopyJson(const CopyProgress& copy) {
@@ -55,7 +84,16 @@ ordered_json CopyJson(const CopyProgress& copy) {
           {"rows_per_second", OneDecimal(copy.rows_per_second)},
           {"bytes_per_second", OneDecimal(copy.bytes_per_second)},
           {"seconds_left", OrNull(copy.left)},
-          {"error", copy.error}};
+          {"error", TextOf(copy.error)},
+          {"next", copy.error.next}};
+}
+
+std::string StepOf(const Finding& finding) { return finding.next; }
+
+std::string LinesOf(const std::vector<Finding>& findings, std::string (*of)(const Finding&)) {
+  std::string lines;
+  for (const Finding& finding : findings) lines += (lines.empty() ? "" : "\n") + of(finding);
+  return lines;
 }
 
 ordered_json StreamJson(const StreamStatus& status) {
@@ -69,10 +107,13 @@ ordered_json StreamJson(const StreamStatus& status) {
                         {"first_lsn", OrNull(suspect.first_lsn)}});
   }
   ordered_json copy = ordered_json::array();
+  ordered_json errors = ordered_json::array();
+  for (const Finding& error : status.errors) errors.push_back(TextOf(error));
   for (const CopyProgress& progress : status.copy) copy.push_back(CopyJson(progress));
   return {{"stream", status.stream},
           {"state", status.state},
-          {"reason", status.reason},
+          {"reason", LinesOf(status.reasons, &TextOf)},
+          {"next", LinesOf(status.reasons, &StepOf)},
           {"doing", status.doing},
           {"epoch", OrNull(status.epoch)},
           {"source_lsn", OrNull(status.source_lsn)},
@@ -86,14 +127,16 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
           {"open_requests", OrNull(status.open_requests)},
+          {"rehearsal", RehearsalJson(status)},
           {"log", LogJson(status)},
           {"slot", SlotJson(status)},
           {"slot_waits_for", status.slot_waits_for},
           {"suspects", std::move(suspects)},
+          {"parity", ParityJson(status.parity)},
           {"copy", std::move(copy)},
           {"copy_rows_per_second", OneDecimal(status.copy_rows_per_second)},
           {"copy_seconds_left", OrNull(status.copy_left)},
-          {"errors", status.errors}};
+          {"errors", std::move(errors)}};
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "operate/report/human.h"
 #include "operate/report/status.h"
@@ -82,15 +82,46 @@ std::string LogText(const StreamStatus& status, const StatusTextOptions& options
            Colored(HumanBytes(*log.free_bytes) + " left on its disk",
                    *log.free_bytes < kScarceBytes ? kRed : nullptr, options);
   }
-  return log.error.empty() || log.unreachable ? kUnknown : absl::StrCat(kUnknown, ": ", log.error);
+  return log.error.empty() || log.unreachable ? kUnknown
+                                              : absl::StrCat(kUnknown, ": ", TextOf(log.error));
+}
+
+std::string RehearsalLine(const RehearsalFacts& rehearsal, const StatusTextOptions& options) {
+  std::string text = rehearsal.verdict;
+  if (rehearsal.faults > 0) absl::StrAppend(&text, " (", HumanCount(rehearsal.faults), ")");
+  text = Colored(text, rehearsal.verdict == "clean" ? nullptr : kRed, options);
+  absl::StrAppend(&text, ", ", HumanCount(rehearsal.batches), " batches, ",
+                  HumanDuration(rehearsal.age), " ago");
+  if (rehearsal.this_mapping) return text;
+  return text +
+         Colored(", of another mapping: run switchyard check FILE --rehearse", kYellow, options);
 }
 
 // What is wrong, and below it what to do.
-std::string Trouble(std::string_view text, const char* color) {
-  const NextStep step = SplitNextStep(text, "");
-  std::string out = absl::StrCat("  ", Colored(step.what, color, {.color = true}), "\n");
-  if (!step.next.empty()) absl::StrAppend(&out, "    next: ", step.next, "\n");
+std::string Trouble(const Finding& finding, const char* color) {
+  std::string out;
+  for (const auto line : absl::StrSplit(finding.what, '\n')) {
+    absl::StrAppend(&out, "  ", Colored(std::string(line), color, {.color = true}), "\n");
+  }
+  if (!finding.next.empty()) absl::StrAppend(&out, "    next: ", finding.next, "\n");
   return out;
+}
+
+// "clean, 8 tables, 330,000 rows as of 0/5A3F1220, 3 min ago"
+std::string ParityText(const ParityFacts& parity, const StatusTextOptions& options) {
+  if (parity.under_way) {
+    return absl::StrCat("under way or cut short, begun ", HumanDuration(parity.age), " ago");
+  }
+  int64_t rows = 0;
+  for (const records::ParityTable& table : parity.tables) rows += table.rows;
+  const bool clean = parity.verdict == records::Verdict::kClean;
+  std::string text =
+      clean ? records::ToString(parity.verdict)
+            : Colored(records::ToString(parity.verdict), kYellow, {.color = options.color});
+  absl::StrAppend(&text, ", ", parity.tables.size(),
+                  parity.tables.size() == 1 ? " table, " : " tables, ", HumanCount(rows), " rows");
+  if (parity.lsn.has_value()) absl::StrAppend(&text, " as of ", parity.lsn->ToString());
+  return absl::StrCat(text, ", ", HumanDuration(parity.age), " ago");
 }
 
 using Rows = std::vector<std::vector<std::string>>;
@@ -113,6 +144,15 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   if (status.open_requests.value_or(0) > 0) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
   }
+  if (status.parity.has_value()) {
+    rows.push_back({"parity", ParityText(*status.parity, options)});
+    const Finding step = ParseFinding(status.parity->reason);
+    if (!step.what.empty()) rows.push_back({"", step.what});
+    if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
+  }
+  if (status.rehearsal.has_value()) {
+    rows.push_back({"rehearsed", RehearsalLine(*status.rehearsal, options)});
+  }
   rows.push_back({"log", LogText(status, options)});
   rows.push_back({"slot", SlotText(status)});
   for (const std::string& transaction : status.slot_waits_for) {
@@ -120,9 +160,8 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   }
   for (const CopyProgress& copy : status.copy) {
     if (copy.error.empty()) continue;
-    const NextStep step = SplitNextStep(copy.error, "");
-    rows.push_back({"can't copy", Colored(copy.table + ": " + step.what, kYellow, options)});
-    if (!step.next.empty()) rows.push_back({"", "next: " + step.next});
+    rows.push_back({"can't copy", Colored(copy.table + ": " + copy.error.what, kYellow, options)});
+    if (!copy.error.next.empty()) rows.push_back({"", "next: " + copy.error.next});
   }
   for (const Suspect& suspect : status.suspects) {
     rows.push_back({"suspect", Colored(suspect.table + ": " + suspect.reason, kYellow, options)});
@@ -241,15 +280,11 @@ std::string StreamText(const StreamStatus& status, const StatusTextOptions& opti
   std::string out = status.stream + "  " + Colored(status.state, StateColor(status), options);
   if (status.epoch.has_value()) absl::StrAppend(&out, "  epoch ", *status.epoch);
   out += "\n";
-  if (!status.reason.empty()) {
-    for (const auto line : absl::StrSplit(status.reason, '\n'))
-      out += Trouble(StdSv(line), nullptr);
-  }
-  if (const std::string missing = MissingRoles(status); !missing.empty()) {
+  for (const Finding& reason : status.reasons) out += Trouble(reason, nullptr);
+  if (const Finding missing = MissingRoles(status); !missing.empty()) {
     out += Trouble(missing, options.color ? kYellow : nullptr);
   }
-  for (const std::string& error : status.errors)
-    out += Trouble(error, options.color ? kRed : nullptr);
+  for (const Finding& error : status.errors) out += Trouble(error, options.color ? kRed : nullptr);
   // Colours count as width: only the last column, which nothing follows, may hold them.
   out += AlignColumns(StreamRows(status, options), {Align::kLeft, Align::kLeft}, 2);
   size_t rows_max = kCopyRowsMax;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 
 namespace switchyard::operate {
@@ -56,13 +57,13 @@ std::string DoneText(const TeardownReport& report) {
 // A slot that nobody reads keeps all of its server's WAL.
 std::string WithoutText(TeardownStep::Side without, const std::string& mirror_schema) {
   const bool old = without == TeardownStep::Side::kOld;
-  return absl::StrCat(NameOf(without),
-                      " was not looked at. Where it is not gone after all, it keeps ",
-                      old ? std::string("the replication slot (which keeps its WAL from being "
-                                        "removed), the publication and "
-                                        "schema switchyard")
-                          : "its rows, and schemas switchyard and " + mirror_schema,
-                      "; next: switchyard teardown FILE --only ", old ? "old" : "new", "\n");
+  const Finding rest = {
+      absl::StrCat(NameOf(without), " was not looked at. Where it is not gone after all, it keeps ",
+                   old ? std::string("the replication slot (which keeps its WAL from being "
+                                     "removed), the publication and schema switchyard")
+                       : "its rows, and schemas switchyard and " + mirror_schema),
+      absl::StrCat("switchyard teardown FILE --only ", old ? "old" : "new")};
+  return TextOf(rest) + "\n";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "capture/source/source_setup.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/target_setup.h"
@@ -54,9 +55,8 @@ absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std:
                    catalog::LoadCatalog(*session, TablesOfNew(*target.stream.mapping), {}));
   ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role, catalog));
   if (!catalog.missing.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("NEW has no table ", catalog.missing[0].ToString(),
-                     "; make NEW's tables first, then run switchyard check FILE"));
+    return Refuse("NEW has no table " + catalog.missing[0].ToString(),
+                  "make NEW's tables first, then run switchyard check FILE");
   }
   return SetupReport{.migration = file.name, .sql = mapping::TargetOwnerSql(target, catalog)};
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "capture/capture.h"
 #include "capture/source/source_state.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/eventlog/remove_log.h"
 #include "common/mapping/plan.h"
@@ -362,9 +363,8 @@ absl::Status Site::Lock() {
     }
   }
   if (at_work.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(stream_.name, ": ", absl::StrJoin(at_work, ", "),
-                   "; next: end every role, with every standby, then run this again"));
+  return Refuse(absl::StrCat(stream_.name, ": ", absl::StrJoin(at_work, ", ")),
+                "end every role, with every standby, then run this again");
 }
 
 // What it lacks the right to, or what others depend on, stays and is told.
@@ -381,7 +381,7 @@ absl::Status Site::Run(TeardownStep* step) {
   }
   if (done.ok() || absl::IsCancelled(done) || absl::IsUnavailable(done)) return done;
   if (absl::IsUnknown(done)) return done;  // looking again tells
-  step->left = std::string(StdSv(done.message()));
+  step->left = FindingOf(done, "").what;   // the statement is its step
   return absl::OkStatus();
 }
 

@@ -6,14 +6,21 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/catalog.h"
+#include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
 #include "common/pg/server_version.h"
 #include "common/records/copies.h"
 #include "common/records/missed_rows.h"
+#include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
+#include "common/records/rehearsals.h"
 #include "common/records/requests.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/capture_suspects.h"
 #include "common/records/stream/progress.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
@@ -46,17 +53,8 @@ absl::StatusOr<Lsn> LsnOf(const pg::Result& row, int at, int column) {
 }
 
 // -1 stands for "not known" in the copy's tables.
-std::optional<int64_t> Estimate(const pg::Result& row, int at, int column) {
-  const std::optional<int64_t> value = OptionalI64(row, at, column);
-  return value.has_value() && *value >= 0 ? value : std::nullopt;
-}
-
-absl::StatusOr<bool> TableExists(pg::Session& session, const std::string& table) {
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-                   WHERE s.nspname = 'switchyard' AND c.relname = $1))",
-                                                       {table}));
-  return row.boolean(0, 0);
+std::optional<int64_t> Known(int64_t estimate) {
+  return estimate >= 0 ? std::optional(estimate) : std::nullopt;
 }
 
 absl::Status AskSlot(pg::Session& session, const std::string& slot, StreamFacts* facts) {
@@ -84,19 +82,15 @@ absl::Status AskLastLook(pg::Session& session, const spec::CaptureSettings& sett
                          StreamFacts* facts) {
   if (!facts->slot || !facts->slot->active) return absl::OkStatus();
   const absl::Duration limit = std::max(absl::Minutes(1), 10 * settings.drift_check_interval);
-  ASSIGN_OR_RETURN(const pg::Result row,
-                   session.Query(R"(
-    SELECT extract(epoch FROM clock_timestamp() - drift_checked_at)::bigint
-    FROM switchyard.capture_stream
-    WHERE stream = $1 AND drift_checked_at < clock_timestamp() - make_interval(secs => $2::float8))",
-                                 {facts->stream, std::to_string(absl::ToDoubleSeconds(limit))}));
-  if (row.rows() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::optional<absl::Duration> ago,
+                   records::CaptureStreams(session, facts->stream).LastLookBefore(limit));
+  if (!ago.has_value()) return absl::OkStatus();
   facts->suspects.push_back(
       {.table = "every table",
        .reason =
            absl::StrFormat("capture has not looked at OLD's catalogue for %s: what the stream "
                            "does not show (DDL, partitions) passes unseen",
-                           absl::FormatDuration(absl::Seconds(row.i64(0, 0)))),
+                           absl::FormatDuration(*ago)),
        .next_step = "its log says why (\"the source could not be checked\"); it is made good once "
                     "it can look again",
        .lacks = true});
@@ -112,38 +106,27 @@ CopyTable& EntryFor(CopyIndex* index, int64_t relation_id, const std::string& na
 }
 
 absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* facts) {
-  ASSIGN_OR_RETURN(const bool there, TableExists(session, "capture_stream"));
+  const records::CaptureStreams streams(session, facts->stream);
+  ASSIGN_OR_RETURN(const bool there, streams.IsThere());
   if (!there) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const pg::Result row, session.Query(R"(
-    SELECT state, epoch, coalesce(refusal, '')
-    FROM switchyard.capture_stream WHERE stream = $1)",
-                                                       {facts->stream}));
-  if (row.rows() == 0) return absl::OkStatus();
-  facts->capture_state = row.str(0, 0);
-  facts->capture_epoch = row.i64(0, 1);
-  facts->refusal = row.str(0, 2);
+  ASSIGN_OR_RETURN(const std::optional<records::CaptureStream> record, streams.Load());
+  if (!record.has_value()) return absl::OkStatus();
+  facts->capture_state = std::string(ToString(record->state));
+  facts->capture_epoch = static_cast<int64_t>(record->epoch);
+  facts->refusal = record->refusal;
 
-  ASSIGN_OR_RETURN(const pg::Result copy, session.Query(R"(
-    SELECT c.relation_id::bigint, c.schema_name || '.' || c.table_name, c.recopy, c.state, c.rows,
-           c.bytes, c.rows_done, c.bytes_done, coalesce(c.error, ''),
-           coalesce(root.schema_name || '.' || root.table_name,
-                    c.schema_name || '.' || c.table_name)
-    FROM switchyard.capture_copy c
-    LEFT JOIN switchyard.capture_table t ON t.stream = c.stream AND t.relation_id = c.relation_id
-    LEFT JOIN switchyard.capture_table root
-      ON root.stream = t.stream AND root.relation_id = t.root_id AND t.root_id <> 0
-    WHERE c.stream = $1 ORDER BY c.bytes DESC, c.relation_id)",
-                                                        {facts->stream}));
-  for (int i = 0; i < copy.rows(); ++i) {
-    CopyTable& table = EntryFor(index, copy.i64(i, 0), copy.str(i, 1), &facts->copy);
-    table.recopy = copy.boolean(i, 2);
-    table.capture_state = copy.str(i, 3);
-    table.rows_estimate = Estimate(copy, i, 4);
-    table.bytes_estimate = Estimate(copy, i, 5);
-    table.rows_captured = copy.i64(i, 6);
-    table.bytes_captured = copy.i64(i, 7);
-    table.error = copy.str(i, 8);
-    table.asked_as = copy.str(i, 9);
+  ASSIGN_OR_RETURN(const std::vector<records::CopyStanding> copies,
+                   records::CaptureCopies(session, facts->stream).All());
+  for (const records::CopyStanding& copy : copies) {
+    CopyTable& table = EntryFor(index, copy.relation_id, copy.table, &facts->copy);
+    table.recopy = copy.recopy;
+    table.capture_state = copy.state;
+    table.rows_estimate = Known(copy.rows_estimate);
+    table.bytes_estimate = Known(copy.bytes_estimate);
+    table.rows_captured = copy.rows;
+    table.bytes_captured = copy.bytes;
+    table.error = copy.error;
+    table.asked_as = copy.root;
   }
   return absl::OkStatus();
 }
@@ -152,7 +135,12 @@ absl::Status AskCapture(pg::Session& session, CopyIndex* index, StreamFacts* fac
 absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(const std::vector<records::MissedRows> all,
                    records::LoadMissedRows(session, facts->stream));
+  records::ParityResults parity(session, facts->stream);
   for (const records::MissedRows& missed : all) {
+    // A position p holds the commits up to p, a comparison as of L those below L.
+    ASSIGN_OR_RETURN(const bool clean,
+                     parity.IsCleanSince(missed.source, Lsn(missed.last_lsn.value() + 1)));
+    if (clean) continue;
     facts->suspects.push_back(
         {.table = missed.source,
          .reason = absl::StrFormat("%d rows of it that were to be changed or deleted were not in "
@@ -166,12 +154,38 @@ absl::Status AskMissedRows(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
+absl::Status AskParity(pg::Session& session, StreamFacts* facts) {
+  records::ParityResults results(session, facts->stream);
+  ASSIGN_OR_RETURN(const std::optional<records::ParityPass> pass, results.LastPass());
+  if (!pass.has_value()) return absl::OkStatus();
+  ParityFacts& parity = facts->parity.emplace();
+  parity.under_way = !pass->finished.has_value();
+  parity.verdict = pass->verdict;
+  parity.reason = pass->reason;
+  parity.fingerprint = pass->fingerprint;
+  ASSIGN_OR_RETURN(const pg::Result now, session.Query(absl::StrCat("SELECT ", kNowUs)));
+  parity.age = absl::FromUnixMicros(now.i64(0, 0)) - pass->finished.value_or(pass->begun);
+  ASSIGN_OR_RETURN(parity.tables, results.Tables());
+  std::erase_if(parity.tables, [&](const records::ParityTable& table) {
+    return table.fingerprint != pass->fingerprint;
+  });
+  for (const records::ParityTable& table : parity.tables) {
+    parity.lsn = std::min(parity.lsn.value_or(table.lsn), table.lsn);
+  }
+  ASSIGN_OR_RETURN(const records::InstalledMapping installed,
+                   records::StreamStore(session, facts->stream).Mapping());
+  if (installed.fingerprint == pass->fingerprint) return absl::OkStatus();
+  parity.verdict = records::Verdict::kInconclusive;
+  parity.reason = TextOf({"the mapping was changed since", "run: switchyard verify FILE"});
+  return absl::OkStatus();
+}
+
 absl::Status AskStreamRow(pg::Session& session, StreamFacts* facts) {
   records::StreamStore store(session, facts->stream);
   ASSIGN_OR_RETURN(const std::optional<records::StreamState> state, store.Find());
   if (!state.has_value()) return absl::OkStatus();
   facts->replay_phase = state->phase;
-  facts->stop_reason = state->stop_reason;
+  facts->stop_reason = ParseFinding(state->stop_reason);
   facts->replay_epoch = static_cast<int64_t>(state->position.epoch);
   facts->applied = std::max(state->position.lsn, state->position.covered_lsn);
   facts->applied_time = state->commit_time;
@@ -222,6 +236,24 @@ absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
+// Of the mapping that is installed; else the newest.
+absl::Status AskRehearsal(pg::Session& session, StreamFacts* facts) {
+  ASSIGN_OR_RETURN(const std::vector<records::KeptRehearsal> all,
+                   records::LoadRehearsals(session, facts->stream));
+  if (all.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string installed,
+                   records::StreamStore(session, facts->stream).Fingerprint());
+  const auto same = std::ranges::find(all, installed, &records::KeptRehearsal::fingerprint);
+  const records::KeptRehearsal& shown = same == all.end() ? all.front() : *same;
+  facts->rehearsal = {.verdict = shown.verdict,
+                      .batches = shown.batches,
+                      .faults = shown.faults,
+                      .seed = shown.seed,
+                      .age = shown.age,
+                      .this_mapping = installed.empty() || same != all.end()};
+  return absl::OkStatus();
+}
+
 // Connects when there is no live session.
 absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side,
                            const Cancel& cancel, std::unique_ptr<pg::Session>* session) {
@@ -239,7 +271,7 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   // A capture that has begun has a slot: whether it has is asked first.
   RETURN_IF_ERROR(AskCapture(*source_, index, facts));
   if (facts->capture_state.has_value()) {
-    ASSIGN_OR_RETURN(suspects_, LoadSuspects(*source_, facts->stream));
+    ASSIGN_OR_RETURN(suspects_, records::CaptureSuspects(*source_, facts->stream).Open());
   }
   RETURN_IF_ERROR(AskSlot(*source_, records::ForwardOf(file_).slot, facts));
   if (facts->capture_state.has_value()) {
@@ -273,8 +305,10 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
     RETURN_IF_ERROR(AskStreamRow(*target_, facts));
     RETURN_IF_ERROR(AskLoad(*target_, index, facts));
     RETURN_IF_ERROR(AskCounts(*target_, facts));
+    RETURN_IF_ERROR(AskRehearsal(*target_, facts));
     RETURN_IF_ERROR(DropMended(*target_, facts->stream, &suspects_));
     RETURN_IF_ERROR(AskMissedRows(*target_, facts));
+    RETURN_IF_ERROR(AskParity(*target_, facts));
   }
   ASSIGN_OR_RETURN(const pg::Result row, target_->Query(absl::StrCat("SELECT ", kNowUs)));
   facts->target_now = OptionalTime(row, 0, 0);
@@ -370,9 +404,10 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   facts.stream = records::ForwardOf(file_).name;
   CopyIndex index;
   const auto error = [](const absl::Status& status, std::string_view side) {
-    std::string text(StdSv(status.message()));
+    Finding finding = FindingOf(pg::WithNextStepFor(status), "");
     const std::string prefix = absl::StrCat(Sv(side), ": ");
-    return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+    if (finding.what.starts_with(prefix)) finding.what.erase(0, prefix.size());
+    return finding;
   };
   suspects_.clear();
   facts.source_error = error(AskSource(&index, &facts), "old");
@@ -384,7 +419,7 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
   facts.suspects.insert(facts.suspects.begin(), unseen.begin(), unseen.end());
   facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
   const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
-  if (!begun && !facts.log.unreachable) facts.log.error.clear();  // it is to be made yet
+  if (!begun && !facts.log.unreachable) facts.log.error = {};  // it is to be made yet
   return {std::move(facts)};
 }
 

@@ -17,6 +17,7 @@
 #include "common/base/wait/cancel.h"
 #include "common/catalog/catalog.h"
 #include "common/pg/session.h"
+#include "common/records/source/capture_suspects.h"
 #include "common/spec/migration_file.h"
 #include "operate/report/status.h"
 #include "operate/status/log_look.h"
@@ -48,7 +49,7 @@ class StatusGatherer {
   const Cancel& cancel_;
   std::unique_ptr<pg::Session> source_;
   std::unique_ptr<pg::Session> target_;
-  std::vector<SuspectRecord> suspects_;  // of this look
+  std::vector<records::OpenSuspect> suspects_;  // of this look
   LogLook log_;
   catalog::Catalog compiled_;  // OLD's, as the mapping knows it
   std::string compiled_digest_;

@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/strings.h"
+#include "common/base/finding.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_reserve.h"
 #include "common/records/stream/stream.h"
@@ -21,10 +21,9 @@ operate::LogFacts LogLook::Now() {
     facts.next_offset = *next;
   } else {
     facts.unreachable = absl::IsUnavailable(next.status());
-    facts.error = std::string(StdSv(next.status().message()));
-    if (facts.unreachable) {
-      absl::StrAppend(&facts.error, "; next: ", kStartTheBroker, "; the roles wait for it");
-    }
+    facts.error = FindingOf(
+        next.status(),
+        facts.unreachable ? absl::StrCat(kStartTheBroker, "; the roles wait for it") : "");
   }
   return facts;
 }
@@ -44,15 +43,15 @@ operate::LogFacts LogLook::OfFile() const {
   const std::filesystem::path path = file_.log.sqlite_path;
   std::error_code error;
   const uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (error) return {.error = path.string() + ": " + error.message()};
+  if (error) return {.error = {path.string() + ": " + error.message(), ""}};
   const uintmax_t wal = std::filesystem::file_size(path.string() + "-wal", error);
   operate::LogFacts facts{.bytes = static_cast<int64_t>(error ? bytes : bytes + wal)};
   const std::filesystem::space_info space = std::filesystem::space(path, error);
   if (!error) facts.free_bytes = static_cast<int64_t>(space.available);
   if (const absl::Status room = eventlog::CheckRoom(path.string()); !room.ok()) {
-    facts.full = absl::StrCat(room.message(),
-                              "; next: let the replayer run, which trims the log, or make room "
-                              "there; capture goes on by itself");
+    facts.full = FindingOf(room,
+                           "let the replayer run, which trims the log, or make room there; capture "
+                           "goes on by itself");
   }
   return facts;
 }

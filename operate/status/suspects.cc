@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "capture/source/drift.h"
-#include "common/base/check.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
+#include "common/records/parity_results.h"
 #include "common/records/requests.h"
 
 namespace switchyard::operate {
@@ -40,36 +37,12 @@ std::string JoinSteps(const std::vector<std::string>& steps) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
-                                                        const std::string& stream) {
-  ASSIGN_OR_RETURN(const pg::Result rows, source.Query(R"(
-    SELECT s.schema_name || '.' || s.table_name, s.reason, s.next_step, s.seen_lsn,
-           coalesce((SELECT string_agg(t.relation_id::text, ',')
-                     FROM switchyard.capture_table t
-                     WHERE t.stream = s.stream AND t.kind <> 'p'
-                       AND s.relation_id IN (t.relation_id, t.root_id)), '')
-    FROM switchyard.capture_suspect s WHERE s.stream = $1 AND s.cleared_at IS NULL ORDER BY s.id)",
-                                                       {stream}));
-  std::vector<SuspectRecord> records;
-  for (int i = 0; i < rows.rows(); ++i) {
-    SuspectRecord& record = records.emplace_back();
-    record.table = rows.str(i, 0);
-    record.reason = rows.str(i, 1);
-    record.next_step = rows.str(i, 2);
-    ASSIGN_OR_RETURN(record.seen, Lsn::Parse(rows.text(i, 3)));
-    for (const auto leaf : absl::StrSplit(Sv(rows.text(i, 4)), ',', absl::SkipEmpty())) {
-      SY_CHECK(absl::SimpleAtoi(leaf, &record.leaves.emplace_back()));
-    }
-  }
-  return records;
-}
-
 absl::Status DropMended(pg::Session& target, const std::string& stream,
-                        std::vector<SuspectRecord>* suspects) {
-  std::vector<SuspectRecord> open;
-  for (SuspectRecord& record : *suspects) {
+                        std::vector<records::OpenSuspect>* suspects) {
+  std::vector<records::OpenSuspect> open;
+  for (records::OpenSuspect& record : *suspects) {
     // Whichever table was copied, it is not the one that the mapping names.
-    if (absl::StartsWith(record.reason, capture::kRenamedTo)) {
+    if (absl::StartsWith(record.reason, records::kRenamedTo)) {
       open.push_back(std::move(record));
       continue;
     }
@@ -78,19 +51,23 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
     if (recopied) continue;
     ASSIGN_OR_RETURN(const bool mended,
                      records::Copies(target, stream).AreLoadedSince(record.leaves, record.seen));
-    if (!mended) open.push_back(std::move(record));
+    if (mended) continue;
+    ASSIGN_OR_RETURN(
+        const bool clean,
+        records::ParityResults(target, stream).IsCleanSince(record.table, record.seen));
+    if (!clean) open.push_back(std::move(record));
   }
   *suspects = std::move(open);
   return absl::OkStatus();
 }
 
-std::vector<Suspect> OnePerTable(const std::vector<SuspectRecord>& records) {
+std::vector<Suspect> OnePerTable(const std::vector<records::OpenSuspect>& records) {
   std::vector<Suspect> suspects;
-  for (const SuspectRecord& first : records) {
+  for (const records::OpenSuspect& first : records) {
     if (std::ranges::count(suspects, first.table, &Suspect::table) > 0) continue;
     std::vector<std::string> reasons;
     std::vector<std::string> steps;
-    for (const SuspectRecord& record : records) {
+    for (const records::OpenSuspect& record : records) {
       if (record.table != first.table) continue;
       reasons.push_back(record.reason);
       steps.push_back(record.next_step);

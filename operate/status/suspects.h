@@ -1,7 +1,7 @@
 // Tables of OLD that changed in a way the stream does not show: what capture wrote down of them
 // there, as far as NEW has no copy of the table that is younger. One entry for each table.
 //
-//   ASSIGN_OR_RETURN(std::vector<SuspectRecord> records, LoadSuspects(*source, stream));
+//   ASSIGN_OR_RETURN(auto records, records::CaptureSuspects(*source, stream).Open());
 //   RETURN_IF_ERROR(DropMended(*target, stream, &records));
 //   facts.suspects = OnePerTable(records);
 //
@@ -9,35 +9,22 @@
 // Thread safety: functions over a session each, and a pure one.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
+#include "common/records/source/capture_suspects.h"
 #include "operate/report/status.h"
 
 namespace switchyard::operate {
 
-// A row of switchyard.capture_suspect.
-struct SuspectRecord {
-  std::string table;
-  std::string reason;
-  std::string next_step;
-  Lsn seen;                      // it happened before this point
-  std::vector<uint32_t> leaves;  // oids of the table, or of its partitions
-};
-
-absl::StatusOr<std::vector<SuspectRecord>> LoadSuspects(pg::Session& source,
-                                                        const std::string& stream);
-
-// Those of which NEW has a copy as of `seen` or later, but for tables that were renamed. Asks NEW
-// for its copies and requests.
+// Those of which NEW has a copy as of `seen` or later, or that were compared since and are clean,
+// but for tables that were renamed. Asks NEW for its copies, requests and comparisons.
 absl::Status DropMended(pg::Session& target, const std::string& stream,
-                        std::vector<SuspectRecord>* suspects);
+                        std::vector<records::OpenSuspect>* suspects);
 
 // In the order of their first records.
-std::vector<Suspect> OnePerTable(const std::vector<SuspectRecord>& records);
+std::vector<Suspect> OnePerTable(const std::vector<records::OpenSuspect>& records);
 
 }  // namespace switchyard::operate

@@ -10,11 +10,13 @@
 #include "common/records/copy_lanes.h"
 #include "common/records/mark.h"
 #include "common/records/missed_rows.h"
+#include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "common/records/requests.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/copy/held_copy.h"
+#include "replayer/target/write_path.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -37,13 +39,17 @@ std::string DropMirrorTypes(const std::string& mirror_schema) {
 }
 
 // Children first, and what refers in a circle at the commit: where foreign keys hold.
-absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan) {
+absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan,
+                         const std::string& write_path) {
   ASSIGN_OR_RETURN(const mapping::TargetRules rules, mapping::LoadTargetRules(session, plan));
   RETURN_IF_ERROR(session.Execute("SET CONSTRAINTS ALL DEFERRED"));
+  if (!write_path.empty()) {
+    RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + write_path));
+  }
   for (const mapping::MappingIndex m :
        mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
     const mapping::MappingPlan& mapping = plan.mappings[m];
-    const std::string owned = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+    const std::string owned = mapping.owned.empty() ? "" : " WHERE " + mapping.owned;
     RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping.target + owned),
                              "emptying " + mapping.display));
   }
@@ -62,6 +68,7 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
   RETURN_IF_ERROR(records::CopyLanes(session, stream).End());
   RETURN_IF_ERROR(records::Relations(session, stream).Forget());
   RETURN_IF_ERROR(records::ForgetAllMissedRows(session, stream));
+  RETURN_IF_ERROR(records::ParityResults(session, stream).ForgetAll());
   RETURN_IF_ERROR(records::QuarantineEntries(session, stream).ForgetAll());
   RETURN_IF_ERROR(records::Requests(session, stream).BeginAnew("everything is copied again"));
   return records::StreamStore(session, stream)
@@ -72,14 +79,16 @@ absl::Status ForgetPosition(pg::Session& session, const std::string& stream,
 
 absl::Status BeginAnew(const PgTargetOptions& options, const mapping::Plan& plan,
                        const TopicEnds& ends, const Cancel& cancel) {
-  ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel));
+  bool silent = false;
+  ASSIGN_OR_RETURN(const auto session, OpenExclusively(options, cancel, &silent));
+  ASSIGN_OR_RETURN(const std::string path, WritePath(*session, plan, silent));
   records::Gate gate(*session, options.stream);
   RETURN_IF_ERROR(gate.Claim({records::kResumes}));
   return session->InTransaction([&]() -> absl::Status {
     RETURN_IF_ERROR(gate.Pass(records::kResumes));
     // Waits for what a lane of a killed replayer may still be committing.
     RETURN_IF_ERROR(records::CopyLanes(*session, options.stream).Lock().status());
-    RETURN_IF_ERROR(EmptyTables(*session, plan));
+    RETURN_IF_ERROR(EmptyTables(*session, plan, path));
     return ForgetPosition(*session, options.stream, ends);
   });
 }

@@ -16,6 +16,7 @@
 #include "replayer/copy/held_copy.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -127,6 +128,7 @@ void CopyLane::Run() {
 // Whoever else loaded since loses or wins here, never both.
 absl::Status CopyLane::BeginIfNeeded() {
   if (in_transaction_) return absl::OkStatus();
+  if (!std::exchange(looked_, true)) RETURN_IF_ERROR(stage_.LookForHindrances());
   RETURN_IF_ERROR(session_->Begin());
   in_transaction_ = true;
   RETURN_IF_ERROR(gate_.Pass(records::LaneWriter(options_.lane)));
@@ -201,7 +203,8 @@ absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
       writes.emplace_back(plan_.mappings[m].write, m);
     }
   }
-  if (writes.size() == 1 && !refused_.contains(id)) {
+  const auto hindered = [&] { return stage_.hindrances().any(writes[0].first.display); };
+  if (writes.size() == 1 && !refused_.contains(id) && !hindered()) {
     const TableWrite& write = writes[0].first;
     const std::vector<std::string> columns = DirectColumns(source, write, *piece.relation);
     if (!columns.empty()) {
@@ -251,14 +254,28 @@ absl::Status CopyLane::InsertFrom(const Route& route, const Take& take) {
   const auto insert = [&] { return session_->QueryPrepared(take.sql).status(); };
   if (!take.mapping.valid()) return AsTypeChange(insert(), plan_.sources[route.source]);
   const absl::Status inserted = InSavepoint(*session_, "sy_insert", insert);
+  if (inserted.ok()) {
+    return CheckLoaded(stage_, plan_.mappings[take.mapping].write, route.load_table);
+  }
   if (!IsRefusedRow(inserted)) return inserted;
   return WriteRowsCarefully(writer_, quarantine_, take.mapping, route.load_table, route.lsn);
+}
+
+absl::Status CopyLane::CheckUnhindered() {
+  std::set<std::string> tables;
+  for (const auto& [id, loaded] : loaded_) {
+    for (const mapping::MappingPlan& mapping : plan_.mappings) {
+      if (mapping.source == routes_[id].source) tables.insert(mapping.display);
+    }
+  }
+  return CheckHindrances(stage_, tables);
 }
 
 absl::Status CopyLane::Commit() {
   if (!in_transaction_) return absl::OkStatus();
   RETURN_IF_ERROR(InsertLoaded());
   RETURN_IF_ERROR(quarantine_.CheckBound());
+  RETURN_IF_ERROR(CheckUnhindered());
   // Last, and in one order: other lanes wait for these rows.
   records::Copies copies(*session_, options_.stream);
   for (const auto& [id, loaded] : loaded_) {

@@ -98,6 +98,7 @@ class CopyLane {
   absl::Status OpenRoute(const CopyPiece& piece);
   absl::Status OpenLoadTable(const CopyPiece& piece, Route* route);
   absl::Status BeginIfNeeded();
+  absl::Status CheckUnhindered();
   absl::Status Commit();
   absl::Status InsertLoaded();
   absl::Status InsertFrom(const Route& route, const Take& take);
@@ -119,6 +120,7 @@ class CopyLane {
   std::vector<CopyPiece> pieces_;      // of the open transaction
   std::map<uint32_t, Loaded> loaded_;  // by relation, in the open transaction
   std::set<uint32_t> waiting_;         // relations with rows in their load table
+  bool looked_ = false;                // for what hinders
   bool in_transaction_ = false;
   int64_t transaction_bytes_ = 0;
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/changes/relation_map.h"
@@ -134,10 +135,10 @@ absl::Status CopyLoader::CheckLanes() {
 
 absl::Status CopyLoader::Add(Event& event, int64_t offset) {
   if (event.format() != 1) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("the copy topic holds an event of format %d at offset %d; this program "
-                        "reads format 1; next: upgrade it, then start it again",
-                        event.format(), offset));
+    return Refuse(absl::StrFormat("the copy topic holds an event of format %d at offset %d; this "
+                                  "program reads format 1",
+                                  event.format(), offset),
+                  "upgrade it, then start it again");
   }
   if (event.body_case() != Event::kCopyChunk) return Control(event, offset);
   RETURN_IF_ERROR(Commit());
@@ -158,8 +159,10 @@ absl::Status CopyLoader::Control(const Event& event, int64_t offset) {
       RETURN_IF_ERROR(OnEnd(event.copy_end()));
       break;
     default:
-      return absl::DataLossError(absl::StrFormat(
-          "offset %d of the copy topic holds an event that does not belong there", offset));
+      return Lost(
+          absl::StrFormat("offset %d of the copy topic holds an event that does not belong there",
+                          offset),
+          kCopyAllAnew);
   }
   next_offset_ = offset + 1;
   return absl::OkStatus();
@@ -184,21 +187,22 @@ absl::Status CopyLoader::OnHello(const event::v1::Hello& hello) const {
   const Lsn fork(hello.fork_lsn());
   for (const auto& [id, table] : progress_) {
     if (!fork.valid() || table.lsn <= fork) continue;
-    return absl::DataLossError(absl::StrFormat(
-        "forked: the source was promoted (timeline %d), and its history left the former one at %s, "
-        "but relation %d was copied as of %s there; next: end every role, then run: switchyard "
-        "recopy FILE --all",
-        hello.timeline(), fork.ToString(), id, table.lsn.ToString()));
+    return Lost(
+        absl::StrFormat("forked: the source was promoted (timeline %d), and its history left the "
+                        "former one at %s, but relation %d was copied as of %s there",
+                        hello.timeline(), fork.ToString(), id, table.lsn.ToString()),
+        kCopyAllAnew);
   }
   for (const event::v1::FinishedCopy& copy : hello.finished_copies()) {
     const SourcePlan* source = SourceOf(copy.relation_id());
     const auto table = progress_.find(copy.relation_id());
     if (source == nullptr) continue;
     if (table != progress_.end() && table->second.generation >= copy.generation()) continue;
-    return absl::DataLossError(
+    return Lost(
         absl::StrFormat("the copy topic does not hold the copy of %s.%s that capture had finished: "
                         "it was deleted and made again, or records were trimmed away",
-                        source->schema, source->name));
+                        source->schema, source->name),
+        kCopyAllAnew);
   }
   return absl::OkStatus();
 }
@@ -288,8 +292,7 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
   }
   const auto relation = relations_.find(id);
   if (relation == relations_.end()) {
-    return absl::DataLossError(
-        absl::StrFormat("a copy chunk of relation %d without its point", id));
+    return Lost(absl::StrFormat("a copy chunk of relation %d without its point", id), kCopyAllAnew);
   }
   return lane.Push({.source = plan_.IndexOf(*source),
                     .generation = chunk.generation(),
@@ -307,9 +310,10 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
   }
   ASSIGN_OR_RETURN(const int64_t loaded, copies().End(end.relation_id()));
   if (loaded != static_cast<int64_t>(end.rows())) {
-    return absl::DataLossError(
+    return Lost(
         absl::StrFormat("the copy of %s has %d rows on the log, %d were read from the source",
-                        SourceOf(end.relation_id())->name, loaded, end.rows()));
+                        SourceOf(end.relation_id())->name, loaded, end.rows()),
+        kCopyAllAnew);
   }
   table->second.done = true;
   return absl::OkStatus();

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/fault.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/analyze.h"
 #include "common/mapping/install/install.h"
@@ -18,8 +18,8 @@ namespace {
 // A row that a step refuses is none that could wait in quarantine.
 absl::Status AsStop(const absl::Status& step) {
   if (!IsRefusedRow(step)) return step;
-  return WithNextStep(
-      absl::FailedPreconditionError(step.message()),
+  return Refuse(
+      StdSv(step.message()),
       "mend these rows in OLD, or the step, and start replay again: it first applies what the log "
       "holds by then. Rows in quarantine are missing, too: switchyard quarantine FILE list");
 }

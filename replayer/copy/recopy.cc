@@ -2,31 +2,22 @@
 
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
-#include "common/changes/batcher.h"
 #include "common/changes/relation_map.h"
-#include "common/mapping/install/install.h"
 #include "common/mapping/sql/sql_builder.h"
-#include "common/pg/error.h"
 #include "common/records/copies.h"
-#include "common/records/missed_rows.h"
-#include "common/records/quarantine_entries.h"
-#include "common/records/relations.h"
 #include "common/records/stream/reach.h"
 #include "replayer/target/doubt.h"
-#include "replayer/target/quarantine.h"
-#include "replayer/write/savepoint.h"
+#include "replayer/write/refusals.h"
 
 namespace switchyard::replayer {
 
 using event::v1::Event;
-using mapping::MappingIndex;
 using mapping::SourceIndex;
 using mapping::SourcePlan;
 using records::RequestState;
@@ -39,58 +30,17 @@ constexpr int kReadsPerStep = 8;
 // A stream that starts over may get past it; else it is the copy that has failed, and alone.
 bool Passes(const absl::Status& status) { return MayPass(status) || absl::IsCancelled(status); }
 
-// ON CONFLICT can't name the key: one WITHOUT OVERLAPS.
-bool HasNoArbiter(const absl::Status& status) { return pg::StatusSqlState(status) == "42P10"; }
-
 std::string LoadTable(uint32_t relation_id) { return absl::StrCat("sy_reload_", relation_id); }
-
-// Applies batches to a side table. The chunks of a large transaction go into one, which ends with
-// it, or is taken back with it.
-class SideWriter {
- public:
-  SideWriter(PgTarget& target, SourceIndex source, mapping::TableWrite write)
-      : session_(target.session()),
-        writer_(target.writer()),
-        source_(source),
-        write_(std::move(write)) {}
-  ~SideWriter() { TakeBack(); }
-
-  absl::Status Apply(changes::Batch batch) {
-    if (batch.aborted) {
-      TakeBack();
-      return absl::OkStatus();
-    }
-    if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
-    for (changes::TableChanges& table : batch.tables) {
-      table.source = source_;
-      RETURN_IF_ERROR(writer_.stage().Load(table, Inserts::kStaged));
-      RETURN_IF_ERROR(writer_.WriteMirror(table, write_));
-      if (batch.chunk) RETURN_IF_ERROR(writer_.stage().ClearStage(source_));
-    }
-    if (batch.chunk) return absl::OkStatus();
-    RETURN_IF_ERROR(writer_.stage().EmptyUsed());
-    RETURN_IF_ERROR(session_.Commit());
-    open_ = false;
-    return absl::OkStatus();
-  }
-
- private:
-  void TakeBack() {
-    if (std::exchange(open_, false)) session_.Rollback();
-  }
-
-  pg::Session& session_;
-  TableWriter& writer_;
-  const SourceIndex source_;
-  const mapping::TableWrite write_;
-  bool open_ = false;
-};
 
 }  // namespace
 
 Recopy::Recopy(PgTarget& target, const mapping::Plan& plan, eventlog::EventLog& log,
                RecopyOptions options)
-    : target_(target), plan_(plan), log_(log), options_(std::move(options)) {}
+    : target_(target),
+      plan_(plan),
+      log_(log),
+      options_(std::move(options)),
+      swap_(target, plan, log, options_) {}
 
 Recopy::~Recopy() = default;
 
@@ -123,8 +73,8 @@ absl::Status Recopy::ReadSome() {
     if (at_end_) break;
     for (const eventlog::LogRecord& record : records) {
       if (!event.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-        return absl::DataLossError(
-            absl::StrFormat("offset %d of the copy topic is no event", record.offset));
+        return Lost(absl::StrFormat("offset %d of the copy topic is no event", record.offset),
+                    kCopyAllAnew);
       }
       RETURN_IF_ERROR(Add(event));
       next_offset_ = record.offset + 1;
@@ -138,19 +88,18 @@ absl::Status Recopy::BeginTopicAnew(const absl::Status& lost) {
   RETURN_IF_ERROR(log_.CreateTopic(options_.copy_topic));
   ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, log_.Describe(options_.copy_topic));
   if (topic.first <= next_offset_ && next_offset_ <= topic.next) return lost;
-  const std::string why =
-      absl::StrCat("the copy is lost, the table is as it was: ", lost.message());
+  const Finding loss = FindingOf(lost, "");
+  const Finding why = {"the copy is lost, the table is as it was: " + loss.what,
+                       "ask for it again: switchyard recopy FILE TABLE"};
   ASSIGN_OR_RETURN(const std::vector<std::string> failed,
-                   requests().FailOpen(records::RequestKind::kRecopy, why));
+                   requests().FailOpen(records::RequestKind::kRecopy, TextOf(why)));
   LogWarn("replayer", "the copy topic begins anew",
-          {{"stream", options_.stream},
-           {"topic", options_.copy_topic},
-           {"error", std::string(StdSv(lost.message()))}});
+          {{"stream", options_.stream}, {"topic", options_.copy_topic}, {"error", loss.what}});
   for (const std::string& table : failed) {
     LogError("replayer", "re-copy ended",
              {{"stream", options_.stream},
               {"table", table},
-              {"error", why},
+              {"error", why.what},
               {"next", "switchyard recopy FILE " + table}});
   }
   for (const auto& [source, job] : jobs_) RETURN_IF_ERROR(DropTables(job));
@@ -182,15 +131,18 @@ absl::Status Recopy::OnHello(const event::v1::Hello& hello) {
   const Lsn fork(hello.fork_lsn());
   if (!fork.valid()) return absl::OkStatus();
   for (auto it = jobs_.begin(); it != jobs_.end();) {
-    Job& job = (it++)->second;  // one that is dropped erases itself
+    RecopyJob& job = (it++)->second;  // one that is dropped erases itself
     const bool theirs =
         std::ranges::any_of(job.leaves, [&](const auto& leaf) { return leaf.second.lsn > fork; });
     if (!theirs) continue;
     job.outdated = true;
-    const absl::Status why = absl::FailedPreconditionError(absl::StrFormat(
-        "it was copied of the former primary, after %s, where the history of the present one "
-        "(timeline %d) had left it; ask for it again",
-        fork.ToString(), hello.timeline()));
+    const mapping::SourcePlan& source = plan_.sources[job.source];
+    const absl::Status why = Refuse(
+        absl::StrFormat("it was copied of the former primary, after %s, where the history of the "
+                        "present one (timeline %d) had left it",
+                        fork.ToString(), hello.timeline()),
+        absl::StrFormat("ask for it again: switchyard recopy FILE %s.%s", source.schema,
+                        source.name));
     ASSIGN_OR_RETURN(const std::optional<records::RecopyFrom> asked, AskedWith(job));
     RETURN_IF_ERROR(asked ? Finish(job, why) : Drop(job));
   }
@@ -198,7 +150,7 @@ absl::Status Recopy::OnHello(const event::v1::Hello& hello) {
 }
 
 // Capture copies all leaves of a table as of one point.
-bool Recopy::BeginsAgain(const Job& job, const event::v1::CopyPoint& point) {
+bool Recopy::BeginsAgain(const RecopyJob& job, const event::v1::CopyPoint& point) {
   return std::ranges::any_of(job.leaves, [&](const auto& leaf) {
     return leaf.first == point.relation_id() || leaf.second.lsn != Lsn(point.lsn());
   });
@@ -209,11 +161,11 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
       plan_.FindRelation(point.relation_id(), point.relation().root_relation_id());
   if (source == nullptr || !point.recopy()) return absl::OkStatus();
   // A partition that joined others: they are copied together when somebody asks for the table.
-  const bool alone = point.relation().root_relation_id() != 0 && point.partitions() == 0;
+  const bool alone = point.relation_id() != source->relation_id && point.partitions() == 0;
   if (alone) return absl::OkStatus();
   const SourceIndex index = plan_.IndexOf(*source);
   pg::Session& session = target_.session();
-  Job& job = jobs_[index];
+  RecopyJob& job = jobs_[index];
   if (job.side.empty()) {
     job.source = index;
     job.side = absl::StrCat("sy_side_", index.value());
@@ -251,7 +203,7 @@ absl::Status Recopy::OnPoint(const event::v1::CopyPoint& point) {
                                       ") ON COMMIT DELETE ROWS"));
 }
 
-Recopy::Job* Recopy::JobOf(uint32_t relation_id) {
+RecopyJob* Recopy::JobOf(uint32_t relation_id) {
   for (auto& [source, job] : jobs_) {
     if (job.leaves.contains(relation_id)) return &job;
   }
@@ -259,9 +211,9 @@ Recopy::Job* Recopy::JobOf(uint32_t relation_id) {
 }
 
 absl::Status Recopy::OnChunk(const event::v1::CopyChunk& chunk) {
-  Job* job = JobOf(chunk.relation_id());
+  RecopyJob* job = JobOf(chunk.relation_id());
   if (job == nullptr) return absl::OkStatus();
-  Leaf& leaf = job->leaves[chunk.relation_id()];
+  RecopyLeaf& leaf = job->leaves[chunk.relation_id()];
   if (chunk.generation() != leaf.generation || !leaf.fit.ok()) return absl::OkStatus();
   absl::Status loaded = LoadChunk(chunk, *job, leaf);
   if (LearnsFrom(loaded)) loaded = LoadChunk(chunk, *job, leaf);
@@ -274,7 +226,8 @@ bool Recopy::LearnsFrom(const absl::Status& status) const {
   return !status.ok() && options_.learns_from && options_.learns_from(status);
 }
 
-absl::Status Recopy::LoadChunk(const event::v1::CopyChunk& chunk, Job& job, Leaf& leaf) {
+absl::Status Recopy::LoadChunk(const event::v1::CopyChunk& chunk, RecopyJob& job,
+                               RecopyLeaf& leaf) {
   std::vector<std::string> columns;
   for (const mapping::StageColumn& column : plan_.sources[job.source].columns) {
     columns.push_back(column.name);
@@ -295,20 +248,23 @@ absl::Status Recopy::LoadChunk(const event::v1::CopyChunk& chunk, Job& job, Leaf
 }
 
 absl::Status Recopy::OnEnd(const event::v1::CopyEnd& end) {
-  Job* job = JobOf(end.relation_id());
+  RecopyJob* job = JobOf(end.relation_id());
   if (job == nullptr) return absl::OkStatus();
-  Leaf& leaf = job->leaves[end.relation_id()];
+  RecopyLeaf& leaf = job->leaves[end.relation_id()];
   if (end.generation() != leaf.generation) return absl::OkStatus();
   if (leaf.fit.ok() && leaf.rows != static_cast<int64_t>(end.rows())) {
-    leaf.fit = absl::DataLossError(
+    const mapping::SourcePlan& source = plan_.sources[job->source];
+    leaf.fit = Lost(
         absl::StrFormat("the re-copy of %s has %d rows on the log, %d were read from the source",
-                        plan_.sources[job->source].name, leaf.rows, end.rows()));
+                        source.name, leaf.rows, end.rows()),
+        absl::StrFormat("ask for it again: switchyard recopy FILE %s.%s", source.schema,
+                        source.name));
   }
   leaf.done = true;
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Recopy::Ready(Job& job) {
+absl::StatusOr<bool> Recopy::Ready(RecopyJob& job) {
   if (job.leaves.size() < job.partitions) return false;
   Lsn last;
   for (const auto& [id, leaf] : job.leaves) {
@@ -343,9 +299,9 @@ absl::StatusOr<bool> Recopy::Ready(Job& job) {
 }
 
 absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
-  std::vector<Job*> ready;
+  std::vector<RecopyJob*> ready;
   for (auto it = jobs_.begin(); it != jobs_.end();) {
-    Job& job = (it++)->second;  // one that is dropped erases itself
+    RecopyJob& job = (it++)->second;  // one that is dropped erases itself
     ASSIGN_OR_RETURN(const bool is_ready, Ready(job));
     if (is_ready) ready.push_back(&job);
   }
@@ -357,7 +313,7 @@ absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
     ASSIGN_OR_RETURN(const bool swapped, SwapTogether(ready, also));
     if (swapped) return absl::OkStatus();
   }
-  for (Job* job : ready) {
+  for (RecopyJob* job : ready) {
     const absl::Status swapped = Swap({job}, {});
     if (!swapped.ok() && Passes(swapped)) return swapped;
     RETURN_IF_ERROR(Finish(*job, swapped));
@@ -366,179 +322,61 @@ absl::Status Recopy::SwapReady(const std::vector<std::string>& also) {
 }
 
 // Whether nothing else is to be copied again.
-absl::StatusOr<bool> Recopy::AllReady(const std::vector<Job*>& ready) {
+absl::StatusOr<bool> Recopy::AllReady(const std::vector<RecopyJob*>& ready) {
   ASSIGN_OR_RETURN(const Doubts open, LoadDoubts(target_.session(), plan_, options_.stream));
   return std::ranges::all_of(open.copied_again, [&](SourceIndex source) {
-    return std::ranges::count(ready, source, &Job::source) > 0;
+    return std::ranges::count(ready, source, &RecopyJob::source) > 0;
   });
 }
 
 // False, and nothing is done, when it has to be tried one by one.
-absl::StatusOr<bool> Recopy::SwapTogether(const std::vector<Job*>& jobs,
+absl::StatusOr<bool> Recopy::SwapTogether(const std::vector<RecopyJob*>& jobs,
                                           const std::vector<std::string>& also) {
   const absl::Status swapped = Swap(jobs, also);
   if (!swapped.ok() && Passes(swapped)) return swapped;
   if (!swapped.ok()) return false;
   derived_ |= !also.empty();
-  for (Job* job : jobs) RETURN_IF_ERROR(Finish(*job, swapped));
+  for (RecopyJob* job : jobs) RETURN_IF_ERROR(Finish(*job, swapped));
   return true;
 }
 
-std::string Recopy::NamesOf(const std::vector<Job*>& jobs) const {
-  return absl::StrJoin(jobs, ", ", [&](std::string* out, const Job* job) {
+std::string Recopy::NamesOf(const std::vector<RecopyJob*>& jobs) const {
+  return absl::StrJoin(jobs, ", ", [&](std::string* out, const RecopyJob* job) {
     absl::StrAppend(out, plan_.sources[job->source].schema, ".", plan_.sources[job->source].name);
   });
 }
 
-absl::Status Recopy::Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also) {
+absl::Status Recopy::Swap(const std::vector<RecopyJob*>& jobs,
+                          const std::vector<std::string>& also) {
   absl::Status swapped = TrySwap(jobs, also);
   if (!LearnsFrom(swapped)) return swapped;
   return absl::AbortedError("a value that the source's types gained could not be read");
 }
 
-absl::Status Recopy::TrySwap(const std::vector<Job*>& jobs, const std::vector<std::string>& also) {
+absl::Status Recopy::TrySwap(const std::vector<RecopyJob*>& jobs,
+                             const std::vector<std::string>& also) {
   std::vector<SourceIndex> sources;
   const std::string names = NamesOf(jobs);
   RETURN_IF_ERROR(target_.stream().SetDoing(
       absl::StrCat("reads what has changed since the copy of ", names, " was asked for")));
-  for (Job* job : jobs) {
-    RETURN_IF_ERROR(RollForward(*job));
+  for (RecopyJob* job : jobs) {
+    RETURN_IF_ERROR(swap_.RollForward(*job));
     RETURN_IF_ERROR(target_.session().Execute("ANALYZE pg_temp." + job->side));
     sources.push_back(job->source);
   }
   RETURN_IF_ERROR(target_.stream().SetDoing(
       absl::StrCat("swaps in the copy of ", names, " and derives what reads it")));
-  RETURN_IF_ERROR(target_.ReplaceSources(sources, also, [&] { return SwapTables(jobs); }));
+  RETURN_IF_ERROR(target_.ReplaceSources(sources, also, [&] { return swap_.SwapTables(jobs); }));
   return target_.stream().SetDoing("");
 }
 
-absl::Status Recopy::SwapTables(const std::vector<Job*>& jobs) {
-  for (const Job* job : jobs) {
-    const SourcePlan& source = plan_.sources[job->source];
-    RETURN_IF_ERROR(records::ForgetMissedRows(target_.session(), options_.stream,
-                                              source.schema + "." + source.name));
-    if (!source.mirrored) continue;
-    RETURN_IF_ERROR(SwapTable(*job, source.mirror));
-    // One of another shape began without, and is about to be read.
-    RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_, source));
-  }
-  for (const MappingIndex m : target_.order()) {
-    const mapping::MappingPlan& mapping = plan_.mappings[m];
-    const auto job = std::ranges::find(jobs, mapping.source, &Job::source);
-    if (job == jobs.end()) continue;
-    RETURN_IF_ERROR(SwapTable(**job, mapping.write));
-    // What waited there is in the table now, as the copy has it.
-    RETURN_IF_ERROR(records::QuarantineEntries(target_.session(), options_.stream)
-                        .ForgetRowsOf(QuarantineTarget(mapping)));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Recopy::SwapTable(const Job& job, const mapping::TableWrite& write) {
-  const std::string side = "pg_temp." + job.side;
-  pg::Session& session = target_.session();
-  mapping::TableWrite part = write;
-  // Two whole tables are compared: by hash, not row by row.
-  RETURN_IF_ERROR(
-      session.Execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"));
-  // Where foreign keys hold, rows may have to wait until nothing refers to them.
-  const MappingIndex late =
-      target_.ordered() == nullptr ? MappingIndex() : target_.ordered()->LateMapping(write);
-  if (late.valid()) RETURN_IF_ERROR(target_.ordered()->NoteSwap(late, side));
-  const auto run = [&](const std::string& sql) {
-    part.load = sql;
-    return Annotate(session.Execute(mapping::BuildLoad(part, side)), write.display);
-  };
-  if (!late.valid() && !write.swap_remove.empty()) RETURN_IF_ERROR(run(write.swap_remove));
-  const std::string* upsert = &write.swap_upsert;
-  const auto swap = [&] { return InSavepoint(session, "sy_swap", [&] { return run(*upsert); }); };
-  absl::Status swapped = swap();
-  if (HasNoArbiter(swapped)) {
-    upsert = &write.swap_upsert_plain;
-    swapped = swap();
-  }
-  const std::string sqlstate = pg::StatusSqlState(swapped);
-  const bool taken = sqlstate == "23505" || sqlstate == "23P01";
-  if (!taken || late.valid() || write.swap_take_out.empty()) {
-    RETURN_IF_ERROR(swapped);
-  } else {
-    // A unique value that another row still has, until it gets its own.
-    const auto take_out = [&]() -> absl::Status {
-      for (const std::string& sql : write.swap_take_out) RETURN_IF_ERROR(run(sql));
-      return run(*upsert);
-    };
-    OrderedWriter* const ordered = target_.ordered();
-    const MappingIndex mapping = ordered == nullptr ? MappingIndex() : ordered->MappingOf(write);
-    RETURN_IF_ERROR(!mapping.valid() ? take_out() : ordered->TakeOutSafely(mapping, take_out));
-  }
-  return session.Execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off");
-}
-
-absl::StatusOr<std::optional<records::RecopyFrom>> Recopy::AskedWith(const Job& job) {
+absl::StatusOr<std::optional<records::RecopyFrom>> Recopy::AskedWith(const RecopyJob& job) {
   const SourcePlan& source = plan_.sources[job.source];
   return requests().OldestRecopy({source.name, source.schema + "." + source.name});
 }
 
-// Applies to the side table what the change topic holds between the copy and the position.
-absl::Status Recopy::RollForward(Job& job) {
-  const records::Position& position = job.from;
-  mapping::Plan only;
-  only.sources.push_back(plan_.sources[job.source]);
-  changes::BatcherOptions options;
-  for (const auto& [id, leaf] : job.leaves) {
-    options.copy_points[id] = leaf.lsn;
-    Lsn& before = options.copied_before[SourceIndex(0)];
-    before = std::max(before, leaf.lsn);
-  }
-  changes::Batcher batcher(only, position, options);
-  ASSIGN_OR_RETURN(const auto relations,
-                   records::Relations(target_.session(), options_.stream).All());
-  for (const event::v1::Relation& relation : relations) {
-    batcher.Restore(relation);
-  }
-  // Those are as of the position; the first rows to come have the shape that was copied.
-  for (const auto& [id, leaf] : job.leaves) batcher.Restore(leaf.shape);
-
-  const SourcePlan& source = plan_.sources[job.source];
-  const mapping::TableWrite write = mapping::BuildSourceRows(source, "pg_temp." + job.side,
-                                                             "re-copy of " + source.name, job.side);
-  RETURN_IF_ERROR(target_.session().Execute(absl::StrCat(
-      "DROP TABLE IF EXISTS pg_temp.", write.taken_table, "; ", write.taken_table_ddl)));
-  SideWriter side(target_, job.source, write);
-  const int64_t end = target_.position().next_offset;
-  const absl::Time began = absl::Now();
-  LogInfo("replayer", "a re-copy is rolled forward; the stream waits",
-          {{"stream", options_.stream},
-           {"table", plan_.sources[job.source].name},
-           {"records", absl::StrCat(end - position.next_offset)}});
-  ASSIGN_OR_RETURN(const auto reader, log_.OpenReader(options_.change_topic, position.next_offset));
-  std::vector<eventlog::LogRecord> records;
-  int64_t next = position.next_offset;
-  while (next < end) {
-    RETURN_IF_ERROR(reader->Read(absl::Seconds(1), &records));
-    for (const eventlog::LogRecord& record : records) {
-      if (record.offset >= end) {
-        next = record.offset;
-        break;
-      }
-      const absl::Status added = batcher.Add(record.payload, record.offset + 1);
-      job.outdated = batcher.unreadable();
-      RETURN_IF_ERROR(added);
-      while (batcher.full()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
-      next = record.offset + 1;
-    }
-  }
-  if (batcher.has_complete()) RETURN_IF_ERROR(side.Apply(batcher.Take()));
-  LogInfo("replayer", "a re-copy was rolled forward",
-          {{"stream", options_.stream},
-           {"table", plan_.sources[job.source].name},
-           {"seconds", absl::StrFormat("%.1f", absl::ToDoubleSeconds(absl::Now() - began))}});
-  job.from = target_.position();  // should it be tried again
-  return absl::OkStatus();
-}
-
 // Partitions that were copied once and that the copy did not find.
-absl::Status Recopy::NoteGone(const Job& job) {
+absl::Status Recopy::NoteGone(const RecopyJob& job) {
   records::Copies copies(target_.session(), options_.stream);
   for (const uint32_t id : plan_.sources[job.source].relation_ids) {
     ASSIGN_OR_RETURN(const bool changed,
@@ -549,28 +387,34 @@ absl::Status Recopy::NoteGone(const Job& job) {
 }
 
 // `swapped`: OK, or why the table is as it was.
-absl::Status Recopy::Finish(const Job& job, const absl::Status& swapped) {
+absl::Status Recopy::Finish(const RecopyJob& job, const absl::Status& swapped) {
   if (swapped.ok()) {
     return Answer(job, RequestState::kDone, "swapped in at " + target_.position().lsn.ToString());
   }
-  const std::string why = absl::StrCat(job.outdated            ? "outdated"
-                                       : IsRefusedRow(swapped) ? "the target refuses a row"
-                                                               : "it can't be swapped in",
-                                       ", the table is as it was: ", RefusalText(swapped));
-  RETURN_IF_ERROR(StayInDoubt(target_.session(), plan_.sources[job.source], options_.stream, why));
-  RETURN_IF_ERROR(Answer(job, RequestState::kFailed, why));
+  const mapping::SourcePlan& source = plan_.sources[job.source];
+  Finding why = FindingOfRefusal(swapped, "");
+  why.what = absl::StrCat(job.outdated            ? "outdated"
+                          : IsRefusedRow(swapped) ? "the target refuses a row"
+                                                  : "it can't be swapped in",
+                          ", the table is as it was: ", why.what);
+  RETURN_IF_ERROR(StayInDoubt(target_.session(), source, options_.stream, why));
+  if (why.next.empty()) {
+    why.next = absl::StrFormat("mend that, then run: switchyard recopy FILE %s.%s", source.schema,
+                               source.name);
+  }
+  RETURN_IF_ERROR(Answer(job, RequestState::kFailed, TextOf(why)));
   RETURN_IF_ERROR(target_.stream().SetDoing(""));
   return LoadDoubts(target_.session(), plan_, options_.stream).status();
 }
 
 // All leaves are as of one point; were they not, the oldest is what the table is good for.
-Lsn Recopy::CopiedAt(const Job& job) {
+Lsn Recopy::CopiedAt(const RecopyJob& job) {
   const auto oldest =
       std::ranges::min_element(job.leaves, {}, [](const auto& leaf) { return leaf.second.lsn; });
   return oldest == job.leaves.end() ? Lsn() : oldest->second.lsn;
 }
 
-absl::Status Recopy::Answer(const Job& job, RequestState outcome, const std::string& result) {
+absl::Status Recopy::Answer(const RecopyJob& job, RequestState outcome, const std::string& result) {
   const SourcePlan& source = plan_.sources[job.source];
   pg::Session& session = target_.session();
   LogInfo("replayer", "re-copy ended",
@@ -591,7 +435,7 @@ absl::Status Recopy::Answer(const Job& job, RequestState outcome, const std::str
   return Drop(job);
 }
 
-absl::Status Recopy::Drop(const Job& job) {
+absl::Status Recopy::Drop(const RecopyJob& job) {
   // The copies of other tables would have to be read again from before this one.
   if (jobs_.size() == 1) RETURN_IF_ERROR(target_.stream().MoveCopy(next_offset_));
   RETURN_IF_ERROR(DropTables(job));
@@ -599,13 +443,13 @@ absl::Status Recopy::Drop(const Job& job) {
   return absl::OkStatus();
 }
 
-absl::Status Recopy::DropTables(const Job& job) {
+absl::Status Recopy::DropTables(const RecopyJob& job) {
   pg::Session& session = target_.session();
   RETURN_IF_ERROR(session.Execute("DROP TABLE pg_temp." + job.side));
   return DropLoadTables(job);
 }
 
-absl::Status Recopy::DropLoadTables(const Job& job) {
+absl::Status Recopy::DropLoadTables(const RecopyJob& job) {
   for (const auto& [id, leaf] : job.leaves) {
     RETURN_IF_ERROR(target_.session().Execute("DROP TABLE IF EXISTS pg_temp." + LoadTable(id)));
   }

@@ -14,7 +14,6 @@
 // Thread-compatible.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,18 +26,11 @@
 #include "common/mapping/plan.h"
 #include "common/records/requests.h"
 #include "proto/event.pb.h"
+#include "replayer/copy/recopy_job.h"
+#include "replayer/copy/recopy_swap.h"
 #include "replayer/target/pg_target.h"
 
 namespace switchyard::replayer {
-
-struct RecopyOptions {
-  std::string stream;
-  std::string change_topic;
-  std::string copy_topic;
-  // Whether the target's types have learnt from this failure what could not be read: it is tried
-  // again then. Null: never.
-  std::function<bool(const absl::Status&)> learns_from;
-};
 
 class Recopy {
  public:
@@ -66,22 +58,6 @@ class Recopy {
   bool TakeSwapped() { return std::exchange(swapped_, false); }
 
  private:
-  struct Leaf {
-    uint64_t generation = 0;
-    Lsn lsn;
-    event::v1::Relation shape;
-    absl::Status fit;  // not OK: why the copy is of no use
-    int64_t rows = 0;
-    bool done = false;
-  };
-  struct Job {
-    mapping::SourceIndex source;
-    std::map<uint32_t, Leaf> leaves;
-    uint32_t partitions = 0;  // that belong to the copy; 0: not partitioned
-    std::string side;         // temporary table, shaped like the source's stage
-    records::Position from;   // where the stream stood when it was asked for
-    bool outdated = false;    // the log holds rows after it that the copy can't be rolled through
-  };
   records::Requests requests();
   absl::Status ReadSome();
   absl::Status OpenReader();
@@ -91,42 +67,41 @@ class Recopy {
   absl::Status OnHello(const event::v1::Hello& hello);
   absl::Status OnPoint(const event::v1::CopyPoint& point);
   absl::Status OnChunk(const event::v1::CopyChunk& chunk);
-  absl::Status LoadChunk(const event::v1::CopyChunk& chunk, Job& job, Leaf& leaf);
+  absl::Status LoadChunk(const event::v1::CopyChunk& chunk, RecopyJob& job, RecopyLeaf& leaf);
   bool LearnsFrom(const absl::Status& status) const;
   absl::Status OnEnd(const event::v1::CopyEnd& end);
-  static bool BeginsAgain(const Job& job, const event::v1::CopyPoint& point);
-  static Lsn CopiedAt(const Job& job);
-  Job* JobOf(uint32_t relation_id);  // null: nobody asked for it
+  static bool BeginsAgain(const RecopyJob& job, const event::v1::CopyPoint& point);
+  static Lsn CopiedAt(const RecopyJob& job);
+  RecopyJob* JobOf(uint32_t relation_id);  // null: nobody asked for it
   // Whether all of it is there; drops one that nobody waits for any more.
-  absl::StatusOr<bool> Ready(Job& job);
-  absl::StatusOr<bool> AllReady(const std::vector<Job*>& ready);
+  absl::StatusOr<bool> Ready(RecopyJob& job);
+  absl::StatusOr<bool> AllReady(const std::vector<RecopyJob*>& ready);
   absl::Status SwapReady(const std::vector<std::string>& also);
-  absl::StatusOr<bool> SwapTogether(const std::vector<Job*>& jobs,
+  absl::StatusOr<bool> SwapTogether(const std::vector<RecopyJob*>& jobs,
                                     const std::vector<std::string>& also);
-  absl::Status Swap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
-  absl::Status TrySwap(const std::vector<Job*>& jobs, const std::vector<std::string>& also);
-  std::string NamesOf(const std::vector<Job*>& jobs) const;
-  absl::Status SwapTables(const std::vector<Job*>& jobs);
+  absl::Status Swap(const std::vector<RecopyJob*>& jobs, const std::vector<std::string>& also);
+  absl::Status TrySwap(const std::vector<RecopyJob*>& jobs, const std::vector<std::string>& also);
+  std::string NamesOf(const std::vector<RecopyJob*>& jobs) const;
   // nullopt: nobody did.
-  absl::StatusOr<std::optional<records::RecopyFrom>> AskedWith(const Job& job);
-  absl::Status RollForward(Job& job);
-  absl::Status SwapTable(const Job& job, const mapping::TableWrite& write);
-  absl::Status NoteGone(const Job& job);
-  absl::Status Finish(const Job& job, const absl::Status& swapped);
-  absl::Status Answer(const Job& job, records::RequestState outcome, const std::string& result);
-  absl::Status Drop(const Job& job);
-  absl::Status DropTables(const Job& job);
-  absl::Status DropLoadTables(const Job& job);
+  absl::StatusOr<std::optional<records::RecopyFrom>> AskedWith(const RecopyJob& job);
+  absl::Status NoteGone(const RecopyJob& job);
+  absl::Status Finish(const RecopyJob& job, const absl::Status& swapped);
+  absl::Status Answer(const RecopyJob& job, records::RequestState outcome,
+                      const std::string& result);
+  absl::Status Drop(const RecopyJob& job);
+  absl::Status DropTables(const RecopyJob& job);
+  absl::Status DropLoadTables(const RecopyJob& job);
 
   PgTarget& target_;
   const mapping::Plan& plan_;
   eventlog::EventLog& log_;
   const RecopyOptions options_;
+  RecopySwap swap_;
   std::unique_ptr<eventlog::LogReader> reader_;
   int64_t next_offset_ = 0;
   bool at_end_ = false;  // of the copy topic, at the last read
   uint64_t epoch_ = 0;   // the newest of what was read there
-  std::map<mapping::SourceIndex, Job> jobs_;
+  std::map<mapping::SourceIndex, RecopyJob> jobs_;
   bool released_ = false;
   bool swapped_ = false;
   bool derived_ = false;

@@ -47,6 +47,16 @@ absl::StatusOr<bool> AllThere(pg::Session& session, const std::string& oids) {
   return missing.i64(0, 0) == 0;
 }
 
+// Its names are looked for where those of mapping SQL are. It may set a path of its own, which is
+// not to outlast it.
+absl::Status RunStep(pg::Session& session, const std::string& path, const std::string& sql) {
+  ASSIGN_OR_RETURN(const pg::Result before, session.Query("SHOW search_path"));
+  RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + path));
+  RETURN_IF_ERROR(session.Execute(sql));
+  return session.Query("SELECT pg_catalog.set_config('search_path', $1, false)", {before.str(0, 0)})
+      .status();
+}
+
 }  // namespace
 
 absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
@@ -74,7 +84,8 @@ absl::Status RunSchemaSteps(pg::Session& session, const mapping::Plan& plan,
     }
     shown.work = "after_copy " + name;
     RETURN_IF_ERROR(records::ShowStep(session, shown));
-    RETURN_IF_ERROR(Annotate(session.Execute(sql), absl::StrCat("after_copy ", name, hint)));
+    RETURN_IF_ERROR(
+        Annotate(RunStep(session, plan.search_path, sql), absl::StrCat("after_copy ", name, hint)));
     run[step] = tables;
   }
   const auto line = absl::PairFormatter(" ");

@@ -52,8 +52,9 @@ class Target {
   // yet, or nothing is derived.
   virtual absl::Status CatchUp() = 0;
   virtual absl::Status BeginStreaming() = 0;
-  // Best effort, whatever is under way: a person reads the reason.
-  virtual void Stop(const std::string& reason) = 0;
+  // Best effort, whatever is under way: a person reads the reason. Of a table whose values can't be
+  // read any more nothing is read again before it is copied.
+  virtual void Stop(const absl::Status& cause, const std::string& reason) = 0;
   // What was kept of the tables read so far; FailedPrecondition when one of them is in doubt and no
   // copy is asked for.
   virtual absl::StatusOr<Reading> LoadReading(const records::StreamState& state) = 0;

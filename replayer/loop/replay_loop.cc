@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
+#include "common/pg/error.h"
 #include "common/records/stream/reach.h"
 #include "replayer/loop/republished.h"
 #include "replayer/write/refusals.h"
@@ -17,8 +18,6 @@ namespace switchyard::replayer {
 
 namespace {
 
-constexpr char kCopyAnew[] =
-    "end capture and replay and copy everything again: switchyard recopy FILE --all";
 constexpr absl::Duration kChoresInterval = absl::Milliseconds(500);
 // A try that lasted so long had a working connection.
 constexpr absl::Duration kWorked = absl::Seconds(10);
@@ -82,14 +81,11 @@ absl::Status ReplayLoop::StandBy(const absl::Status& reason) {
 }
 
 absl::Status ReplayLoop::Stop(const absl::Status& cause) {
-  // What the log has lost is nowhere else.
-  const absl::Status reason = absl::IsDataLoss(cause) ? WithNextStep(cause, kCopyAnew) : cause;
-  const std::string text = RefusalText(reason);
-  const NextStep step =
-      SplitNextStep(text, "mend the cause and start the replayer again; nothing was skipped");
+  const absl::Status reason = pg::WithNextStepFor(cause);
+  const Finding finding = FindingOfRefusal(reason, HowToMend(cause));
   LogError("replayer", "stream stopped",
-           {{"stream", options_.stream}, {"error", step.what}, {"next", step.next}});
-  ports_.target.Stop(text);
+           {{"stream", options_.stream}, {"error", finding.what}, {"next", finding.next}});
+  ports_.target.Stop(cause, TextOf(finding));
   ports_.target.Close();
   return reason;
 }

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "absl/strings/str_format.h"
-#include "common/base/next_step.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
 #include "common/records/requests.h"
@@ -49,7 +49,9 @@ absl::StatusOr<Doubts> LoadDoubts(pg::Session& session, const mapping::Plan& pla
   ASSIGN_OR_RETURN(const auto in_doubt, Open(session, plan, stream, RequestKind::kInDoubt));
   ASSIGN_OR_RETURN(const auto copied_again, Open(session, plan, stream, RequestKind::kRecopy));
   for (const auto& [source, why] : in_doubt) {
-    if (!copied_again.contains(source)) return absl::FailedPreconditionError(why);
+    if (copied_again.contains(source)) continue;
+    const Finding doubt = ParseFinding(why);
+    return Refuse(doubt.what, doubt.next);
   }
   return Doubts{.in_doubt = Sources(in_doubt), .copied_again = Sources(copied_again)};
 }
@@ -71,9 +73,10 @@ absl::Status StoreDoubts(pg::Session& session, const mapping::Plan& plan, const 
     const std::string table = NameOf(plan.sources[source]);
     RETURN_IF_ERROR(
         Requests(session, stream)
-            .Doubt(table, absl::StrFormat("a partition of %1$s was truncated, and no copy of it is "
-                                          "asked for; next: switchyard recopy FILE %1$s",
-                                          table)));
+            .Doubt(table, TextOf({absl::StrFormat("a partition of %s was truncated, and no copy of "
+                                                  "it is asked for",
+                                                  table),
+                                  "switchyard recopy FILE " + table})));
   }
   return records::StreamStore(session, stream).CatchUp();
 }
@@ -99,16 +102,18 @@ absl::Status AnswerLoaded(pg::Session& session, const mapping::Plan& plan,
 }
 
 absl::Status StayInDoubt(pg::Session& session, const mapping::SourcePlan& source,
-                         const std::string& stream, const std::string& why) {
+                         const std::string& stream, const Finding& why) {
   const std::string table = NameOf(source);
-  const NextStep failed = SplitNextStep(
-      why, absl::StrFormat(
-               "mend that, run: switchyard recopy FILE %s, and start the replayer again", table));
-  return Requests(session, stream)
-      .ExplainDoubt(table,
-                    absl::StrFormat("NEW does not show %s as OLD has it, its changes are left out, "
-                                    "and the copy that was to mend it failed: %s; next: %s",
-                                    table, failed.what, failed.next));
+  const Finding doubt = {
+      absl::StrFormat("NEW does not show %s as OLD has it, its changes are left out, and the copy "
+                      "that was to mend it failed: %s",
+                      table, why.what),
+      why.next.empty()
+          ? absl::StrFormat("mend that, run: switchyard recopy FILE %s, and start the replayer "
+                            "again",
+                            table)
+          : why.next};
+  return Requests(session, stream).ExplainDoubt(table, TextOf(doubt));
 }
 
 }  // namespace switchyard::replayer

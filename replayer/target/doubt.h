@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/finding.h"
 #include "common/base/status.h"
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
@@ -43,8 +44,9 @@ absl::StatusOr<bool> EndDoubt(pg::Session& session, const mapping::SourcePlan& s
 absl::Status AnswerLoaded(pg::Session& session, const mapping::Plan& plan,
                           const std::string& stream);
 
-// Once a copy has failed: what is to be said of the table if it is in doubt.
+// Once a copy has failed: what is to be said of the table if it is in doubt. A step that `why`
+// lacks is to mend that and to copy again.
 absl::Status StayInDoubt(pg::Session& session, const mapping::SourcePlan& source,
-                         const std::string& stream, const std::string& why);
+                         const std::string& stream, const Finding& why);
 
 }  // namespace switchyard::replayer

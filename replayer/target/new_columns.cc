@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "proto/event.pb.h"
 
 namespace switchyard::replayer {
@@ -37,7 +38,8 @@ absl::StatusOr<bool> TargetHas(pg::Session& session, const MappingPlan& mapping,
 absl::Status CheckNewColumns(pg::Session& session, const mapping::Plan& plan,
                              const std::string& definition) {
   event::v1::Relation relation;
-  if (!relation.ParseFromString(definition)) return absl::DataLossError("no Relation event");
+  if (!relation.ParseFromString(definition))
+    return Lost("what NEW keeps of a table's shape is no Relation event", kCopyAllAnew);
   const SourcePlan* source = plan.FindRelation(relation.relation_id(), relation.root_relation_id());
   if (source == nullptr) return absl::OkStatus();
   const SourceIndex index = plan.IndexOf(*source);
@@ -48,11 +50,11 @@ absl::Status CheckNewColumns(pg::Session& session, const mapping::Plan& plan,
       if (std::ranges::count(mapping.columns, column.name()) > 0) continue;
       ASSIGN_OR_RETURN(const bool both, TargetHas(session, mapping, column.name()));
       if (!both) continue;
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "column %1$s of %2$s.%3$s is new on the source, and %4$s has one of that name, which the "
-          "mapping does not fill yet; next: run: switchyard resume FILE, which carries it over for "
-          "all rows",
-          column.name(), source->schema, source->name, mapping.display));
+      return Refuse(
+          absl::StrFormat("column %s of %s.%s is new on the source, and %s has one of that name, "
+                          "which the mapping does not fill yet",
+                          column.name(), source->schema, source->name, mapping.display),
+          "run: switchyard resume FILE, which carries it over for all rows");
     }
   }
   return absl::OkStatus();

@@ -12,6 +12,7 @@
 #include "common/records/relations.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
+#include "replayer/target/write_path.h"
 
 namespace switchyard::replayer {
 
@@ -50,6 +51,7 @@ void PgTarget::Close() {
 absl::Status PgTarget::Open() {
   Close();
   ASSIGN_OR_RETURN(session_, OpenExclusively(options_, cancel_, &silent_));
+  ASSIGN_OR_RETURN(write_path_, WritePath(*session_, plan_, silent_));
   stream_ = std::make_unique<records::StreamStore>(*session_, options_.stream);
   gate_ = std::make_unique<records::Gate>(*session_, options_.stream);
   RETURN_IF_ERROR(gate_->Claim({records::kApplies, records::kCopies, records::kRecopies,
@@ -57,6 +59,7 @@ absl::Status PgTarget::Open() {
   RETURN_IF_ERROR(session_->Execute(absl::StrCat("LISTEN ", records::kNotifyChannel)));
   stage_ = std::make_unique<Stage>(*session_, plan_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
+  RETURN_IF_ERROR(stage_->LookForHindrances());
   RETURN_IF_ERROR(stage_->CreateTemporaryTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
@@ -77,7 +80,11 @@ QuarantineOptions PgTarget::quarantine_options() const {
 }
 
 absl::StatusOr<std::unique_ptr<pg::Session>> PgTarget::OpenBeside() const {
-  return OpenTarget(options_, cancel_);
+  bool silent = false;
+  ASSIGN_OR_RETURN(auto session, OpenTarget(options_, cancel_, &silent));
+  ASSIGN_OR_RETURN(const std::string path, WritePath(*session, plan_, silent));
+  if (!path.empty()) RETURN_IF_ERROR(session->Execute("SET search_path = " + path));
+  return session;
 }
 
 absl::Status PgTarget::LoadOrder() {
@@ -90,6 +97,10 @@ absl::Status PgTarget::LoadOrder() {
 }
 
 absl::Status PgTarget::BeginWrites(Care care) {
+  // Until the transaction ends, which is when triggers that were put off fire.
+  if (!write_path_.empty()) {
+    RETURN_IF_ERROR(session_->Execute("SET LOCAL search_path = " + write_path_));
+  }
   if (ordered_ != nullptr) return ordered_->Begin(care);
   return care == Care::kCareful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }
@@ -251,6 +262,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   RETURN_IF_ERROR(quarantine_->CheckBound());
   RETURN_IF_ERROR(FinishWrites());
   RETURN_IF_ERROR(StoreMissed(batch));
+  RETURN_IF_ERROR(CheckUnhindered(written));
   RETURN_IF_ERROR(stage_->EmptyUsed());
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
@@ -308,6 +320,7 @@ Inserts PgTarget::InsertsOf(const changes::TableChanges& table, Care care) const
   for (const MappingIndex mapping : plan_.mapping_indices()) {
     if (plan_.mappings[mapping].source != table.source) continue;
     if (quarantine_->active(mapping) || held_.contains(mapping)) return Inserts::kStaged;
+    if (stage_->hindrances().any(plan_.mappings[mapping].display)) return Inserts::kStaged;
     if (ordered_ != nullptr && ordered_->MayMeetOld(mapping, table)) return Inserts::kStaged;
   }
   return Inserts::kDirect;
@@ -507,6 +520,12 @@ std::set<MappingIndex> PgTarget::WrittenBy(const changes::Batch& batch) const {
     if (staged || touched_->contains(mapping)) written.insert(mapping);
   }
   return written;
+}
+
+absl::Status PgTarget::CheckUnhindered(const std::set<MappingIndex>& written) {
+  std::set<std::string> tables;
+  for (const MappingIndex mapping : written) tables.insert(plan_.mappings[mapping].display);
+  return CheckHindrances(*stage_, tables);
 }
 
 void PgTarget::NoteRelatedRows(const std::set<MappingIndex>& written) {

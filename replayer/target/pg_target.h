@@ -123,6 +123,8 @@ class PgTarget {
   absl::Status RetryClashes(const changes::Batch& batch);
   std::set<mapping::MappingIndex> EveryMapping() const;
   std::set<mapping::MappingIndex> WrittenBy(const changes::Batch& batch) const;
+  // As CheckHindrances.
+  absl::Status CheckUnhindered(const std::set<mapping::MappingIndex>& written);
   void NoteRelatedRows(const std::set<mapping::MappingIndex>& written);
   absl::StatusOr<Quarantine::RetryResult> RetryInOrder(int64_t id, Lsn lsn);
   absl::StatusOr<int64_t> RetryTogether();
@@ -145,6 +147,7 @@ class PgTarget {
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
   bool silent_ = false;
+  std::string write_path_;  // write_path.h
   std::vector<mapping::MappingIndex> order_;
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed

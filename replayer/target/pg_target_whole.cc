@@ -98,6 +98,7 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
     quarantine_->set_copying(false);
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
+    RETURN_IF_ERROR(CheckUnhindered(EveryMapping()));
     RETURN_IF_ERROR(stage_->EmptyUsed());
     return finish();
   };
@@ -130,8 +131,10 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
     RETURN_IF_ERROR(StoreMissed({.lsn = position_->lsn}));
+    RETURN_IF_ERROR(CheckUnhindered(EveryMapping()));
     return stage_->EmptyUsed();
   };
+  RETURN_IF_ERROR(quarantine_->Load());  // people may have asked for scopes by entries of their own
   barred_.clear();
   absl::Status status;
   bool again = true;
@@ -173,6 +176,7 @@ absl::Status PgTarget::Rederive(const char* writer, Care care,
     }
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
+    RETURN_IF_ERROR(CheckUnhindered(EveryMapping()));
     RETURN_IF_ERROR(stage_->EmptyUsed());
     RETURN_IF_ERROR(session_->Commit());
     RETURN_IF_ERROR(stage_->PlanAnew());

@@ -40,10 +40,12 @@ constexpr int64_t kPassingFactor = 10;
 absl::Status AsTooLarge(const absl::Status& stored, const MappingPlan& plan,
                         const absl::Status& refusal) {
   if (pg::StatusSqlState(stored) != "54000") return stored;
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "%s refuses a row (%s) that is too large to wait in quarantine (%s); next: mend what refuses "
-      "it in NEW, or the mapping (then: switchyard resume FILE), and start replay again",
-      plan.display, RefusalText(refusal), std::string(StdSv(stored.message()))));
+  return Refuse(
+      absl::StrFormat("%s refuses a row (%s) that is too large to wait in quarantine (%s)",
+                      plan.display, RefusalText(refusal), std::string(StdSv(stored.message()))),
+      "mend what refuses it in NEW, or the mapping (then: switchyard resume FILE), and start "
+      "replay "
+      "again");
 }
 
 // What an entry keeps of a row in that table.
@@ -427,7 +429,7 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
 records::ScopesSql Quarantine::Scopes(MappingIndex mapping, const std::string& condition) const {
   const MappingPlan& plan = stage_.plan().mappings[mapping];
   return {.table = Temp(plan.keyed.slice_table),
-          .equal = mapping::KeyEqual(plan.keyed.scope_columns, "e", "s"),
+          .equal = mapping::KeyEqual(plan.keyed.scope_columns, plan.operators, "e", "s"),
           .condition = condition};
 }
 
@@ -557,12 +559,14 @@ absl::Status Quarantine::CheckCount(int64_t entries_max) {
   if (fits) return absl::OkStatus();
   // None of this transaction's stay: what they are has to be said here.
   ASSIGN_OR_RETURN(const auto most, entries().MostFrequent());
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "%d rows would be in quarantine, the limit is %d (replay.quarantine_max), %d of them refused "
-      "by %s with SQLSTATE %s: the mapping is wrong rather than the rows; next: mend the mapping "
-      "and run: switchyard resume FILE. To see them first, raise replay.quarantine_max, start "
-      "replay again and run: switchyard quarantine FILE list",
-      count.all, options_.entries_max, most.entries, most.target, most.sqlstate));
+  return Refuse(
+      absl::StrFormat(
+          "%d rows would be in quarantine, the limit is %d (replay.quarantine_max), %d "
+          "of them refused by %s with SQLSTATE %s: the mapping is wrong rather than the "
+          "rows",
+          count.all, options_.entries_max, most.entries, most.target, most.sqlstate),
+      "mend the mapping and run: switchyard resume FILE. To see them first, raise "
+      "replay.quarantine_max, start replay again and run: switchyard quarantine FILE list");
 }
 
 }  // namespace switchyard::replayer

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 namespace {
@@ -17,24 +18,32 @@ class Together {
 
   // All rows of `among` are taken out of the table; of them `some` are put back as they are to be.
   absl::Status Write(const Numbers& some, const Numbers& among) {
+    std::vector<int64_t> missed;
     for (const TogetherPart& part : parts_) {
       RETURN_IF_ERROR(StageRows(part, among));
+      ASSIGN_OR_RETURN(missed.emplace_back(), CountMissedBefore(stage_, WriteOf(part)));
       stage_.UseTable(WriteOf(part).taken_table);
       RETURN_IF_ERROR(stage_.Run(WriteOf(part).take_out[0]));
     }
-    for (const TogetherPart& part : parts_) {
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const TogetherPart& part = parts_[p];
       RETURN_IF_ERROR(StageRows(part, some));
       RETURN_IF_ERROR(stage_.session().Execute(
           absl::StrCat("DELETE FROM pg_temp.", QuoteIdentifier(WriteOf(part).taken_table),
                        " WHERE NOT ", IsOneOf("sy__ord", some))));
-      for (size_t i = 1; i < WriteOf(part).take_out.size(); ++i) {
-        RETURN_IF_ERROR(stage_.Run(WriteOf(part).take_out[i]));
-      }
+      RETURN_IF_ERROR(WriteChecked(stage_, WriteOf(part), Gone::kNow, missed[p],
+                                   [&] { return PutBack(WriteOf(part)); }));
     }
     return absl::OkStatus();
   }
 
  private:
+  absl::Status PutBack(const mapping::TableWrite& write) {
+    for (size_t i = 1; i < write.take_out.size(); ++i) {
+      RETURN_IF_ERROR(stage_.Run(write.take_out[i]));
+    }
+    return absl::OkStatus();
+  }
   const mapping::TableWrite& WriteOf(const TogetherPart& part) const {
     return stage_.plan().mappings[part.mapping].write;
   }

@@ -27,8 +27,6 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& o
       {"temp_buffers", "32MB"},
   };
   ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
-  // A mapping's names, and those in NEW's triggers, are looked up where NEW's own path says.
-  RETURN_IF_ERROR(session->Execute("SET search_path TO DEFAULT"));
   bool silenced = false;
   if (options.replica_role) {
     ASSIGN_OR_RETURN(silenced, SilenceTriggers(*session));

@@ -4,13 +4,14 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
-#include "common/base/next_step.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/records/stream/progress.h"
 #include "replayer/target/careful_rows.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -58,6 +59,7 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
   if (care_ == Care::kNone) {
     const absl::Status status = AtOnce(mapping::BuildLoad(plan.write, rows));
+    if (status.ok()) return CheckLoaded(stage_, plan.write, rows);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
@@ -67,12 +69,14 @@ absl::Status WholeFill::RowLocal(MappingIndex mapping, const std::string& rows) 
 
 absl::Status WholeFill::Derived(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  if (care_ == Care::kNone) {
+  // What is derived at once can't be told from what should be there: scope by scope it can.
+  const bool by_scope = care_ == Care::kNone && stage_.hindrances().any(plan.display);
+  if (care_ == Care::kNone && !by_scope) {
     const absl::Status status = AtOnce(plan.keyed.populate);
     if (!IsRefusedRow(status)) return Annotate(status, plan.display);
     LogRefused(plan.display, status);
   }
-  RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
+  if (!by_scope) RETURN_IF_ERROR(records::ShowRowByRow(stage_.session()));
   RETURN_IF_ERROR(RefuseNoScope(mapping));
   RETURN_IF_ERROR(touched_.Whole(mapping));
   RETURN_IF_ERROR(
@@ -91,10 +95,9 @@ absl::Status WholeFill::RefuseNoScope(MappingIndex mapping) {
                    stage_.session().Query(absl::StrCat("SELECT count(*) FROM ", plan.keyed.view,
                                                        " AS sy_v WHERE ", none)));
   if (rows.i64(0, 0) == 0) return absl::OkStatus();
-  return WithNextStep(
-      absl::FailedPreconditionError(
-          absl::StrFormat("%s: its select gives %d rows whose scope (%s) is NULL", plan.display,
-                          rows.i64(0, 0), absl::StrJoin(plan.keyed.scope_columns, ", "))),
+  return Refuse(
+      absl::StrFormat("%s: its select gives %d rows whose scope (%s) is NULL", plan.display,
+                      rows.i64(0, 0), absl::StrJoin(plan.keyed.scope_columns, ", ")),
       absl::StrFormat("leave them out in the select (WHERE ... IS NOT NULL), run: switchyard "
                       "resume FILE, and start replay again. To see them, on NEW: SELECT * FROM %s "
                       "WHERE %s",

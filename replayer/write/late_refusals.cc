@@ -9,10 +9,12 @@
 #include "common/mapping/sql/sql_pieces.h"
 #include "replayer/write/refusals.h"
 #include "replayer/write/savepoint.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
 using mapping::Each;
+using mapping::EqualSign;
 using mapping::KeyEqual;
 using mapping::MappingIndex;
 using mapping::MappingPlan;
@@ -30,21 +32,25 @@ std::vector<std::string> TextsOf(const pg::Result& rows, int row, int from, size
   return texts;
 }
 
+// Of what is given by column, where it is.
+std::string Or(const std::vector<std::string>& texts, size_t i, const std::string& otherwise) {
+  return i < texts.size() && !texts[i].empty() ? texts[i] : otherwise;
+}
+
 std::string AmongPartitions(const std::string& row, const std::string& parts) {
   return parts.empty() ? "" : absl::StrCat(" AND ", row, ".tableoid IN (", parts, ")");
 }
 
 std::string Owned(const MappingPlan& mapping, const std::string& row) {
-  if (mapping.owns.empty()) return "";
-  return absl::StrCat(" AND (SELECT ", mapping.owns, " FROM (SELECT ", row, ".*) AS sy_w)");
+  if (mapping.owned.empty()) return "";
+  return absl::StrCat(" AND (SELECT ", mapping.owned, " FROM (SELECT ", row, ".*) AS sy_w)");
 }
 
 }  // namespace
 
 absl::Status KeyViolated(const Reference& key, const std::string& text) {
-  return pg::WithErrorFields(
-      absl::FailedPreconditionError(text),
-      {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
+  return pg::RefusedRow(
+      text, {.sqlstate = "23503", .table = key.child, .constraint = key.name, .primary = text});
 }
 
 std::string RefersTo(const Reference& key, const std::string& child, const std::string& parent) {
@@ -54,8 +60,9 @@ std::string RefersTo(const Reference& key, const std::string& child, const std::
              const std::string collation = key.collations.empty() || key.collations[i].empty()
                                                ? ""
                                                : " COLLATE " + key.collations[i];
-             return absl::StrCat(child, ".", QuoteIdentifier(key.columns[i]), " = ", parent, ".",
-                                 QuoteIdentifier(key.referenced[i]), collation);
+             const std::string equals = Or(key.operators, i, "=");
+             return absl::StrCat(parent, ".", QuoteIdentifier(key.referenced[i]), collation, " ",
+                                 equals, " ", child, ".", QuoteIdentifier(key.columns[i]));
            }),
       AmongPartitions(child, key.child_parts), AmongPartitions(parent, key.parent_parts));
 }
@@ -73,6 +80,15 @@ std::string LateRefusals::IdentityText(MappingIndex mapping, const std::string& 
   const std::vector<std::string>& columns = Identity(mapping);
   return Each(columns.size(), ", ", [&](size_t i) {
     return absl::StrCat(row, ".", QuoteIdentifier(columns[i]), "::text");
+  });
+}
+
+std::string LateRefusals::IsRow(MappingIndex mapping, const std::string& row, size_t from) const {
+  const std::vector<std::string>& columns = Identity(mapping);
+  return Each(columns.size(), " AND ", [&](size_t i) {
+    return absl::StrCat(row, ".", QuoteIdentifier(columns[i]),
+                        EqualSign(plan_.mappings[mapping].operators, columns[i]), "$",
+                        from + i + 1);
   });
 }
 
@@ -153,6 +169,7 @@ absl::Status LateRefusals::Finish(const std::set<MappingIndex>& pending, Care ca
     if (!pending.contains(m)) continue;
     RETURN_IF_ERROR(
         Annotate(careful ? RemoveOrFind(m) : stage_.Run(Remove(m)), plan_.mappings[m].display));
+    RETURN_IF_ERROR(CheckLeft(stage_, m));
   }
   if (careful) RETURN_IF_ERROR(LookAtPutOff());
   // Said here, not by the commit: a refusal can still be looked into.
@@ -163,7 +180,7 @@ std::string LateRefusals::Remove(MappingIndex mapping) const {
   const MappingPlan& plan = plan_.mappings[mapping];
   return absl::StrCat("DELETE FROM ", plan.target, " AS sy_t USING ",
                       Temp(plan.ordered.leaving_table), " AS sy_l WHERE ",
-                      KeyEqual(plan.key, "sy_t", "sy_l"));
+                      KeyEqual(plan.key, plan.operators, "sy_t", "sy_l"));
 }
 
 // FROM: rows sy_c of the child that stay, and refer to the row sy_t.
@@ -175,10 +192,13 @@ std::string LateRefusals::Staying(MappingIndex mapping, int reference) const {
     if (!order_.targets[m].late) continue;
     const MappingPlan& child = plan_.mappings[m];
     absl::StrAppend(&sql, " AND NOT EXISTS (SELECT FROM ", Temp(child.ordered.leaving_table),
-                    " AS sy_d WHERE ", KeyEqual(child.key, "sy_d", "sy_c"), ")");
+                    " AS sy_d WHERE ", KeyEqual(child.key, child.operators, "sy_d", "sy_c"), ")");
   }
   if (key.child == plan_.mappings[mapping].display) {  // a row may refer to itself
-    absl::StrAppend(&sql, " AND NOT (", KeyEqual(plan_.mappings[mapping].key, "sy_c", "sy_t"), ")");
+    absl::StrAppend(
+        &sql, " AND NOT (",
+        KeyEqual(plan_.mappings[mapping].key, plan_.mappings[mapping].operators, "sy_c", "sy_t"),
+        ")");
   }
   return sql;
 }
@@ -190,8 +210,8 @@ absl::Status LateRefusals::CountStaying(MappingIndex mapping, int reference) {
       const pg::Result staying,
       stage_.session().QueryPrepared(absl::StrCat(
           "SELECT count(*) FROM ", Temp(plan.ordered.leaving_table), " AS sy_l JOIN ", plan.target,
-          " AS sy_t ON ", KeyEqual(plan.key, "sy_t", "sy_l"), " CROSS JOIN LATERAL (SELECT FROM ",
-          Staying(mapping, reference), ") AS sy_c")));
+          " AS sy_t ON ", KeyEqual(plan.key, plan.operators, "sy_t", "sy_l"),
+          " CROSS JOIN LATERAL (SELECT FROM ", Staying(mapping, reference), ") AS sy_c")));
   return staying.i64(0, 0) == 0 ? absl::OkStatus() : GoesTooEarly(reference);
 }
 
@@ -203,7 +223,7 @@ absl::StatusOr<bool> LateRefusals::TakeStaying(MappingIndex mapping, int referen
       const pg::Result rows,
       stage_.session().Query(absl::StrCat(
           "WITH sy_stay AS (DELETE FROM ", Temp(plan.ordered.leaving_table), " AS sy_l USING ",
-          plan.target, " AS sy_t WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"),
+          plan.target, " AS sy_t WHERE ", KeyEqual(plan.key, plan.operators, "sy_t", "sy_l"),
           " AND EXISTS (SELECT FROM ", Staying(mapping, reference), ") RETURNING ",
           IdentityText(mapping, "sy_t"), ") SELECT DISTINCT * FROM sy_stay", kSome)));
   for (int i = 0; i < rows.rows(); ++i) {
@@ -243,8 +263,9 @@ absl::Status LateRefusals::FindRefused(MappingIndex mapping) {
       session.Query(absl::StrCat("CREATE TEMP TABLE sy_numbered ON COMMIT DROP AS SELECT "
                                  "row_number() OVER () AS sy__n, sy_l.* FROM ",
                                  Temp(plan.ordered.leaving_table), " AS sy_l")));
-  const std::string rows = absl::StrCat(plan.target, " AS sy_t USING pg_temp.sy_numbered AS sy_l",
-                                        " WHERE ", KeyEqual(plan.key, "sy_t", "sy_l"));
+  const std::string rows =
+      absl::StrCat(plan.target, " AS sy_t USING pg_temp.sy_numbered AS sy_l", " WHERE ",
+                   KeyEqual(plan.key, plan.operators, "sy_t", "sy_l"));
   const auto remove = [&](const Numbers& some) {
     return InSavepoint(session, "sy_late", [&] {
       return session.Execute(
@@ -255,11 +276,12 @@ absl::Status LateRefusals::FindRefused(MappingIndex mapping) {
   std::iota(all.begin(), all.end(), 1);
   ASSIGN_OR_RETURN(const std::vector<Refusal> refused, WriteWhatFits(all, remove));
   for (const Refusal& one : refused) {
-    ASSIGN_OR_RETURN(const pg::Result row,
-                     session.Query(absl::StrCat(
-                         "SELECT ", IdentityText(mapping, "sy_t"), " FROM ", plan.target,
-                         " AS sy_t JOIN pg_temp.sy_numbered AS sy_l ON ",
-                         KeyEqual(plan.key, "sy_t", "sy_l"), " WHERE sy_l.sy__n = ", one.number)));
+    ASSIGN_OR_RETURN(
+        const pg::Result row,
+        session.Query(absl::StrCat("SELECT ", IdentityText(mapping, "sy_t"), " FROM ", plan.target,
+                                   " AS sy_t JOIN pg_temp.sy_numbered AS sy_l ON ",
+                                   KeyEqual(plan.key, plan.operators, "sy_t", "sy_l"),
+                                   " WHERE sy_l.sy__n = ", one.number)));
     if (row.rows() == 0) continue;
     found_.push_back({mapping, TextsOf(row, 0, 0, Identity(mapping).size()), one.error});
   }
@@ -329,22 +351,23 @@ absl::StatusOr<bool> LateRefusals::AddNewlyFound() {
 // was, is not at fault.
 absl::StatusOr<bool> LateRefusals::AddNewlyFoundOf(const Dangling& dangling) {
   const Reference& key = Key(dangling.reference);
-  const auto matches = [&](const std::vector<std::string>& columns, const std::string& row,
-                           size_t from) {
+  const auto matches = [&](const std::vector<std::string>& columns,
+                           const std::vector<std::string>& operators, const std::string& row) {
     return Each(columns.size(), " AND ", [&](size_t i) {
-      return absl::StrCat(row, ".", QuoteIdentifier(columns[i]), " = $", from + i + 1);
+      return absl::StrCat(row, ".", QuoteIdentifier(columns[i]), " ", Or(operators, i, "="), " $",
+                          i + 1);
     });
   };
   pg::Session& session = stage_.session();
   bool parent = false;
   for (const MappingIndex m : MappingsOf(key.parent)) {
     const MappingPlan& plan = plan_.mappings[m];
-    ASSIGN_OR_RETURN(
-        const pg::Result rows,
-        session.Query(absl::StrCat("SELECT ", IdentityText(m, "sy_t"), " FROM ", plan.target,
-                                   " AS sy_t WHERE ", matches(key.referenced, "sy_t", 0),
-                                   Owned(plan, "sy_t")),
-                      dangling.columns));
+    ASSIGN_OR_RETURN(const pg::Result rows,
+                     session.Query(absl::StrCat("SELECT ", IdentityText(m, "sy_t"), " FROM ",
+                                                plan.target, " AS sy_t WHERE ",
+                                                matches(key.referenced, key.operators, "sy_t"),
+                                                Owned(plan, "sy_t")),
+                                   dangling.columns));
     for (int i = 0; i < rows.rows(); ++i) {
       parent |= NoteBarred(
           {m, TextsOf(rows, i, 0, Identity(m).size()), GoesTooEarly(dangling.reference)});
@@ -355,11 +378,10 @@ absl::StatusOr<bool> LateRefusals::AddNewlyFoundOf(const Dangling& dangling) {
   values.insert(values.end(), dangling.identity.begin(), dangling.identity.end());
   ASSIGN_OR_RETURN(
       const pg::Result unchanged,
-      session.Query(
-          absl::StrCat("SELECT FROM ", key.child_quoted, " AS sy_c WHERE ",
-                       matches(key.columns, "sy_c", 0), " AND ",
-                       matches(Identity(dangling.child), "sy_c", key.columns.size()), " LIMIT 1"),
-          values));
+      session.Query(absl::StrCat("SELECT FROM ", key.child_quoted, " AS sy_c WHERE ",
+                                 matches(key.columns, key.child_operators, "sy_c"), " AND ",
+                                 IsRow(dangling.child, "sy_c", key.columns.size()), " LIMIT 1"),
+                    values));
   if (unchanged.rows() > 0) return false;
   return NoteBarred({dangling.child, dangling.identity, HasNoParent(dangling.reference)});
 }

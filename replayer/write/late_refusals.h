@@ -64,6 +64,8 @@ class LateRefusals {
   const mapping::Reference& Key(int index) const { return rules_.references[index]; }
   const std::vector<std::string>& Identity(mapping::MappingIndex mapping) const;
   std::string IdentityText(mapping::MappingIndex mapping, const std::string& row) const;
+  // A condition: the row is the one with the identity in $`from` + 1 and the following.
+  std::string IsRow(mapping::MappingIndex mapping, const std::string& row, size_t from) const;
   std::vector<mapping::MappingIndex> MappingsOf(const std::string& table) const;
   std::string Remove(mapping::MappingIndex mapping) const;
   std::string Staying(mapping::MappingIndex mapping, int reference) const;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/sql_text.h"
 #include "common/base/strings.h"
@@ -26,18 +27,14 @@ constexpr char kChanged[] = R"(
   SELECT sum(pg_stat_get_xact_tuples_deleted(p.oid) + pg_stat_get_xact_tuples_updated(p.oid))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN LATERAL (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) AS p (oid)
-  WHERE n.nspname || '.' || c.relname = $1 AND current_setting('track_counts')::boolean)";
+  WHERE n.nspname::text || '.' || c.relname::text = $1 AND current_setting('track_counts')::boolean)";
 constexpr int64_t kUncounted = -1;
 
 absl::Status Refused(const mapping::WriteOrder& order) {
-  if (order.problems.empty()) return absl::OkStatus();
-  std::string text =
+  return RefuseAll(
       "this role may not set session_replication_role, and NEW's tables can't be written in an "
-      "order that its foreign keys allow:";
-  for (const auto& [problem, remedy] : order.problems) {
-    absl::StrAppend(&text, "\n", problem, ". To mend it: ", remedy);
-  }
-  return absl::FailedPreconditionError(text);
+      "order that its foreign keys allow:",
+      order.problems);
 }
 
 }  // namespace
@@ -61,14 +58,14 @@ OrderedWriter::OrderedWriter(Stage& stage, mapping::TargetRules rules, mapping::
     const MappingPlan& plan = plan_.mappings[m];
     remove_unreferenced_[m] = "DELETE FROM " + plan.target + " AS sy_t USING " +
                               Temp(plan.ordered.leaving_table) + " AS sy_l WHERE " +
-                              KeyEqual(plan.key, "sy_t", "sy_l");
+                              KeyEqual(plan.key, plan.operators, "sy_t", "sy_l");
     for (const int k : order_.targets[m].references) {
       const Reference& key = rules_.references[k];
       absl::StrAppend(&remove_unreferenced_[m], " AND NOT EXISTS (SELECT FROM ", key.child_quoted,
                       " AS sy_c WHERE ", RefersTo(key, "sy_c", "sy_t"));
       if (key.child == key.parent) {  // a row may refer to itself
-        absl::StrAppend(&remove_unreferenced_[m], " AND NOT (", KeyEqual(plan.key, "sy_c", "sy_t"),
-                        ")");
+        absl::StrAppend(&remove_unreferenced_[m], " AND NOT (",
+                        KeyEqual(plan.key, plan.operators, "sy_c", "sy_t"), ")");
       }
       absl::StrAppend(&remove_unreferenced_[m], ")");
     }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/base/wait/retry.h"
 #include "common/pg/error.h"
@@ -113,6 +114,22 @@ std::string RefusalText(const absl::Status& refusal) {
   if (!NamesNoObject(refusal)) return std::string(StdSv(refusal.message()));
   return absl::StrCat("a value of regclass or its kin names nothing in this database (SQLSTATE ",
                       pg::StatusSqlState(refusal), ")");
+}
+
+Finding FindingOfRefusal(const absl::Status& refusal, std::string_view otherwise) {
+  Finding finding = FindingOf(refusal, otherwise);
+  if (NamesNoObject(refusal)) finding.what = RefusalText(refusal);
+  return finding;
+}
+
+// A trigger may raise for any reason, not only for the row: it is not for quarantine to judge.
+std::string HowToMend(const absl::Status& status) {
+  constexpr char kStart[] = "start the replayer again; nothing was skipped";
+  if (pg::StatusSqlState(status) != "P0001") return absl::StrCat("mend what it names and ", kStart);
+  return absl::StrCat(
+      "see in NEW's log which trigger or function raised it, mend that or disable it (ALTER TABLE "
+      "... DISABLE TRIGGER ...), and ",
+      kStart);
 }
 
 bool MayPass(const absl::Status& status) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "common/base/finding.h"
 #include "common/base/status.h"
 
 namespace switchyard::replayer {
@@ -27,6 +28,10 @@ struct Refusal {
 bool IsRefusedRow(const absl::Status& status);
 // What may be logged of it: a name that is a row's value is left out.
 std::string RefusalText(const absl::Status& refusal);
+// The same with the step it carries; `otherwise` where it carries none.
+Finding FindingOfRefusal(const absl::Status& refusal, std::string_view otherwise);
+// What a person does about one that ends the stream and does not say.
+std::string HowToMend(const absl::Status& status);
 // Starting over from the stored position can mend it. A topic that is not found went after it was
 // made or seen: the next look says what is lost with it, if anything.
 bool MayPass(const absl::Status& status);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/temporary_tables.h"
 #include "common/pg/error.h"
@@ -54,28 +55,37 @@ bool InsertsGoDirect(const mapping::Plan& plan, SourceIndex source) {
 
 absl::Status RefusedScope(const char* sqlstate, const MappingPlan& plan, const char* why) {
   return Annotate(
-      pg::WithErrorFields(absl::FailedPreconditionError(why),
-                          {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
+      pg::RefusedRow(why, {.sqlstate = sqlstate, .table = plan.display, .primary = why}),
       plan.display);
 }
 
 absl::Status AsTypeChange(const absl::Status& status, const SourcePlan& source) {
   if (!pg::IsRowRefused(status)) return status;
-  absl::Status change = absl::FailedPreconditionError(absl::StrFormat(
-      "%s.%s holds a value that can't be read here: %s. One of its types has changed on the source "
-      "(ALTER TYPE) since the mapping was installed; next: end the replayer, run: switchyard "
-      "resume FILE, and start it again: the tables that have the type are copied again",
-      source.schema, source.name, std::string(StdSv(status.message()))));
-  change.SetPayload(kTypeChange, absl::Cord());
+  absl::Status change = Refuse(
+      absl::StrFormat(
+          "%s.%s holds a value that can't be read here: %s. One of its types has changed "
+          "on the source (ALTER TYPE) since the mapping was installed",
+          source.schema, source.name, std::string(StdSv(status.message()))),
+      "end the replayer, run: switchyard resume FILE, and start it again: the tables that have the "
+      "type are copied again");
+  change.SetPayload(kTypeChange, absl::Cord(source.schema + "." + source.name));
   return change;
 }
 
-bool IsTypeChange(const absl::Status& status) { return status.GetPayload(kTypeChange).has_value(); }
+std::string TypeChangedIn(const absl::Status& status) {
+  const auto payload = status.GetPayload(kTypeChange);
+  return payload.has_value() ? std::string(*payload) : "";
+}
 
 Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session), plan_(plan) {
   for (const SourceIndex s : plan.source_indices()) {
     direct_.push_back(InsertsGoDirect(plan, s));
   }
+}
+
+absl::Status Stage::LookForHindrances() {
+  ASSIGN_OR_RETURN(hindrances_, mapping::Hindrances::Load(session_, plan_));
+  return mapping::RefuseHindrances(hindrances_);
 }
 
 absl::Status Stage::CreateTemporaryTables() {
@@ -216,6 +226,12 @@ std::vector<MissedRows> Stage::TakeMissed() {
   return taken;
 }
 
+absl::Status Stage::NoteStill(const changes::TableChanges& table) {
+  if (table.truncated || table.count(changes::Op::kUpdate) == 0) return absl::OkStatus();
+  const SourcePlan& source = plan_.sources[table.source];
+  return Annotate(Run(source.note_still), source.name);
+}
+
 absl::Status Stage::Remove(const changes::TableChanges& table, const TableWrite& write) {
   return Annotate(RunCounted(write.remove, table.count(changes::Op::kDelete), table.source, write),
                   write.display);
@@ -226,10 +242,11 @@ absl::Status Stage::Update(const changes::TableChanges& table, const TableWrite&
   if (count == 0) return absl::OkStatus();
   const std::string& sql = table.has_absent ? write.update_absent : write.update;
   const auto update = [&]() -> absl::Status {
-    if (!sql.empty() && (table.has_absent || !write.update_skips_equal)) {
+    const bool skips = write.skips_still || (write.update_skips_equal && !table.has_absent);
+    if (!sql.empty() && !skips) {
       return RunCounted(sql, count, table.source, write);
     }
-    // One that leaves equal rows alone does not tell how many were there.
+    // One that leaves rows alone does not tell how many were there.
     int64_t updated = 0;
     if (!sql.empty()) {
       ASSIGN_OR_RETURN(const pg::Result result, session_.QueryPrepared(sql));

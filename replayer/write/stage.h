@@ -19,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/base/status.h"
 #include "common/changes/batch.h"
+#include "common/mapping/install/hindrances.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "replayer/write/modes.h"
@@ -29,7 +30,8 @@ namespace switchyard::replayer {
 // A stage has the types that the source had when the mapping was compiled, so it reads every value
 // unless one of them changed: a refusal there is no fault of the row.
 absl::Status AsTypeChange(const absl::Status& status, const mapping::SourcePlan& source);
-bool IsTypeChange(const absl::Status& status);
+// The table, schema.name; empty where it is another status.
+std::string TypeChangedIn(const absl::Status& status);
 
 // Of one source, in one table of the target or the mirror.
 struct MissedRows {
@@ -44,6 +46,10 @@ absl::Status RefusedScope(const char* sqlstate, const mapping::MappingPlan& plan
 class Stage {
  public:
   Stage(pg::Session& session, const mapping::Plan& plan);
+
+  // Once the session is as it will write. FailedPrecondition: a rule changes what is written.
+  absl::Status LookForHindrances();
+  const mapping::Hindrances& hindrances() const { return hindrances_; }
 
   // Makes the session's temporary tables.
   absl::Status CreateTemporaryTables();
@@ -61,6 +67,9 @@ class Stage {
   // For statements that join what a batch left here; the others look up by index.
   absl::Status PreferHashJoins();
   absl::Status PreferIndexes();
+
+  // Marks what the updates of a staged batch leave as it was. Before the mirror takes it.
+  absl::Status NoteStill(const changes::TableChanges& table);
 
   // Single steps of a TableWrite.
   absl::Status Remove(const changes::TableChanges& table, const mapping::TableWrite& write);
@@ -105,6 +114,7 @@ class Stage {
 
   pg::Session& session_;
   const mapping::Plan& plan_;
+  mapping::Hindrances hindrances_;
   std::vector<bool> direct_;
   std::string buffer_;
   std::map<std::pair<mapping::SourceIndex, std::string>, int64_t> missed_;  // by source and table

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
@@ -35,16 +36,16 @@ absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::stri
   const absl::Status allotted = run(sql);
   if (!IsRefusedRow(allotted)) return Annotate(allotted, "ids of kind " + ids.kind);
   const SourcePlan& source = stage_.plan().sources[ids.source];
-  const std::string why = pg::StatusSqlState(allotted) == "23505"
-                              ? "its new_id is that of another old id already"
-                              : std::string(StdSv(allotted.message()));
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "ids of kind %s: a row of %s.%s gets none: %s; next: mend old_id and new_id of that rule of "
-      "ids%s, then run: switchyard resume FILE, and start it again",
-      ids.kind, source.schema, source.name, why,
-      pg::StatusSqlState(allotted) == "23505"
-          ? " (many: true there where several old ids are to have one new id)"
-          : ""));
+  const bool taken = pg::StatusSqlState(allotted) == "23505";
+  const std::string why = taken ? "its new_id is that of another old id already"
+                                : std::string(StdSv(allotted.message()));
+  return Refuse(
+      absl::StrFormat("ids of kind %s: a row of %s.%s gets none: %s", ids.kind, source.schema,
+                      source.name, why),
+      absl::StrFormat(
+          "mend old_id and new_id of that rule of ids%s, then run: switchyard resume "
+          "FILE, and start it again",
+          taken ? " (many: true there where several old ids are to have one new id)" : ""));
 }
 
 absl::Status TableWriter::Allot(const mapping::IdAllotment& ids, const std::string& sql) {
@@ -61,8 +62,8 @@ absl::Status TableWriter::AllotPassed(const changes::TableChanges& table) {
 }
 
 absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const TableWrite& write) {
-  removed_ahead_.insert(&write);
-  if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(write.clear), write.display));
+  ASSIGN_OR_RETURN(removed_ahead_[&write], CountMissedBefore(stage_, write));
+  if (table.truncated) RETURN_IF_ERROR(ClearNow(write));
   if (MustTakeOut(table, write) || table.count(changes::Op::kMove) > 0) {
     stage_.UseTable(write.taken_table);
     RETURN_IF_ERROR(
@@ -74,16 +75,30 @@ absl::Status TableWriter::RemoveAhead(const changes::TableChanges& table, const 
 
 absl::Status TableWriter::Write(const changes::TableChanges& table, const TableWrite& write,
                                 Inserts inserts) {
+  const auto before = removed_ahead_.extract(&write);
+  const Ahead ahead = before.empty() ? Ahead::kNothing : Ahead::kRemoved;
+  int64_t missed = 0;
+  if (ahead == Ahead::kRemoved) {
+    missed = before.mapped();
+  } else {
+    ASSIGN_OR_RETURN(missed, CountMissedBefore(stage_, write));
+  }
+  return WriteChecked(stage_, write, GoneOf(Late(write)), missed,
+                      [&] { return WriteAll(table, write, inserts, ahead); });
+}
+
+absl::Status TableWriter::WriteAll(const changes::TableChanges& table, const TableWrite& write,
+                                   Inserts inserts, Ahead before) {
   const bool direct = inserts == Inserts::kDirect;
   if (const MappingIndex late = Late(write); late.valid())
     return ordered_->Write(late, table, inserts);
   const auto in = [&](const absl::Status& status) { return Annotate(status, write.display); };
-  const bool ahead = removed_ahead_.erase(&write) > 0;
-  if (table.truncated && !ahead) RETURN_IF_ERROR(in(stage_.Run(write.clear)));
+  const bool ahead = before == Ahead::kRemoved;
+  if (table.truncated && !ahead) RETURN_IF_ERROR(ClearNow(write));
   if (MustTakeOut(table, write) || (ahead && table.count(changes::Op::kMove) > 0)) {
     if (!ahead)
       RETURN_IF_ERROR(in(stage_.CountMissing(write.missing_changed, table.source, write)));
-    RETURN_IF_ERROR(ahead ? in(PutBack(write)) : WriteByTakingOut(write));
+    RETURN_IF_ERROR(ahead ? in(PutBack(write)) : TakeOutAll(write));
     return direct ? in(stage_.CopyInserts(table, write)) : absl::OkStatus();
   }
   const bool removed = ahead || (ordered_ != nullptr && ordered_->removed(write));
@@ -111,7 +126,12 @@ absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
 
 absl::Status TableWriter::Clear(const TableWrite& write) {
   const MappingIndex late = Late(write);
-  return Annotate(late.valid() ? ordered_->NoteAll(late) : stage_.Run(write.clear), write.display);
+  return late.valid() ? Annotate(ordered_->NoteAll(late), write.display) : ClearNow(write);
+}
+
+absl::Status TableWriter::ClearNow(const TableWrite& write) {
+  RETURN_IF_ERROR(Annotate(stage_.Run(write.clear), write.display));
+  return CheckCleared(stage_, write);
 }
 
 MappingIndex TableWriter::Late(const TableWrite& write) const {
@@ -119,8 +139,14 @@ MappingIndex TableWriter::Late(const TableWrite& write) const {
 }
 
 absl::Status TableWriter::WriteStaged(const TableWrite& write) {
+  ASSIGN_OR_RETURN(const int64_t missed, CountMissedBefore(stage_, write));
+  return WriteChecked(stage_, write, GoneOf(Late(write)), missed,
+                      [&] { return WriteAllStaged(write); });
+}
+
+absl::Status TableWriter::WriteAllStaged(const TableWrite& write) {
   if (const MappingIndex late = Late(write); late.valid()) return ordered_->WriteStaged(late);
-  if (write.take_out_moves || write.take_out_updates) return WriteByTakingOut(write);
+  if (write.take_out_moves || write.take_out_updates) return TakeOutAll(write);
   for (const std::string* sql : {&write.remove, &write.move, &write.update_absent, &write.insert}) {
     RETURN_IF_ERROR(Annotate(stage_.Run(*sql), write.display));
   }
@@ -128,6 +154,12 @@ absl::Status TableWriter::WriteStaged(const TableWrite& write) {
 }
 
 absl::Status TableWriter::WriteByTakingOut(const TableWrite& write) {
+  ASSIGN_OR_RETURN(const int64_t missed, CountMissedBefore(stage_, write));
+  return WriteChecked(stage_, write, GoneOf(Late(write)), missed,
+                      [&] { return TakeOutAll(write); });
+}
+
+absl::Status TableWriter::TakeOutAll(const TableWrite& write) {
   if (const MappingIndex late = Late(write); late.valid()) return ordered_->WriteByTakingOut(late);
   stage_.UseTable(write.taken_table);
   const auto take_out = [&]() -> absl::Status {
@@ -194,6 +226,8 @@ absl::Status TableWriter::Recompute(MappingIndex mapping, Manner manner, Readers
   RETURN_IF_ERROR(CheckHeld(mapping));
   RETURN_IF_ERROR(FindChanges(mapping, readers));
   RETURN_IF_ERROR(WriteComputed(mapping, manner));
+  const bool late = ordered_ != nullptr && ordered_->late(mapping);
+  RETURN_IF_ERROR(CheckComputed(stage_, mapping, late ? Gone::kLate : Gone::kNow));
   return stage_.plan().mappings[mapping].keyed.remember.empty() ? absl::OkStatus()
                                                                 : readers(Moment::kAfter);
 }

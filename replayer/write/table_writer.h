@@ -4,8 +4,8 @@
 // Thread-compatible; the stage must outlive it.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -14,6 +14,7 @@
 #include "common/mapping/plan.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/stage.h"
+#include "replayer/write/written.h"
 
 namespace switchyard::replayer {
 
@@ -66,6 +67,13 @@ class TableWriter {
   void ForgetAhead() { removed_ahead_.clear(); }
 
  private:
+  enum class Ahead { kNothing, kRemoved };
+  absl::Status WriteAll(const changes::TableChanges& table, const mapping::TableWrite& write,
+                        Inserts inserts, Ahead before);
+  absl::Status WriteAllStaged(const mapping::TableWrite& write);
+  absl::Status TakeOutAll(const mapping::TableWrite& write);
+  absl::Status ClearNow(const mapping::TableWrite& write);
+  Gone GoneOf(mapping::MappingIndex late) const { return late.valid() ? Gone::kLate : Gone::kNow; }
   // As OrderedWriter::LateMapping.
   mapping::MappingIndex Late(const mapping::TableWrite& write) const;
   // Where actions of foreign keys would reach other rows, these are spared, but for those of rows
@@ -82,7 +90,8 @@ class TableWriter {
 
   Stage& stage_;
   const std::unique_ptr<OrderedWriter>& ordered_;
-  std::set<const mapping::TableWrite*> removed_ahead_;
+  // Written ahead, with the rows that were to be changed and were not there then.
+  std::map<const mapping::TableWrite*, int64_t> removed_ahead_;
 };
 
 }  // namespace switchyard::replayer

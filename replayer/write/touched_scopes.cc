@@ -2,12 +2,41 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/finding.h"
+#include "common/base/strings.h"
+
 namespace switchyard::replayer {
 
 using mapping::MappingIndex;
 using mapping::SourceIndex;
 
+namespace {
+
+// Scopes have the types of NEW's columns: a value that one can't hold is no scope, and no row that
+// could be put aside.
+absl::Status AsUnfitScope(const absl::Status& touched, const mapping::MappingPlan& plan) {
+  if (!IsRefusedRow(touched)) return Annotate(touched, plan.display);
+  const std::string scope = absl::StrJoin(plan.keyed.scope_columns, ", ");
+  return Refuse(
+      absl::StrFormat("%s: a row touches a scope (%s) that NEW's column can't hold: %s",
+                      plan.display, scope, RefusalText(touched)),
+      absl::StrFormat("give %s in NEW a type that holds what the select gives (ALTER TABLE ... "
+                      "ALTER COLUMN ... TYPE), and start replay again; or have the select leave "
+                      "such rows out and the rules under from give NULL for them, run: switchyard "
+                      "resume FILE, and start it again",
+                      scope));
+}
+
+}  // namespace
+
 absl::Status TouchedScopes::ByBatch(const changes::Batch& batch, Moment moment) {
+  if (moment == Moment::kBefore && !paused_) {
+    for (const changes::TableChanges& table : batch.tables) {
+      RETURN_IF_ERROR(stage_.NoteStill(table));
+    }
+  }
   for (const MappingIndex m : stage_.plan().mapping_indices()) {
     RETURN_IF_ERROR(ByBatchOf(batch, m, moment));
   }
@@ -21,8 +50,8 @@ absl::Status TouchedScopes::ByBatchOf(const changes::Batch& batch, MappingIndex 
     for (const changes::TableChanges& table : batch.tables) {
       if (rule.source != table.source) continue;
       const Breadth breadth = table.truncated ? Breadth::kAll : Breadth::kChanged;
-      RETURN_IF_ERROR(Annotate(writer_.Touch(mapping, rule, moment, breadth),
-                               stage_.plan().mappings[mapping].display));
+      RETURN_IF_ERROR(AsUnfitScope(writer_.Touch(mapping, rule, moment, breadth),
+                                   stage_.plan().mappings[mapping]));
       mappings_.insert(mapping);
     }
   }
@@ -44,10 +73,10 @@ absl::Status TouchedScopes::ByUpstream(MappingIndex upstream, Moment moment, Bre
 
 absl::Status TouchedScopes::Whole(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  const auto in = [&](const absl::Status& status) { return Annotate(status, plan.display); };
-  RETURN_IF_ERROR(in(writer_.TouchOwn(mapping)));
+  RETURN_IF_ERROR(Annotate(writer_.TouchOwn(mapping), plan.display));
   for (const mapping::TouchRule& rule : plan.keyed.touches) {
-    RETURN_IF_ERROR(in(writer_.Touch(mapping, rule, Moment::kBefore, Breadth::kAll)));
+    RETURN_IF_ERROR(
+        AsUnfitScope(writer_.Touch(mapping, rule, Moment::kBefore, Breadth::kAll), plan));
   }
   mappings_.insert(mapping);
   return absl::OkStatus();

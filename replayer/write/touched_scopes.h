@@ -19,7 +19,7 @@ class TouchedScopes {
   explicit TouchedScopes(TableWriter& writer) : writer_(writer), stage_(writer.stage()) {}
 
   // What the changed rows of a staged batch touch: as they were (to be called before they are
-  // written) or as they are now.
+  // written) or as they are now. Nothing, in mappings that read none of what they changed.
   absl::Status ByBatch(const changes::Batch& batch, Moment moment);
   absl::Status ByBatchOf(const changes::Batch& batch, mapping::MappingIndex mapping, Moment moment);
   // What the rows that the mapping `upstream` just changed touch in those that read its table;

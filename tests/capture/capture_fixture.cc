@@ -36,7 +36,8 @@ void CaptureTest::AwaitScalar(const std::string& sql, const std::string& expecte
 }
 
 void CaptureTest::AwaitCopied() {
-  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE state <> 'done'", "0");
+  AwaitScalar("SELECT count(*) FROM switchyard.capture_copy WHERE state IN ('pending', 'copying')",
+              "0");
 }
 
 std::vector<event::v1::Event> CaptureTest::Changes() {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "capture/copy/snapshot.h"
-#include "capture/source/source_state.h"
+#include "common/records/source/capture_copies.h"
 #include "tests/capture/capture_fixture.h"
 #include "tests/support/await.h"
 
@@ -43,8 +43,8 @@ class CopyRoundTest : public testing::CaptureTest {
           std::stoul(Scalar("SELECT oid FROM pg_class WHERE relname = '" + name + "'"))));
     }
     ASSERT_OK_AND_ASSIGN(const auto tables, DescribeTables(*snapshot_, oids));
-    std::vector<CopyRecord> records(tables.size());
-    for (CopyRecord& record : records) record.generation = 1;
+    std::vector<records::CaptureCopy> records(tables.size());
+    for (records::CaptureCopy& record : records) record.generation = 1;
     ASSERT_OK_AND_ASSIGN(auto writer, memory_->OpenWriter("copy"));
     writer_ = std::make_unique<CopyWriter>(std::move(writer), 1);
     CopyRoundOptions options{.dsn = server_->dsn(database_), .workers = 1};

@@ -1,6 +1,9 @@
 #include "capture/source/drift.h"
 
 #include "capture/source/source_state.h"
+#include "common/records/source/capture_copies.h"
+#include "common/records/source/capture_streams.h"
+#include "common/records/source/captured_tables.h"
 #include "tests/capture/source_fixture.h"
 
 namespace switchyard::capture {
@@ -267,10 +270,11 @@ TEST_F(DriftTest, SeesWhatChangedWhileNobodyLooked) {
   Begin(R"(
     CREATE TYPE mood AS ENUM ('sad', 'it''s ok');
     CREATE TABLE t (id int PRIMARY KEY, m mood, "a ""b" text DEFAULT 'q'))");
-  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
+  ASSERT_OK(
+      records::CaptureStreams(*session_, options().stream.name).Begin(options().stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, options().stream.name, before_, {}));
   Run(R"(ALTER TYPE mood RENAME VALUE 'it''s ok' TO 'fine'; ALTER TABLE t RENAME "a ""b" TO c)");
-  ASSERT_OK_AND_ASSIGN(before_, LoadRecordedShapes(*session_, options().stream.name));
+  ASSERT_OK_AND_ASSIGN(before_, records::CapturedTables(*session_, options().stream.name).Load());
   EXPECT_THAT(Look(), ElementsAre(Is("t",
                                      "column a \"b was renamed to c; type public.mood: value "
                                      "it's ok was renamed to fine")));
@@ -379,7 +383,8 @@ TEST_F(DriftTest, ATableRenamedBackIsSuspectNoMore) {
   tables_ = {{"", "t"}, {"", "m"}};
   Begin("CREATE TABLE t (id int PRIMARY KEY);" + std::string(kParts));
   const std::string stream = options().stream.name;
-  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
+  ASSERT_OK(
+      records::CaptureStreams(*session_, options().stream.name).Begin(options().stream, 1, 1));
   const auto record = [&](const std::vector<Drift>& drifts) {
     EXPECT_OK(RecordShapes(*session_, stream, before_, drifts));
   };
@@ -444,6 +449,48 @@ TEST_F(DriftTest, TellsPartitionsBornFromPartitionsAttached) {
               ElementsAre(Is("m", "partition public.m_7a was attached")));
 }
 
+// What is copied is what the snapshot shows, whatever was detached since.
+TEST_F(DriftTest, ThePartitionsAreThoseOfTheSnapshot) {
+  tables_ = {{"", "m"}};
+  Begin(kParts);
+  ASSERT_OK(
+      session_->Execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1"));
+  Run("ALTER TABLE m DETACH PARTITION m_1; ALTER TABLE m DETACH PARTITION m_2;"
+      "ALTER TABLE m_2 DETACH PARTITION m_2a");
+  ASSERT_OK_AND_ASSIGN(const ShapeSnapshot then,
+                       LoadShapes(*session_, options().stream.publication, before_));
+  ASSERT_OK(session_->Execute("COMMIT"));
+  TableShapes expected = before_;
+  for (auto& [oid, shape] : expected) shape.born_partition = then.tables.at(oid).born_partition;
+  EXPECT_EQ(then.tables, expected);
+  EXPECT_THAT(CompareShapes(before_, then), IsEmpty());
+  EXPECT_THAT(Look(), SizeIs(2));
+}
+
+TEST_F(DriftTest, APartitionThatComputesAColumnInItsOwnWayIsSuspectForAsLong) {
+  tables_ = {{"", "m"}};
+  Begin(
+      "CREATE TABLE m (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) STORED) "
+      "PARTITION BY RANGE (day); CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (2)");
+  EXPECT_THAT(After("CREATE TABLE m_2 (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) "
+                    "STORED); CREATE TABLE m_3 (day int PRIMARY KEY, d int GENERATED ALWAYS AS "
+                    "(day * 3) STORED); GRANT SELECT ON m_2, m_3 TO switchyard_capture;"
+                    "ALTER TABLE m ATTACH PARTITION m_2 FOR VALUES FROM (2) TO (3);"
+                    "ALTER TABLE m ATTACH PARTITION m_3 FOR VALUES FROM (3) TO (4)"),
+              UnorderedElementsAre(
+                  Is("m", "partition public.m_2 was attached"),
+                  Is("m", "partition public.m_3 was attached"),
+                  Is("m",
+                     "partition public.m_3: column d is computed in another way than in the "
+                     "rest of the table")));
+  EXPECT_THAT(Look(), ElementsAre(Is("m", "computed in another way")));
+  auto now = LoadShapes(*session_, options().stream.publication, before_);
+  ASSERT_OK(now);
+  EXPECT_THAT(
+      CompareShapes(before_, *now, [](const auto&, const std::string& c) { return c == "d"; }),
+      IsEmpty());
+}
+
 TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {
   tables_ = {{"", "m"}, {"", "keyless"}};
   Begin(std::string(kParts) + R"(;
@@ -492,12 +539,15 @@ TEST_F(DriftTest, APartitionMappedByItselfMayBeAway) {
   EXPECT_THAT(After("ALTER TABLE m ATTACH PARTITION m_1 FOR VALUES FROM (1) TO (2)"), IsEmpty());
   // Nor do the others wait to be copied with it.
   const records::Stream& stream = options().stream;
-  ASSERT_OK(RecordCreating(*session_, stream, 1, 1));
+  ASSERT_OK(records::CaptureStreams(*session_, options().stream.name).Begin(stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, stream.name, before_, {}));
   const catalog::Catalog catalog = LoadTables();
-  ASSERT_OK(RequestCopies(*session_, stream.name, {&catalog.tables[0]}, false));
-  ASSERT_OK_AND_ASSIGN(const std::vector<CopyRecord> copies,
-                       LoadUnfinishedCopies(*session_, stream.name));
+  const catalog::Table& table = catalog.tables[0];
+  ASSERT_OK(records::CaptureCopies(*session_, stream.name)
+                .Ask({{.relation_id = table.oid, .schema = table.schema, .name = table.name}},
+                     records::CopyKind::kFirst));
+  ASSERT_OK_AND_ASSIGN(const std::vector<records::CaptureCopy> copies,
+                       records::CaptureCopies(*session_, stream.name).TakeUnfinished());
   ASSERT_THAT(copies, SizeIs(1));
   EXPECT_EQ(copies[0].root_id, 0);
 }
@@ -520,9 +570,11 @@ TEST_F(DriftTest, SuspectsAreKeptOnce) {
   tables_ = {{"", "m"}};
   Begin(kParts);
   const std::string stream = options().stream.name;
-  ASSERT_OK(RecordCreating(*session_, options().stream, 1, 1));
+  ASSERT_OK(
+      records::CaptureStreams(*session_, options().stream.name).Begin(options().stream, 1, 1));
   ASSERT_OK(RecordShapes(*session_, stream, before_, {}));
-  ASSERT_OK_AND_ASSIGN(const TableShapes recorded, LoadRecordedShapes(*session_, stream));
+  ASSERT_OK_AND_ASSIGN(const TableShapes recorded,
+                       records::CapturedTables(*session_, stream).Load());
   ASSERT_OK_AND_ASSIGN(const ShapeSnapshot now,
                        LoadShapes(*session_, options().stream.publication, recorded));
   EXPECT_THAT(CompareShapes(recorded, now), IsEmpty());

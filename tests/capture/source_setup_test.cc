@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "capture/source/failover.h"
+#include "common/base/finding.h"
 #include "common/pg/error.h"
 #include "common/records/target_sql.h"
 #include "deploy/sql/source.sql.h"
@@ -33,9 +34,10 @@ class SourceSetupTest : public testing::SourceTest {
     const auto session = ConnectAsCapture();
     return Verify(*session);
   }
-  static auto Problem(const std::string& text) {
-    return Contains(Field(&SourceFault::problem, HasSubstr(text)));
+  static auto Says(const std::string& text) {
+    return Field(&SourceFault::finding, Field(&Finding::what, HasSubstr(text)));
   }
+  static auto Problem(const std::string& text) { return Contains(Says(text)); }
 };
 
 TEST_F(SourceSetupTest, PrintedSqlIsAllThatTheCaptureRoleNeeds) {
@@ -84,7 +86,7 @@ TEST_F(SourceSetupTest, NamesEverythingMissingAtOnceAndTheRemediesMendIt) {
   SetUpSource();
   Run("DROP PUBLICATION " + options().stream.publication);
   for (int round = 0; round < 3 && !(faults = Verify(*session)).empty(); ++round) {
-    for (const SourceFault& fault : faults) Run(fault.remedy);
+    for (const SourceFault& fault : faults) Run(fault.finding.next);
   }
   EXPECT_THAT(Verify(*session), IsEmpty());
 }
@@ -159,9 +161,8 @@ TEST_F(SourceSetupTest, RefusesColumnsThatReferToLargeObjects) {
   EXPECT_THAT(Verify(*session), IsEmpty());
   Run("UPDATE documents SET content = lo_from_bytea(0, 'x')");
   EXPECT_THAT(Verify(*session),
-              ElementsAre(Field(&SourceFault::problem,
-                                HasSubstr("column \"content\" of table public.documents refers to "
-                                          "large objects"))));
+              ElementsAre(Says("column \"content\" of table public.documents refers to "
+                               "large objects")));
 }
 
 TEST_F(SourceSetupTest, RefusesBeforeAPublicationWouldBreakTheSourcesOwnUpdates) {
@@ -215,7 +216,8 @@ TEST_F(SourceSetupTest, OffersToPublishOnlyWhatCanBePublished) {
     auto faults = VerifySource(*owner_, options(), LoadTables(), /*slot_exists=*/false);
     EXPECT_OK(faults);
     std::string all;
-    for (const SourceFault& fault : *faults) all += fault.problem + ": " + fault.remedy + "\n";
+    for (const SourceFault& fault : *faults)
+      all += fault.finding.what + ": " + fault.finding.next + "\n";
     return all;
   };
   EXPECT_THAT(remedies(), HasSubstr("there is no publication \"" + options().stream.publication +
@@ -261,7 +263,7 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
     Run("ALTER PUBLICATION " + name + " SET (publish_generated_columns = stored)");
     EXPECT_THAT(Verify(), Problem("publishes generated columns"));
   }
-  for (const SourceFault& fault : Verify()) Run(fault.remedy);
+  for (const SourceFault& fault : Verify()) Run(fault.finding.next);
   EXPECT_THAT(Verify(), IsEmpty());
   Run("ALTER PUBLICATION " + name + " DROP TABLE switchyard.mark");
   EXPECT_THAT(Verify(), Problem("lacks switchyard.mark"));
@@ -269,7 +271,7 @@ TEST_F(SourceSetupTest, NoticesAPublicationAlteredByHand) {
     Run("ALTER PUBLICATION " + name + " ADD TABLE switchyard.mark (migration, stream, writer)");
     EXPECT_THAT(Verify(), Problem("column list for switchyard.mark"));
   }
-  for (const SourceFault& fault : Verify()) Run(fault.remedy);
+  for (const SourceFault& fault : Verify()) Run(fault.finding.next);
   EXPECT_THAT(Verify(), IsEmpty());
   Run("DROP PUBLICATION " + name + "; CREATE PUBLICATION " + name + " FOR ALL TABLES");
   EXPECT_THAT(Verify(), Problem("FOR ALL TABLES"));
@@ -290,10 +292,9 @@ TEST_F(WalLevelTest, RefusesAServerWhoseWalIsNotLogical) {
   Run("CREATE TABLE t (id int PRIMARY KEY)");
   SetUpSource();
   const std::vector<SourceFault> faults = Verify();
-  ASSERT_THAT(faults, ElementsAre(Field(&SourceFault::problem,
-                                        HasSubstr("wal_level is replica; capture needs logical"))));
-  EXPECT_THAT(faults[0].remedy, HasSubstr("restart the server"));
-  Run(faults[0].remedy.substr(0, faults[0].remedy.find(';')));
+  ASSERT_THAT(faults, ElementsAre(Says("wal_level is replica; capture needs logical")));
+  EXPECT_THAT(faults[0].finding.next, HasSubstr("restart the server"));
+  Run(faults[0].finding.next.substr(0, faults[0].finding.next.find(';')));
   owner_.reset();
   ASSERT_OK(server_->Restart());
   ASSERT_OK_AND_ASSIGN(owner_, server_->Connect(database_));

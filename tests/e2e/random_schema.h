@@ -3,6 +3,10 @@
 // keys, a tree, values large enough to be stored out of line.
 #pragma once
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
 namespace switchyard::testing {
 
 inline constexpr char kRandomOld[] = R"sql(
@@ -52,18 +56,26 @@ inline constexpr char kRandomNewKeys[] = R"sql(
   ALTER TABLE orders DROP CONSTRAINT orders_seq_key, ADD UNIQUE (seq) DEFERRABLE;
 )sql";
 
-inline constexpr char kRandomMigration[] = R"yaml(
+enum class Rules { kDeclared, kDerived };
+
+// The migration file, with rules under `from` and indexes for them, or without.
+inline std::string RandomMigration(Rules rules) {
+  const auto declared = [&](const char* text) { return rules == Rules::kDeclared ? text : ""; };
+  return absl::StrCat(R"yaml(
 migration: random
 old: {dsn_env: OLD_DSN}
 new: {dsn_env: NEW_DSN}
 capture: {heartbeat: 200ms}
 forward:
   ignore: [people_a.bio]
-  mirror_indexes: {orders: [person_id]}
+)yaml",
+                      declared("  mirror_indexes: {orders: [person_id]}\n"), R"yaml(
   tables:
     - table: public.person
       scope: email
-      from: {people_a: lower(email), people_b: lower(email)}
+)yaml",
+                      declared("      from: {people_a: lower(email), people_b: lower(email)}\n"),
+                      R"yaml(
       select: |
         SELECT email, coalesce('a' || min(a), 'b' || min(b)) AS ref,
                array_agg(name ORDER BY a, b) AS names, sum(balance) AS balance,
@@ -73,12 +85,16 @@ forward:
               UNION ALL SELECT lower(email), NULL, code, nickname, 0 FROM people_b) members
         GROUP BY email
     - table: public.orders
+)yaml",
+                      declared(R"yaml(
       from:
         orders: id
         people_a: SELECT o.id FROM orders o WHERE o.person_id = people_a.id
         public.person: |
           SELECT o.id FROM people_a a JOIN orders o ON o.person_id = a.id
           WHERE lower(a.email) = person.email
+)yaml"),
+                      R"yaml(
       select: |
         SELECT o.id, p.ref AS person_ref, o.state, o.seq FROM orders o
         LEFT JOIN people_a a ON a.id = o.person_id
@@ -87,11 +103,13 @@ forward:
        drop: [person_id, state, tags, seq]}
     - table: public.order_tags
       scope: order_id
-      from: {orders: id}
+)yaml",
+                      declared("      from: {orders: id}\n"), R"yaml(
       select: SELECT DISTINCT id AS order_id, unnest(tags) AS tag FROM orders
     - table: public.order_totals
       scope: order_id
-      from: {orders: id, lines: order_id}
+)yaml",
+                      declared("      from: {orders: id, lines: order_id}\n"), R"yaml(
       select: |
         SELECT o.id AS order_id, count(l.order_id)::int AS lines,
                coalesce(sum(l.quantity), 0) AS quantity
@@ -99,6 +117,7 @@ forward:
     - {table: public.lines, copy: lines, drop: [quantity], set: {price: quantity * 9.99}}
     - {table: public.tree, copy: tree, rename: {label: title}}
     - {table: public.events, copy: events}
-)yaml";
+)yaml");
+}
 
 }  // namespace switchyard::testing

@@ -213,6 +213,10 @@ class ValueTypesTest : public ::testing::Test {
       ASSERT_OK(old_->Execute(sql));
     }
     ExpectEqualTexts("in the stream");
+    ASSERT_OK_AND_ASSIGN(const ProgramResult verified,
+                         RunSwitchyard({"verify", folder_.path() + "/migration.yaml"},
+                                       pipeline_->environment(), absl::Minutes(3)));
+    EXPECT_EQ(verified.exit_code, 0) << verified.output;
     EXPECT_OK(pipeline_->Stop());
   }
 

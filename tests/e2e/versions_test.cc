@@ -211,6 +211,8 @@ class VersionsTest : public ::testing::TestWithParam<Pair> {
     EXPECT_EQ(New(kAll), Old(kAll));
     EXPECT_EQ(New(kMoods), Old(kMoodsOfOld));
     EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+    const ProgramResult verified = RunCli({"verify", file_}, Roles());
+    EXPECT_EQ(verified.exit_code, 0) << verified.output;
   }
   // Waits until status says, or says no longer, `text`.
   std::string AwaitStatus(const std::string& text, bool there = true) {

@@ -168,6 +168,29 @@ TEST_F(KafkaFaultTest, EndsWithTheReasonWhenTheBrokerRefusesForGood) {
   EXPECT_EQ(writer->durable_sequence(), 1U);
 }
 
+// A broker that lost its end, or what it knew of the producer: another one, under the next epoch,
+// begins by looking at what is there.
+TEST_F(KafkaFaultTest, AProducerThatEndedIsFollowedByAnother) {
+  for (const int error :
+       {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID,
+        RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH}) {
+    ASSERT_OK_AND_ASSIGN(const TopicInfo before, log_->Describe(kTopic));
+    ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter(kTopic));
+    Append(*writer, static_cast<int>(before.next), 1);
+    ASSERT_OK(writer->Flush(kLong));
+    kafka_.FailNext(MiniKafka::Request::kProduce, {error});
+    Append(*writer, static_cast<int>(before.next) + 1, 1);
+    const absl::Status ended = writer->Flush(kLong);
+    if (ended.ok()) continue;  // librdkafka mended it by itself
+    EXPECT_THAT(ended, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(kTopic)));
+    EXPECT_EQ(writer->durable_sequence(), 1U);
+    ASSERT_OK_AND_ASSIGN(const auto next, log_->OpenWriter(kTopic));
+    Append(*next, static_cast<int>(before.next) + 1, 1);
+    ASSERT_OK(next->Flush(kLong));
+  }
+  ExpectNumbers(6);
+}
+
 TEST_F(KafkaFaultTest, RefusesAnOffsetThatWasTrimmedAway) {
   ASSERT_OK_AND_ASSIGN(const auto writer, log_->OpenWriter(kTopic));
   Append(*writer, 0, 10);

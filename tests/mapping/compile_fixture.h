@@ -53,24 +53,28 @@ class CompileFixture : public ::testing::Test {
     ASSIGN_OR_RETURN(new_catalog_,
                      catalog::LoadCatalog(*new_session_, catalog::TargetTables(file_.forward), {}));
     faults_.clear();
+    warnings_.clear();
     const records::Stream stream = records::ForwardOf(file_);
     return Compile({.stream = &stream,
                     .source = &old_catalog_,
                     .target = &new_catalog_,
                     .schemas = file_.schemas,
+                    .bound = bound_,
                     .source_names = {"customers", "orders"},
                     .target_names = {"public.people", "public.totals"},
-                    .check_restrictions = check_restrictions_},
+                    .check_restrictions = check_restrictions_,
+                    .warnings = &warnings_},
                    *new_session_, &faults_);
   }
 
   static inline testing::MiniPostgres* server_ = nullptr;
   bool check_restrictions_ = false;
+  std::vector<BoundPiece> bound_;
   spec::MigrationFile file_;
   catalog::Catalog old_catalog_;
   catalog::Catalog new_catalog_;
   std::unique_ptr<pg::Session> new_session_;
-  std::vector<CompileFault> faults_;
+  std::vector<CompileFault> faults_, warnings_;
 };
 
 }  // namespace switchyard::mapping

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_format.h"
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/install/install.h"
 #include "common/records/target_sql.h"
@@ -345,6 +346,92 @@ TEST_F(CompilerTest, KnowsItsOwnFunctionsAndTablesBeforeTheyAreInstalled) {
   EXPECT_EQ(left, "t");
 }
 
+// Of NEW in both schemas that the file declares; an exact match of the arguments goes first.
+constexpr char kNorm[] =
+    "CREATE FUNCTION %s.norm(%s) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1::text';";
+
+TEST_F(CompilerTest, ANameMeansWhatItMeantWhenTheMappingWasInstalled) {
+  const std::string old_sql =
+      "CREATE TYPE mood AS ENUM ('ok', 'bad'); CREATE TABLE customers (id int PRIMARY KEY, "
+      "email varchar, m mood); ALTER TABLE customers REPLICA IDENTITY FULL; "
+      "CREATE TABLE orders (id int PRIMARY KEY, email varchar)";
+  const std::string forward =
+      "  - table: public.people\n    copy: customers\n    drop: [m]\n"
+      "    set: {email: norm(email), glad: m = 'ok'}\n    owns: id > abs(-1)\n"
+      "  - table: public.totals\n    from: {orders: norm(email)}\n"
+      "    select: SELECT norm(email) AS email, count(*) AS n FROM orders GROUP BY 1\n"
+      "new_schemas: [app, public]\n";
+  ASSERT_OK(server_->Execute("new_db", "DROP SCHEMA IF EXISTS app CASCADE; CREATE SCHEMA app"));
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(old_sql,
+                  "CREATE TABLE people (id int PRIMARY KEY, email text, glad bool);"
+                  "CREATE TABLE totals (email text PRIMARY KEY, n bigint);" +
+                      absl::StrFormat(kNorm, "app", "text"),
+                  forward));
+  const std::string& insert = plan.mappings[0].write.insert;
+  EXPECT_THAT(insert, HasSubstr("app.norm((customers.email)::text)"));
+  EXPECT_THAT(insert, HasSubstr("'ok'::\"switchyard_old\".mood"));
+  EXPECT_THAT(plan.mappings[1].keyed.touches[0].after, HasSubstr("app.norm((orders.email)::text)"));
+  EXPECT_THAT(plan.mappings[0].owns, HasSubstr("abs("));
+  EXPECT_EQ(plan.mappings[1].rules[0].touches, "norm(email)");
+
+  ASSERT_OK(server_->Execute("new_db", absl::StrFormat(kNorm, "public", "varchar")));
+  bound_ = plan.bound;
+  ASSERT_OK_AND_ASSIGN(const Plan same, CompileParsed());
+  EXPECT_EQ(same.mappings[0].write.insert, insert);
+  EXPECT_EQ(same.mappings[1].keyed.touches[0].after, plan.mappings[1].keyed.touches[0].after);
+  EXPECT_EQ(same.sources[1].mirror_indexes, plan.sources[1].mirror_indexes);
+  EXPECT_EQ(same.mappings[1].rules[0].touches, "norm(email)");
+  EXPECT_EQ(same.fingerprint, plan.fingerprint);
+  EXPECT_EQ(same.bound, plan.bound);
+  bound_.back().written = "another";
+  ASSERT_OK_AND_ASSIGN(const Plan anew, CompileParsed());
+  EXPECT_THAT(anew.mappings[0].write.insert, HasSubstr("public.norm(customers.email)"));
+  EXPECT_EQ(anew.fingerprint, plan.fingerprint);
+  EXPECT_THAT(anew.bound, ::testing::Ne(plan.bound));
+}
+
+TEST_F(CompilerTest, KeysAreComparedByTheOperatorOfTheirIndex) {
+  const std::string tables =
+      "CREATE EXTENSION IF NOT EXISTS citext; CREATE DOMAIN address AS citext;"
+      "CREATE TABLE customers (email address PRIMARY KEY, n int);";
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile(tables,
+                  tables + "CREATE TABLE people (email citext, n int, PRIMARY KEY (n, email))",
+                  "  - {table: public.customers, copy: customers}\n"
+                  "  - table: public.people\n    scope: email\n    from: {customers: email}\n"
+                  "    select: SELECT DISTINCT email::citext AS email, n FROM customers\n"));
+  EXPECT_THAT(plan.mappings[0].write.remove,
+              HasSubstr("sy_t.\"email\" OPERATOR(public.=) sy_s.sy__t0"));
+  EXPECT_THAT(plan.mappings[1].keyed.compute, HasSubstr("\"email\" OPERATOR(public.=) ANY("));
+  EXPECT_THAT(plan.mappings[1].keyed.remove,
+              HasSubstr("sy_t.\"n\" = sy_x.\"n\" AND sy_t.\"email\" OPERATOR(public.=) "
+                        "sy_x.\"email\""));
+  EXPECT_EQ(plan.sources[0].columns[0].equals, "OPERATOR(public.=)");
+}
+
+TEST_F(CompilerTest, RefusesAnOperatorThatNoTextNames) {
+  const std::string tables =
+      "CREATE EXTENSION IF NOT EXISTS citext; "
+      "CREATE TABLE customers (id int PRIMARY KEY, email citext);"
+      "ALTER TABLE customers REPLICA IDENTITY FULL;";
+  const auto with = [&](const std::string& sql) {
+    return CompileFile(
+        tables, tables + "ALTER TABLE customers ADD same bool",
+        "  - {table: public.customers, copy: customers, set: {same: " + sql + "}}\n");
+  };
+  EXPECT_THAT(with("email IS DISTINCT FROM 'A'"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("same of public.customers: it compares values by an "
+                                          "operator that no text can name")));
+  ASSERT_OK(server_->Execute("old_db", "DROP TABLE customers; DROP EXTENSION citext"));
+  ASSERT_OK(server_->Execute("new_db", "DROP TABLE customers; DROP EXTENSION citext"));
+  ASSERT_OK_AND_ASSIGN(const Plan plan, with("email = 'A'"));
+  EXPECT_THAT(plan.mappings[0].write.insert, HasSubstr("OPERATOR(public.=) 'A'::public.citext"));
+}
+
 TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
   ASSERT_OK_AND_ASSIGN(
       const Plan plan,
@@ -354,6 +441,60 @@ TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
                   "  - {table: public.people, copy: customers}\n"));
   EXPECT_THAT(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}),
               testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not empty")));
+}
+
+// Counts the locks that its transaction holds once a table is made.
+class CountingSession : public LiveProbeSession {
+ public:
+  explicit CountingSession(pg::Session& session) : LiveProbeSession(session), session_(session) {}
+  absl::Status Execute(std::string_view sql) override {
+    RETURN_IF_ERROR(LiveProbeSession::Execute(sql));
+    if (!sql.starts_with("CREATE TEMP TABLE")) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const pg::Result locks,
+                     session_.Query("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()"));
+    locks_max_ = std::max(locks_max_, locks.i64(0, 0));
+    return absl::OkStatus();
+  }
+  int64_t locks_max() const { return locks_max_; }
+
+ private:
+  pg::Session& session_;
+  int64_t locks_max_ = 0;
+};
+
+// Promise 8.13. All sessions of a server share one table of locks, which has room for 6,400 by
+// default.
+TEST_F(CompilerTest, AMigrationOfManyTablesHoldsTheLocksOfSomeAtATime) {
+  constexpr int kTables = 250;  // each with a TOAST table and an index
+  std::string of_old = R"(CREATE TABLE "Odd ""one" (id int PRIMARY KEY, v text);)";
+  std::string of_new = "CREATE TABLE joined (id int PRIMARY KEY, v text);";
+  std::string forward =
+      "  - table: public.joined\n    from: {t0: id, t120: id, T249: id, '\"Odd \"\"one\"': id}\n"
+      "    select: >-\n      SELECT a.id, a.v || b.v || c.v || d.v AS v FROM T0 a JOIN t120 b "
+      "USING "
+      "(id)\n      JOIN \"T249\" c USING (id) JOIN U&\"Odd \"\"\\006Fne\" d USING (id)\n";
+  for (int i = 0; i < kTables; ++i) {
+    const std::string name = i == kTables - 1 ? "\"T249\"" : absl::StrCat("t", i);
+    const std::string table = absl::StrCat("CREATE TABLE ", name, " (id int PRIMARY KEY, v text);");
+    absl::StrAppend(&of_old, table);
+    absl::StrAppend(&of_new, table);
+    absl::StrAppend(&forward, "  - {table: 'public.", name, "', copy: '", name,
+                    "', set: {v: upper(v)}}\n");
+  }
+  check_restrictions_ = true;
+  ASSERT_OK_AND_ASSIGN(const Plan plan, CompileFile(of_old, of_new, forward));
+  EXPECT_EQ(plan.mappings.size(), kTables + 1u);
+  const records::Stream stream = records::ForwardOf(file_);
+  CountingSession counting(*new_session_);
+  ASSERT_OK_AND_ASSIGN(const Plan again, Compile({.stream = &stream,
+                                                  .source = &old_catalog_,
+                                                  .target = &new_catalog_,
+                                                  .schemas = file_.schemas,
+                                                  .check_restrictions = true},
+                                                 counting, &faults_));
+  EXPECT_EQ(again.fingerprint, plan.fingerprint);
+  EXPECT_GT(counting.locks_max(), 100);
+  EXPECT_LT(counting.locks_max(), 600);
 }
 
 }  // namespace

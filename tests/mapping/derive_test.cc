@@ -34,6 +34,8 @@ string Print(const absl::StatusOr<Derivation>& derived) {
     out += "refused " + name(each.schema, each.table) + rule[static_cast<int>(each.limit.form)] +
            ": " + each.why + "\n";
   }
+  for (const string& each : derived->ties) out += "ties: " + each + "\n";
+  for (const string& each : derived->nulls) out += "null: " + each + "\n";
   return out;
 }
 

@@ -297,6 +297,11 @@ class RepeatableTest : public FaultsTest {
             ");"
             // One overload of a name in pg_catalog is no excuse for another.
             "CREATE FUNCTION lower(int) RETURNS text VOLATILE LANGUAGE sql AS 'SELECT $1::text';"
+            "CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS "
+            "  'BEGIN RAISE EXCEPTION $$called$$; END';"
+            "CREATE FUNCTION same(varchar, varchar) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS "
+            "  'BEGIN RAISE EXCEPTION $$called$$; END';"
+            "CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same);"
             "CREATE FUNCTION steady(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';"
             "CREATE FUNCTION less(text, int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true';"
             "CREATE OPERATOR <<< (LEFTARG = text, RIGHTARG = int, FUNCTION = less)",
@@ -315,7 +320,7 @@ TEST_F(RepeatableTest, RefusesEachExpressionThatIsNoFunctionOfTheRow) {
       {"day = ANY ('{today}')", "'today' is read"},
       {"CAST(lower('TODAY') AS date)", "'today' is read"},
       {"date('today')", "'today' is read"},
-      {"word = 'now' OR at < 'now'", "'now' is read"},
+      {"at < 'now'", "'now' is read"},
       {"pg_backend_pid()", "pg_backend_pid() is STABLE"},
       {"txid_current_if_assigned()", "txid_current_if_assigned() is STABLE"},
       {"current_setting('application_name')", "current_setting() is STABLE"},
@@ -328,7 +333,16 @@ TEST_F(RepeatableTest, RefusesEachExpressionThatIsNoFunctionOfTheRow) {
       {"now()", "now() is STABLE"},
       {"clock_timestamp()", "clock_timestamp() is volatile"},
       {"CURRENT_USER", "the current role or schema"},
-      {"lower(id)", "lower() is volatile"},
+      {"public.lower(id)", "lower() is volatile"},
+      {"ROW(rows.*) IS NULL", "all columns of the row"},
+      {"ROW((rows).*) IS NULL", "all columns of the row"},
+      {"(ROW(rows.*) = ROW(rows.*))", "all columns of the row"},
+      {"lower(id)", "lower stands here for public.lower(integer)"},
+      {"upper(word)", "say which is meant, pg_catalog.upper or public.upper"},
+      {"upper(varchar 'x')", "say which is meant, pg_catalog.upper or public.upper"},
+      {"word = varchar 'x'", "OPERATOR(pg_catalog.=) or OPERATOR(public.=)"},
+      {"word IN (word, varchar 'x')", "OPERATOR(pg_catalog.=) or OPERATOR(public.=)"},
+      {"CASE varchar 'x' WHEN varchar 'y' THEN id END", "OPERATOR(pg_catalog.=)"},
       {"to_tsvector(word)", "'english'"},
       {"word::text <<< id", "less() is not IMMUTABLE"},
   };
@@ -358,7 +372,8 @@ TEST_F(RepeatableTest, TakesWhatOnlyTheFixedSettingsDecide) {
                                 "extract(epoch FROM at)",
                                 "m = 'now'",
                                 "m > enum_first(m)",
-                                "word = 'today'",
+                                "word OPERATOR(pg_catalog.=) 'today'",
+                                "pg_catalog.upper(word)",
                                 "array_to_string(ARRAY[id, 2], ',')",
                                 "to_jsonb(at) || j || jsonb_build_object('a', at)",
                                 "row_to_json(ROW(id, at))",
@@ -493,6 +508,26 @@ TEST_F(FaultsTest, APartitionedTableWithinAnotherIsNotMappedAlone) {
               testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
   EXPECT_THAT(Told(), ElementsAre(HasSubstr("public.m_1 is a partitioned table within another")));
   EXPECT_OK(CompileFile("SELECT 1", "SELECT 1", mapping + "  - {table: public.m, copy: m}\n"))
+      << absl::StrJoin(Told(), "\n");
+}
+
+TEST_F(FaultsTest, TablesOfOneNameInTwoSchemasAskForAnAlias) {
+  constexpr char kTwo[] =
+      "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id int PRIMARY KEY);"
+      "CREATE TABLE b.t (id int PRIMARY KEY)";
+  constexpr char kTargets[] =
+      "CREATE TABLE one (id int PRIMARY KEY); CREATE TABLE two (id int PRIMARY KEY)";
+  EXPECT_THAT(CompileFile(kTwo, kTargets,
+                          "  tables:\n  - {table: public.one, copy: a.t}\n"
+                          "  - {table: public.two, copy: b.t}\n"),
+              testing::StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")));
+  EXPECT_THAT(Told(),
+              ElementsAre(HasSubstr("a.t and b.t would both be t in the mapping's SQL: give "
+                                    "one of them another name there, as in aliases: "
+                                    "{b_t: b.t}")));
+  EXPECT_OK(CompileFile("SELECT 1", "SELECT 1",
+                        "  aliases: {b_t: b.t}\n  tables:\n  - {table: public.one, copy: a.t}\n"
+                        "  - {table: public.two, copy: b_t}\n"))
       << absl::StrJoin(Told(), "\n");
 }
 

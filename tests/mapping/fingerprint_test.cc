@@ -31,6 +31,18 @@ TEST(FingerprintTest, PartsOfAnyNameComeBackFromTheirText) {
   EXPECT_EQ(back, parts);
 }
 
+TEST(FingerprintTest, WhatPiecesWereBoundToComesBackFromBehindTheParts) {
+  const std::vector<PlanPart> parts = {
+      {.kind = PlanPart::Kind::kMapping, .name = "public.users", .fingerprint = "3f"}};
+  const std::vector<BoundPiece> pieces = {{.written = "1f", .bound = " SELECT 'a\\n'\n  FROM t"},
+                                          {.written = "2f", .bound = "app.norm((email)::text)"}};
+  const std::string text = PartsToText(parts) + BoundToText(pieces);
+  ASSERT_OK_AND_ASSIGN(const std::vector<PlanPart> back, PartsFromText(text));
+  EXPECT_EQ(back, parts);
+  EXPECT_EQ(BoundFromText(text), pieces);
+  EXPECT_THAT(BoundFromText(PartsToText(parts)), IsEmpty());
+}
+
 TEST(FingerprintTest, AnOlderStreamHasNoPartsAndRubbishIsRefused) {
   ASSERT_OK_AND_ASSIGN(const std::vector<PlanPart> none, PartsFromText(""));
   EXPECT_THAT(none, IsEmpty());

@@ -212,5 +212,117 @@ TEST_F(UnrulySelectsTest, ACopyThatAsksForOtherRowsOfItsTableHasARuleThatFindsTh
                                 HasSubstr("from of t can't be derived: label lies below LIMIT")));
 }
 
+// Which of equal rows comes first is no function of the rows.
+TEST_F(UnrulySelectsTest, WarnsWhereWhatComesFirstIsLeftToChance) {
+  const Unruly cases[] = {
+      {"a window", "cid",
+       "SELECT id, cid, row_number() OVER (PARTITION BY cid ORDER BY at)::text AS v FROM o",
+       "row_number() OVER (...) meets rows"},
+      {"the first of each", "cid", "SELECT DISTINCT ON (cid) id, cid FROM o ORDER BY cid, at DESC",
+       "End its ORDER BY in o.id"},
+      {"no order", "",
+       "SELECT c.id, (SELECT string_agg(o.status, ',') FROM o WHERE o.cid = c.id) AS v FROM c",
+       "string_agg() meets rows"},
+      {"LIMIT", "",
+       "SELECT c.id, l.status AS v FROM c LEFT JOIN LATERAL (SELECT o.status FROM o WHERE o.cid = "
+       "c.id ORDER BY o.at LIMIT 1) l ON true",
+       "LIMIT meets rows"},
+      {"an array", "",
+       "SELECT c.id, array_to_string(ARRAY(SELECT o.status FROM o WHERE o.cid = c.id ORDER BY "
+       "o.at), ',') AS v FROM c",
+       "ARRAY(SELECT ...) meets rows"},
+      {"joined rows", "",
+       "SELECT c.id, string_agg(t.label, ',' ORDER BY o.id) AS v FROM c JOIN o ON o.cid = c.id "
+       "JOIN "
+       "t ON t.parent = o.id GROUP BY c.id",
+       "End its ORDER BY in t.id"},
+  };
+  for (const Unruly& one : cases) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    ASSERT_EQ(warnings_.size(), 1u);
+    EXPECT_THAT(warnings_[0].message, HasSubstr(one.why));
+    EXPECT_GT(warnings_[0].at.line, 6);
+  }
+}
+
+TEST_F(UnrulySelectsTest, NeedNotWarnWhereAKeyDecides) {
+  const Unruly cases[] = {
+      {"the key", "cid",
+       "SELECT id, cid, row_number() OVER (PARTITION BY cid ORDER BY at, id)::text AS v FROM o",
+       ""},
+      {"the key in another form", "cid",
+       "SELECT id, cid, row_number() OVER (PARTITION BY cid ORDER BY at, id::text COLLATE "
+       "\"C\")::text AS v FROM o",
+       ""},
+      {"ranks of equals are equal", "cid",
+       "SELECT id, cid, rank() OVER (PARTITION BY cid ORDER BY at)::text AS v FROM o", ""},
+      {"what is shown is what it is ordered by", "",
+       "SELECT c.id, (SELECT o.status FROM o WHERE o.cid = c.id ORDER BY o.status LIMIT 1) AS v "
+       "FROM c",
+       ""},
+      {"equal values are one", "",
+       "SELECT cid AS id, string_agg(DISTINCT status, ',') AS v FROM o GROUP BY cid", ""},
+      {"the values themselves", "",
+       "SELECT cid AS id, string_agg(status, ',' ORDER BY status) AS v FROM o GROUP BY cid", ""},
+      {"a key beside is found by it", "",
+       "SELECT c.id, string_agg(d.name, ',' ORDER BY o.id) AS v FROM c JOIN o ON o.cid = c.id LEFT "
+       "JOIN c d ON d.id = o.at GROUP BY c.id",
+       ""},
+      {"nothing is known of the rows", "cid",
+       "SELECT q.id, q.cid, row_number() OVER (PARTITION BY q.cid ORDER BY q.k)::text AS v FROM "
+       "(SELECT id, cid, 1 AS k FROM o UNION ALL SELECT id + 1000, id, 2 FROM c) q",
+       ""},
+      {"groups", "cid",
+       "SELECT w.cid AS id, w.cid, w.status AS v FROM (SELECT g.cid, g.status, row_number() OVER "
+       "(PARTITION BY g.cid ORDER BY g.n DESC, g.status) AS r FROM (SELECT cid, status, count(*) "
+       "AS "
+       "n FROM o GROUP BY cid, status) g) w WHERE w.r = 1",
+       ""},
+      {"nobody looks at the rows", "",
+       "SELECT c.id FROM c WHERE EXISTS (SELECT 1 FROM o WHERE o.cid = c.id LIMIT 1)", ""},
+  };
+  for (const Unruly& one : cases) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    EXPECT_TRUE(warnings_.empty()) << warnings_[0].message;
+  }
+}
+
+TEST_F(UnrulySelectsTest, WarnsWhereTheScopeMayBeNull) {
+  const Unruly null[] = {
+      {"a column that may be", "v", "SELECT min(id) AS id, lower(email) AS v FROM c GROUP BY 2",
+       "WHERE c.email IS NOT NULL"},
+      {"a row that may be missing", "v",
+       "SELECT o.id, d.label AS v FROM o LEFT JOIN t d ON d.id = o.at",
+       "WHERE d.label IS NOT NULL"},
+      {"one arm", "v",
+       "SELECT q.id, q.v FROM (SELECT id, status AS v FROM o UNION ALL SELECT id, email FROM c) q",
+       "WHERE c.email IS NOT NULL"},
+  };
+  new_sql_ = absl::StrCat(kNew, "; ALTER TABLE made ALTER v SET NOT NULL");
+  for (const Unruly& one : null) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    ASSERT_EQ(warnings_.size(), 1u);
+    EXPECT_THAT(warnings_[0].message, HasSubstr(one.why));
+  }
+  const Unruly never[] = {
+      {"left out", "v",
+       "SELECT min(id) AS id, lower(email) AS v FROM c WHERE email IS NOT NULL GROUP BY 2", ""},
+      {"found by it", "v", "SELECT c.id, c.email AS v FROM c JOIN t ON t.label = c.email", ""},
+      {"the row is asked for", "v",
+       "SELECT o.id, d.label AS v FROM o LEFT JOIN t d ON d.id = o.at WHERE d.id > 0", ""},
+      {"something else then", "v", "SELECT id, coalesce(email, name, '-') AS v FROM c OFFSET 0",
+       ""},
+      {"never", "v", "SELECT id, lower(status) AS v FROM o OFFSET 0", ""},
+  };
+  for (const Unruly& one : never) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Faults("", one.scope, one.select), "");
+    EXPECT_TRUE(warnings_.empty()) << warnings_[0].message;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::mapping

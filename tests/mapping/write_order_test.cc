@@ -82,8 +82,8 @@ TEST_F(WriteOrderTest, ACircleNeedsAKeyThatCanWait) {
   Key("b", "a");
   EXPECT_THAT(Order(), ElementsAre("b", "a"));
   ASSERT_THAT(order_.problems, SizeIs(1));
-  EXPECT_THAT(order_.problems[0].problem, HasSubstr("foreign key b_fk (b to a) can't be kept"));
-  EXPECT_EQ(order_.problems[0].remedy,
+  EXPECT_THAT(order_.problems[0].what, HasSubstr("foreign key b_fk (b to a) can't be kept"));
+  EXPECT_EQ(order_.problems[0].next,
             "ALTER TABLE b ALTER CONSTRAINT \"b_fk\" DEFERRABLE;  -- or: GRANT SET ON PARAMETER "
             "session_replication_role TO replay;");
   rules_.references[1].deferrable = true;
@@ -97,8 +97,8 @@ TEST_F(WriteOrderTest, AReaderMustNotSeeRowsThatAreStillToGo) {
   Reads(1, 0);
   Order();
   ASSERT_THAT(order_.problems, SizeIs(1));
-  EXPECT_THAT(order_.problems[0].problem, HasSubstr("child is computed from parent in between"));
-  EXPECT_THAT(order_.problems[0].remedy,
+  EXPECT_THAT(order_.problems[0].what, HasSubstr("child is computed from parent in between"));
+  EXPECT_THAT(order_.problems[0].next,
               HasSubstr("make child_fk again without ON DELETE and ON UPDATE actions, DEFERRABLE"));
 }
 
@@ -123,7 +123,7 @@ TEST_F(WriteOrderTest, ChildrenMustNotGoWithARowThatIsTakenOutForAWhile) {
     key.on_delete = action;
     Order();
     ASSERT_THAT(order_.problems, SizeIs(1)) << action;
-    EXPECT_THAT(order_.problems[0].problem, HasSubstr("which values of parent_name_key that"));
+    EXPECT_THAT(order_.problems[0].what, HasSubstr("which values of parent_name_key that"));
   }
 }
 
@@ -145,10 +145,10 @@ TEST_F(WriteOrderTest, ATableThatSeveralMappingsFillIsReferredToByKeysThatCanWai
   Reference& key = Key("child", "parent");
   Order();
   ASSERT_THAT(order_.problems, SizeIs(2));
-  EXPECT_THAT(order_.problems[0].problem,
+  EXPECT_THAT(order_.problems[0].what,
               HasSubstr("foreign key child_fk (child to parent) refers to a table that several "
                         "mappings fill"));
-  EXPECT_THAT(order_.problems[0].remedy, HasSubstr("ALTER CONSTRAINT \"child_fk\" DEFERRABLE;"));
+  EXPECT_THAT(order_.problems[0].next, HasSubstr("ALTER CONSTRAINT \"child_fk\" DEFERRABLE;"));
   key.deferrable = true;
   Order();
   EXPECT_THAT(order_.problems, IsEmpty());
@@ -160,9 +160,9 @@ TEST_F(WriteOrderTest, RowsThatChangeByBeingTakenOutAreReferredToByKeysThatCanWa
   plan_.mappings[0].write.take_out_updates = true;
   Order();
   ASSERT_THAT(order_.problems, SizeIs(1));
-  EXPECT_THAT(order_.problems[0].problem,
+  EXPECT_THAT(order_.problems[0].what,
               HasSubstr("refers to a table with a GENERATED ALWAYS identity"));
-  EXPECT_THAT(order_.problems[0].remedy, HasSubstr("DEFERRABLE"));
+  EXPECT_THAT(order_.problems[0].next, HasSubstr("DEFERRABLE"));
   key.deferrable = true;
   Order();
   EXPECT_THAT(order_.problems, IsEmpty());

@@ -21,7 +21,9 @@ class ZoneWarningsTest : public CompileFixture {
         "sure timestamptz, wall timestamp)",
         forward);
     EXPECT_OK(plan);
-    return plan.ok() ? plan->warnings : std::vector<std::string>();
+    std::vector<std::string> messages;
+    for (const CompileFault& warning : warnings_) messages.push_back(warning.message);
+    return messages;
   }
 };
 

@@ -1,5 +1,6 @@
 #include "operate/report/status.h"
 
+#include "common/base/finding.h"
 #include "common/records/stream/phase.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,12 +33,12 @@ TEST(StatusTest, HasNoLagWhenNothingIsMissing) {
 TEST(StatusTest, LagIsUnknownWhenEitherSideIsUnknown) {
   StreamFacts no_source = StreamingFacts();
   no_source.source_lsn.reset();
-  no_source.source_error = "can't connect";
+  no_source.source_error = {"can't connect", ""};
   EXPECT_FALSE(Assess(no_source, nullptr).lag_bytes.has_value());
   EXPECT_FALSE(Assess(no_source, nullptr).lag.has_value());
   StreamFacts no_target = StreamingFacts();
   no_target.applied.reset();
-  no_target.target_error = "can't connect";
+  no_target.target_error = {"can't connect", ""};
   EXPECT_FALSE(Assess(no_target, nullptr).lag_bytes.has_value());
   EXPECT_EQ(Assess(no_target, nullptr).state, "unknown");
   EXPECT_FALSE(Assess(CopyingFacts(), nullptr).lag_bytes.has_value());
@@ -78,15 +79,24 @@ TEST(StatusTest, WhateverBlocksNeedsAPerson) {
     return NeedsAPerson(Assess(facts, nullptr));
   };
   EXPECT_FALSE(needs([](StreamFacts&) {}));
-  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.stop_reason = facts.refusal = "gone"; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) { facts.stop_reason = facts.refusal = {"gone", ""}; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_phase = records::Phase::kStopped; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.suspects = {{.table = "public.users"}}; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.quarantined = 1; }));
+  EXPECT_TRUE(needs([](StreamFacts& facts) {
+    facts.parity = ParityFacts{.verdict = records::Verdict::kDifferent};
+  }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.capture_active = false; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) { facts.replay_active = false; }));
   EXPECT_TRUE(needs([](StreamFacts& facts) {
-    facts.copy = {{.table = "public.users", .recopy = true, .error = "denied", .loaded = true}};
+    facts.copy = {
+        {.table = "public.users", .recopy = true, .error = {"denied", ""}, .loaded = true}};
   }));
+}
+
+Finding OnlyReason(const StreamFacts& facts) {
+  const std::vector<Finding> reasons = Assess(facts, nullptr).reasons;
+  return reasons.size() == 1 ? reasons[0] : Finding{"not one reason", ""};
 }
 
 TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
@@ -99,13 +109,13 @@ TEST(StatusTest, NamesTheStateAsAPersonNeedsIt) {
   facts = StreamingFacts();
   facts.hold = Lsn(5);
   EXPECT_EQ(Assess(facts, nullptr).state, "held");
-  facts.refusal = "the slot is gone";
+  facts.refusal = {"the slot is gone", ""};
   EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
-  EXPECT_EQ(Assess(facts, nullptr).reason, "capture: the slot is gone");
-  facts.refusal.clear();
+  EXPECT_EQ(OnlyReason(facts).what, "capture: the slot is gone");
+  facts.refusal = {};
   facts.replay_phase = records::Phase::kStopped;
-  facts.stop_reason = "column gone";
-  EXPECT_EQ(Assess(facts, nullptr).reason, "column gone");
+  facts.stop_reason = {"column gone", ""};
+  EXPECT_EQ(OnlyReason(facts).what, "column gone");
 }
 
 // A capture that does not run can't say that its slot is lost.
@@ -116,14 +126,14 @@ TEST(StatusTest, ALostSlotIsAStopWhetherCaptureRunsOrNot) {
   EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
   facts.slot->wal_status = "lost";
   EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
-  EXPECT_THAT(Assess(facts, nullptr).reason, HasSubstr("switchyard recopy FILE --all"));
+  EXPECT_THAT(OnlyReason(facts).next, HasSubstr("switchyard recopy FILE --all"));
   facts.slot.reset();
   EXPECT_EQ(Assess(facts, nullptr).state, "stopped");
-  EXPECT_THAT(Assess(facts, nullptr).reason, HasSubstr("replication slot is gone"));
+  EXPECT_THAT(OnlyReason(facts).what, HasSubstr("replication slot is gone"));
   facts.capture_state = "creating";  // not there yet
   EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
   facts.capture_state = "streaming";
-  facts.source_error = "could not connect";
+  facts.source_error = {"could not connect", ""};
   EXPECT_EQ(Assess(facts, nullptr).state, "streaming");
 }
 

@@ -88,7 +88,7 @@ TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
   facts.capture_active = false;
   EXPECT_THAT(Text(facts), HasSubstr("  no role runs: nothing is captured, nothing is applied\n"
                                      "    next: switchyard run FILE\n"));
-  facts.stop_reason = "a column is gone; next: resume";
+  facts.stop_reason = {"a column is gone", "resume"};
   facts.replay_phase = records::Phase::kStopped;
   EXPECT_THAT(Text(facts), HasSubstr("    next: resume\n  no role runs: nothing is captured, "
                                      "nothing is applied\n  source"));
@@ -97,15 +97,15 @@ TEST(StatusTextTest, SaysWhichRoleDoesNotRun) {
 // What OLD alone knows of a copy would read as rows that are not there.
 TEST(StatusTextTest, LeavesOutTheCopyWhileNewCanNotBeAsked) {
   StreamFacts facts = CopyingFacts();
-  facts.target_error = "can't connect";
+  facts.target_error = {"can't connect", ""};
   EXPECT_THAT(Text(facts), Not(HasSubstr("rows")));
 }
 
 TEST(StatusTextTest, SaysUnknownNeverZero) {
   StreamFacts facts;
   facts.stream = "shop.forward";
-  facts.source_error = "can't connect to the database at db1 port 5432: Connection refused";
-  facts.target_error = "can't connect to the database at db2 port 5432: Connection refused";
+  facts.source_error = {"can't connect to the database at db1 port 5432: Connection refused", ""};
+  facts.target_error = {"can't connect to the database at db2 port 5432: Connection refused", ""};
   EXPECT_EQ(Text(facts), R"(shop.forward  unknown
   old: can't connect to the database at db1 port 5432: Connection refused
   new: can't connect to the database at db2 port 5432: Connection refused
@@ -126,17 +126,30 @@ TEST(StatusTextTest, ShowsTheLog) {
   EXPECT_THAT(Text(facts), HasSubstr("  log         all applied\n"));
   facts.log = {.bytes = int64_t{3} << 30, .free_bytes = int64_t{100} << 20};
   EXPECT_THAT(Text(facts), HasSubstr("  log         file of 3.0 GB, 100 MB left on its disk\n"));
-  facts.log = {.error = "shop.log.db: No such file or directory"};
+  facts.log = {.error = {"shop.log.db: No such file or directory", ""}};
   EXPECT_THAT(Text(facts), HasSubstr("  log         unknown: shop.log.db: No such file"));
-  facts.log = {.error = "broker away", .unreachable = true};
+  facts.log = {.error = {"broker away", ""}, .unreachable = true};
   EXPECT_THAT(Text(facts), AllOf(HasSubstr("streaming  epoch 3\n  log: broker away\n"),
                                  HasSubstr("  log         unknown\n")));
+}
+
+TEST(StatusTextTest, ShowsTheLastRehearsalAndWhetherItIsOfThisMapping) {
+  StreamFacts facts = StreamingFacts();
+  EXPECT_THAT(Text(facts), Not(HasSubstr("rehearsed")));
+  facts.rehearsal = {
+      .verdict = "clean", .batches = 1000, .seed = 7, .age = absl::Hours(3), .this_mapping = true};
+  EXPECT_THAT(Text(facts), HasSubstr("  rehearsed   clean, 1,000 batches, 3 h"));
+  facts.rehearsal->verdict = "faults";
+  facts.rehearsal->faults = 2;
+  facts.rehearsal->this_mapping = false;
+  EXPECT_THAT(Text(facts), HasSubstr("faults (2), 1,000 batches"));
+  EXPECT_THAT(Text(facts), HasSubstr("of another mapping; next: switchyard check FILE --rehearse"));
 }
 
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
   StreamFacts facts = StreamingFacts();
   facts.replay_phase = records::Phase::kStopped;
-  facts.stop_reason = "table bookings lost column note; next: mend the file, switchyard resume";
+  facts.stop_reason = {"table bookings lost column note", "mend the file, switchyard resume"};
   facts.quarantined = 12;
   facts.open_requests = 1;
   facts.slot->active = false;
@@ -152,6 +165,24 @@ TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {
   EXPECT_THAT(text, HasSubstr("nobody reads it, keeps 16 MB of WAL (over the limit"));
   EXPECT_THAT(text, HasSubstr("  suspect     public.users: rewritten by ALTER TABLE\n"
                               "              next: switchyard recopy FILE public.users\n"));
+}
+
+TEST(StatusTextTest, SaysWhatTheLastComparisonFound) {
+  StreamFacts facts = StreamingFacts();
+  EXPECT_THAT(Text(facts), Not(HasSubstr("parity")));
+  facts.parity = ParityFacts{
+      .verdict = records::Verdict::kClean,
+      .lsn = Lsn(0x5A3F0000),
+      .age = absl::Seconds(12),
+      .tables = {{.table = "public.a", .rows = 1000}, {.table = "public.b", .rows = 234}}};
+  EXPECT_THAT(Text(facts),
+              HasSubstr("  parity      clean, 2 tables, 1,234 rows as of 0/5A3F0000, 12 s ago\n"));
+  facts.parity->verdict = records::Verdict::kInconclusive;
+  facts.parity->reason = "the mapping was changed since; next: switchyard verify FILE";
+  EXPECT_THAT(Text(facts), HasSubstr("12 s ago\n              the mapping was changed since\n"
+                                     "              next: switchyard verify FILE\n"));
+  facts.parity->under_way = true;
+  EXPECT_THAT(Text(facts), HasSubstr("  parity      under way or cut short, begun 12 s ago\n"));
 }
 
 TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
@@ -178,9 +209,9 @@ TEST(StatusTextTest, SaysWhatTheReplayerIsAt) {
 TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
   StreamFacts facts = StreamingFacts();
   facts.replay_phase = records::Phase::kStopped;
-  facts.stop_reason = "the log has a gap; next: copy again";
-  facts.refusal = "the slot is gone; next: begin anew";
-  facts.source_error = "down; next: start it";
+  facts.stop_reason = {"the log has a gap", "copy again"};
+  facts.refusal = {"the slot is gone", "begin anew"};
+  facts.source_error = {"down", "start it"};
   EXPECT_THAT(Text(facts), HasSubstr("  capture: the slot is gone\n    next: begin anew\n"
                                      "  replay: the log has a gap\n    next: copy again\n"
                                      "  old: down\n    next: start it\n"));
@@ -188,11 +219,11 @@ TEST(StatusTextTest, GivesEachRoleItsReasonAndNextStep) {
 
 TEST(StatusTextTest, ShowsWhyATableIsNotCopied) {
   StreamFacts facts = CopyingFacts();
-  facts.copy[2].error = "permission denied; next: switchyard check FILE";
+  facts.copy[2].error = {"permission denied", "switchyard check FILE"};
   EXPECT_THAT(Text(facts), HasSubstr("  can't copy  public.customers: permission denied\n"
                                      "              next: switchyard check FILE\n"));
   facts = StreamingFacts();  // of a copy once more, too
-  facts.copy = {{.table = "public.users", .recopy = true, .error = "denied", .loaded = true}};
+  facts.copy = {{.table = "public.users", .recopy = true, .error = {"denied", ""}, .loaded = true}};
   EXPECT_THAT(Text(facts), HasSubstr("can't copy  public.users: denied\n"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/base/finding.h"
 #include "tests/support/status_matchers.h"
 
 namespace switchyard::pg {
@@ -33,6 +34,23 @@ TEST(PgErrorTest, CodeSaysWhatTheCallerDoes) {
   EXPECT_EQ(CodeOf("40003"), absl::StatusCode::kUnknown);
   EXPECT_EQ(CodeOf("XX001"), absl::StatusCode::kDataLoss);
   EXPECT_EQ(CodeOf("08P01", "FATAL"), absl::StatusCode::kUnavailable);
+}
+
+// What a person must act on says how, whatever the server said; what mends itself says nothing.
+TEST(PgErrorTest, EveryErrorThatAsksForAPersonGetsANextStep) {
+  for (const char* state :
+       {"22P02", "23505", "28P01", "3D000", "42501", "42P01", "53400", "54000", "55006", "55000",
+        "P0001", "XX000", "XX001", "XX002", "0A000", "25006", "57P04", "58030", "21000"}) {
+    const absl::Status status = WithNextStepFor(StatusFromFields({.sqlstate = state}));
+    EXPECT_NE(FindingOf(status, "").next, "") << state;
+    EXPECT_EQ(StatusSqlState(status), state);
+  }
+  for (const char* state : {"08006", "53100", "40001", "57014", "40003"}) {
+    const absl::Status status = WithNextStepFor(StatusFromFields({.sqlstate = state}));
+    EXPECT_EQ(FindingOf(status, "").next, "") << state;
+  }
+  EXPECT_EQ(FindingOf(WithNextStepFor(absl::DataLossError("cut off")), "").next, kCopyAllAnew);
+  EXPECT_EQ(WithNextStepFor(Refuse("a", "b")), Refuse("a", "b"));
 }
 
 TEST(PgErrorTest, TooFewLocksComeWithWhatToRaise) {

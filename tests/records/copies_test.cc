@@ -6,6 +6,7 @@
 
 #include "common/records/copy_lanes.h"
 #include "common/records/missed_rows.h"
+#include "common/records/rehearsals.h"
 #include "common/records/relations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -179,6 +180,32 @@ TEST_F(CopiesTest, MissedRowsAddUpUntilTheTableIsCopiedAgain) {
   ASSERT_OK(ForgetAllMissedRows(*session_, stream));
   ASSERT_OK_AND_ASSIGN(const auto none, LoadMissedRows(*control_, stream));
   EXPECT_THAT(none, IsEmpty());
+}
+
+TEST_F(CopiesTest, OfEachMappingTheLastRehearsalIsKept) {
+  const std::string stream = "shop.forward";
+  const auto keep = [&](const char* fingerprint, const char* verdict, int64_t faults) {
+    return KeepRehearsal(*session_, stream,
+                         {.fingerprint = fingerprint,
+                          .verdict = verdict,
+                          .batches = 900,
+                          .faults = faults,
+                          .seed = 7});
+  };
+  ASSERT_OK_AND_ASSIGN(const bool may, MayKeepRehearsals(*control_));
+  EXPECT_TRUE(may);
+  ASSERT_OK(keep("a", "faults", 2));
+  ASSERT_OK(keep("b", "clean", 0));
+  ASSERT_OK(keep("a", "inconclusive", 0));
+  ASSERT_OK(KeepRehearsal(*session_, "other.forward", {.fingerprint = "a", .verdict = "clean"}));
+  ASSERT_OK_AND_ASSIGN(const auto all, LoadRehearsals(*control_, stream));
+  ASSERT_THAT(all, SizeIs(2));
+  EXPECT_EQ(all[0].fingerprint, "a");
+  EXPECT_EQ(all[0].verdict, "inconclusive");
+  EXPECT_EQ(all[0].faults, 0);
+  EXPECT_EQ(all[1].verdict, "clean");
+  EXPECT_EQ(all[1].batches, 900);
+  EXPECT_GE(all[0].age, absl::ZeroDuration());
 }
 
 }  // namespace

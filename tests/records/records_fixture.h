@@ -34,7 +34,8 @@ class RecordsFixture : public ::testing::Test {
                          pg::ControlSession::Connect({.dsn = postgres_->dsn("target")}, cancel_));
     ASSERT_OK(session_->Execute(
         "TRUNCATE switchyard.stream, switchyard.request, switchyard.copy, switchyard.copy_lane, "
-        "switchyard.relation, switchyard.quarantine, switchyard.missed_rows, switchyard.id_map"));
+        "switchyard.relation, switchyard.quarantine, switchyard.missed_rows, switchyard.id_map, "
+        "switchyard.rehearsal"));
   }
 
   static inline testing::MiniPostgres* postgres_ = nullptr;

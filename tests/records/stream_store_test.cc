@@ -181,6 +181,38 @@ TEST_F(StreamStoreTest, AStepIsTakenFromWhereItStandsOnly) {
   EXPECT_OK(store.LockCopyAt(5));
 }
 
+// Whoever holds a stream may die: nothing else ends its hold.
+TEST_F(StreamStoreTest, AHoldEndsWithItsLease) {
+  Derived();
+  const Position at = State().position;
+  StreamStore store = Store();
+  const Advance step = {.to = {.epoch = 1, .lsn = Lsn(0x200), .covered_lsn = Lsn(0x200)}};
+  ASSERT_OK(store.Hold(Lsn(0x180), absl::Hours(1)));
+  EXPECT_THAT(store.Hold(Lsn(0x190), absl::Hours(1)),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition, _));
+  ASSERT_OK(store.MoveHold(Lsn(0x180), Lsn(0x190), absl::Hours(1)));
+  EXPECT_THAT(store.MoveHold(Lsn(0x180), Lsn(0x190), absl::Hours(1)),
+              testing::StatusIs(absl::StatusCode::kAborted, _));
+  ASSERT_OK(store.ReleaseHold(Lsn(0x180)));  // not that one
+  EXPECT_THAT(store.Move(at, step), testing::StatusIs(absl::StatusCode::kAborted, _));
+  ASSERT_OK_AND_ASSIGN(const auto held, store.AnswerHold(Lsn(0x200)));
+  EXPECT_EQ(held, Lsn(0x190));
+  ASSERT_OK_AND_ASSIGN(const bool stands, store.StandsAt(Lsn(0x190)));
+  EXPECT_TRUE(stands);
+  ASSERT_OK(session_->Execute("UPDATE switchyard.stream SET hold_until = now()"));
+  EXPECT_EQ(State().hold_lsn, std::nullopt);
+  ASSERT_OK_AND_ASSIGN(const auto ended, store.AnswerHold(Lsn(0x200)));
+  EXPECT_EQ(ended, std::nullopt);
+  EXPECT_THAT(store.MoveHold(Lsn(0x190), Lsn(0x1a0), absl::Hours(1)),
+              testing::StatusIs(absl::StatusCode::kAborted, _));
+  EXPECT_OK(store.Move(at, step));
+  ASSERT_OK_AND_ASSIGN(const bool passed, store.StandsAt(Lsn(0x190)));
+  EXPECT_FALSE(passed);
+  ASSERT_OK(store.Hold(Lsn(0x300), absl::Hours(1)));
+  ASSERT_OK(store.ReleaseHold(Lsn(0x300)));
+  EXPECT_EQ(State().hold_lsn, std::nullopt);
+}
+
 TEST_F(StreamStoreTest, WhatIsInstalledIsNamed) {
   Install();
   ASSERT_OK_AND_ASSIGN(const auto others, Store("bar.forward").Others());

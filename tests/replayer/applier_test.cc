@@ -37,7 +37,7 @@ class FakeTarget : public Target {
   }
   absl::Status CatchUp() override { return absl::OkStatus(); }
   absl::Status BeginStreaming() override { return absl::OkStatus(); }
-  void Stop(const std::string&) override {}
+  void Stop(const absl::Status&, const std::string&) override {}
   absl::StatusOr<Reading> LoadReading(const records::StreamState&) override { return Reading{}; }
   bool LearnsFrom(const absl::Status&) override { return false; }
   absl::Status Apply(const changes::Batch& batch, Care) override {

@@ -103,7 +103,7 @@ TEST_F(CopyPointsTest, StepsAfterTheCopyFindTheTablesAtOnePoint) {
       OnOld("BEGIN; INSERT INTO customers VALUES (2, 'b'); "
             "INSERT INTO bookings VALUES (11, 2); COMMIT"));
   ASSERT_OK(CutBefore("bookings"));
-  options_.after_copy = {{"fk", absl::StrCat("SET LOCAL search_path = public; ", kForeignKey)}};
+  options_.after_copy = {{"fk", kForeignKey}};
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitState("streaming"));
   EXPECT_EQ(New("SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND "
@@ -168,7 +168,7 @@ TEST_F(CopyPointsTest, UniqueValuesThatPassedOnBetweenThePointsAreInPlaceAtTheLa
 // A step that OLD's rows do not allow: what was mended is applied before it is tried again.
 TEST_F(CopyPointsTest, ARowMendedInOldLetsTheStepPassAtTheNextStart) {
   ASSERT_OK(Prepare(kParents, kParents, kCopyOfParents, "INSERT INTO bookings VALUES (11, 2)"));
-  options_.after_copy = {{"fk", absl::StrCat("SET LOCAL search_path = public; ", kForeignKey)}};
+  options_.after_copy = {{"fk", kForeignKey}};
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitState("stopped"));
   EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),

@@ -117,5 +117,40 @@ TEST_F(CopyRefusalsTest, ARowOfNoScopeStopsAndSaysSo) {
               HasSubstr("gives 1 rows whose scope (email) is NULL"));
 }
 
+// A scope that can't be written down is no row that could be put aside.
+TEST_F(CopyRefusalsTest, AScopeThatNewsColumnCanNotHoldIsNamedWithTheWayOut) {
+  constexpr char kByBody[] =
+      "  - table: public.bodies\n    scope: body\n    from: {notes: body}\n"
+      "    select: SELECT body, count(*) AS n FROM notes WHERE body IS NOT NULL GROUP BY "
+      "body\n";
+  constexpr char kBodies[] = "CREATE TABLE bodies (body varchar(10) PRIMARY KEY, n bigint)";
+  constexpr char kWider[] = "ALTER TABLE bodies ALTER body TYPE text";
+  const auto expect_stop = [&] {
+    ASSERT_OK(AwaitState("stopped"));
+    EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
+                ::testing::AllOf(
+                    HasSubstr("public.bodies: a row touches a scope (body) that NEW's column can't "
+                              "hold: value too long"),
+                    HasSubstr("next: give body in NEW a type that holds")));
+    EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+    ASSERT_OK(OnNew(kWider));
+    ASSERT_OK(StartReplayer());
+    ASSERT_OK(AwaitState("streaming"));
+    ASSERT_OK(CatchUp());
+    EXPECT_EQ(New("SELECT body, n FROM bodies ORDER BY 1"),
+              Old("SELECT body, count(*) FROM notes GROUP BY 1 ORDER BY 1"));
+  };
+  ASSERT_OK(Start(kNotes, kBodies, kByBody,
+                  "INSERT INTO notes VALUES (1, 'short'), (2, 'much too long')"));
+  ASSERT_NO_FATAL_FAILURE(expect_stop());
+  TearDown();
+  SetUp();
+  ASSERT_OK(Start(kNotes, kBodies, kByBody, "INSERT INTO notes VALUES (1, 'short')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnOld("INSERT INTO notes VALUES (2, 'much too long')"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_NO_FATAL_FAILURE(expect_stop());
+}
+
 }  // namespace
 }  // namespace switchyard::replayer

@@ -50,6 +50,32 @@ TEST_F(ReplayStopsTest, StopsBeforeATransactionWhoseTableNoLongerFits) {
               testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resume")));
 }
 
+// Promise 8.14. What a trigger of NEW raises may quote the row, and need not be about it.
+TEST_F(ReplayStopsTest, WhatATriggerOfNewRaisesStopsWithoutItsText) {
+  options_.target.replica_role = false;
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew(
+      "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "RAISE EXCEPTION 'no room for %', NEW.v USING DETAIL = 'it is ' || NEW.v, HINT = NEW.v; "
+      "END $$; "
+      "CREATE TRIGGER no_room BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no_room()"));
+  testing::CapturedLog lines;
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'secret', 1)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  const std::string why = New("SELECT stop_reason FROM switchyard.stream");
+  EXPECT_THAT(why, AllOf(HasSubstr("public.t"), HasSubstr("P0001"), HasSubstr("server's log"),
+                         HasSubstr("; next: see in NEW's log which trigger")));
+  EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(absl::StrCat(why, lines.text()), ::testing::Not(HasSubstr("secret")));
+  ASSERT_OK(OnNew("ALTER TABLE t DISABLE TRIGGER no_room"));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "1|secret|1");
+}
+
 // Rounded to the digits that the column had, it would be another value, and nobody told.
 TEST_F(ReplayStopsTest, StopsWhereAColumnHasMoreDigitsThanTheMappingKnows) {
   struct {
@@ -89,9 +115,10 @@ TEST_F(ReplayStopsTest, StopsWhenNewIsGivenAConstraintThatNobodyChecks) {
       OnNew("CREATE TABLE t2 PARTITION OF t (CONSTRAINT once UNIQUE (n) DEFERRABLE) "
             "FOR VALUES FROM (100) TO (200)"));
   ASSERT_OK(AwaitState("stopped"));
-  EXPECT_THAT(New("SELECT stop_reason FROM switchyard.stream"),
-              HasSubstr("next: ALTER TABLE t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
-                        "UNIQUE (n); then start"));
+  EXPECT_THAT(
+      New("SELECT stop_reason FROM switchyard.stream"),
+      HasSubstr("next: ALTER TABLE public.t2 DROP CONSTRAINT \"once\", ADD CONSTRAINT \"once\" "
+                "UNIQUE (n); then start"));
   ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
   ASSERT_OK(OnNew("ALTER TABLE t2 DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (n)"));
   ASSERT_OK(StartReplayer());

@@ -469,6 +469,14 @@ TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
   EXPECT_EQ(New("SELECT string_agg(scope ->> 'id', ' ' ORDER BY scope) FROM switchyard.quarantine"),
             "2 3 5 6");
   ASSERT_OK(OnNew("CREATE TABLE only_old (a int)"));
+  // What is no number is not all of them.
+  ASSERT_OK(
+      OnNew("INSERT INTO switchyard.request (stream, kind, argument) SELECT name, "
+            "'quarantine_retry', '3, 5' FROM switchyard.stream"));
+  ASSERT_OK(AwaitNew("SELECT state || ' ' || result FROM switchyard.request",
+                     "failed \"3, 5\" is no number of an entry; next: switchyard quarantine FILE "
+                     "list"));
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "4");
   ASSERT_OK(RetryQuarantine());
   EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3 4 5 7 8 9");
 }

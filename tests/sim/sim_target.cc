@@ -94,7 +94,9 @@ absl::Status SimTarget::Enter(records::Phase phase, bool may) {
   return absl::OkStatus();
 }
 
-void SimTarget::Stop(const std::string& /*reason*/) { kept_.phase = records::Phase::kStopped; }
+void SimTarget::Stop(const absl::Status& /*cause*/, const std::string& /*reason*/) {
+  kept_.phase = records::Phase::kStopped;
+}
 
 absl::StatusOr<replayer::Reading> SimTarget::LoadReading(const records::StreamState& state) {
   RETURN_IF_ERROR(Call("target.load_reading"));

@@ -32,7 +32,7 @@ class SimTarget : public replayer::Target,
   absl::StatusOr<records::StreamState> Load() override;
   absl::Status CatchUp() override;
   absl::Status BeginStreaming() override;
-  void Stop(const std::string& reason) override;
+  void Stop(const absl::Status& cause, const std::string& reason) override;
   absl::StatusOr<replayer::Reading> LoadReading(const records::StreamState& state) override;
   bool LearnsFrom(const absl::Status&) override { return false; }
   absl::Status Apply(const changes::Batch& batch, replayer::Care care) override;

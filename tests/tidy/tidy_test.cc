@@ -31,7 +31,8 @@ struct SourceFile {
 
 std::vector<SourceFile> ReadTree() {
   std::vector<SourceFile> files;
-  for (const char* top : {"common", "capture", "replayer", "cutover", "operate", "cli", "tests"}) {
+  for (const char* top :
+       {"common", "capture", "replayer", "verify", "cutover", "operate", "cli", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const std::string extension = entry.path().extension().string();
       if (extension != ".h" && extension != ".cc") continue;
@@ -57,8 +58,8 @@ std::string Component(const std::string& path) {
   return path.substr(0, path.find('/', slash + 1));
 }
 
-// What each component may include, beside itself. capture, replayer and cutover never include each
-// other: they meet in what they leave in the log and in the databases.
+// What each component may include, beside itself. capture, replayer, verify and cutover never
+// include each other: they meet in what they leave in the log and in the databases.
 const std::map<std::string, std::set<std::string>>& Allowed() {
   static const auto* const allowed = new std::map<std::string, std::set<std::string>>{
       {"common/base", {}},
@@ -77,6 +78,9 @@ const std::map<std::string, std::set<std::string>>& Allowed() {
       {"replayer",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
         "common/mapping", "common/changes", "common/records", "deploy", "proto"}},
+      {"verify",
+       {"common/base", "common/pg", "common/spec", "common/catalog", "common/mapping",
+        "common/changes", "common/records"}},
       {"cutover",
        {"common/base", "common/pg", "common/eventlog", "common/spec", "common/catalog",
         "common/mapping", "common/changes", "common/records", "deploy", "proto"}}};
@@ -101,7 +105,7 @@ bool IsInclude(const std::string& line) { return absl::StartsWith(line, "#includ
 
 TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
   const std::regex own(
-      R"(^#include "((?:common|capture|replayer|cutover|operate|cli|tests|deploy|proto)/[^"]+)\")");
+      R"(^#include "((?:common|capture|replayer|verify|cutover|operate|cli|tests|deploy|proto)/[^"]+)\")");
   for (const SourceFile& file : Tree()) {
     const std::string component = Component(file.path);
     const auto allowed = Allowed().find(component);
@@ -120,7 +124,8 @@ TEST(TidyTest, ComponentsIncludeOnlyWhatTheyMay) {
 
 // Rooms are folders: of two that included each other, neither could be read, or tested, alone.
 TEST(TidyTest, NoRoomsIncludeEachOtherInACircle) {
-  const std::regex own(R"(^#include "((?:common|capture|replayer|cutover|operate|cli)/[^"]+)\")");
+  const std::regex own(
+      R"(^#include "((?:common|capture|replayer|verify|cutover|operate|cli)/[^"]+)\")");
   std::vector<std::string> rooms;
   const auto index = [&](const std::string& path) {
     const std::string room = fs::path(path).parent_path().string();
@@ -193,8 +198,9 @@ TEST(TidyTest, PlacesInAPlanAreNoPlainNumbers) {
 // Every text file of the tree, documents and scripts too.
 std::vector<fs::path> TextFiles() {
   std::vector<fs::path> files;
-  for (const char* top : {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs",
-                          "examples", "operate", "proto", "replayer", "scripts", "tests"}) {
+  for (const char* top :
+       {".ci", "capture", "cli", "cmake", "common", "cutover", "deploy", "docs", "examples",
+        "operate", "proto", "replayer", "scripts", "tests", "verify"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(SY_SOURCE_DIR) / top)) {
       const bool corpus = absl::StrContains(entry.path().string(), "/fuzz/corpus/");
       if (entry.is_regular_file() && !corpus) files.push_back(entry.path());
@@ -248,49 +254,110 @@ std::string CodeOf(const SourceFile& file) {
   return code;
 }
 
-// A table that Switchyard keeps in a target is named in its owner's file alone, so that each of its
-// states has one place where it comes about; and in the text that makes them all.
-TEST(TidyTest, EachTableOfATargetIsNamedInItsOwnersFileAlone) {
+// A table that Switchyard keeps, on either side, is named in its owner's file alone, so that each
+// of its states has one place where it comes about; and in the text that makes them all.
+TEST(TidyTest, EachTableIsNamedInItsOwnersFileAlone) {
   const std::map<std::string, std::string> owners = {
-      {"copy", "common/records/copies.cc"},
-      {"copy_lane", "common/records/copy_lanes.cc"},
-      {"id_map", "common/records/id_map.cc"},
-      {"mark", "common/records/mark.cc"},
-      {"missed_rows", "common/records/missed_rows.cc"},
-      {"quarantine", "common/records/quarantine_entries.cc"},
-      {"relation", "common/records/relations.cc"},
-      {"request", "common/records/requests.cc"},
-      {"stream", "common/records/stream/stream_store.cc"}};
-  std::map<std::string, std::string> owned = owners;  // and in the source
-  owned.emplace("capture_request", "common/records/source/capture_requests.cc");
-  const std::regex named(R"(switchyard\.([a-z_]+)\b)");
+      {"capture_copy", "common/records/source/capture_copies"},
+      {"capture_message", "common/records/source/capture_messages"},
+      {"capture_request", "common/records/source/capture_requests"},
+      {"capture_stream", "common/records/source/capture_streams"},
+      {"capture_suspect", "common/records/source/capture_suspects"},
+      {"capture_table", "common/records/source/captured_tables"},
+      {"copy", "common/records/copies"},
+      {"copy_lane", "common/records/copy_lanes"},
+      {"id_map", "common/records/id_map"},
+      {"mark", "common/records/mark"},
+      {"missed_rows", "common/records/missed_rows"},
+      {"parity_difference", "common/records/parity_results"},
+      {"parity_pass", "common/records/parity_results"},
+      {"parity_table", "common/records/parity_results"},
+      {"quarantine", "common/records/quarantine_entries"},
+      {"rehearsal", "common/records/rehearsals"},
+      {"relation", "common/records/relations"},
+      {"request", "common/records/requests"},
+      {"stream", "common/records/stream/stream_store"}};
+  // With its schema, or by itself where the catalogue is asked.
+  const std::regex named(R"(switchyard\.([a-z_]+)\b|['"](capture_[a-z]+)['"])");
   for (const SourceFile& file : Tree()) {
     if (absl::StartsWith(file.path, "tests/")) continue;
     if (absl::StartsWith(file.path, "common/records/target_sql.")) continue;
     const std::string code = CodeOf(file);
     for (std::sregex_iterator it(code.begin(), code.end(), named), end; it != end; ++it) {
-      const auto owner = owned.find((*it)[1]);
-      if (owner != owned.end()) {
-        EXPECT_EQ(file.path, owner->second) << it->str();
+      const auto owner = owners.find((*it)[1].matched ? (*it)[1] : (*it)[2]);
+      if (owner != owners.end()) {
+        EXPECT_EQ(file.path.substr(0, file.path.rfind('.')), owner->second) << it->str();
       }
     }
   }
   const std::regex made(R"(CREATE TABLE IF NOT EXISTS switchyard\.([a-z_]+))");
-  std::ifstream in(fs::path(SY_SOURCE_DIR) / "deploy/sql/target.sql");
-  size_t tables = 0;
-  for (std::string line; std::getline(in, line);) {
-    std::smatch match;
-    if (!std::regex_search(line, match, made)) continue;
-    ++tables;
-    EXPECT_TRUE(owners.contains(match[1])) << line;
+  std::set<std::string> tables;
+  for (const char* sql : {"source.sql", "source_before_14.sql", "target.sql"}) {
+    std::ifstream in(fs::path(SY_SOURCE_DIR) / "deploy/sql" / sql);
+    for (std::string line; std::getline(in, line);) {
+      std::smatch match;
+      if (!std::regex_search(line, match, made)) continue;
+      tables.insert(match[1]);
+      EXPECT_TRUE(owners.contains(match[1])) << line;
+    }
   }
-  EXPECT_EQ(tables, owners.size());
+  EXPECT_EQ(tables.size(), owners.size());
+}
+
+// What a person acts on is made with its step, by Refuse, RefuseAll and Lost
+// (common/base/finding.h), and the two are never told apart by searching a text. What a server
+// says, WithNextStepFor gives a step where it leaves for a log, a record or a terminal.
+TEST(TidyTest, NothingIsRefusedWithoutANextStep) {
+  const std::regex bare(
+      "(FailedPrecondition|DataLoss)Error\\(|\\bk(FailedPrecondition|DataLoss)\\b");
+  const std::set<std::string> makers = {"common/base/finding.cc", "common/pg/error.cc",
+                                        "common/pg/libpq.cc"};
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    const std::string code = CodeOf(file);
+    std::smatch found;
+    EXPECT_TRUE(makers.contains(file.path) || !std::regex_search(code, found, bare))
+        << file.path << ": " << found.str();
+    EXPECT_TRUE(file.path == "common/base/finding.cc" || !absl::StrContains(code, "; next: "))
+        << file.path << ": a step within a text";
+  }
+}
+
+// An ERROR in the log says how, too.
+TEST(TidyTest, NoErrorIsLoggedWithoutANextStep) {
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/") || file.path == "common/base/log.cc") continue;
+    const std::string code = CodeOf(file);
+    for (size_t at = code.find("LogError("); at != code.npos; at = code.find("LogError(", at + 1)) {
+      if (absl::EndsWith(code.substr(0, at), "void ")) continue;  // declared
+      const std::string call = code.substr(at, code.find(");", at) - at);
+      EXPECT_TRUE(absl::StrContains(call, "\"next\"")) << file.path << ": " << call;
+    }
+  }
+}
+
+// A step can be taken as it stands.
+TEST(TidyTest, NoNextStepIsToLookIntoIt) {
+  const std::regex refused(R"re(\b(Refuse|Lost)\()re");
+  const std::regex vague(R"re("(look into|investigate|check|see|find out|contact)[^"]{0,12}")re");
+  for (const SourceFile& file : Tree()) {
+    if (absl::StartsWith(file.path, "tests/")) continue;
+    const std::string code = CodeOf(file);
+    for (std::sregex_iterator it(code.begin(), code.end(), refused), end; it != end; ++it) {
+      const std::string call =
+          code.substr(it->position(), code.find(";\n", it->position()) - it->position());
+      std::smatch found;
+      EXPECT_FALSE(std::regex_search(call, found, vague)) << file.path << ": " << found.str();
+      EXPECT_FALSE(absl::StrContains(call, ", \"\")") && !absl::StrContains(call, "FindingOf"))
+          << file.path << ": " << call;
+    }
+  }
 }
 
 // The command line asks `operate`, and prints: what it does itself, no other face of it could.
 TEST(TidyTest, TheCommandLineHoldsNoSqlAndNoProtocol) {
   const std::regex inner(
-      R"re(^#include "(common/(pg|records|mapping|eventlog)|capture|replayer)/)re");
+      R"re(^#include "(common/(pg|records|mapping|eventlog)|capture|replayer|verify)/)re");
   const std::regex sql(
       R"(\b(Query|Execute|Begin|Commit)\(|\b(SELECT|UPDATE|INSERT|DELETE|CREATE) )");
   for (const SourceFile& file : Tree()) {

@@ -24,8 +24,11 @@ class Analysis {
   explicit Analysis(Compilation& compilation) : compilation_(compilation), checks_(compilation) {}
 
   absl::Status Run() {
-    RETURN_IF_ERROR(compilation_.probe.Begin(compilation_.input.source->types));
-    RETURN_IF_ERROR(compilation_.probe.AddOwnTables());
+    // What is bound already has no name left to look for.
+    const bool installed = &compilation_.direction != &compilation_.written;
+    RETURN_IF_ERROR(compilation_.probe.Begin(compilation_.input.source->types,
+                                             compilation_.SearchPath(),
+                                             installed ? "pg_catalog" : compilation_.SearchPath()));
     for (Source& source : compilation_.sources) {
       Tell("tables of the source made for a trial", &source - compilation_.sources.data(),
            compilation_.sources.size());
@@ -69,10 +72,8 @@ class Analysis {
       ASSIGN_OR_RETURN(const string schema, compilation_.probe.UnseenSchemaOf(column.type));
       if (schema.empty()) continue;
       return absl::StrFormat(
-          "NEW has %s in schema %s, which is not on its search_path: ALTER DATABASE %s SET "
-          "search_path = \"$user\", public, %s",
-          column.type, schema, QuoteIdentifier(compilation_.input.target->database),
-          QuoteIdentifier(schema));
+          "NEW has %s in schema %s: add it to new_schemas, where names of NEW are looked for",
+          column.type, schema);
     }
     return "If an extension of the source has it, create that extension there";
   }
@@ -132,12 +133,14 @@ class Analysis {
     const absl::StatusOr<ExpressionShape> shape = AnalyzeExpression(piece.sql);
     if (!shape.ok()) return compilation_.SqlFault(piece, 0, shape.status());
     bool many_rows = false;
+    const size_t before = compilation_.faults.size();
     RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "SELECT (", ")" + rows, &many_rows));
     if (many_rows) {
       compilation_.Fault(piece, 0, "aggregates and set-returning functions need a select");
       draft->failed = true;
     }
     checks_.Reads(draft, piece, shape->relations, draft->alias);
+    if (shape->columns.contains("")) return RefuseAllColumns(draft, piece, before);
     if (!draft->source.valid()) return absl::OkStatus();
     NotePlain(*draft, shape->columns, shape->plain_column, assignment);
     if (shape->has_subquery) {
@@ -147,6 +150,16 @@ class Analysis {
       NoteComputed(compilation_.sources[draft->source], shape->columns, assignment->column, draft);
     }
     return checks_.Plans(draft, piece, "SELECT (", ")" + rows);
+  }
+
+  // `faults_before`: of what was looked at before the piece, which may have been refused already.
+  absl::Status RefuseAllColumns(Draft* draft, const SqlPiece& piece, size_t faults_before) {
+    draft->failed = true;
+    if (compilation_.faults.size() > faults_before) return absl::OkStatus();
+    compilation_.Fault(piece, 0,
+                       "it takes all columns of the row, which are others in the copy than later. "
+                       "Name those that you mean: ROW(t.id, t.email)");
+    return absl::OkStatus();
   }
 
   void MakeKeyed(Draft* draft, string why) {
@@ -192,8 +205,9 @@ class Analysis {
     bool many_rows = false;
     RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, "", "", &many_rows));
     checks_.Reads(draft, piece, shape->relations, "");
-    draft->by_name = shape->star;
-    if (draft->blind) {
+    const absl::StatusOr<SelectShape> written = AnalyzeSelect(compilation_.Written(mapping).select);
+    draft->by_name = written.ok() && written->star;
+    if (draft->blind || checks_.shadowed(piece)) {
       draft->failed = true;
       return absl::OkStatus();
     }
@@ -203,7 +217,7 @@ class Analysis {
       return compilation_.SqlFault(piece, 0, columns.status());
     }
     draft->why_keyed = "its select reads more than one row";
-    if (!many_rows) NoteSingleTable(*shape, draft);
+    if (!many_rows && written.ok() && written->single_table) NoteSingleTable(*shape, draft);
     if (draft->row_local) return absl::OkStatus();
     for (const string& column : *columns) draft->assignments.push_back({.column = column});
     return absl::OkStatus();

@@ -81,12 +81,33 @@ void Compilation::Fault(const spec::Position& at, string message) {
   faults.push_back({at, std::move(message)});
 }
 
-void Compilation::Fault(const spec::Mapping& mapping, const string& key, string message) {
+namespace {
+
+CompileFault AtKey(const spec::Mapping& mapping, const string& key, string message) {
   const auto place = mapping.places.find(key);
   const bool known = place != mapping.places.end() && place->second.Begin().line > 0;
-  faults.push_back({.at = known ? place->second.Begin() : mapping.at,
-                    .message = std::move(message),
-                    .file = known ? place->second.file : ""});
+  return {.at = known ? place->second.Begin() : mapping.at,
+          .message = std::move(message),
+          .file = known ? place->second.file : ""};
+}
+
+}  // namespace
+
+void Compilation::Fault(const spec::Mapping& mapping, const string& key, string message) {
+  faults.push_back(AtKey(mapping, key, std::move(message)));
+}
+
+void Compilation::Warn(const spec::Mapping& mapping, const string& key, const string& message) {
+  if (input.warnings == nullptr) return;
+  input.warnings->push_back(
+      AtKey(mapping, key, absl::StrCat(key, " of ", mapping.target.ToString(), ": ", message)));
+}
+
+void Compilation::Warn(const SqlPiece& piece, const string& message) {
+  if (input.warnings == nullptr) return;
+  input.warnings->push_back({.at = piece.place.At(piece.sql, 0),
+                             .message = absl::StrCat(piece.what, ": ", message),
+                             .file = piece.place.file});
 }
 
 void Compilation::Fault(const SqlPiece& piece, size_t offset, const string& message) {
@@ -190,6 +211,15 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
     return;
   }
   if (FindSource(name).valid()) return;
+  for (const Source& other : sources) {
+    if (other.alias != name.name) continue;
+    Fault(at, absl::StrFormat(
+                  "%s and %s would both be %s in the mapping's SQL: give one of them another name "
+                  "there, as in aliases: {%s_%s: %s}, and write that name wherever it is meant",
+                  other.table->Display(), table->Display(), name.name, table->schema, table->name,
+                  table->Display()));
+    return;
+  }
   Source source{.table = table, .alias = name.name, .key = SourceKey(*table), .at = at};
   if (table->kind != 'r' && table->kind != 'p') {
     Fault(at, absl::StrFormat("%s is not a table; only tables can be captured", table->Display()));
@@ -212,6 +242,11 @@ void Compilation::AddSource(const spec::TableName& name, const spec::Position& a
   }
   source.used.insert(source.key.begin(), source.key.end());
   sources.push_back(std::move(source));
+}
+
+string Compilation::SearchPath() const {
+  const vector<string>& schemas = input.stream->target_schemas;
+  return schemas.empty() ? "pg_catalog" : JoinQuoted(schemas);
 }
 
 bool Compilation::Ignored(const catalog::Table& table, const string& column) const {

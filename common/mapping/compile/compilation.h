@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -53,7 +54,11 @@ struct Draft {
   std::vector<spec::TableName> unlisted;
   std::vector<spec::FromRule> from;
   std::vector<bool> from_reads_key_only;  // of each `from`, once reads are gathered
+  std::vector<std::string> touches;       // of each `from`, bound
+  std::string owns;                       // bound
   std::set<std::string> reads_targets;    // display names of mapped NEW tables it reads
+  // By alias of a source: its columns that the select and the rules read. Once reads are gathered.
+  std::map<std::string, std::set<std::string>> reads;
   // A table it names is not there: its SQL can't be tried.
   bool blind = false;
   // The database refused a piece of its SQL, or `blind`: what is made of the pieces would only
@@ -69,10 +74,11 @@ struct SqlPiece {
 };
 
 struct Compilation {
-  Compilation(const CompileInput& compile_input, ProbeSession& target,
-              std::vector<CompileFault>* compile_faults)
+  Compilation(const CompileInput& compile_input, const spec::Direction& compiled,
+              ProbeSession& target, std::vector<CompileFault>* compile_faults)
       : input(compile_input),
-        direction(*compile_input.stream->mapping),
+        direction(compiled),
+        written(*compile_input.stream->mapping),
         probe(target),
         faults(*compile_faults) {}
 
@@ -80,6 +86,9 @@ struct Compilation {
   // At a key of the mapping ("set.email"); at the mapping when the file does not have the key.
   void Fault(const spec::Mapping& mapping, const std::string& key, std::string message);
   void Fault(const SqlPiece& piece, size_t offset, const std::string& message);
+  // Of what may be meant.
+  void Warn(const spec::Mapping& mapping, const std::string& key, const std::string& message);
+  void Warn(const SqlPiece& piece, const std::string& message);
   // A fault of `status`, which is of a statement that has `piece` after `shift` characters: with
   // its place, and a suggestion. Any status but InvalidArgument is the caller's to handle.
   absl::Status SqlFault(const SqlPiece& piece, int shift, const absl::Status& status);
@@ -94,19 +103,37 @@ struct Compilation {
   SourceIndex FindSource(const spec::TableName& name) const;
   // Adds it, with a fault when it can't be one.
   void AddSource(const spec::TableName& name, const spec::Position& at);
+  // The mapping as the file has it, which tells what it is, whatever its names were bound to.
+  const spec::Mapping& Written(const spec::Mapping& mapping) const {
+    return written.mappings[&mapping - direction.mappings.data()];
+  }
+  // Where names of NEW that the file does not qualify are looked for: a search_path.
+  std::string SearchPath() const;
   // Listed under `ignore`.
   bool Ignored(const catalog::Table& table, const std::string& column) const;
 
   const CompileInput& input;
-  const spec::Direction& direction;
+  const spec::Direction& direction;  // that of the file, or as it was installed
+  const spec::Direction& written;    // that of the file
   Probe probe;
   std::vector<CompileFault>& faults;
-  std::set<std::string> warnings;  // Plan::warnings
   std::vector<Source> sources;
   std::vector<Draft> drafts;
   // By mapping and target column: the bare column it copies, and the columns it reads.
   std::map<std::pair<const spec::Mapping*, std::string>, std::string> plain_names;
   std::map<std::pair<const spec::Mapping*, std::string>, std::set<std::string>> read_columns;
+
+  bool calls_functions_by_path = false;  // as Plan's
+
+  // What binding.cc finds. By alias and column of a source: its type's name, with its schema.
+  std::map<std::pair<std::string, std::string>, std::string> types;
+  // By alias of a source, or display name of a table of NEW.
+  std::map<std::string, Operators> operators;
+  // By display name and column of NEW, of those in `operators`: what is compared.
+  std::map<std::pair<std::string, std::string>, std::string> compared_types;
+  std::vector<spec::IdMapRule> ids;            // as the file's, bound
+  std::map<std::string, std::string> indexes;  // "alias sql": bound
+  std::vector<BoundPiece> bound;
 
  private:
   // "; did you mean x?" or the server's own hint, or nothing.
@@ -126,6 +153,12 @@ size_t Characters(std::string_view text);
 enum class Keys { kAtOnce, kDeferrableToo };
 std::vector<std::string> KeyOf(const catalog::Table& table, Keys keys);
 
+// installed.cc: the direction with each piece of SQL as it was bound, unless one is another now;
+// and what is kept for it, by the pieces of `direction`: nothing unless all are there.
+std::optional<spec::Direction> WithInstalled(const spec::Direction& written,
+                                             const std::vector<BoundPiece>& installed);
+std::vector<BoundPiece> PiecesToKeep(const spec::Direction& direction,
+                                     const std::map<const std::string*, std::string>& bound);
 // declarations.cc: the tables and columns named, held against both catalogues.
 void ReadDeclarations(Compilation* compilation);
 // analysis.cc: what the SQL of each mapping reads and gives. Begins the probe.
@@ -142,6 +175,9 @@ void OrderMappings(Compilation* compilation);
 absl::Status GatherReads(Compilation* compilation);
 // limits.cc: what Postgres allows, and what it captures. After GatherReads.
 void CheckLimits(Compilation* compilation);
+// binding.cc: every piece of SQL that is run as text names what it means with its schema. The
+// assignments of row-local mappings are replaced by what they are bound to.
+absl::Status BindSql(Compilation* compilation);
 // plan_builder.cc: the plan, once nothing is wrong.
 absl::StatusOr<Plan> BuildPlan(Compilation* compilation);
 // plan_parts.cc: fingerprints. `plan` has its sources.

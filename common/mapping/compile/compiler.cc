@@ -1,6 +1,7 @@
 #include "common/mapping/compile/compiler.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/compile/restriction.h"
@@ -16,13 +17,18 @@ absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,
 absl::StatusOr<Plan> Compile(const CompileInput& input, ProbeSession& target,
                              std::vector<CompileFault>* faults) {
   std::vector<CompileFault> own;
-  Compilation compilation(input, target, faults != nullptr ? faults : &own);
+  const spec::Direction& written = *input.stream->mapping;
+  const std::optional<spec::Direction> installed = WithInstalled(written, input.bound);
+  Compilation compilation(input, installed ? *installed : written, target,
+                          faults != nullptr ? faults : &own);
   ReadDeclarations(&compilation);
   RETURN_IF_ERROR(AnalyseMappings(&compilation));
   OrderMappings(&compilation);
   if (!compilation.faults.empty()) return compilation.Refused();
   RETURN_IF_ERROR(GatherReads(&compilation));
   CheckLimits(&compilation);
+  if (!compilation.faults.empty()) return compilation.Refused();
+  RETURN_IF_ERROR(BindSql(&compilation));
   if (!compilation.faults.empty()) return compilation.Refused();
   absl::StatusOr<Plan> plan = BuildPlan(&compilation);
   if (!plan.ok() || !input.check_restrictions) return plan;

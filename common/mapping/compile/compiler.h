@@ -24,22 +24,27 @@
 
 namespace switchyard::mapping {
 
-struct CompileInput {
-  const records::Stream* stream = nullptr;
-  const catalog::Catalog* source = nullptr;
-  const catalog::Catalog* target = nullptr;
-  std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
-  // Further tables there are on either side, to suggest in place of one that is not there.
-  std::vector<std::string> source_names, target_names;
-  // Also refuse what would have to scan a big table for every batch (EXPLAIN).
-  bool check_restrictions = false;
-};
-
 struct CompileFault {
   spec::Position at;
   std::string message;
   std::string file = {};       // empty: the migration file; else a select's
   bool right_missing = false;  // NEW's owner has to grant something; the file may be sound
+};
+
+struct CompileInput {
+  const records::Stream* stream = nullptr;
+  const catalog::Catalog* source = nullptr;
+  const catalog::Catalog* target = nullptr;
+  std::vector<std::string> schemas = {"public"};  // what unqualified source names mean
+  // What the pieces of SQL were bound to when the mapping was installed. If they are the same, they
+  // stay so: whatever their names would find by now.
+  std::vector<BoundPiece> bound;
+  // Further tables there are on either side, to suggest in place of one that is not there.
+  std::vector<std::string> source_names, target_names;
+  // Also refuse what would have to scan a big table for every batch (EXPLAIN).
+  bool check_restrictions = false;
+  // Gets what is no fault and should be looked at. May be null.
+  std::vector<CompileFault>* warnings = nullptr;
 };
 
 absl::StatusOr<Plan> Compile(const CompileInput& input, pg::Session& target,

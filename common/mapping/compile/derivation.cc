@@ -40,7 +40,11 @@ class RuleDeriver {
         RETURN_IF_ERROR(Take(table, *derived));
       }
     }
-    if (derived.ok()) JudgeDeclared(*derived);
+    if (!derived.ok()) return absl::OkStatus();
+    JudgeDeclared(*derived);
+    for (const auto* sentences : {&derived->ties, &derived->nulls}) {
+      for (const string& each : *sentences) compilation_.Warn(*draft_.spec, "select", each);
+    }
     return absl::OkStatus();
   }
 
@@ -55,9 +59,24 @@ class RuleDeriver {
             .deterministic = own};
   }
 
+  // What rows can't share, whatever their columns hold.
+  static vector<vector<string>> UniqueOf(const catalog::Table& table) {
+    vector<vector<string>> unique;
+    for (const catalog::UniqueIndex& index : table.unique_indexes) {
+      const bool whole = !index.partial && !index.columns.empty() &&
+                         std::ranges::all_of(index.columns, [&](const string& name) {
+                           const catalog::Column* column = table.FindColumn(name);
+                           return column != nullptr && column->not_null;
+                         });
+      if (whole) unique.push_back(index.columns);
+    }
+    return unique;
+  }
+
   static derive::TableFacts FactsOf(const catalog::Table& table) {
     derive::TableFacts facts{.key = table.primary_key};
     for (const catalog::Column& column : table.columns) facts.columns.push_back(FactsOf(column));
+    facts.unique = UniqueOf(table);
     return facts;
   }
 
@@ -80,7 +99,7 @@ class RuleDeriver {
                                .result = called.result};
     }
     ASSIGN_OR_RETURN(facts.strict_operators, compilation_.probe.StrictOperators());
-    for (const spec::IdMapRule& rule : compilation_.direction.id_maps) {
+    for (const spec::IdMapRule& rule : compilation_.written.id_maps) {
       facts.ids.push_back({.kind = rule.kind, .table = rule.table.name, .old_id = rule.old_id});
     }
     return facts;
@@ -92,6 +111,10 @@ class RuleDeriver {
     const bool filled = std::ranges::count(compilation_.drafts, table.schema + "." + table.name,
                                            &Draft::display) > 0;
     out.fixed = !filled;
+    for (const Draft& draft : compilation_.drafts) {
+      const bool same = draft.display == table.schema + "." + table.name;
+      if (same && draft.target != nullptr) out.unique = UniqueOf(*draft.target);
+    }
     ASSIGN_OR_RETURN(const auto columns,
                      compilation_.probe.ColumnsOfTable(QuoteQualified(table.schema, table.name)));
     for (const Probe::ReadColumn& column : columns) {

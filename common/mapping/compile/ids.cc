@@ -65,8 +65,8 @@ string PassedRows(const SourcePlan& source) {
                                                     " ELSE sy_p.", name, " END AS ", name));
   }
   const string same_key = Each(source.key.size(), " AND ", [&](size_t i) {
-    return absl::StrCat("sy_m.", QuoteIdentifier(source.columns[source.key[i]].name),
-                        " = sy_p.sy__k", i);
+    const StageColumn& key = source.columns[source.key[i]];
+    return absl::StrCat("sy_m.", QuoteIdentifier(key.name), " ", key.equals, " sy_p.sy__k", i);
   });
   return absl::StrCat("(SELECT ", absl::StrJoin(columns, ", "), " FROM ", Temp(source.stage),
                       " AS sy_p LEFT JOIN ", source.mirror.target, " AS sy_m ON ", same_key,
@@ -110,7 +110,7 @@ class IdAnalysis {
                          absl::StrCat("it reads ", relation.name,
                                       "; an id comes from the row of its own table alone"));
     }
-    if (!usable || !shape->relations.empty()) return absl::OkStatus();
+    if (!usable || !shape->relations.empty() || checks_.shadowed(piece)) return absl::OkStatus();
     const absl::Status plans = compilation_.probe.Plans(absl::StrCat(frame, Sv(piece.sql), rows));
     return plans.ok() ? plans : compilation_.SqlFault(piece, static_cast<int>(frame.size()), plans);
   }
@@ -148,7 +148,7 @@ absl::Status GatherIdReads(Compilation* compilation) {
 
 vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
   vector<IdAllotment> ids;
-  for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
+  for (const spec::IdMapRule& rule : compilation.ids) {
     const SourceIndex index = compilation.FindSource(rule.table);
     const SourcePlan& source = plan.sources[index];
     const string alias = QuoteIdentifier(source.alias);
@@ -159,7 +159,8 @@ vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
       const string column = QuoteIdentifier(source.columns[source.key[i]].name);
       const string name = "sy__k" + std::to_string(i);
       keys.push_back(column + " AS " + name);
-      match.push_back(alias + "." + column + " = sy_s." + name);
+      match.push_back(absl::StrCat(alias, ".", column, " ", source.columns[source.key[i]].equals,
+                                   " sy_s.", name));
     }
     const string changed =
         absl::StrCat("(SELECT ", absl::StrJoin(keys, ", "), " FROM pg_temp.",

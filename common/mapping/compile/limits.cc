@@ -12,7 +12,8 @@ namespace switchyard::mapping {
 namespace {
 
 constexpr size_t kPostgresColumnsMax = 1600;
-constexpr size_t kStageColumns = 3;  // sy__op, sy__ord, sy__absent; and the key once more
+// sy__op, sy__ord, sy__absent, of a mirrored table sy__still; and the key once more.
+constexpr size_t kStageColumns = 3;
 constexpr size_t kTargetColumns = 1;
 constexpr std::string_view kReserved = "sy__";
 
@@ -40,7 +41,7 @@ void CheckSource(const Source& source, Compilation* c) {
                              "that changes pass through. Rename it, or leave it out",
                              column, source.table->Display(), kReserved));
   }
-  const size_t own = kStageColumns + source.key.size();
+  const size_t own = kStageColumns + (source.mirrored ? 1 : 0) + source.key.size();
   if (source.used.size() + own <= kPostgresColumnsMax) return;
   c->Fault(source.at,
            absl::StrFormat("%d columns of %s are used, and the table that its changes pass through "

@@ -13,6 +13,8 @@ namespace {
 using std::string;
 using std::vector;
 
+constexpr size_t kStillSetsMax = 62;  // bits of sy__still
+
 // A key is looked up by NEW's own comparison, which its index serves, whatever OLD's column has.
 string InCollationOf(const catalog::Column& column, const string& sql) {
   if (!column.collation.empty()) return "(" + sql + ") COLLATE " + column.collation;
@@ -26,9 +28,11 @@ class PlanBuilder {
       : compilation_(compilation), stream_(*compilation.input.stream) {}
 
   absl::StatusOr<Plan> Build() {
-    Plan plan{.mirror_schema = stream_.mirror_schema, .view_prefix = stream_.view_prefix};
+    Plan plan{.mirror_schema = stream_.mirror_schema,
+              .view_prefix = stream_.view_prefix,
+              .search_path = compilation_.SearchPath(),
+              .calls_functions_by_path = compilation_.calls_functions_by_path};
     plan.ignored = compilation_.direction.ignore;
-    plan.warnings.assign(compilation_.warnings.begin(), compilation_.warnings.end());
     for (const catalog::UserType& type : compilation_.input.source->types) {
       plan.type_ddl.push_back(catalog::WithSchema(type.create_sql, stream_.mirror_schema));
     }
@@ -42,6 +46,7 @@ class PlanBuilder {
     }
     plan.ids = BuildIds(compilation_, plan);
     plan.parts = PartsOf(compilation_, plan);
+    plan.bound = compilation_.bound;
     plan.fingerprint = FingerprintOf(plan.parts);
     return plan;
   }
@@ -65,7 +70,10 @@ class PlanBuilder {
         }
         continue;
       }
-      string type = catalog::WithSchema(column.mirror_type, stream_.mirror_schema);
+      const auto named = compilation_.types.find({source.alias, column.name});
+      string type = named != compilation_.types.end()
+                        ? named->second
+                        : catalog::WithSchema(column.mirror_type, stream_.mirror_schema);
       if (!column.mirror_collation.empty()) {
         type += " COLLATE " + catalog::WithSchema(column.mirror_collation, stream_.mirror_schema);
       }
@@ -74,7 +82,8 @@ class PlanBuilder {
                              .type = std::move(type),
                              .toastable = column.toastable && !column.in_identity,
                              .type_oid = column.type_oid,
-                             .type_modifier = column.type_modifier});
+                             .type_modifier = column.type_modifier,
+                             .equals = EqualsOf(source.alias, column.name)});
     }
     for (const string& key : source.key) out.key.push_back(IndexOf(out, key));
     for (const string& column : source.id_used) {
@@ -84,6 +93,17 @@ class PlanBuilder {
     BuildStage(stream_.temporary_mark + std::to_string(index), &out);
     if (source.mirrored) BuildMirror(source, index, &out);
     return out;
+  }
+
+  Operators OperatorsOf(const string& table) const {
+    const auto found = compilation_.operators.find(table);
+    return found == compilation_.operators.end() ? Operators() : found->second;
+  }
+
+  string EqualsOf(const string& alias, const string& column) const {
+    const Operators operators = OperatorsOf(alias);
+    const auto found = operators.find(column);
+    return found == operators.end() ? "=" : found->second;
   }
 
   // A mapping says that it leaves the column behind, or that of a generated one is filled anyway.
@@ -116,12 +136,14 @@ class PlanBuilder {
     return -1;
   }
 
-  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) const {
+  void BuildMirror(const Source& source, SourceIndex index, SourcePlan* out) {
     const string quoted = QuoteQualified(stream_.mirror_schema, source.alias);
     RowLocalTarget target{.target = quoted,
                           .display = stream_.mirror_schema + "." + source.alias,
                           .alias = source.alias,
-                          .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index)};
+                          .operators = OperatorsOf(source.alias),
+                          .temp_suffix = stream_.temporary_mark + "o" + std::to_string(index),
+                          .skips_still = true};
     vector<string> definitions;
     for (size_t i = 0; i < out->columns.size(); ++i) {
       const StageColumn& column = out->columns[i];
@@ -135,6 +157,7 @@ class PlanBuilder {
       definitions.push_back(QuoteIdentifier(column.name) + " " + column.type);
     }
     out->mirror_columns = target.insertable;
+    out->note_still = BuildNoteStill(*out, quoted, ColumnSets(source, index, *out));
     out->mirror = BuildTableWrite(*out, target);
     out->mirror_ddl = {"CREATE TABLE IF NOT EXISTS " + quoted + " (" +
                        absl::StrJoin(definitions, ", ") + ", PRIMARY KEY (" +
@@ -145,14 +168,40 @@ class PlanBuilder {
     }
   }
 
+  // What an update may leave as it was: all that the mirror has, and what each mapping reads.
+  vector<vector<int>> ColumnSets(const Source& source, SourceIndex index, const SourcePlan& out) {
+    const auto indices = [&](const auto& wanted) {
+      vector<int> set;
+      for (const string& name : out.mirror_columns) {
+        if (std::ranges::count(source.key, name) == 0 && wanted(name)) {
+          set.push_back(IndexOf(out, name));
+        }
+      }
+      return set;
+    };
+    vector<vector<int>> sets = {indices([](const string&) { return true; })};
+    for (const Draft& draft : compilation_.drafts) {
+      const auto reads = draft.reads.find(source.alias);
+      if (draft.row_local || reads == draft.reads.end()) continue;
+      const vector<int> set = indices([&](const string& name) {
+        return reads->second.contains(name) || source.id_used.contains(name);
+      });
+      size_t at = std::ranges::find(sets, set) - sets.begin();
+      if (at == kStillSetsMax) continue;
+      if (at == sets.size()) sets.push_back(set);
+      still_[{index, draft.spec}] = int64_t{1} << at;
+    }
+    return sets;
+  }
+
   // Named by what it is over: neither another expression nor another table can pass for it.
   void AddIndex(const string& sql, SourcePlan* out) const {
+    const string& bound = compilation_.indexes.at(out->alias + " " + sql);
     const string name =
-        "sy_" + std::to_string(out->relation_id) + "_" + Fingerprint().Add(sql).Hex();
-    const string end = sql.find("--") == string::npos ? "))" : "\n))";  // a comment ends its line
+        "sy_" + std::to_string(out->relation_id) + "_" + Fingerprint().Add(bound).Hex();
     out->mirror_indexes[name] = "CREATE INDEX " + QuoteIdentifier(name) + " ON " +
-                                QuoteQualified(stream_.mirror_schema, out->alias) + " ((" + sql +
-                                end;
+                                QuoteQualified(stream_.mirror_schema, out->alias) + " ((" + bound +
+                                "))";
   }
 
   static vector<string> Insertable(const catalog::Table& table) {
@@ -172,7 +221,9 @@ class PlanBuilder {
                     .source = draft.row_local ? draft.source : SourceIndex(),
                     .key = draft.key,
                     .columns = draft.columns,
-                    .owns = draft.spec->owns,
+                    .owns = compilation_.Written(*draft.spec).owns,
+                    .owned = draft.owns,
+                    .operators = OperatorsOf(draft.display),
                     .by_name = draft.by_name,
                     .why_keyed = draft.why_keyed};
     const string suffix = stream_.temporary_mark + "m" + std::to_string(index);
@@ -189,12 +240,14 @@ class PlanBuilder {
     out.keyed = BuildKeyed(target);
     out.ordered = BuildOrderedKeyed(target, out.keyed);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
+    const vector<spec::FromRule>& written = compilation_.Written(*draft.spec).from;
     for (size_t i = 0; i < draft.from.size(); ++i) {
       const spec::FromRule& rule = draft.from[i];
       out.rules.push_back({.table = rule.table.ToString(),
-                           .touches = rule.touches,
+                           .touches = i < written.size() ? written[i].touches : rule.touches,
                            .derived = std::ranges::count(draft.unlisted, rule.table) > 0});
-      AddTouches(draft.from[i], draft.from_reads_key_only[i], index, plan, *keyed, *local, &out);
+      AddTouches(rule, draft.touches[i], draft.from_reads_key_only[i], index, plan, *keyed, *local,
+                 &out);
     }
     return out;
   }
@@ -204,17 +257,26 @@ class PlanBuilder {
                           .display = draft->target->Display(),
                           .insertable = Insertable(*draft->target),
                           .alias = draft->alias,
-                          .owns = draft->spec->owns,
+                          .owns = draft->owns,
+                          .operators = OperatorsOf(draft->display),
                           .temp_suffix = suffix};
     for (Assignment a : draft->assignments) {
       const auto plain = compilation_.plain_names.find({draft->spec, a.column});
       a.plain = plain == compilation_.plain_names.end() ? -1 : IndexOf(source, plain->second);
       const catalog::Column& column = *draft->target->FindColumn(a.column);
       a.identity_always = column.identity == 'a';
-      if (a.in_key) a.sql = InCollationOf(column, a.sql);
+      if (a.in_key) a.sql = InCollationOf(column, InComparedType(draft->display, a));
       target.assignments.push_back(std::move(a));
     }
     return target;
+  }
+
+  // As an operator of NEW's own takes it: there is not one for each pair of types.
+  string InComparedType(const string& table, const Assignment& assignment) const {
+    const auto type = compilation_.compared_types.find({table, assignment.column});
+    return type == compilation_.compared_types.end()
+               ? assignment.sql
+               : absl::StrCat("(", assignment.sql, ")::", type->second);
   }
 
   KeyedTarget MakeKeyedTarget(const Draft& draft, MappingIndex index, const string& suffix) const {
@@ -227,7 +289,8 @@ class PlanBuilder {
         .key = draft.key,
         .scope = draft.scope,
         .insertable = Insertable(*draft.target),
-        .owns = draft.spec->owns,
+        .owns = draft.owns,
+        .operators = OperatorsOf(draft.display),
         .temp_suffix = suffix};
     for (const catalog::Column& column : draft.target->columns) {
       if (column.identity == 'a') target.identity_always.push_back(column.name);
@@ -240,21 +303,21 @@ class PlanBuilder {
     return target;
   }
 
-  void AddTouches(const spec::FromRule& written, bool reads_key_only, MappingIndex index,
-                  const Plan& plan, const vector<KeyedTarget>& keyed,
+  void AddTouches(const spec::FromRule& rule, const string& touches, bool reads_key_only,
+                  MappingIndex index, const Plan& plan, const vector<KeyedTarget>& keyed,
                   const vector<RowLocalTarget>& local, MappingPlan* out) {
     const KeyedTarget& target = keyed[index];
-    // The session that applies keeps NEW's own search path.
-    spec::FromRule rule = written;
-    if (absl::StatusOr<string> qualified = QualifyRelations(rule.touches, stream_.mirror_schema);
-        qualified.ok()) {
-      rule.touches = *std::move(qualified);
-    }
     if (rule.table.schema.empty()) {
       for (const SourceIndex s : plan.source_indices()) {
         if (plan.sources[s].alias != rule.table.name) continue;
+        const auto still = still_.find({s, compilation_.drafts[index].spec});
         out->keyed.touches.push_back(
-            BuildSourceTouch(plan.sources[s], s, rule.touches, reads_key_only, target));
+            BuildSourceTouch(plan.sources[s],
+                             {.source = s,
+                              .touches = touches,
+                              .reads_key_only = reads_key_only,
+                              .still = still == still_.end() ? 0 : still->second},
+                             target));
         out->reads_sources.push_back(compilation_.sources[s].table->Display());
       }
       return;
@@ -266,13 +329,15 @@ class PlanBuilder {
       out->keyed.touches.push_back(
           compilation_.drafts[up].row_local
               ? BuildRowLocalUpstreamTouch(plan.sources[compilation_.drafts[up].source], local[up],
-                                           rule.table.name, up, rule.touches, target)
-              : BuildKeyedUpstreamTouch(keyed[up], rule.table.name, up, rule.touches, target));
+                                           rule.table.name, up, touches, target)
+              : BuildKeyedUpstreamTouch(keyed[up], rule.table.name, up, touches, target));
     }
   }
 
   Compilation& compilation_;
   const records::Stream& stream_;
+  // The bit in sy__still of what a mapping reads of a source.
+  std::map<std::pair<SourceIndex, const spec::Mapping*>, int64_t> still_;
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ PlanPart SourcePart(const Compilation& compilation, const Source& source, const 
   }
   fingerprint.Add(source.mirrored ? "mirrored" : "").AddAll(plan.mirror_columns);
   // Another rule wants pairs for rows that are there already: the table is copied again.
-  for (const spec::IdMapRule& rule : compilation.direction.id_maps) {
+  for (const spec::IdMapRule& rule : compilation.written.id_maps) {
     if (compilation.ResolveSource(rule.table) != source.table) continue;
     fingerprint.Add("ids").Add(rule.kind).Add(rule.old_id).Add(rule.new_id);
     fingerprint.Add(rule.many ? "many" : "");
@@ -36,7 +36,7 @@ PlanPart SourcePart(const Compilation& compilation, const Source& source, const 
 }
 
 PlanPart MappingPart(const Compilation& compilation, const Draft& draft) {
-  const spec::Mapping& mapping = *draft.spec;
+  const spec::Mapping& mapping = compilation.Written(*draft.spec);
   Fingerprint fingerprint;
   fingerprint.AddAll(draft.columns).AddAll(draft.key).AddAll(draft.scope);
   fingerprint.Add(draft.row_local ? "row" : "keyed").Add(mapping.owns);

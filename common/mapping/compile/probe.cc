@@ -1,9 +1,15 @@
 #include "common/mapping/compile/probe.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/sql_text.h"
 #include "common/base/strings.h"
+#include "common/mapping/own_code.h"
 #include "common/records/id_map.h"
 #include "common/records/target_sql.h"
 
@@ -31,32 +37,77 @@ absl::Status SaidAgainstIt(const absl::Status& status, int shift) {
   return pg::WithErrorFields(absl::InvalidArgumentError(Sv(said)), fields);
 }
 
+// Stand-ins in one transaction; a statement that names more of them has them all.
+constexpr size_t kTablesAtOnce = 100;
+
+constexpr size_t kNameBytesMax = 63;
+
+constexpr char kOpenSavepoint[] = "SAVEPOINT sy_probe";
+constexpr char kUndo[] = "ROLLBACK TO SAVEPOINT sy_probe";
+constexpr char kKeepAndReopen[] = "RELEASE SAVEPOINT sy_probe; SAVEPOINT sy_probe";
+
+bool IsWordByte(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+bool IsWord(std::string_view name) { return std::ranges::all_of(name, IsWordByte); }
+
+// What stands in a statement between bytes that are of no word, as written and in lower case; and
+// as Postgres cuts it.
+std::set<std::string> WordsOf(std::string_view sql) {
+  std::set<std::string> words;
+  for (size_t begin = 0; begin < sql.size();) {
+    size_t end = begin;
+    while (end < sql.size() && IsWordByte(sql[end])) ++end;
+    if (end > begin) {
+      const std::string word(CutUtf8(sql.substr(begin, end - begin), kNameBytesMax));
+      words.insert(absl::AsciiStrToLower(word));
+      words.insert(word);
+    }
+    begin = end + 1;
+  }
+  return words;
+}
+
 constexpr std::string_view kMakeView = "CREATE TEMP VIEW sy_probe_view AS ";
 constexpr std::string_view kExplain = "EXPLAIN ";
+constexpr char kOurPath[] = "SET LOCAL search_path = pg_catalog";
 
 }  // namespace
 
 Probe::~Probe() {
-  // As long as it takes: with thousands of tables that is more than Rollback waits for.
-  if (began_) session_.Execute("ROLLBACK").IgnoreError();
+  // As long as it takes: with many tables that is more than Rollback waits for.
+  if (types_ != nullptr) session_.Execute("ROLLBACK").IgnoreError();
   session_.Rollback();
 }
 
-absl::Status Probe::Begin(const std::vector<catalog::UserType>& types) {
+absl::Status Probe::Begin(const std::vector<catalog::UserType>& types, const std::string& of_types,
+                          const std::string& of_sql) {
+  types_ = &types;
+  types_path_ = "SET LOCAL search_path = " + of_types;
+  their_path_ = "SET LOCAL search_path = " + of_sql;
+  return BeginTransaction();
+}
+
+// One savepoint is open all the time: what is to stay releases it, all else is rolled back to it,
+// search_path included.
+absl::Status Probe::BeginTransaction() {
   RETURN_IF_ERROR(session_.Begin());
-  began_ = true;
-  for (const catalog::UserType& type : types) {
+  RETURN_IF_ERROR(session_.Execute(types_path_));
+  for (const catalog::UserType& type : *types_) {
     RETURN_IF_ERROR(Annotate(session_.Execute(InTemp(type.create_sql)),
                              absl::StrCat("type ", type.schema, ".", type.name)));
   }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(session_.Execute(absl::StrCat(kOurPath, "; ", kOpenSavepoint)));
+  return AddOwnTables();
 }
 
 absl::Status Probe::AddOwnTables() {
   ASSIGN_OR_RETURN(const pg::Result there, session_.Query(records::HasIdMapSql()));
   if (there.boolean(0, 0)) return absl::OkStatus();
   // Without the right to make them, SQL that uses them is refused; check names the missing right.
-  const absl::Status made = Run(records::TargetSetupSql());
+  const absl::Status made = RunIn(kOurPath, records::TargetSetupSql());
   return absl::IsInvalidArgument(made) ? absl::OkStatus() : made;
 }
 
@@ -67,25 +118,81 @@ absl::Status Probe::AddTable(const std::string& alias, const catalog::Table& tab
         QuoteIdentifier(column.name), " ", InTemp(column.mirror_type),
         column.mirror_collation.empty() ? "" : " COLLATE " + InTemp(column.mirror_collation)));
   }
-  return Run(absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
-                          absl::StrJoin(columns, ", "), ")"));
+  tables_[alias];
+  plain_names_ &= IsWord(alias);
+  const absl::Status added = AddDdl(alias, types_path_,
+                                    absl::StrCat("CREATE TEMP TABLE ", QuoteIdentifier(alias), " (",
+                                                 absl::StrJoin(columns, ", "), ")"));
+  if (!added.ok()) {
+    tables_.erase(alias);
+    here_.erase(alias);
+  }
+  return added;
+}
+
+absl::Status Probe::AddToTable(const std::string& alias, const std::string& ddl) {
+  return AddDdl(alias, their_path_, ddl);
+}
+
+absl::Status Probe::AddDdl(const std::string& alias, const std::string& path,
+                           const std::string& ddl) {
+  RETURN_IF_ERROR(Provide(QuoteIdentifier(alias)));
+  RETURN_IF_ERROR(RunIn(path, ddl));
+  tables_[alias].push_back(absl::StrCat(path, ";\n", ddl));
+  return absl::OkStatus();
+}
+
+std::set<std::string> Probe::Named(const std::string& sql) const {
+  std::set<std::string> named;
+  for (const std::string& word : WordsOf(sql)) {
+    if (tables_.contains(word)) named.insert(word);
+  }
+  // As in U&"...": a name may be written with escapes then.
+  const bool any = absl::StrContains(sql, "&\"");
+  for (const auto& [alias, ddl] : tables_) {
+    if (!any && plain_names_) break;
+    if (any || absl::StrContains(sql, QuoteIdentifier(alias))) named.insert(alias);
+  }
+  return named;
+}
+
+absl::Status Probe::Provide(const std::string& sql) {
+  const std::set<std::string> named = Named(sql);
+  const auto missing = [&] {
+    return std::ranges::any_of(named, [&](const auto& alias) { return !here_.contains(alias); });
+  };
+  if (!missing()) return absl::OkStatus();
+  if (here_.size() + named.size() > kTablesAtOnce) {
+    here_.clear();
+    RETURN_IF_ERROR(session_.Execute("ROLLBACK"));
+    RETURN_IF_ERROR(BeginTransaction());
+  }
+  std::string ddl;
+  for (const std::string& alias : named) {
+    if (!here_.insert(alias).second) continue;
+    for (const std::string& statement : tables_[alias]) absl::StrAppend(&ddl, statement, ";\n");
+  }
+  return ddl.empty() ? absl::OkStatus() : RunIn(kOurPath, ddl);
 }
 
 absl::StatusOr<std::string> Probe::UnseenSchemaOf(const std::string& type) {
   const std::string name = type.substr(0, type.find_first_of("[("));
-  ASSIGN_OR_RETURN(const pg::Result row, Try("", absl::StrCat(R"(
-    SELECT min(s.nspname::text) FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace
-    WHERE to_regtype(quote_ident(t.typname)) IS NULL AND t.typname = )",
-                                                              QuoteLiteral(name))));
+  ASSIGN_OR_RETURN(const pg::Result row, Try("",
+                                             absl::StrCat(R"(
+    SELECT pg_catalog.min(s.nspname::pg_catalog.text) FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) t.typnamespace
+    WHERE NOT pg_catalog.pg_type_is_visible(t.oid) AND t.typname OPERATOR(pg_catalog.=) )",
+                                                          QuoteLiteral(name), "::pg_catalog.name"),
+                                             Query::kTheirs));
   return row.is_null(0, 0) ? std::string() : row.str(0, 0);
 }
 
-absl::Status Probe::Run(const std::string& statement) {
-  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_run"));
+absl::Status Probe::RunIn(const std::string& path, const std::string& statement) {
+  RETURN_IF_ERROR(session_.Execute(path));
   const absl::Status made = session_.Execute(statement);
   if (!made.ok() && !session_.alive()) return made;
-  RETURN_IF_ERROR(session_.Execute(
-      absl::StrCat(made.ok() ? "" : "ROLLBACK TO SAVEPOINT sy_run; ", "RELEASE SAVEPOINT sy_run")));
+  RETURN_IF_ERROR(
+      session_.Execute(made.ok() ? absl::StrCat(kOurPath, "; ", kKeepAndReopen) : kUndo));
   return made.ok() ? made : SaidAgainstIt(made, 0);
 }
 
@@ -96,6 +203,8 @@ absl::StatusOr<std::map<std::string, std::string>> Probe::ComparedAs(const std::
   static constexpr char kDiffering[] = R"(
     WITH RECURSIVE bases AS (
       SELECT oid AS domain, oid AS base, typtype, typbasetype FROM pg_type
+      WHERE oid IN (SELECT atttypid FROM pg_attribute
+                    WHERE attrelid IN ('pg_temp.sy_given'::regclass, $1::regclass))
       UNION ALL
       SELECT b.domain, t.oid, t.typtype, t.typbasetype
       FROM bases b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'),
@@ -138,7 +247,7 @@ absl::StatusOr<std::string> Probe::Explain(const std::vector<std::string>& setup
       Try(absl::StrCat("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;"
                        "SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;",
                        absl::StrJoin(setup, ";")),
-          absl::StrCat("EXPLAIN (FORMAT JSON, VERBOSE) ", statement)));
+          absl::StrCat("EXPLAIN (FORMAT JSON, VERBOSE) ", statement), Query::kTheirs));
   return plan.str(0, 0);
 }
 
@@ -153,13 +262,17 @@ absl::StatusOr<std::map<std::string, int64_t>> Probe::RowEstimates() {
 }
 
 absl::StatusOr<pg::Result> Probe::Try(const std::string& setup, const std::string& query,
-                                      int shift) {
-  RETURN_IF_ERROR(session_.Execute("SAVEPOINT sy_probe"));
-  absl::Status status = setup.empty() ? absl::OkStatus() : session_.Execute(setup);
-  absl::StatusOr<pg::Result> result =
-      status.ok() ? session_.Query(query) : absl::StatusOr<pg::Result>(status);
+                                      Query whose, int shift) {
+  // By itself a comment that ends the first would go on into the second.
+  const bool theirs = whose == Query::kTheirs;
+  const std::string both = setup.empty() ? query
+                                         : absl::StrCat(setup, "\n;\n", theirs ? "" : kOurPath,
+                                                        theirs ? "" : ";\n", query);
+  RETURN_IF_ERROR(Provide(both));
+  if (theirs || !setup.empty()) RETURN_IF_ERROR(session_.Execute(their_path_));
+  absl::StatusOr<pg::Result> result = session_.Query(both);
   if (!result.ok() && !session_.alive()) return result;
-  RETURN_IF_ERROR(session_.Execute("ROLLBACK TO SAVEPOINT sy_probe; RELEASE SAVEPOINT sy_probe"));
+  RETURN_IF_ERROR(session_.Execute(kUndo));
   return result.ok() ? std::move(result) : SaidAgainstIt(result.status(), shift);
 }
 
@@ -172,19 +285,136 @@ absl::StatusOr<Probe::Reads> Probe::ReadsOf(const std::string& select) {
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
     WHERE r.ev_class = 'pg_temp.sy_probe_view'::regclass AND d.refobjsubid > 0
       AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class)",
-                                              kMakeView.size()));
+                                              Query::kOurs, kMakeView.size()));
   Reads reads;
   for (int i = 0; i < rows.rows(); ++i) reads[rows.str(i, 0)].insert(rows.str(i, 1));
   return reads;
 }
 
 absl::StatusOr<std::string> Probe::Definition(const std::string& select) {
-  // Made under NEW's own path; printed under one that leaves no name of NEW's unqualified.
+  // Printed under a path that leaves no name of NEW's unqualified.
+  ASSIGN_OR_RETURN(const pg::Result row,
+                   Try(absl::StrCat(Sv(kMakeView), select),
+                       "SELECT pg_get_viewdef('pg_temp.sy_probe_view'::regclass)", Query::kOurs,
+                       kMakeView.size()));
+  return row.str(0, 0);
+}
+
+absl::StatusOr<std::string> Probe::Bound(const std::string& select) {
+  // What both call, by the trees they are parsed to.
+  static constexpr char kCalled[] = R"((SELECT array_agg(DISTINCT m[2]::oid ORDER BY m[2]::oid)
+      FROM pg_rewrite r,
+        regexp_matches(ev_action::text, ':(funcid|opno|aggfnoid|winfnoid) (\d+)', 'g') AS m
+      WHERE r.ev_class = 'pg_temp.$1'::regclass))";
+  const auto called = [](std::string_view view) {
+    return absl::StrReplaceAll(kCalled, {{"$1", Sv(view)}});
+  };
   ASSIGN_OR_RETURN(
       const pg::Result row,
-      Try(absl::StrCat(Sv(kMakeView), select, "; SET LOCAL search_path = pg_catalog"),
-          "SELECT pg_get_viewdef('pg_temp.sy_probe_view'::regclass)", kMakeView.size()));
-  return row.str(0, 0);
+      Try(absl::StrCat(Sv(kMakeView), select, "\n; ", kOurPath,
+                       "; DO $sy$ BEGIN EXECUTE "
+                       "'CREATE TEMP VIEW sy_bound_view AS ' || "
+                       "pg_get_viewdef('pg_temp.sy_probe_view'::regclass); END $sy$"),
+          absl::StrCat("SELECT pg_get_viewdef('pg_temp.sy_probe_view'::regclass), "
+                       "pg_my_temp_schema()::regnamespace::text, ",
+                       called("sy_probe_view"), " IS NOT DISTINCT FROM ", called("sy_bound_view")),
+          Query::kOurs, kMakeView.size()));
+  if (!row.boolean(0, 2)) {
+    return absl::InvalidArgumentError(
+        "it compares values by an operator that no text can name there (IS DISTINCT FROM, NULLIF, "
+        "CASE x WHEN, USING, or rows): compare by a = b, or cast both to a type of Postgres' own");
+  }
+  std::string bound = ReplaceInSql(row.text(0, 0), row.str(0, 1) + ".", "pg_temp.");
+  while (!bound.empty() && (bound.back() == ';' || bound.back() == '\n')) bound.pop_back();
+  return bound;
+}
+
+std::vector<std::set<std::string>> Probe::Portions() const {
+  std::vector<std::set<std::string>> portions;
+  for (const auto& [alias, ddl] : tables_) {
+    if (portions.empty() || portions.back().size() == kTablesAtOnce) portions.emplace_back();
+    portions.back().insert(alias);
+  }
+  return portions;
+}
+
+absl::Status Probe::ProvideAll(const std::set<std::string>& aliases) {
+  std::string names;
+  for (const std::string& alias : aliases) absl::StrAppend(&names, QuoteIdentifier(alias), " ");
+  return Provide(names);
+}
+
+absl::StatusOr<std::vector<Probe::TypedColumn>> Probe::ForeignTypes() {
+  std::vector<TypedColumn> columns;
+  for (const std::set<std::string>& portion : Portions()) {
+    RETURN_IF_ERROR(ProvideAll(portion));
+    ASSIGN_OR_RETURN(const pg::Result rows, Try("", R"(
+    SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relnamespace = pg_my_temp_schema() AND c.relkind = 'r' AND a.attnum > 0
+      AND NOT a.attisdropped
+      AND t.typnamespace NOT IN ('pg_catalog'::regnamespace, pg_my_temp_schema())
+    ORDER BY 1, a.attnum)"));
+    for (int i = 0; i < rows.rows(); ++i) {
+      if (!portion.contains(rows.str(i, 0))) continue;
+      columns.push_back(
+          {.alias = rows.str(i, 0), .column = rows.str(i, 1), .type = rows.str(i, 2)});
+    }
+  }
+  return columns;
+}
+
+absl::StatusOr<std::vector<Probe::ComparedColumn>> Probe::ForeignOperators(
+    const std::vector<std::string>& tables) {
+  std::string named = "NULL";
+  for (const std::string& table : tables) {
+    absl::StrAppend(&named, ", ", QuoteLiteral(table), "::regclass");
+  }
+  static constexpr char kCompared[] = R"(
+    WITH RECURSIVE bases AS (
+      SELECT oid AS domain, oid AS base, typtype, typbasetype FROM pg_type
+      UNION ALL
+      SELECT b.domain, t.oid, t.typtype, t.typbasetype
+      FROM bases b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd')
+    SELECT CASE WHEN s.oid <> pg_my_temp_schema() THEN s.nspname::text END, c.relname, a.attname,
+           'OPERATOR(' || quote_ident(os.nspname) || '.' || o.oprname || ')',
+           quote_ident(ts.nspname) || '.' || quote_ident(t.typname)
+    FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN bases b ON b.domain = a.atttypid AND b.typtype <> 'd'
+    JOIN pg_type t ON t.oid = b.base JOIN pg_namespace ts ON ts.oid = t.typnamespace
+    JOIN pg_opclass k ON k.opcintype = b.base AND k.opcdefault
+    JOIN pg_am m ON m.oid = k.opcmethod AND m.amname = 'btree'
+    JOIN pg_amop p ON p.amopfamily = k.opcfamily AND p.amoplefttype = b.base
+      AND p.amoprighttype = b.base AND p.amopstrategy = 3
+    JOIN pg_operator o ON o.oid = p.amopopr AND o.oprnamespace <> 'pg_catalog'::regnamespace
+    JOIN pg_namespace os ON os.oid = o.oprnamespace
+    WHERE c.relkind IN ('r', 'p') AND (s.oid = pg_my_temp_schema() OR c.oid IN ($1))
+    ORDER BY 1, 2, a.attnum)";
+  std::vector<std::set<std::string>> portions = Portions();
+  if (portions.empty()) portions.emplace_back();
+  std::vector<ComparedColumn> columns;
+  for (const std::set<std::string>& portion : portions) {
+    const bool first = &portion == portions.data();
+    RETURN_IF_ERROR(ProvideAll(portion));
+    ASSIGN_OR_RETURN(const pg::Result rows,
+                     Try("", absl::StrReplaceAll(kCompared, {{"$1", named}})));
+    for (int i = 0; i < rows.rows(); ++i) {
+      const bool targets = !rows.is_null(i, 0);
+      if (targets ? !first : !portion.contains(rows.str(i, 1))) continue;
+      columns.push_back({.schema = targets ? rows.str(i, 0) : "",
+                         .table = rows.str(i, 1),
+                         .column = rows.str(i, 2),
+                         .equals = rows.str(i, 3),
+                         .type = rows.str(i, 4)});
+    }
+  }
+  return columns;
+}
+
+absl::StatusOr<bool> Probe::RunsOwnCode(const std::vector<std::string>& tables) {
+  ASSIGN_OR_RETURN(const pg::Result row, Try("", RunsOwnCodeSql(tables, /*silent=*/false)));
+  return row.boolean(0, 0);
 }
 
 absl::StatusOr<std::map<std::string, Probe::Called>> Probe::FunctionsNamed(
@@ -243,18 +473,18 @@ absl::StatusOr<std::vector<std::string>> Probe::ColumnsOf(const std::string& sel
   ASSIGN_OR_RETURN(const pg::Result rows, Try(absl::StrCat(Sv(kMakeView), select), R"(
     SELECT attname FROM pg_attribute
     WHERE attrelid = 'pg_temp.sy_probe_view'::regclass AND attnum > 0 ORDER BY attnum)",
-                                              kMakeView.size()));
+                                              Query::kOurs, kMakeView.size()));
   std::vector<std::string> columns;
   for (int i = 0; i < rows.rows(); ++i) columns.push_back(rows.str(i, 0));
   return columns;
 }
 
 absl::Status Probe::Plans(const std::string& statement) {
-  return Try("", absl::StrCat(Sv(kExplain), statement), kExplain.size()).status();
+  return Try("", absl::StrCat(Sv(kExplain), statement), Query::kTheirs, kExplain.size()).status();
 }
 
 absl::StatusOr<pg::Result> Probe::Shape(const std::string& select) {
-  return Try("", absl::StrCat("SELECT * FROM (", select, "\n) AS sy_q LIMIT 0"));
+  return Try("", absl::StrCat("SELECT * FROM (", select, "\n) AS sy_q LIMIT 0"), Query::kTheirs);
 }
 
 absl::StatusOr<std::string> Probe::TypeName(uint32_t oid, int32_t modifier) {
@@ -277,26 +507,53 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
                   WHERE ev_class = 'pg_temp.sy_probe_view'::regclass),
     called AS (
       SELECT DISTINCT m[1]::oid AS oid FROM tree,
-        regexp_matches(sql, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m)
+        regexp_matches(sql, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m),
+    operators AS (
+      SELECT DISTINCT o.* FROM tree, regexp_matches(sql, ':opno (\d+)', 'g') AS m
+      JOIN pg_operator o ON o.oid = m[1]::oid)
     SELECT 'f', n.nspname::text, p.proname::text, p.provolatile::text,
-           p.prokind IN ('a', 'w') OR p.proretset
+           p.prokind IN ('a', 'w') OR p.proretset,
+           n.nspname <> 'pg_catalog' AND EXISTS (
+             SELECT FROM pg_proc s WHERE s.proname = p.proname
+               AND s.pronamespace = 'pg_catalog'::regnamespace)
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                             AND d.objid = p.oid AND d.deptype = 'e'),
+           '', pg_get_function_identity_arguments(p.oid),
+           n.nspname <> 'pg_catalog' AND l.lanname NOT IN ('internal', 'c')
+           AND p.prosqlbody IS NULL AND NOT EXISTS (
+             SELECT FROM unnest(p.proconfig) AS s (setting)
+             WHERE starts_with(s.setting, 'search_path='))
     FROM called c JOIN pg_proc p ON p.oid = c.oid JOIN pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_language l ON l.oid = p.prolang
     UNION ALL
-    SELECT DISTINCT 'c', '', a.attname::text, 'v', false FROM tree,
+    SELECT 'o', n.nspname::text, p.proname::text, p.provolatile::text, false, true,
+           o.oprname::text, concat_ws(', ', nullif(o.oprleft, 0)::regtype, o.oprright::regtype),
+           false
+    FROM operators o JOIN pg_namespace n ON n.oid = o.oprnamespace
+    JOIN pg_proc p ON p.oid = o.oprcode
+    WHERE n.nspname <> 'pg_catalog' AND EXISTS (
+        SELECT FROM pg_operator s WHERE s.oprname = o.oprname
+          AND s.oprnamespace = 'pg_catalog'::regnamespace)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_operator'::regclass
+                        AND d.objid = o.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT DISTINCT 'c', '', a.attname::text, 'v', false, false, '', '', false FROM tree,
       regexp_matches(sql, ':varattno (-\d+)', 'g') AS m
       JOIN pg_attribute a ON a.attrelid = 'pg_class'::regclass AND a.attnum = m[1]::int
     UNION ALL
-    SELECT DISTINCT 'r', '', c.relname::text, 'v', false FROM tree,
+    SELECT DISTINCT 'r', '', c.relname::text, 'v', false, false, '', '', false FROM tree,
       regexp_matches(sql, ':varattno 0 :vartype (\d+)', 'g') AS m
       JOIN pg_class c ON c.reltype = m[1]::oid AND c.relnamespace = pg_my_temp_schema()
     UNION ALL
-    SELECT 's', '', '', 'v', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE'
+    SELECT 's', '', '', 'v', false, false, '', '', false FROM tree WHERE sql ~ '\{TABLESAMPLECLAUSE'
     UNION ALL
-    SELECT 'z', '', CASE oid WHEN 1174 THEN 'date' ELSE 'timestamp' END, 'v', false
+    SELECT 'z', '', CASE oid WHEN 1174 THEN 'date' ELSE 'timestamp' END, 'v', false, false, '', '',
+           false
     FROM called WHERE oid IN (1174, 2028)
     UNION ALL
-    SELECT 'z', '', 'text', 'v', false FROM tree WHERE sql ~ ':resulttype 1184 :resultcollid')",
-                                              kMakeView.size()));
+    SELECT 'z', '', 'text', 'v', false, false, '', '', false FROM tree
+    WHERE sql ~ ':resulttype 1184 :resultcollid')",
+                                              Query::kOurs, kMakeView.size()));
   Resolved resolved;
   for (int i = 0; i < rows.rows(); ++i) {
     if (rows.str(i, 0) == "s") {
@@ -311,32 +568,40 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
       resolved.functions.push_back({.schema = rows.str(i, 1),
                                     .name = rows.str(i, 2),
                                     .volatility = rows.str(i, 3)[0],
-                                    .many_rows = rows.boolean(i, 4)});
+                                    .many_rows = rows.boolean(i, 4),
+                                    .shadows = rows.boolean(i, 5),
+                                    .as_operator = rows.str(i, 6),
+                                    .arguments = rows.str(i, 7),
+                                    .by_path = rows.boolean(i, 8)});
     }
   }
   return resolved;
 }
 
-absl::StatusOr<std::vector<std::string>> Probe::Names(const std::string& query) {
-  ASSIGN_OR_RETURN(const pg::Result rows, Try("", query));
+absl::StatusOr<std::vector<std::string>> Probe::Names(const std::string& query, Query whose) {
+  ASSIGN_OR_RETURN(const pg::Result rows, Try("", query, whose));
   std::vector<std::string> names;
   for (int i = 0; i < rows.rows(); ++i) names.push_back(rows.str(i, 0));
   return names;
 }
 
 absl::StatusOr<std::vector<std::string>> Probe::FunctionNames() {
-  return Names("SELECT DISTINCT proname FROM pg_proc WHERE pg_function_is_visible(oid)");
+  return Names(
+      "SELECT DISTINCT proname FROM pg_catalog.pg_proc "
+      "WHERE pg_catalog.pg_function_is_visible(oid)",
+      Query::kTheirs);
 }
 
 absl::StatusOr<std::vector<std::string>> Probe::TableNames() {
-  return Names(R"(
-    SELECT CASE WHEN c.relnamespace = pg_my_temp_schema() THEN c.relname::text
-                ELSE n.nspname || '.' || c.relname END
+  ASSIGN_OR_RETURN(std::vector<std::string> names, Names(R"(
+    SELECT n.nspname || '.' || c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm')
-      AND (c.relnamespace = pg_my_temp_schema()
-           OR n.nspname !~ '^(pg_|information_schema$|switchyard)')
-    ORDER BY 1 LIMIT 10000)");
+      AND n.nspname !~ '^(pg_|information_schema$|switchyard)'
+    ORDER BY 1 LIMIT 10000)",
+                                                         Query::kOurs));
+  for (const auto& [alias, ddl] : tables_) names.push_back(alias);
+  return names;
 }
 
 }  // namespace switchyard::mapping

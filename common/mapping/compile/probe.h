@@ -1,5 +1,10 @@
 // Asks the target database about mapping SQL, without leaving a trace: temporary tables stand in
-// for the source's tables, and everything happens in one transaction that is rolled back.
+// for the source's tables, and everything happens in transactions that are rolled back.
+//
+// Each stand-in is locked until its transaction ends, with what hangs on it, and thousands of them
+// would fill the lock table that all sessions of that server share. So a transaction holds some of
+// them only: those that a statement names are made before it, in another transaction where this one
+// has enough.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +29,15 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  // Begins the transaction and makes the source's user types in pg_temp.
-  absl::Status Begin(const std::vector<catalog::UserType>& types);
-  // Switchyard's own functions and tables, where they are not installed yet and may be.
-  absl::Status AddOwnTables();
+  // Begins a transaction and makes the source's user types in pg_temp, and Switchyard's own
+  // functions and tables, where they are not installed yet and may be. Each a search_path: where
+  // types of columns are looked for, and where names in the SQL given are.
+  absl::Status Begin(const std::vector<catalog::UserType>& types, const std::string& of_types,
+                     const std::string& of_sql);
   // An empty table of this name and these columns. InvalidArgument when this database lacks a type.
   absl::Status AddTable(const std::string& alias, const catalog::Table& table);
+  // DDL that such a table is to have, too; it has not when it fails.
+  absl::Status AddToTable(const std::string& alias, const std::string& ddl);
 
   // Where a type stands that its name alone does not find; empty when it does, or is nowhere.
   absl::StatusOr<std::string> UnseenSchemaOf(const std::string& type);
@@ -41,6 +49,10 @@ class Probe {
   absl::StatusOr<Reads> ReadsOf(const std::string& select);
   // The select as the server writes it, every name and type resolved: pg_get_viewdef().
   absl::StatusOr<std::string> Definition(const std::string& select);
+  // The same, to be run where only pg_catalog and pg_temp are looked into. InvalidArgument as well
+  // when it would mean something else there: no text names the operator of IS DISTINCT FROM,
+  // NULLIF, CASE x WHEN and USING.
+  absl::StatusOr<std::string> Bound(const std::string& select);
   // Output column names of a select.
   absl::StatusOr<std::vector<std::string>> ColumnsOf(const std::string& select);
   // Whether the statement plans; for types and column lists of an INSERT.
@@ -60,6 +72,11 @@ class Probe {
     std::string schema, name;
     char volatility = 'v';   // as in pg_proc
     bool many_rows = false;  // aggregate, window or set-returning
+    // Somebody's own, of a name that pg_catalog has too; of an operator: its name, else empty.
+    bool shadows = false;
+    std::string as_operator;
+    std::string arguments;  // their types, where it shadows
+    bool by_path = false;   // looks names up as it runs, by a path that it does not set
   };
   // What a statement comes down to, once the server has resolved its names, operators and casts.
   struct Resolved {
@@ -72,8 +89,25 @@ class Probe {
   };
   absl::StatusOr<Resolved> Resolve(const std::string& select);
 
-  // Runs a statement that stays, inside the transaction; nothing of it stays when it fails.
-  absl::Status Run(const std::string& statement);
+  // Columns of the tables added whose type is neither pg_catalog's nor the source's own: its name
+  // with its schema.
+  struct TypedColumn {
+    std::string alias, column, type;
+  };
+  absl::StatusOr<std::vector<TypedColumn>> ForeignTypes();
+  // Columns of the tables added (schema empty), and of NEW's `tables` (quoted), whose values are
+  // told equal by an operator outside pg_catalog.
+  struct ComparedColumn {
+    std::string schema, table, column;
+    std::string equals;  // OPERATOR(public.=)
+    std::string type;    // with its schema, below any domain
+  };
+  absl::StatusOr<std::vector<ComparedColumn>> ForeignOperators(
+      const std::vector<std::string>& tables);
+
+  // Whether writing `tables` (quoted) can run code of NEW's own: RunsOwnCodeSql().
+  absl::StatusOr<bool> RunsOwnCode(const std::vector<std::string>& tables);
+
   // EXPLAIN (FORMAT JSON, VERBOSE) of `statement` after `setup`, which does not stay, with every
   // way of reading that is not by index discouraged.
   absl::StatusOr<std::string> Explain(const std::vector<std::string>& setup,
@@ -101,13 +135,33 @@ class Probe {
   absl::StatusOr<std::vector<std::string>> TableNames();
 
  private:
-  // Runs both under a savepoint that is rolled back. `shift` characters of the statements are not
-  // the caller's.
-  absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query, int shift = 0);
-  absl::StatusOr<std::vector<std::string>> Names(const std::string& query);
+  // Whose names are in it: ours are looked for in pg_catalog alone, where nobody can create others.
+  enum class Query { kOurs, kTheirs };
+  absl::Status BeginTransaction();
+  absl::Status AddOwnTables();
+  absl::Status AddDdl(const std::string& alias, const std::string& path, const std::string& ddl);
+  // Runs a statement that stays, inside the transaction; nothing of it stays when it fails. `path`
+  // sets search_path.
+  absl::Status RunIn(const std::string& path, const std::string& statement);
+  // Runs both and rolls back what they did; `setup` has their names. `shift` characters of the
+  // first that is not empty are not the caller's.
+  absl::StatusOr<pg::Result> Try(const std::string& setup, const std::string& query,
+                                 Query whose = Query::kOurs, int shift = 0);
+  // Makes the tables that `sql` names, where they are not there.
+  absl::Status Provide(const std::string& sql);
+  // Aliases of tables that `sql` may name; of some it does not.
+  std::set<std::string> Named(const std::string& sql) const;
+  // All of them, as many at a time as may be there.
+  std::vector<std::set<std::string>> Portions() const;
+  absl::Status ProvideAll(const std::set<std::string>& aliases);
+  absl::StatusOr<std::vector<std::string>> Names(const std::string& query, Query whose);
 
   ProbeSession& session_;
-  bool began_ = false;
+  const std::vector<catalog::UserType>* types_ = nullptr;   // once begun
+  std::map<std::string, std::vector<std::string>> tables_;  // DDL by alias
+  std::set<std::string> here_;                              // those of this transaction
+  bool plain_names_ = true;                                 // each alias is a word
+  std::string types_path_, their_path_;                     // each sets it
 };
 
 }  // namespace switchyard::mapping

@@ -35,9 +35,9 @@ class ReadGatherer {
       }
       return absl::OkStatus();
     }
-    RETURN_IF_ERROR(NoteReads(*draft, draft->select));
+    RETURN_IF_ERROR(NoteReads(draft->select, draft));
     for (const spec::FromRule& rule : draft->from) {
-      RETURN_IF_ERROR(NoteReads(*draft, TouchSelect(*draft, rule)));
+      RETURN_IF_ERROR(NoteReads(TouchSelect(*draft, rule), draft));
       ASSIGN_OR_RETURN(const bool key_only, ReadsKeyOnly(*draft, rule));
       draft->from_reads_key_only.push_back(key_only);
       NoteIndex(*draft, rule);
@@ -60,12 +60,12 @@ class ReadGatherer {
     return false;
   }
 
-  absl::Status NoteReads(const Draft& draft, const string& sql) {
+  absl::Status NoteReads(const string& sql, Draft* draft) {
     const absl::StatusOr<Probe::Reads> reads = compilation_.probe.ReadsOf(sql);
-    if (!reads.ok()) return Annotate(reads.status(), draft.display);
+    if (!reads.ok()) return Annotate(reads.status(), draft->display);
     for (Source& source : compilation_.sources) {
       const auto it = reads->find(source.alias);
-      const bool listed = std::ranges::any_of(draft.from, [&](const spec::FromRule& rule) {
+      const bool listed = std::ranges::any_of(draft->from, [&](const spec::FromRule& rule) {
         return rule.table.schema.empty() && rule.table.name == source.alias;
       });
       if (it == reads->end() && !listed) continue;
@@ -73,6 +73,7 @@ class ReadGatherer {
       if (it == reads->end()) continue;
       source.mirror_used.insert(it->second.begin(), it->second.end());
       source.used.insert(it->second.begin(), it->second.end());
+      draft->reads[source.alias].insert(it->second.begin(), it->second.end());
     }
     return absl::OkStatus();
   }

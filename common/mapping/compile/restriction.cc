@@ -120,10 +120,12 @@ class Restrictions {
       const Source& source = compilation_.sources[s];
       if (!source.mirrored) continue;
       const string table = "pg_temp." + QuoteIdentifier(source.alias);
-      RETURN_IF_ERROR(compilation_.probe.Run("ALTER TABLE " + table + " ADD PRIMARY KEY (" +
-                                             JoinQuoted(source.key) + ")"));
+      RETURN_IF_ERROR(compilation_.probe.AddToTable(
+          source.alias,
+          "ALTER TABLE " + table + " ADD PRIMARY KEY (" + JoinQuoted(source.key) + ")"));
       for (const string& sql : source.index_sql) {
-        RETURN_IF_ERROR(compilation_.probe.Run("CREATE INDEX ON " + table + " ((" + sql + "))"));
+        RETURN_IF_ERROR(compilation_.probe.AddToTable(
+            source.alias, "CREATE INDEX ON " + table + " ((" + sql + "\n))"));
       }
     }
     for (const spec::MirrorIndex& index : compilation_.direction.mirror_indexes) {
@@ -136,18 +138,9 @@ class Restrictions {
     const SqlPiece piece{
         .what = "mirror_indexes." + index.table.ToString(), .sql = index.sql, .place = index.place};
     const SourceIndex source = compilation_.FindSource(index.table);
-    if (!source.valid() || !compilation_.sources[source].mirrored) {
-      vector<string> known;
-      for (const Source& s : compilation_.sources) {
-        if (s.mirrored) known.push_back(s.alias);
-      }
-      compilation_.Fault(piece, 0,
-                         "no such table is mirrored" + DidYouMean(index.table.name, known));
-      return absl::OkStatus();
-    }
-    const string before =
-        "CREATE INDEX ON pg_temp." + QuoteIdentifier(compilation_.sources[source].alias) + " ((";
-    const absl::Status made = compilation_.probe.Run(before + index.sql + "\n))");
+    const string& alias = compilation_.sources[source].alias;
+    const string before = "CREATE INDEX ON pg_temp." + QuoteIdentifier(alias) + " ((";
+    const absl::Status made = compilation_.probe.AddToTable(alias, before + index.sql + "\n))");
     return made.ok() ? made
                      : compilation_.SqlFault(piece, static_cast<int>(Characters(before)), made);
   }

@@ -49,8 +49,12 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
     if (!plans.ok()) return absl::IsInvalidArgument(plans) ? absl::OkStatus() : plans;
     return compilation_.SqlFault(piece, static_cast<int>(Characters(before)), resolved.status());
   }
+  Shadowed(piece, calls, *resolved);
   for (const Probe::Function& function : resolved->functions) {
+    if (!function.as_operator.empty()) continue;
+    compilation_.calls_functions_by_path |= function.by_path;
     if (many_rows != nullptr) *many_rows |= function.many_rows;
+    if (function.shadows && shadowed(piece)) continue;
     const string why = WhyUnsteady(function);
     const auto called = std::ranges::find(calls.functions, function.name, &FunctionRef::name);
     if (!why.empty())
@@ -75,14 +79,43 @@ absl::Status SqlChecks::Repeatable(const SqlPiece& piece, const Calls& calls, co
   if (resolved->samples)
     compilation_.Fault(piece, 0, "TABLESAMPLE gives other rows each time: leave it out");
   for (const string& type : resolved->assumes_zone) {
-    compilation_.warnings.insert(absl::StrFormat(
-        "%s: a %s becomes a timestamptz there, and without a zone of its own is read as UTC. Say "
-        "which zone is meant, in place of the cast: %s AT TIME ZONE 'UTC', or of another one, %s "
-        "AT TIME ZONE 'Europe/Berlin'",
-        piece.what, type, type == "timestamp" ? "X" : "X::timestamp",
-        type == "timestamp" ? "X" : "X::timestamp"));
+    compilation_.Warn(
+        piece,
+        absl::StrFormat(
+            "a %s becomes a timestamptz there, and without a zone of its own is read as UTC. Say "
+            "which zone is meant, in place of the cast: %s AT TIME ZONE 'UTC', or of another one, "
+            "%s "
+            "AT TIME ZONE 'Europe/Berlin'",
+            type, type == "timestamp" ? "X" : "X::timestamp",
+            type == "timestamp" ? "X" : "X::timestamp"));
   }
   return TimeWords(piece, calls, before, after);
+}
+
+// By an exact match of its arguments somebody's function or operator goes before Postgres' own.
+// That may be meant: then the file says so. Nothing of the piece is planned, which might call it.
+void SqlChecks::Shadowed(const SqlPiece& piece, const Calls& calls,
+                         const Probe::Resolved& resolved) {
+  for (const Probe::Function& function : resolved.functions) {
+    if (!function.shadows) continue;
+    if (!function.as_operator.empty()) {
+      if (calls.qualified_operators.contains(function.as_operator)) continue;
+      compilation_.Fault(
+          piece, 0,
+          absl::StrFormat("%2$s stands here for %1$s.%2$s (%3$s), which goes before Postgres' own: "
+                          "say which is meant, OPERATOR(pg_catalog.%2$s) or OPERATOR(%1$s.%2$s)",
+                          function.schema, function.as_operator, function.arguments));
+    } else {
+      const auto called = calls.functions.find(FunctionRef{{.name = function.name}});
+      if (called == calls.functions.end()) continue;
+      compilation_.Fault(
+          piece, called->offset,
+          absl::StrFormat("%2$s stands here for %1$s.%2$s(%3$s), which goes before Postgres' own: "
+                          "say which is meant, pg_catalog.%2$s or %1$s.%2$s",
+                          function.schema, function.name, function.arguments));
+    }
+    shadowed_.insert(piece.what);
+  }
 }
 
 // A constant is read as a date or a time where no other word would do in its place.
@@ -92,6 +125,7 @@ absl::Status SqlChecks::TimeWords(const SqlPiece& piece, const Calls& calls, con
     string other = absl::AsciiStrToLower(Sv(piece.sql));
     const size_t at = other.find(word.word, word.offset);
     if (at == string::npos) continue;  // spelt by escapes
+    if (shadowed_.contains(piece.what)) break;
     other = string(piece.sql).replace(at, word.word.size(), "sy");
     const absl::Status read = compilation_.probe.Plans(absl::StrCat(before, other, "\n", after));
     if (!read.ok() && !absl::IsInvalidArgument(read)) return read;
@@ -146,7 +180,7 @@ void SqlChecks::Reads(Draft* draft, const SqlPiece& piece, const set<RelationRef
 
 absl::Status SqlChecks::Plans(Draft* draft, const SqlPiece& piece, const string& before,
                               const string& after) {
-  if (draft->blind) {
+  if (draft->blind || shadowed(piece)) {
     draft->failed = true;
     return absl::OkStatus();
   }
@@ -294,11 +328,13 @@ absl::Status SqlChecks::WarnOfZone(const Draft& draft, const string& column,
                          renamed ? "in place of the rename, drop: [" + plain->second + "], " : "",
                          column, absl::StrReplaceAll(sql, {{"\"", "\\\""}}));
   };
-  compilation_.warnings.insert(absl::StrFormat(
-      "%s.%s is %s but gets %s, which is taken to be UTC. Say which zone is meant: %s, or of "
-      "another one, %s",
-      draft.display, column, draft.target->FindColumn(column)->type, given, says("UTC"),
-      says("Europe/Berlin")));
+  compilation_.Warn(
+      *draft.spec, KeyOfColumn(draft, column),
+      absl::StrFormat(
+          "%s.%s is %s but gets %s, which is taken to be UTC. Say which zone is meant: %s, or of "
+          "another one, %s",
+          draft.display, column, draft.target->FindColumn(column)->type, given, says("UTC"),
+          says("Europe/Berlin")));
   return absl::OkStatus();
 }
 
@@ -418,7 +454,7 @@ absl::Status SqlChecks::RuleSql(Draft* draft, const spec::FromRule& rule) {
     RETURN_IF_ERROR(Repeatable(piece, *shape, before, after));
     Reads(draft, piece, shape->relations, "");
   }
-  return draft->blind ? absl::OkStatus() : RuleValues(draft, rule, piece);
+  return draft->blind || shadowed(piece) ? absl::OkStatus() : RuleValues(draft, rule, piece);
 }
 
 // As many values as the scope has columns, of types that fit them.

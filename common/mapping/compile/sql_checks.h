@@ -16,11 +16,14 @@ class SqlChecks {
   explicit SqlChecks(Compilation& compilation) : compilation_(compilation) {}
 
   // What a later recompute would not repeat, as the database resolves `before` + the piece +
-  // `after`, a select: unsteady functions, the time of day, system columns, whole rows, samples.
+  // `after`, a select: unsteady functions, the time of day, system columns, whole rows, samples;
+  // and what takes the place of a function or operator of Postgres' own.
   // `many_rows`, unless null, becomes true when a function makes more or fewer rows of one. A
   // select that the database refuses has no such fault: whoever plans it says what is wrong.
   absl::Status Repeatable(const SqlPiece& piece, const Calls& calls, const std::string& before,
                           const std::string& after, bool* many_rows = nullptr);
+  // Repeatable found that it calls what stands before Postgres' own: it is not to be planned.
+  bool shadowed(const SqlPiece& piece) const { return shadowed_.contains(piece.what); }
   // Every table must stand under `from` or `static`, or its rule is to be derived (`unlisted`, of a
   // select); `own` is the row's own table, or empty.
   void Reads(Draft* draft, const SqlPiece& piece, const std::set<RelationRef>& relations,
@@ -40,6 +43,7 @@ class SqlChecks {
  private:
   // A table whose changes are known: one of the source, or one that a mapping fills.
   bool CanDerive(const spec::TableName& table) const;
+  void Shadowed(const SqlPiece& piece, const Calls& calls, const Probe::Resolved& resolved);
   absl::Status TimeWords(const SqlPiece& piece, const Calls& calls, const std::string& before,
                          const std::string& after);
   void RequireColumns(const Draft& draft);
@@ -57,6 +61,7 @@ class SqlChecks {
   std::string KeyOfColumn(const Draft& draft, const std::string& column) const;
 
   Compilation& compilation_;
+  std::set<std::string> shadowed_;  // SqlPiece::what
 };
 
 }  // namespace switchyard::mapping

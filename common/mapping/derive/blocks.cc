@@ -161,7 +161,9 @@ class BlockBuilder {
         if (with != names->with.end()) return FromWith(name, with->second, shown_as, renamed, path);
       }
     }
-    if (schema == "switchyard" && name == "id_map") return FromIds(shown_as, renamed, path);
+    if (schema == "switchyard" && name == "id_map" && b_.facts_.ids.empty()) {
+      return Unknown("the map of ids without a rule under ids");
+    }
     const auto& tables = schema.empty() ? b_.facts_.old_tables : b_.facts_.new_tables;
     const auto facts = tables.find(schema.empty() ? name : schema + "." + name);
     if (facts == tables.end())
@@ -204,49 +206,6 @@ class BlockBuilder {
     for (size_t i = 0; i < with.columns.size() && i < unit.columns.size(); ++i) {
       unit.columns[i] = with.columns[i];
     }
-    return vector<Shown>{Show(unit, unit.columns, renamed)};
-  }
-
-  // The pairs come from the rows of the tables that id rules name, and never go.
-  absl::StatusOr<vector<Shown>> FromIds(const string& alias, const vector<string>& renamed,
-                                        const Path& path) {
-    QueryPtr all;
-    for (const IdFacts& rule : b_.facts_.ids) {
-      auto query = std::make_shared<Query>();
-      query->columns = {"kind", "old_id", "new_id"};
-      const auto facts = b_.facts_.old_tables.find(rule.table);
-      if (facts == b_.facts_.old_tables.end()) return Unknown("table " + rule.table);
-      Unit unit{.name = b_.NewUnit(), .alias = rule.table, .table = rule.table};
-      for (const ColumnFacts& column : facts->second.columns) unit.columns.push_back(column.name);
-      ASSIGN_OR_RETURN(const Json old_id, ParseExpression(rule.old_id));
-      Names names{.shown = {Show(unit, unit.columns, {})}};
-      BlockBuilder inner(b_, names);
-      ASSIGN_OR_RETURN(const Json resolved, inner.Resolve(old_id, {}));
-      const Json kind = {{"A_Const", {{"sval", {{"sval", rule.kind}}}}}};
-      const Json text = {
-          {"TypeCast",
-           {{"arg", kind}, {"typeName", {{"names", {Name("text")}}, {"typemod", -1}}}}}};
-      query->block.units.push_back(std::move(unit));
-      query->block.outputs = {
-          {.name = "kind", .sql = text},
-          {.name = "old_id", .sql = resolved},
-          {.name = "new_id",
-           .sql = Closed("a new id of the map of ids is allotted, not computed")}};
-      if (all == nullptr) {
-        all = query;
-      } else {
-        auto both = std::make_shared<Query>();
-        both->kind = Query::Kind::kUnion;
-        both->columns = query->columns;
-        both->left = all;
-        both->right = query;
-        all = both;
-      }
-    }
-    if (all == nullptr) return Unknown("the map of ids without a rule under ids");
-    Unit& unit = AddUnit(Unit::Kind::kQuery, alias, path);
-    unit.query = all;
-    unit.columns = all->columns;
     return vector<Shown>{Show(unit, unit.columns, renamed)};
   }
 
@@ -496,6 +455,7 @@ class BlockBuilder {
         ASSIGN_OR_RETURN(Json sql, Resolve(each, {}));
         on.push_back(std::move(sql));
       }
+      block_.distinct = on.empty();
       if (!on.empty()) block_.distinct_on = std::move(on);
     }
     for (const char* key :
@@ -503,15 +463,18 @@ class BlockBuilder {
       if (!select.contains(key)) continue;
       ASSIGN_OR_RETURN(Json sql, Resolve(select[key], {}));
       if (string(key) == "havingClause") block_.grouped = true;
+      if (string(key) == "sortClause") {
+        for (const Json& each : sql) block_.order_by.push_back(Body(each)["node"]);
+      }
       NoteCalls(sql);
       block_.others.push_back(std::move(sql));
     }
     for (const Json& window : List(select, "windowClause")) {
       ASSIGN_OR_RETURN(Json sql, Resolve(Body(window), {}));
       const string name = Text(sql, "name");
-      windows_[name] = std::move(sql);
+      block_.windows[name] = std::move(sql);
     }
-    for (const auto& [name, window] : windows_) block_.others.push_back(window);
+    for (const auto& [name, window] : block_.windows) block_.others.push_back(window);
     for (const Output& output : block_.outputs) NoteCalls(output.sql);
     return absl::OkStatus();
   }
@@ -535,8 +498,8 @@ class BlockBuilder {
     const Json& list = List(window, "partitionClause");
     if (!list.empty()) return {list.begin(), list.end()};
     const string base = window.contains("refname") ? Text(window, "refname") : Text(window, "name");
-    const auto named = windows_.find(base);
-    return named == windows_.end() || base.empty() || &named->second == &window
+    const auto named = block_.windows.find(base);
+    return named == block_.windows.end() || base.empty() || &named->second == &window
                ? vector<Json>{}
                : PartitionOf(named->second);
   }
@@ -546,7 +509,6 @@ class BlockBuilder {
   const Json* select_ = nullptr;
   Block block_;
   std::map<string, Json> scalars_;
-  std::map<string, Json> windows_;
 };
 
 absl::StatusOr<QueryPtr> Builder::Build(const Json& select) { return BuildQuery(select, Names{}); }
@@ -580,6 +542,7 @@ absl::StatusOr<QueryPtr> Builder::BuildQuery(const Json& select, const Names& na
                 : op == "SETOP_EXCEPT" ? Query::Kind::kExcept
                                        : Query::Kind::kIntersect;
   query->limited = Limits(select);
+  query->distinct = !select.value("all", false);
   ASSIGN_OR_RETURN(query->left, BuildQuery(select["larg"], level));
   ASSIGN_OR_RETURN(query->right, BuildQuery(select["rarg"], level));
   query->columns = query->left->columns;

@@ -10,6 +10,7 @@
 // them. Pure.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,9 @@ struct Block {
   bool limited = false;                          // LIMIT or OFFSET that may leave rows out
   std::vector<std::vector<Json>> partitions;     // of each window
   std::optional<std::vector<Json>> distinct_on;  // DISTINCT ON
+  bool distinct = false;                         // DISTINCT
+  std::vector<Json> order_by;
+  std::map<std::string, Json> windows;  // of the WINDOW clause: WindowDef
 };
 
 struct Query {
@@ -82,6 +86,7 @@ struct Query {
   Block block;
   QueryPtr left, right;                                     // set operations
   bool limited = false;                                     // of a set operation
+  bool distinct = false;                                    // of a set operation: without ALL
   std::vector<std::string> columns;                         // its outputs' names
   std::string name;                                         // kRecursive: of the WITH query
   std::vector<std::pair<std::string, std::string>> tables;  // kRecursive: (schema, name) it reads

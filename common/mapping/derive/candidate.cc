@@ -131,6 +131,7 @@ class Finder {
   }
 
   bool Changes(const Unit& unit) const {
+    if (IsMapOfIds(unit)) return false;
     const auto& tables = unit.schema.empty() ? facts_.old_tables : facts_.new_tables;
     const auto facts =
         tables.find(unit.schema.empty() ? unit.table : unit.schema + "." + unit.table);
@@ -143,6 +144,7 @@ class Finder {
                          .outputs = OutputsOf(block, facts_, Row::kBelow)};
     vector<Occurrence> all;
     for (const Unit& unit : block.units) {
+      if (IsMapOfIds(unit)) AddIds(unit, base, &all);
       if (unit.kind == Unit::Kind::kTable && Changes(unit)) {
         all.push_back({.schema = unit.schema, .table = unit.table, .candidate = base});
         all.back().candidate.row = unit.name;
@@ -177,6 +179,50 @@ class Finder {
       }
     }
     return all;
+  }
+
+  static bool IsMapOfIds(const Unit& unit) {
+    return unit.kind == Unit::Kind::kTable && unit.schema == "switchyard" && unit.table == "id_map";
+  }
+
+  // The pairs come from the rows of the tables that id rules name, and never go: a pair outlives
+  // its row. So a changed row is one beside the pair it brought.
+  void AddIds(const Unit& map, const Candidate& base, vector<Occurrence>* all) {
+    for (const IdFacts& rule : facts_.ids) {
+      const auto table = facts_.old_tables.find(rule.table);
+      const auto old_id = ParseExpression(rule.old_id);
+      if (table == facts_.old_tables.end() || table->second.fixed || !old_id.ok()) continue;
+      Unit row{.name = builder_->NewUnit(), .alias = rule.table, .table = rule.table};
+      row.path = map.path;
+      for (const ColumnFacts& column : table->second.columns) row.columns.push_back(column.name);
+      const Json value = Rewrite(*old_id, [&](const Json& node) -> std::optional<Json> {
+        if (!Is(node, "ColumnRef")) return std::nullopt;
+        return Column(row.name, NamePart(List(Body(node), "fields").back()));
+      });
+      const Json constant = {{"A_Const", {{"sval", {{"sval", rule.kind}}}}}};
+      const Json kind = {
+          {"TypeCast",
+           {{"arg", constant}, {"typeName", {{"names", {Name("text")}}, {"typemod", -1}}}}}};
+      Candidate one = base;
+      one.row = row.name;
+      one.units.push_back(row);
+      if (!MeetsKind(one, map, kind)) continue;
+      for (const auto& [column, is] : {std::pair("kind", kind), std::pair("old_id", value)}) {
+        one.conditions.push_back({.sql = {{"A_Expr",
+                                           {{"kind", "AEXPR_OP"},
+                                            {"name", {Name("=")}},
+                                            {"lexpr", Column(map.name, column)},
+                                            {"rexpr", is}}}},
+                                  .path = map.path});
+      }
+      all->push_back({.table = rule.table, .candidate = std::move(one)});
+    }
+  }
+
+  // Whether the select looks at pairs of this kind at all.
+  bool MeetsKind(Candidate candidate, const Unit& map, const Json& kind) const {
+    candidate.Replace({{{.unit = map.name, .column = "kind"}, kind}});
+    return Settle(&candidate, facts_) && candidate.Find(candidate.row) != nullptr;
   }
 
   static std::set<int> LinksIn(const Json& sql) {

@@ -7,7 +7,9 @@
 #include "common/base/strings.h"
 #include "common/mapping/derive/blocks.h"
 #include "common/mapping/derive/candidate.h"
+#include "common/mapping/derive/nulls.h"
 #include "common/mapping/derive/search.h"
+#include "common/mapping/derive/ties.h"
 #include "common/mapping/derive/tree.h"
 
 namespace switchyard::mapping::derive {
@@ -84,7 +86,16 @@ absl::StatusOr<Derivation> Derive(const string& select, const vector<ColumnFacts
     }
   }
   const RuleLimits limits = LimitsOf(*query, outputs, builder.links(), facts);
-  Derivation derivation;
+  Derivation derivation{.ties = TiesIn(*query, builder.links(), facts)};
+  for (const ScopeColumn& each : columns) {
+    const auto null = MayBeNull(*query, each.output, facts);
+    if (!null) continue;
+    derivation.nulls.push_back(absl::StrCat(
+        "scope ", each.facts.name, " is NULL where ", *null,
+        " is: a row without scope stops the copy, and is passed over in the stream. Leave it out: "
+        "WHERE ",
+        *null, " IS NOT NULL"));
+  }
   for (auto& [name, table] : tables) {
     if (table.refused.empty() && table.lookups.empty()) {
       table.refused = "no row of it can reach the scope: leave it out of the select";

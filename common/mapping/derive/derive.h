@@ -35,6 +35,8 @@ struct Underivable {
 struct Derivation {
   std::vector<DerivedRule> rules;
   std::vector<Underivable> refused;
+  std::vector<std::string> ties;   // ties.h
+  std::vector<std::string> nulls;  // scopes that may be NULL, as sentences
 };
 
 // The functions that a select calls, by name: what Derive wants to know of them.

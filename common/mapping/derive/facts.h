@@ -17,8 +17,9 @@ struct ColumnFacts {
 
 struct TableFacts {
   std::vector<ColumnFacts> columns;
-  std::vector<std::string> key;  // primary key
-  bool fixed = false;            // never changes: no rule is wanted
+  std::vector<std::string> key;                  // primary key
+  std::vector<std::vector<std::string>> unique;  // other keys, over NOT NULL columns
+  bool fixed = false;                            // never changes: no rule is wanted
 };
 
 struct FunctionFacts {  // what all functions of a name agree on
@@ -28,7 +29,7 @@ struct FunctionFacts {  // what all functions of a name agree on
   std::string result;  // format_type(); "" where they differ
 };
 
-// A table of pairs, filled by a rule of its own: (kind, old id) of the rows of a table of OLD.
+// Of switchyard.id_map, filled by rules of its own: (kind, old id) of the rows of a table of OLD.
 struct IdFacts {
   std::string kind;
   std::string table;

@@ -199,7 +199,7 @@ class Searcher {
   }
 
  private:
-  static absl::Status Refused(const string& why) { return absl::FailedPreconditionError(Sv(why)); }
+  static absl::Status Refused(const string& why) { return absl::UnimplementedError(Sv(why)); }
 
   absl::Status Step(Candidate candidate, int depth) {
     if (found_.size() > kLookupsMax || depth > 40 || ++steps_ > 2'000) {

@@ -27,7 +27,7 @@ struct ScopeColumn {
 };
 
 // What keeps the scope from being found, in one line: NotFound where nothing leads there from the
-// row, else FailedPrecondition. May be empty: the row touches nothing in this case.
+// row, else Unimplemented. May be empty: the row touches nothing in this case.
 absl::StatusOr<std::vector<Lookup>> Search(const Candidate& candidate,
                                            const std::vector<ScopeColumn>& scope,
                                            const Facts& facts);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/records/stream/stream_store.h"
 
@@ -72,8 +74,9 @@ enum class Makes { kNothing, kIndex };
 
 class StepCheck {
  public:
-  StepCheck(pg::Session& session, std::string role, std::vector<TargetFault>* faults)
-      : session_(session), role_(std::move(role)), faults_(faults) {}
+  StepCheck(pg::Session& session, std::string role, std::vector<std::string> schemas,
+            std::vector<Finding>* faults)
+      : session_(session), role_(std::move(role)), schemas_(std::move(schemas)), faults_(faults) {}
 
   absl::Status Step(const spec::SchemaStep& step) {
     path_ = step.path;
@@ -102,7 +105,7 @@ class StepCheck {
     const std::string table = TableOf(Member(alter, "relation"));
     if (table.empty() || Text(alter, "objtype") != "OBJECT_TABLE") return absl::OkStatus();
     if (Member(alter, "missing_ok") == Json(true)) {
-      ASSIGN_OR_RETURN(const pg::Result oid, session_.Query("SELECT to_regclass($1)", {table}));
+      ASSIGN_OR_RETURN(const pg::Result oid, session_.Query("SELECT " + OidSql(table), {table}));
       if (oid.is_null(0, 0)) return absl::OkStatus();
     }
     RETURN_IF_ERROR(There("alters", table, {}));
@@ -136,12 +139,23 @@ class StepCheck {
     return absl::OkStatus();
   }
 
+  // Of the table named by $1, as the step will find it; NULL when there is none.
+  std::string OidSql(const std::string& table) const {
+    if (table.find("\".\"") != std::string::npos) return "to_regclass($1)::oid";
+    std::vector<std::string> found;
+    for (const std::string& schema : schemas_) {
+      found.push_back(
+          absl::StrCat("to_regclass(", QuoteLiteral(QuoteIdentifier(schema) + "."), " || $1)"));
+    }
+    return absl::StrCat("coalesce(NULL, ", absl::StrJoin(found, ", "), ")::oid");
+  }
+
   // Says so when the table, or one of its columns, is not.
   absl::Status There(std::string_view does, const std::string& table,
                      const std::vector<std::string>& columns) {
     if (!names_known_ || table.empty()) return absl::OkStatus();
     const std::string remedy = absl::StrFormat("-- mend the name in %s", path_);
-    ASSIGN_OR_RETURN(const pg::Result oid, session_.Query("SELECT to_regclass($1)::oid", {table}));
+    ASSIGN_OR_RETURN(const pg::Result oid, session_.Query("SELECT " + OidSql(table), {table}));
     if (oid.is_null(0, 0)) {
       Add(absl::StrFormat("after_copy: %s %s %s, which does not exist", path_, does, table),
           remedy);
@@ -163,11 +177,12 @@ class StepCheck {
   absl::Status Owned(const std::string& table, Makes makes) {
     const bool makes_index = makes == Makes::kIndex;
     if (table.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const pg::Result row, session_.Query(R"(
+    ASSIGN_OR_RETURN(const pg::Result row, session_.Query(absl::StrCat(R"(
       SELECT pg_has_role(c.relowner, 'USAGE'), quote_ident(r.rolname), r.rolsuper,
              has_schema_privilege(c.relnamespace, 'CREATE'), quote_ident(s.nspname)
       FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-      JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = to_regclass($1))",
+      JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = )",
+                                                                       OidSql(table)),
                                                           {table}));
     if (row.rows() == 0) return absl::OkStatus();
     if (!row.boolean(0, 0)) {
@@ -192,7 +207,8 @@ class StepCheck {
     if (table.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const pg::Result row,
                      session_.Query("SELECT has_table_privilege(c.oid, 'REFERENCES') "
-                                    "FROM pg_class c WHERE c.oid = to_regclass($1)",
+                                    "FROM pg_class c WHERE c.oid = " +
+                                        OidSql(table),
                                     {table}));
     if (row.rows() == 0 || row.boolean(0, 0)) return absl::OkStatus();
     Add(absl::StrFormat("after_copy: %s makes a foreign key to %s, which role %s may not refer to",
@@ -209,7 +225,8 @@ class StepCheck {
 
   pg::Session& session_;
   const std::string role_;  // quoted
-  std::vector<TargetFault>* const faults_;
+  const std::vector<std::string> schemas_;
+  std::vector<Finding>* const faults_;
   std::string path_;
   bool names_known_ = true;  // until a statement may have made some
   std::set<std::string> said_;
@@ -224,15 +241,15 @@ absl::StatusOr<bool> CopyIsLoaded(pg::Session& session, const std::string& strea
 
 }  // namespace
 
-absl::StatusOr<std::vector<TargetFault>> VerifyAfterCopy(pg::Session& session,
-                                                         const std::vector<spec::SchemaStep>& steps,
-                                                         const std::string& stream) {
-  std::vector<TargetFault> faults;
+absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
+                                                     const std::vector<spec::SchemaStep>& steps,
+                                                     const records::Stream& stream) {
+  std::vector<Finding> faults;
   if (steps.empty()) return faults;
-  ASSIGN_OR_RETURN(const bool loaded, CopyIsLoaded(session, stream));
+  ASSIGN_OR_RETURN(const bool loaded, CopyIsLoaded(session, stream.name));
   if (loaded) return faults;
   ASSIGN_OR_RETURN(const pg::Result role, session.Query("SELECT quote_ident(current_user)"));
-  StepCheck check(session, role.str(0, 0), &faults);
+  StepCheck check(session, role.str(0, 0), stream.target_schemas, &faults);
   for (const spec::SchemaStep& step : steps) RETURN_IF_ERROR(check.Step(step));
   return faults;
 }

@@ -2,12 +2,13 @@
 // found before a copy of hours, not after it.
 #pragma once
 
-#include <string>
 #include <vector>
 
+#include "common/base/finding.h"
 #include "common/base/status.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/pg/session.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::mapping {
@@ -16,8 +17,8 @@ namespace switchyard::mapping {
 // are altered or indexed without being owned, schemas where no index may be made, tables that may
 // not be referenced; and constraints that would not hold while rows are applied. Nothing when the
 // stream's copy is loaded already: the steps have run.
-absl::StatusOr<std::vector<TargetFault>> VerifyAfterCopy(pg::Session& session,
-                                                         const std::vector<spec::SchemaStep>& steps,
-                                                         const std::string& stream);
+absl::StatusOr<std::vector<Finding>> VerifyAfterCopy(pg::Session& session,
+                                                     const std::vector<spec::SchemaStep>& steps,
+                                                     const records::Stream& stream);
 
 }  // namespace switchyard::mapping

@@ -46,10 +46,19 @@ std::string PartsOf(const std::string& side, const std::string& oid) {
       SELECT string_agg(part.oid::text, ', ') FROM part) END)");
 }
 
+// As Reference::operators has it.
+std::string OperatorSql(const std::string& oid) {
+  return "(SELECT 'OPERATOR(' || quote_ident(os.nspname) || '.' || o.oprname || ')' "
+         "FROM pg_operator o JOIN pg_namespace os ON os.oid = o.oprnamespace WHERE o.oid = " +
+         oid + ")";
+}
+
 // A key of a partitioned table is there once more for each partition, as a child of it.
 absl::Status LoadReferences(pg::Session& session, const std::string& targets, TargetRules* rules) {
-  ASSIGN_OR_RETURN(const pg::Result rows,
-                   session.Query(absl::StrCat(kTables, R"(
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session.Query(
+          absl::StrCat(kTables, R"(
     SELECT f.oid, f.conname, n.nspname, f.condeferrable, f.confdeltype, f.confupdtype,
            coalesce(child.display, cs.nspname || '.' || cc.relname),
            coalesce(child.quoted, quote_ident(cs.nspname) || '.' || quote_ident(cc.relname)),
@@ -63,16 +72,16 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
                      AND i.indpred IS NULL
                      AND f.conkey <@ (i.indkey::int2[])[0:cardinality(f.conkey) - 1]),
            )",
-                                              PartsOf("child", "f.conrelid"), ", ",
-                                              PartsOf("parent", "f.confrelid"),
-                                              R"(
+                       PartsOf("child", "f.conrelid"), ", ", PartsOf("parent", "f.confrelid"), ", ",
+                       OperatorSql("k.equal"), ", ", OperatorSql("k.child_equal"), R"(
     FROM pg_constraint f
     JOIN pg_namespace n ON n.oid = f.connamespace
     JOIN pg_class cc ON cc.oid = f.conrelid JOIN pg_namespace cs ON cs.oid = cc.relnamespace
     JOIN pg_class pc ON pc.oid = f.confrelid JOIN pg_namespace ps ON ps.oid = pc.relnamespace
     LEFT JOIN names child ON child.oid = f.conrelid
     LEFT JOIN names parent ON parent.oid = f.confrelid
-    CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(child, parent, position)
+    CROSS JOIN LATERAL unnest(f.conkey, f.confkey, f.conpfeqop, f.conffeqop)
+      WITH ORDINALITY AS k(child, parent, equal, child_equal, position)
     JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.child
     JOIN pg_attribute pa ON pa.attrelid = f.confrelid AND pa.attnum = k.parent
     LEFT JOIN pg_collation l ON l.oid = pa.attcollation
@@ -81,7 +90,7 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
       AND coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)  -- since Postgres 18
       AND (child.oid IS NOT NULL OR parent.oid IS NOT NULL)
     ORDER BY n.nspname, f.conname, f.oid, k.position)"),
-                                 {targets}));
+          {targets}));
   std::string last;
   for (int i = 0; i < rows.rows(); ++i) {
     if (rows.text(i, 0) != last) {
@@ -103,6 +112,8 @@ absl::Status LoadReferences(pg::Session& session, const std::string& targets, Ta
     rules->references.back().columns.push_back(rows.str(i, 9));
     rules->references.back().referenced.push_back(rows.str(i, 10));
     rules->references.back().collations.push_back(rows.is_null(i, 13) ? "" : rows.str(i, 13));
+    rules->references.back().operators.push_back(rows.is_null(i, 17) ? "" : rows.str(i, 17));
+    rules->references.back().child_operators.push_back(rows.is_null(i, 18) ? "" : rows.str(i, 18));
   }
   return absl::OkStatus();
 }

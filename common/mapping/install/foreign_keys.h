@@ -27,6 +27,8 @@ struct Reference {
   std::vector<std::string> referenced;  // of the parent, in the same order
   // Quoted, by column: the parent's, where the child's is another one; else empty.
   std::vector<std::string> collations;
+  // By column, OPERATOR(pg_catalog.=): the parent's value on its left; between two of the child's.
+  std::vector<std::string> operators, child_operators;
   // OIDs, "1, 2", where only those parts of the child or of the parent have the key; else empty.
   std::string child_parts, parent_parts;
   bool deferrable = false;

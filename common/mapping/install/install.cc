@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
@@ -29,14 +30,21 @@ absl::Status EnsureOwnTables(pg::Session& session, const Plan& plan) {
   const absl::Status made =
       session.Execute(records::TargetSetupSql() + records::MirrorSchemaSql(plan.mirror_schema));
   if (made.ok() || pg::StatusSqlState(made) != "42501") return made;
-  return absl::FailedPreconditionError(
+  return Refuse(
       "the target database has no schema switchyard, or that of an older version, and this role "
-      "may "
-      "not make it. Run, as its owner, what `switchyard check FILE --print-setup-new` prints");
+      "may not make it",
+      "run, as its owner, what `switchyard check FILE --print-setup-new` prints");
 }
 
-// As a role or database may have it: SET search_path = ''.
-bool EmptyPath(std::string_view path) { return path.empty() || path == "\"\""; }
+// `body` with names looked for in `path`, and afterwards where they were before.
+absl::Status WithPath(pg::Session& session, const std::string& path,
+                      absl::FunctionRef<absl::Status()> body) {
+  ASSIGN_OR_RETURN(const pg::Result before, session.Query("SHOW search_path"));
+  RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + path));
+  RETURN_IF_ERROR(body());
+  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {before.str(0, 0)})
+      .status();
+}
 
 absl::Status DropViews(pg::Session& session, const Plan& plan) {
   ASSIGN_OR_RETURN(const pg::Result old_views,
@@ -51,19 +59,16 @@ absl::Status DropViews(pg::Session& session, const Plan& plan) {
 
 absl::Status MakeViews(pg::Session& session, const Plan& plan) {
   RETURN_IF_ERROR(DropViews(session, plan));
-  // Unqualified tables in a select are the source's: the mirror comes first. Functions and NEW's
-  // own objects are found where this database's own path says.
-  ASSIGN_OR_RETURN(const pg::Result path, session.Query("SHOW search_path"));
-  RETURN_IF_ERROR(
-      session.Execute(absl::StrCat("SET LOCAL search_path = ", QuoteIdentifier(plan.mirror_schema),
-                                   EmptyPath(path.text(0, 0)) ? "" : ", ",
-                                   EmptyPath(path.text(0, 0)) ? "" : Sv(path.text(0, 0)))));
-  for (const MappingPlan& mapping : plan.mappings) {
-    if (mapping.row_local) continue;
-    RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
-  }
-  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {path.str(0, 0)})
-      .status();
+  // Unqualified tables in a select are the source's: the mirror comes first.
+  const std::string path =
+      absl::StrCat(QuoteIdentifier(plan.mirror_schema), ", ", plan.search_path);
+  return WithPath(session, path, [&]() -> absl::Status {
+    for (const MappingPlan& mapping : plan.mappings) {
+      if (mapping.row_local) continue;
+      RETURN_IF_ERROR(Annotate(session.Execute(mapping.keyed.view_ddl), mapping.display));
+    }
+    return absl::OkStatus();
+  });
 }
 
 // Until their copies are swapped in, tables of another shape take no changes: the log may still
@@ -73,10 +78,9 @@ absl::Status PutInDoubt(pg::Session& session, const std::string& stream,
   for (const std::string& table : tables) {
     RETURN_IF_ERROR(
         records::Requests(session, stream)
-            .DoubtAfterChange(table,
-                              absl::StrFormat("%1$s is to be copied again since the mapping "
-                                              "was replaced; next: switchyard recopy FILE %1$s",
-                                              table)));
+            .DoubtAfterChange(
+                table, TextOf({table + " is to be copied again since the mapping was replaced",
+                               "switchyard recopy FILE " + table})));
   }
   return absl::OkStatus();
 }
@@ -128,7 +132,8 @@ absl::Status ForgetRequests(pg::Session& session, const std::string& stream, con
       });
       if (read) continue;
       RETURN_IF_ERROR(requests.Answer(request.id, records::RequestState::kFailed,
-                                      "no mapping reads the table any more"));
+                                      TextOf({"no mapping reads the table any more",
+                                              "switchyard plan FILE lists those that are read"})));
     }
   }
   return absl::OkStatus();
@@ -154,10 +159,11 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   const bool same = installed && known == plan.fingerprint;
   if (same && !options.replace) return absl::OkStatus();
   if (installed && !options.replace) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the mapping or a table of the source changed since stream %s was installed (fingerprint "
-        "%s, now %s); next: if that is meant, run: switchyard resume FILE",
-        options.stream, known, plan.fingerprint));
+    return Refuse(
+        absl::StrFormat("the mapping or a table of the source changed since stream %s was "
+                        "installed (fingerprint %s, now %s)",
+                        options.stream, known, plan.fingerprint),
+        "if that is meant, run: switchyard resume FILE");
   }
   PlanChange change;
   if (installed) {
@@ -175,7 +181,8 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
       RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
     }
   }
-  RETURN_IF_ERROR(MakeTypes(session, plan, source));
+  RETURN_IF_ERROR(
+      WithPath(session, plan.search_path, [&] { return MakeTypes(session, plan, source); }));
   for (const SourcePlan& table : plan.sources) {
     for (const std::string& ddl : table.mirror_ddl) {
       RETURN_IF_ERROR(Annotate(session.Execute(ddl), "mirror of " + table.name));
@@ -184,7 +191,7 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   RETURN_IF_ERROR(MakeViews(session, plan));
   RETURN_IF_ERROR(
       stream.Install({.fingerprint = plan.fingerprint, .catalog = catalog::CatalogToJson(source)},
-                     PartsToText(plan.parts)));
+                     PartsToText(plan.parts) + BoundToText(plan.bound)));
   if (!installed) return absl::OkStatus();
   return change.empty() ? records::Requests(session, options.stream).AskForDoubted()
                         : RequestResume(session, options.stream, change);
@@ -221,15 +228,14 @@ absl::StatusOr<PlanChange> InstalledChange(pg::Session& session, const std::stri
 }
 
 absl::Status RefuseForeignRows(pg::Session& session, const MappingPlan& mapping) {
-  const std::string owns = mapping.owns.empty() ? "" : " WHERE " + mapping.owns;
+  const std::string owns = mapping.owned.empty() ? "" : " WHERE " + mapping.owned;
   ASSIGN_OR_RETURN(const pg::Result row,
                    session.Query("SELECT EXISTS (SELECT FROM " + mapping.target + owns + ")"));
   if (!row.boolean(0, 0)) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already. Empty "
-                      "it, or say under "
-                      "`owns` which rows belong to the migration",
-                      mapping.display));
+  return Refuse(
+      absl::StrFormat("%s is not empty: the copy would mix with rows that are there already",
+                      mapping.display),
+      "empty it, or say under `owns` which rows belong to the migration");
 }
 
 absl::Status InstallTarget(pg::Session& session, const Plan& plan, const catalog::Catalog& source,

@@ -5,7 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/mapping/compile/compiler.h"
+#include "common/mapping/fingerprint.h"
 #include "common/mapping/install/after_copy_check.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/install/mirror_types.h"
@@ -20,10 +22,6 @@ absl::StatusOr<std::unique_ptr<pg::Session>> Connect(const spec::Endpoint& endpo
   absl::StatusOr<std::unique_ptr<pg::Session>> session = pg::Session::Connect(
       {.dsn = endpoint.Connection(), .application_name = "switchyard prepare"}, cancel);
   if (!session.ok()) return Annotate(session.status(), absl::StrCat("the ", side, " database"));
-  // A mapping's names are looked up where NEW's own path says.
-  if (std::string_view(side) == "target") {
-    RETURN_IF_ERROR((*session)->Execute("SET search_path TO DEFAULT"));
-  }
   return session;
 }
 
@@ -62,21 +60,48 @@ absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile
   std::vector<spec::TableName> names = catalog::TargetTables(*stream.mapping);
   for (spec::TableName& name : LookupTables(*stream.mapping)) names.push_back(std::move(name));
   ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
-  ASSIGN_OR_RETURN(std::vector<TargetFault> faults, VerifyTarget(session, stream, target));
-  ASSIGN_OR_RETURN(const std::vector<TargetFault> more,
-                   VerifyAfterCopy(session, file.after_copy, stream.name));
+  ASSIGN_OR_RETURN(std::vector<Finding> faults, VerifyTarget(session, stream, target));
+  ASSIGN_OR_RETURN(const std::vector<Finding> more,
+                   VerifyAfterCopy(session, file.after_copy, stream));
   faults.insert(faults.end(), more.begin(), more.end());
   return FaultsToStatus(faults);
 }
 
+struct Installed {
+  std::string fingerprint;
+  std::vector<BoundPiece> bound;
+};
+
+absl::StatusOr<Installed> FindInstalled(pg::Session& target, const std::string& stream) {
+  ASSIGN_OR_RETURN(const bool readable, records::MayReadStreams(target));
+  if (!readable) return Installed();
+  records::StreamStore store(target, stream);
+  ASSIGN_OR_RETURN(const records::InstalledMapping known, store.Mapping());
+  if (known.fingerprint.empty()) return Installed();
+  ASSIGN_OR_RETURN(const std::string parts, store.Parts());
+  return Installed{.fingerprint = known.fingerprint, .bound = BoundFromText(parts)};
+}
+
+// An installed mapping means what it meant when it was: its names are not looked for again.
 absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const records::Stream& stream,
                                 const catalog::Catalog& source, pg::Session& target) {
   ASSIGN_OR_RETURN(const catalog::Catalog target_catalog,
                    catalog::LoadCatalog(target, catalog::TargetTables(*stream.mapping), {}));
+  ASSIGN_OR_RETURN(const Installed installed, FindInstalled(target, stream.name));
   std::vector<CompileFault> faults;
-  absl::StatusOr<Plan> plan = Compile(
-      {.stream = &stream, .source = &source, .target = &target_catalog, .schemas = file.schemas},
-      target, &faults);
+  CompileInput input{.stream = &stream,
+                     .source = &source,
+                     .target = &target_catalog,
+                     .schemas = file.schemas,
+                     .bound = installed.bound};
+  absl::StatusOr<Plan> plan = Compile(input, target, &faults);
+  const bool another = !plan.ok() || plan->fingerprint != installed.fingerprint;
+  if (another && !installed.bound.empty() &&
+      (plan.ok() || absl::IsInvalidArgument(plan.status()))) {
+    faults.clear();
+    input.bound.clear();
+    plan = Compile(input, target, &faults);
+  }
   if (faults.empty()) return plan;
   std::string text;
   for (const CompileFault& fault : faults) {
@@ -106,11 +131,11 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, stream));
   absl::StatusOr<Plan> compiled = CompileFor(file, stream, *source, *target);
   if (stored && absl::IsInvalidArgument(compiled.status())) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        compiled.status().message(), "\nthis is with the source's tables as they were when stream ",
-        stream.name,
-        " was installed; next: if they or the file were changed on purpose, run: switchyard resume "
-        "FILE"));
+    return WithNextStep(absl::InvalidArgumentError(absl::StrCat(
+                            compiled.status().message(),
+                            "\nthis is with the source's tables as they were when stream ",
+                            stream.name, " was installed")),
+                        "if they or the file were changed on purpose, run: switchyard resume FILE");
   }
   ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
   RETURN_IF_ERROR(

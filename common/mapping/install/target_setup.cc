@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/mapping/install/install.h"
@@ -65,7 +66,7 @@ enum class Use { kRead, kWritten };
 // Verifies one target; collects the faults.
 class Verifier {
  public:
-  Verifier(pg::Session& session, std::vector<TargetFault>* faults)
+  Verifier(pg::Session& session, std::vector<Finding>* faults)
       : session_(session), faults_(faults) {}
 
   absl::Status CheckServer();
@@ -81,7 +82,7 @@ class Verifier {
   }
 
   pg::Session& session_;
-  std::vector<TargetFault>* const faults_;
+  std::vector<Finding>* const faults_;
   std::string role_;          // quoted
   bool may_silence_ = false;  // set session_replication_role
 };
@@ -313,17 +314,18 @@ absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream)
                    records::StreamStore(session, stream).Others());
   const auto other = std::ranges::find(others, records::DirectionOf(stream), &records::DirectionOf);
   if (other == others.end()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "stream %1$s is applied to this database already, and its mirror and views have the names "
-      "that %2$s needs; next: apply %2$s to another database, or end the migration of %1$s first",
-      *other, stream));
+  return Refuse(absl::StrFormat("stream %s is applied to this database already, and its mirror and "
+                                "views have the names that %s needs",
+                                *other, stream),
+                absl::StrFormat("apply %s to another database, or end the migration of %s first",
+                                stream, *other));
 }
 
-absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
-                                                      const records::Stream& stream,
-                                                      const catalog::Catalog& target) {
+absl::StatusOr<std::vector<Finding>> VerifyTarget(pg::Session& session,
+                                                  const records::Stream& stream,
+                                                  const catalog::Catalog& target) {
   const spec::Direction& direction = *stream.mapping;
-  std::vector<TargetFault> faults;
+  std::vector<Finding> faults;
   Verifier verifier(session, &faults);
   RETURN_IF_ERROR(verifier.CheckServer());
   RETURN_IF_ERROR(verifier.CheckOwnSchemas(stream.mirror_schema));
@@ -352,24 +354,23 @@ absl::Status RefuseUncheckedConstraints(pg::Session& session, const Plan& plan) 
     WHERE g.tgenabled NOT IN ('A', 'R') ORDER BY 2, 1)",
                                                          absl::StrJoin(tables, ", "))));
   if (rows.rows() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "constraint %1$s of %2$s, made since the stream was started, is DEFERRABLE: "
-      "session_replication_role = replica leaves out the trigger that checks it again, and rows "
-      "that break it may have been written; next: ALTER TABLE %2$s DROP CONSTRAINT %1$s, ADD "
-      "CONSTRAINT %1$s %3$s; then start the replayer again",
-      QuoteIdentifier(rows.text(0, 0)), rows.str(0, 1), rows.str(0, 2)));
+  const std::string name = QuoteIdentifier(rows.text(0, 0));
+  return Refuse(
+      absl::StrFormat("constraint %s of %s, made since the stream was started, is DEFERRABLE: "
+                      "session_replication_role = replica leaves out the trigger that checks it "
+                      "again, and rows that break it may have been written",
+                      name, rows.str(0, 1)),
+      absl::StrFormat("ALTER TABLE %2$s DROP CONSTRAINT %1$s, ADD CONSTRAINT %1$s %3$s; then start "
+                      "the replayer again",
+                      name, rows.str(0, 1), rows.str(0, 2)));
 }
 
-absl::Status FaultsToStatus(const std::vector<TargetFault>& faults) {
+absl::Status FaultsToStatus(const std::vector<Finding>& faults) {
   if (faults.empty()) return absl::OkStatus();
-  std::string text = faults.size() == 1
-                         ? "the target is not ready: "
-                         : absl::StrFormat("the target is not ready, in %d ways:\n", faults.size());
-  for (const TargetFault& fault : faults) {
-    absl::StrAppend(&text, fault.problem, "; next: ", fault.remedy,
-                    &fault == &faults.back() ? "" : "\n");
-  }
-  return absl::FailedPreconditionError(text);
+  return RefuseAll(faults.size() == 1
+                       ? "the target is not ready:"
+                       : absl::StrFormat("the target is not ready, in %d ways:", faults.size()),
+                   faults);
 }
 
 }  // namespace switchyard::mapping

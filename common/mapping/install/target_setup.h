@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/finding.h"
 #include "common/base/status.h"
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
@@ -41,22 +42,17 @@ absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream)
 // filled and the lookups.
 std::string TargetOwnerSql(const TargetOptions& options, const catalog::Catalog& target);
 
-// Something the session's role lacks.
-struct TargetFault {
-  std::string problem;  // one sentence, with names
-  std::string remedy;   // the SQL to run
-};
-
-// Every fault at once; empty when the replayer can work with the session's own role.
-absl::StatusOr<std::vector<TargetFault>> VerifyTarget(pg::Session& session,
-                                                      const records::Stream& stream,
-                                                      const catalog::Catalog& target);
+// Everything at once that the session's role lacks, with the SQL to run; empty when the replayer
+// can work with that role.
+absl::StatusOr<std::vector<Finding>> VerifyTarget(pg::Session& session,
+                                                  const records::Stream& stream,
+                                                  const catalog::Catalog& target);
 
 // What VerifyTarget says of deferrable constraints, of the tables as they are now: NEW may be given
 // a partition, or a constraint, while rows are applied. Only where triggers are silent.
 absl::Status RefuseUncheckedConstraints(pg::Session& session, const Plan& plan);
 
-// OK, or FailedPrecondition with every fault and its remedy.
-absl::Status FaultsToStatus(const std::vector<TargetFault>& faults);
+// OK, or FailedPrecondition with every fault and its step.
+absl::Status FaultsToStatus(const std::vector<Finding>& faults);
 
 }  // namespace switchyard::mapping

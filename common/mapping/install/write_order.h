@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/finding.h"
 #include "common/mapping/install/foreign_keys.h"
 #include "common/mapping/plan.h"
 
@@ -34,15 +35,11 @@ struct WriteOrder {
     std::vector<int> references;  // to it, from mapped tables: into TargetRules::references
     std::vector<int> acting;      // to it, from any table, with an ON DELETE action; likewise
   };
-  struct Problem {
-    std::string problem;
-    std::string remedy;
-  };
 
   std::vector<MappingIndex> order;  // upserts; what goes late, backwards
   std::vector<Target> targets;      // by mapping
   std::vector<std::string> wait;    // quoted constraints that can't be looked at any earlier
-  std::vector<Problem> problems;
+  std::vector<Finding> problems;
   // What works but for one case: a unique value taken over from a row that goes while a row that
   // refers to it stays, in one transaction of the source.
   std::vector<std::string> warnings;

@@ -38,14 +38,14 @@ string ScopeArray(const KeyedTarget& target, const string& name) {
 
 // `row`.scope is one of the touched scopes, in a form an index serves.
 string InTouched(const KeyedTarget& target, const string& row) {
-  const string among = "(" + JoinQuoted(target.scope, row + ".") + ") IN (SELECT " +
-                       JoinQuoted(target.scope) + " FROM " +
-                       Temp("sy_touched_" + target.temp_suffix) + ")";
+  const string among =
+      Among(target.scope, target.operators, row, Temp("sy_touched_" + target.temp_suffix));
   const auto one = std::ranges::find_if(
       target.scope, [&](const string& column) { return !Contains(target.arrays, column); });
   // Arrays can't be had in an array of their own: the planner may look them up one by one.
   if (one == target.scope.end()) return among;
-  string test = row + "." + QuoteIdentifier(*one) + " = ANY(" + ScopeArray(target, *one) + ")";
+  string test = row + "." + QuoteIdentifier(*one) + EqualSign(target.operators, *one) + "ANY(" +
+                ScopeArray(target, *one) + ")";
   // IS TRUE keeps the planner from turning it into a join: a hashed look-up, whatever the sizes.
   if (target.scope.size() > 1) test += " AND (" + among + ") IS TRUE";
   return test;
@@ -67,20 +67,21 @@ void AddKeyedTakeOut(const KeyedTarget& target, KeyedPlan* plan) {
       "WITH sy_taken AS (DELETE FROM " + target.target + " AS sy_t WHERE " +
           InTouched(target, "sy_t") + Owned(target) + keep,
       "DELETE FROM " + taken + " AS sy_g WHERE NOT EXISTS (SELECT 1 FROM " + fresh +
-          " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n") + ")",
+          " AS sy_n WHERE " + KeyEqual(target.key, target.operators, "sy_g", "sy_n") + ")",
       "UPDATE " + taken + " AS sy_g SET " +
           Each(target.columns.size(), ", ",
                [&](size_t i) {
                  const string column = QuoteIdentifier(target.columns[i]);
                  return column + " = sy_n." + column;
                }) +
-          " FROM " + fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_g", "sy_n"),
+          " FROM " + fresh + " AS sy_n WHERE " +
+          KeyEqual(target.key, target.operators, "sy_g", "sy_n"),
       "INSERT INTO " + target.target + " (" + JoinQuoted(target.insertable) +
           ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.insertable) + " FROM " + taken,
       "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
           ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns) + " FROM " + fresh +
           " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + taken + " AS sy_g WHERE " +
-          KeyEqual(target.key, "sy_g", "sy_n") + ")",
+          KeyEqual(target.key, target.operators, "sy_g", "sy_n") + ")",
       "DELETE FROM " + taken,
   };
 }
@@ -102,8 +103,8 @@ void AddDeltas(const KeyedTarget& target, KeyedPlan* plan) {
   const auto changed = [&](const string& before, const string& in, const string& other) {
     return "INSERT INTO " + Temp(changed_name) + " SELECT " + before + ", " +
            JoinQuoted(target.columns, "sy_a.") + " FROM " + in + " AS sy_a LEFT JOIN " + other +
-           " AS sy_b ON " + KeyEqual(target.key, "sy_a", "sy_b") + " WHERE sy_b." +
-           QuoteIdentifier(target.key[0]) + " IS NULL OR NOT (" +
+           " AS sy_b ON " + KeyEqual(target.key, target.operators, "sy_a", "sy_b") +
+           " WHERE sy_b." + QuoteIdentifier(target.key[0]) + " IS NULL OR NOT (" +
            SameImage(target.columns, "sy_a", "sy_b") + ")";
   };
   plan->changes = {changed("true", Temp(old_name), fresh), changed("false", fresh, Temp(old_name))};
@@ -123,8 +124,9 @@ string UpdateFrom(const KeyedTarget& target, const string& fresh) {
   }
   if (sets.empty()) return "";
   return "UPDATE " + target.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") + " FROM " +
-         fresh + " AS sy_n WHERE " + KeyEqual(target.key, "sy_t", "sy_n") + " AND NOT (" +
-         SameImage(target.columns, "sy_t", "sy_n") + ")" + OwnedAmong(target.owns, "sy_t");
+         fresh + " AS sy_n WHERE " + KeyEqual(target.key, target.operators, "sy_t", "sy_n") +
+         " AND NOT (" + SameImage(target.columns, "sy_t", "sy_n") + ")" +
+         OwnedAmong(target.owns, "sy_t");
 }
 
 // Rows that are not there. Where a row that the mapping does not own has the key, the database
@@ -133,7 +135,20 @@ string InsertFrom(const KeyedTarget& target, const string& fresh) {
   return "INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
          ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_n.") + " FROM " +
          fresh + " AS sy_n WHERE NOT EXISTS (SELECT 1 FROM " + target.target + " AS sy_o WHERE " +
-         KeyEqual(target.key, "sy_o", "sy_n") + Owned(target) + ")";
+         KeyEqual(target.key, target.operators, "sy_o", "sy_n") + Owned(target) + ")";
+}
+
+// As TableWrite::written_count.
+string WrittenCount(const KeyedTarget& target, const string& vanished) {
+  vector<string> values;
+  for (const string& column : target.columns) {
+    if (!Contains(target.identity_always, column)) values.push_back(column);
+  }
+  return "SELECT (SELECT count(*) FROM " + Temp("sy_new_" + target.temp_suffix) +
+         " AS sy_n WHERE NOT EXISTS (SELECT FROM " + target.target + " AS sy_t WHERE " +
+         KeyEqual(target.key, target.operators, "sy_t", "sy_n") +
+         (values.empty() ? "" : " AND " + SameImage(values, "sy_t", "sy_n")) +
+         ")), (SELECT count(*) FROM " + target.target + " AS sy_t WHERE " + vanished + ")";
 }
 
 string TouchInsert(const KeyedTarget& target, const string& touches, const string& rows) {
@@ -158,7 +173,7 @@ void AddSlices(const KeyedTarget& target, KeyedPlan* plan) {
                      "DISTINCT " + JoinQuoted(target.scope) + " FROM " + touched + ") AS sy_d";
   plan->slice_take = "INSERT INTO " + touched + " SELECT " + JoinQuoted(target.scope) + " FROM " +
                      slice + " WHERE sy__n > $1 AND sy__n <= $2";
-  plan->scope_json = "SELECT jsonb_build_object(" +
+  plan->scope_json = "SELECT pg_catalog.jsonb_build_object(" +
                      Each(target.scope.size(), ", ",
                           [&](size_t i) {
                             return QuoteLiteral(target.scope[i]) + ", " +
@@ -175,9 +190,9 @@ string HeldBesides(const KeyedTarget& target, const string& condition) {
     return "";
   }
   return "SELECT FROM " + Temp("sy_new_" + target.temp_suffix) + " AS sy_n JOIN " + target.target +
-         " AS sy_t ON " + KeyEqual(target.key, "sy_t", "sy_n") + " WHERE ((" +
-         JoinQuoted(target.scope, "sy_t.") + ") IN (SELECT " + JoinQuoted(target.scope) + " FROM " +
-         Temp("sy_touched_" + target.temp_suffix) + ")) IS NOT TRUE" + condition + " LIMIT 1";
+         " AS sy_t ON " + KeyEqual(target.key, target.operators, "sy_t", "sy_n") + " WHERE (" +
+         Among(target.scope, target.operators, "sy_t", Temp("sy_touched_" + target.temp_suffix)) +
+         ") IS NOT TRUE" + condition + " LIMIT 1";
 }
 
 KeyedPlan BuildKeyed(const KeyedTarget& target) {
@@ -213,14 +228,15 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
                                     touched + " EXCEPT SELECT " + QuoteIdentifier(target.scope[0]) +
                                     " FROM " + fresh + ")"
                               : "";
-  plan.vanished =
-      scope_is_key
-          ? "sy_t." + QuoteIdentifier(target.scope[0]) + " = ANY(" + vanished + ")" + Owned(target)
-          : InTouched(target, "sy_t") + Owned(target) + " AND (" + JoinQuoted(target.key, "sy_t.") +
-                ") NOT IN (SELECT " + JoinQuoted(target.key) + " FROM " + fresh + ")";
+  plan.vanished = scope_is_key ? "sy_t." + QuoteIdentifier(target.scope[0]) +
+                                     EqualSign(target.operators, target.scope[0]) + "ANY(" +
+                                     vanished + ")" + Owned(target)
+                               : InTouched(target, "sy_t") + Owned(target) + " AND NOT (" +
+                                     Among(target.key, target.operators, "sy_t", fresh) + ")";
   plan.remove = "DELETE FROM " + target.target + " AS sy_t WHERE " + plan.vanished;
   plan.update = UpdateFrom(target, fresh);
   plan.insert = InsertFrom(target, fresh);
+  plan.written_count = WrittenCount(target, plan.vanished);
   AddSlices(target, &plan);
   plan.clean = {"DELETE FROM " + touched, "DELETE FROM " + fresh};
   if (target.has_readers) AddDeltas(target, &plan);
@@ -237,13 +253,16 @@ KeyedPlan BuildKeyed(const KeyedTarget& target) {
   return plan;
 }
 
-TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
-                           const string& touches, bool reads_key_only, const KeyedTarget& target) {
+TouchRule BuildSourceTouch(const SourcePlan& source, const SourceTouch& touch,
+                           const KeyedTarget& target) {
+  const string& touches = touch.touches;
+  const string moved = Moved(touch.still, "");
   const string alias = QuoteIdentifier(source.alias);
   const string mirror = source.mirror.target + " AS " + alias;
-  if (reads_key_only) {  // the stage has it all
-    return {.source = source_index,
-            .before = TouchInsert(target, touches, OldKeyRow(source, source.alias, "'U','K','D'")),
+  if (touch.reads_key_only) {  // the stage has it all
+    return {.source = touch.source,
+            .before =
+                TouchInsert(target, touches, OldKeyRow(source, source.alias, "'U','K','D'", moved)),
             .after = TouchInsert(target, touches, NewRow(source, source.alias, "'I','K'")),
             .all = TouchInsert(target, touches, mirror)};
   }
@@ -256,13 +275,14 @@ TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
                              ? key
                              : QuoteIdentifier(source.columns[source.key[i]].name) + " AS " + key;
                 }) +
-           " FROM " + Temp(source.stage) + " WHERE sy__op IN (" + ops + ")) AS sy_s JOIN " +
-           mirror + " ON " + Each(source.key.size(), " AND ", [&](size_t i) {
-             return alias + "." + QuoteIdentifier(source.columns[source.key[i]].name) +
-                    " = sy_s.sy__k" + std::to_string(i);
+           " FROM " + Temp(source.stage) + " WHERE sy__op IN (" + ops + ")" + moved +
+           ") AS sy_s JOIN " + mirror + " ON " + Each(source.key.size(), " AND ", [&](size_t i) {
+             const StageColumn& key = source.columns[source.key[i]];
+             return alias + "." + QuoteIdentifier(key.name) + " " + key.equals + " sy_s.sy__k" +
+                    std::to_string(i);
            });
   };
-  return {.source = source_index,
+  return {.source = touch.source,
           .before = TouchInsert(target, touches, joined("'U','K','D'", true)),
           .after = TouchInsert(target, touches, joined("'I','U','K'", false)),
           .all = TouchInsert(target, touches, mirror)};
@@ -293,7 +313,7 @@ TouchRule BuildRowLocalUpstreamTouch(const SourcePlan& source, const RowLocalTar
   const auto joined = [&](const string& rows) {
     return "(SELECT " + KeyValues(keys) + " FROM " + rows + ") AS sy_s JOIN " + upstream.target +
            " AS " + QuoteIdentifier(upstream_alias) + " ON " +
-           KeyMatch(keys, QuoteIdentifier(upstream_alias));
+           KeyMatch(keys, upstream.operators, QuoteIdentifier(upstream_alias));
   };
   return {
       .upstream = upstream_index,

@@ -85,7 +85,9 @@ class OrderedWriteBuilder {
 
  private:
   string KeyValues() const { return mapping::KeyValues(keys_); }
-  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
+  string KeyMatch(const string& row) const {
+    return mapping::KeyMatch(keys_, target_.operators, row);
+  }
   string StagedKeys() const {
     return Each(keys_.size(), ", ", [](size_t i) { return "sy_s.sy__t" + std::to_string(i); });
   }
@@ -144,15 +146,17 @@ class OrderedWriteBuilder {
       sets.push_back(QuoteIdentifier(name) + " = sy_g." + QuoteIdentifier(name));
     }
     const string noted = "(SELECT FROM " + leaving + " AS sy_l WHERE " +
-                         KeyEqual(key_columns_, "sy_l", "sy_g") + ")";
+                         KeyEqual(key_columns_, target_.operators, "sy_l", "sy_g") + ")";
     if (!sets.empty()) {
       sql->moved_update = "UPDATE " + target_.target + " AS sy_t SET " + absl::StrJoin(sets, ", ") +
                           " FROM " + Temp(write_.taken_table) + " AS sy_g WHERE " +
-                          KeyEqual(key_columns_, "sy_t", "sy_g") + " AND EXISTS " + noted;
+                          KeyEqual(key_columns_, target_.operators, "sy_t", "sy_g") +
+                          " AND EXISTS " + noted;
     }
     sql->moved_insert = InsertTaken() + "NOT EXISTS (SELECT FROM " + leaving + " AS sy_l JOIN " +
-                        target_.target + " AS sy_t ON " + KeyEqual(key_columns_, "sy_t", "sy_l") +
-                        " WHERE " + KeyEqual(key_columns_, "sy_l", "sy_g") + ")";
+                        target_.target + " AS sy_t ON " +
+                        KeyEqual(key_columns_, target_.operators, "sy_t", "sy_l") + " WHERE " +
+                        KeyEqual(key_columns_, target_.operators, "sy_l", "sy_g") + ")";
   }
 
   void AddFresh(const string& leaving, OrderedSql* sql) const {
@@ -169,9 +173,10 @@ class OrderedWriteBuilder {
                           " AND EXISTS (SELECT FROM " + leaving + " AS sy_l WHERE " +
                           KeyMatch("sy_l") + ")";
     }
-    sql->fresh_insert = InsertFresh(
-        "NOT EXISTS (SELECT FROM " + leaving + " AS sy_l JOIN " + target_.target + " AS sy_t ON " +
-        KeyEqual(key_columns_, "sy_t", "sy_l") + " WHERE " + KeyMatch("sy_l") + ")");
+    sql->fresh_insert =
+        InsertFresh("NOT EXISTS (SELECT FROM " + leaving + " AS sy_l JOIN " + target_.target +
+                    " AS sy_t ON " + KeyEqual(key_columns_, target_.operators, "sy_t", "sy_l") +
+                    " WHERE " + KeyMatch("sy_l") + ")");
   }
 
   // `noted`: keys of rows to take out besides the updated ones.
@@ -183,8 +188,9 @@ class OrderedWriteBuilder {
                          QuoteIdentifier(key_columns_[i]);
                 }) +
            " FROM " + OldKeys("'U'") + " UNION ALL " + noted + ") AS sy_k WHERE " +
-           KeyEqual(key_columns_, "sy_t", "sy_k") + " RETURNING 1), sy_put AS (" + InsertTaken() +
-           kAllTakenOut + ") " + InsertFresh(kAllTakenOut);
+           KeyEqual(key_columns_, target_.operators, "sy_t", "sy_k") +
+           " RETURNING 1), sy_put AS (" + InsertTaken() + kAllTakenOut + ") " +
+           InsertFresh(kAllTakenOut);
   }
 
   const SourcePlan& source_;
@@ -206,19 +212,20 @@ string KeyedTakeOut(const KeyedTarget& target, const string& noted) {
   };
   return "WITH sy_out AS (DELETE FROM " + target.target + " AS sy_t USING (SELECT " +
          JoinQuoted(target.key, "sy_n.") + " FROM " + fresh + " AS sy_n JOIN " + target.target +
-         " AS sy_o ON " + KeyEqual(target.key, "sy_n", "sy_o") + " WHERE NOT (" +
+         " AS sy_o ON " + KeyEqual(target.key, target.operators, "sy_n", "sy_o") + " WHERE NOT (" +
          SameImage(target.columns, "sy_n", "sy_o") + ")" + noted + ") AS sy_k WHERE " +
-         KeyEqual(target.key, "sy_t", "sy_k") + owned + " RETURNING " +
+         KeyEqual(target.key, target.operators, "sy_t", "sy_k") + owned + " RETURNING " +
          JoinQuoted(target.insertable, "sy_t.") + "), sy_put AS (INSERT INTO " + target.target +
          " (" + JoinQuoted(target.insertable) + ") OVERRIDING SYSTEM VALUE SELECT " +
          Each(target.insertable.size(), ", ",
               [&](size_t i) { return put_back(target.insertable[i]); }) +
          " FROM " + fresh + " AS sy_n JOIN sy_out AS sy_o ON " +
-         KeyEqual(target.key, "sy_n", "sy_o") + " WHERE " + kAllTakenOut + ") INSERT INTO " +
-         target.target + " (" + JoinQuoted(target.columns) + ") OVERRIDING SYSTEM VALUE SELECT " +
-         JoinQuoted(target.columns, "sy_n.") + " FROM " + fresh +
-         " AS sy_n WHERE NOT EXISTS (SELECT FROM " + target.target + " AS sy_o WHERE " +
-         KeyEqual(target.key, "sy_o", "sy_n") + owned_old + ") AND " + kAllTakenOut;
+         KeyEqual(target.key, target.operators, "sy_n", "sy_o") + " WHERE " + kAllTakenOut +
+         ") INSERT INTO " + target.target + " (" + JoinQuoted(target.columns) +
+         ") OVERRIDING SYSTEM VALUE SELECT " + JoinQuoted(target.columns, "sy_n.") + " FROM " +
+         fresh + " AS sy_n WHERE NOT EXISTS (SELECT FROM " + target.target + " AS sy_o WHERE " +
+         KeyEqual(target.key, target.operators, "sy_o", "sy_n") + owned_old + ") AND " +
+         kAllTakenOut;
 }
 
 }  // namespace
@@ -233,15 +240,15 @@ OrderedSql BuildOrderedKeyed(const KeyedTarget& target, const KeyedPlan& keyed) 
   const string leaving = Temp(sql.leaving_table);
   sql.leaving_table_ddl = LeavingTableDdl(sql.leaving_table, target.key, target.target);
   sql.held = HeldBesides(target, " AND NOT EXISTS (SELECT FROM " + leaving + " AS sy_l WHERE " +
-                                     KeyEqual(target.key, "sy_l", "sy_t") + ")");
+                                     KeyEqual(target.key, target.operators, "sy_l", "sy_t") + ")");
   sql.note = "INSERT INTO " + leaving + " SELECT " + JoinQuoted(target.key, "sy_t.") + " FROM " +
              target.target + " AS sy_t WHERE " + keyed.vanished;
   sql.keep = "DELETE FROM " + leaving + " AS sy_l USING " + Temp("sy_new_" + target.temp_suffix) +
-             " AS sy_n WHERE " + KeyEqual(target.key, "sy_l", "sy_n");
+             " AS sy_n WHERE " + KeyEqual(target.key, target.operators, "sy_l", "sy_n");
   AddBarredTable(target.temp_suffix, target.scope, target.target, &sql);
   sql.barred = "SELECT DISTINCT sy_s.sy__n, sy_b.sy__n FROM " + Temp(keyed.slice_table) +
                " AS sy_s JOIN " + Temp(sql.barred_table) + " AS sy_b ON " +
-               KeyEqual(target.scope, "sy_s", "sy_b");
+               KeyEqual(target.scope, target.operators, "sy_s", "sy_b");
   sql.take_out = KeyedTakeOut(target, "");
   sql.take_out_all =
       KeyedTakeOut(target, " UNION ALL SELECT " + JoinQuoted(target.key) + " FROM " + leaving);

@@ -53,6 +53,7 @@ class RowLocalBuilder {
     write.update = Update(Sent::kAll);
     write.update_absent = sent_ == Sent::kSome ? Update(Sent::kSome) : write.update;
     write.update_skips_equal = SkipsEqual();
+    write.skips_still = target_.skips_still;
     write.missing_updated = Missing("'U'");
     write.missing_changed = Missing("'U','K'");
     write.missing_removed = Missing("'D'");
@@ -68,13 +69,23 @@ class RowLocalBuilder {
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
     AddSwapTakeOut(&write);
+    AddWritten(&write);
     write.load = InsertFrom("{load} AS " + QuoteIdentifier(target_.alias));
+    write.rows = "SELECT " +
+                 Each(target_.assignments.size(), ", ",
+                      [&](size_t i) {
+                        const Assignment& a = target_.assignments[i];
+                        return "(" + a.sql + ") AS " + QuoteIdentifier(a.column);
+                      }) +
+                 " FROM {load} AS " + QuoteIdentifier(target_.alias);
     return write;
   }
 
  private:
   string KeyValues() const { return mapping::KeyValues(keys_); }
-  string KeyMatch(const string& row) const { return mapping::KeyMatch(keys_, row); }
+  string KeyMatch(const string& row) const {
+    return mapping::KeyMatch(keys_, target_.operators, row);
+  }
   string Values(Columns columns) const {
     string out;
     for (size_t i = 0; i < target_.assignments.size(); ++i) {
@@ -106,7 +117,8 @@ class RowLocalBuilder {
     if (sets.empty()) return "";
     return "UPDATE " + target_.target + " AS sy_t SET " + sets + " FROM (SELECT " + KeyValues() +
            Values(Columns::kNotKeys) + (sent == Sent::kSome ? ", sy__absent" : "") + " FROM " +
-           NewRow(source_, target_.alias, "'U'") + ") AS sy_s WHERE " + KeyMatch("sy_t") +
+           NewRow(source_, target_.alias, "'U'") + Moved(target_.skips_still ? 1 : 0, "") +
+           ") AS sy_s WHERE " + KeyMatch("sy_t") +
            (sent == Sent::kAll && SkipsEqual() ? " AND (" + Different() + ")" : "");
   }
 
@@ -118,6 +130,7 @@ class RowLocalBuilder {
 
   // The target takes some of the columns only, as they are: often none of those has changed.
   bool SkipsEqual() const {
+    if (target_.skips_still) return false;
     std::set<int> taken;
     for (const Assignment& a : target_.assignments) {
       if (a.plain < 0) return false;
@@ -152,7 +165,8 @@ class RowLocalBuilder {
            ") AS " + alias + ") AS sy_s0 CROSS JOIN LATERAL (SELECT " +
            Values(Columns::kAll).substr(2) + ", sy__absent FROM (SELECT sy_r.*) AS " + alias +
            ") AS sy_s WHERE sy_r.sy__op = 'K'" + Each(keys_.size(), "", [&](size_t i) {
-             return " AND sy_t." + QuoteIdentifier(keys_[i]->column) + " = sy_s0.sy__t" +
+             return " AND sy_t." + QuoteIdentifier(keys_[i]->column) +
+                    EqualSign(target_.operators, keys_[i]->column) + "sy_s0.sy__t" +
                     std::to_string(i);
            });
   }
@@ -264,6 +278,64 @@ class RowLocalBuilder {
     write->take_out.push_back(write->insert);
   }
 
+  string Count(const string& rows) const { return "(SELECT count(*) FROM " + rows + ")"; }
+  // Of a table of rows sy_s: those whose key the target has not.
+  string NotThere(const string& ops) const {
+    return Count("(SELECT " + KeyValues() + " FROM " + NewRow(source_, target_.alias, ops) +
+                 ") AS sy_s WHERE NOT EXISTS (SELECT FROM " + target_.target + " AS sy_t WHERE " +
+                 KeyMatch("sy_t") + ")");
+  }
+  // Equal keys need not be identical, and an identity is never set: these are not looked at.
+  void AddWritten(TableWrite* write) const {
+    vector<string> keys, values;
+    for (const Assignment& a : target_.assignments) {
+      if (a.in_key) keys.push_back(a.column);
+      if (!a.in_key && !a.identity_always) values.push_back(a.column);
+    }
+    const string taken = Temp(write->taken_table);
+    const auto take = [&](const string& ord, const string& absent, Sent sent, const string& rows) {
+      string sql = "INSERT INTO " + taken + " (sy__ord, " + JoinQuoted(keys);
+      string from =
+          " SELECT " + (ord.empty() ? "NULL" : "sy_s." + ord) + ", " + JoinQuoted(keys, "sy_t.");
+      for (size_t i = 0; i < target_.assignments.size(); ++i) {
+        const Assignment& a = target_.assignments[i];
+        if (a.in_key || a.identity_always) continue;
+        const string value = "sy_s.sy__v" + std::to_string(i);
+        const string test = sent == Sent::kSome ? AbsentTest(source_, a.plain, "sy_s") : "";
+        const string column = QuoteIdentifier(a.column);
+        sql += ", " + column;
+        from += ", " + (test.empty() ? value
+                                     : "CASE WHEN " + test + " THEN sy_t." + column + " ELSE " +
+                                           value + " END");
+      }
+      return sql + ")" + from + " FROM (SELECT " + (ord.empty() ? "" : ord + ", ") + KeyValues() +
+             Values(Columns::kNotKeys) + absent + " FROM " + rows + ") AS sy_s JOIN " +
+             target_.target + " AS sy_t ON " + KeyMatch("sy_t");
+    };
+    const string same = values.empty() ? "true" : SameImage(values, "sy_g", "sy_t");
+    const string held = taken + " AS sy_g JOIN " + target_.target + " AS sy_t ON " +
+                        KeyEqual(keys, target_.operators, "sy_g", "sy_t");
+    const string rows = "{load} AS " + QuoteIdentifier(target_.alias);
+    write->written_take =
+        take("sy__ord", ", sy__absent", sent_, NewRow(source_, target_.alias, "'I','U','K'"));
+    write->written_count =
+        "SELECT " + NotThere("'I'") + ", " + NotThere("'U','K'") + ", " +
+        Count(held + " WHERE NOT (" + same + ")") + ", " +
+        Count("(SELECT " + KeyValues() + " FROM " + OldKeyRow(source_, target_.alias, "'D','K'") +
+              ") AS sy_s JOIN " + target_.target + " AS sy_t ON " + KeyMatch("sy_t") +
+              " WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() + " FROM " +
+              NewRow(source_, target_.alias, "'I','U','K'") + ") AS sy_s WHERE " +
+              KeyMatch("sy_t") + ")" + OwnedAmong(target_.owns, "sy_t"));
+    write->loaded_take = take("", "", Sent::kAll, rows);
+    write->loaded_count = "SELECT " + Count("{load}") + ", " + Count(held + " WHERE " + same);
+    write->swapped_left = "SELECT count(*) FROM " + target_.target +
+                          " AS sy_t WHERE NOT EXISTS (SELECT FROM (SELECT " + KeyValues() +
+                          " FROM " + rows + ") AS sy_s WHERE " + KeyMatch("sy_t") + ")" +
+                          OwnedAmong(target_.owns, "sy_t");
+    write->cleared_left = "SELECT count(*) FROM " + target_.target +
+                          (target_.owns.empty() ? "" : " WHERE " + target_.owns);
+  }
+
   const SourcePlan& source_;
   const RowLocalTarget& target_;
   vector<const Assignment*> keys_;
@@ -291,8 +363,44 @@ void BuildStage(const string& suffix, SourcePlan* source) {
   for (const StageColumn& column : source->columns) {
     source->stage_ddl += ", " + QuoteIdentifier(column.name) + " " + column.type;
   }
-  source->stage_ddl += ")";
-  source->stage_copy = "COPY " + Temp(source->stage) + " FROM STDIN";
+  source->stage_ddl += source->mirrored ? ", sy__still bigint)" : ")";
+  source->stage_copy = "COPY " + Temp(source->stage) + " (sy__op, sy__ord, sy__absent";
+  for (size_t i = 0; i < source->key.size(); ++i)
+    absl::StrAppend(&source->stage_copy, ", sy__k", i);
+  for (const StageColumn& column : source->columns) {
+    source->stage_copy += ", " + QuoteIdentifier(column.name);
+  }
+  source->stage_copy += ") FROM STDIN";
+}
+
+string BuildNoteStill(const SourcePlan& source, const string& mirror,
+                      const vector<vector<int>>& sets) {
+  vector<string> same;
+  for (const vector<int>& set : sets) {
+    vector<string> before, now;
+    for (const int column : set) {
+      const string name = QuoteIdentifier(source.columns[column].name);
+      const string absent = AbsentTest(source, column, "sy_s");
+      before.push_back("sy_t." + name);
+      now.push_back(absent.empty() ? "sy_s." + name
+                                   : "CASE WHEN " + absent + " THEN sy_t." + name + " ELSE sy_s." +
+                                         name + " END");
+    }
+    same.push_back(set.empty() ? "true"
+                               : "ROW(" + absl::StrJoin(before, ", ") + ")::record *= ROW(" +
+                                     absl::StrJoin(now, ", ") + ")::record");
+  }
+  const string bits = Each(same.size(), " | ", [&](size_t i) {
+    return absl::StrCat("CASE WHEN ", same[i], " THEN ", int64_t{1} << i, " ELSE 0 END");
+  });
+  const string key = Each(source.key.size(), " AND ", [&](size_t i) {
+    const string name = QuoteIdentifier(source.columns[source.key[i]].name);
+    return "sy_t." + name + " = sy_s." + name;
+  });
+  // Whoever changes nothing of all that is looked at changes nothing of some of it.
+  return "UPDATE " + Temp(source.stage) + " AS sy_s SET sy__still = " + bits + " FROM " + mirror +
+         " AS sy_t WHERE sy_s.sy__op = 'U' AND " + key + " AND (" + absl::StrJoin(same, " OR ") +
+         ")";
 }
 
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target) {
@@ -311,6 +419,7 @@ TableWrite BuildSourceRows(const SourcePlan& source, const string& table, const 
          .sql = QuoteIdentifier(name),
          .plain = static_cast<int>(i),
          .in_key = std::ranges::count(source.key, static_cast<int>(i)) > 0});
+    if (source.columns[i].equals != "=") target.operators[name] = source.columns[i].equals;
   }
   return BuildTableWrite(source, target);
 }

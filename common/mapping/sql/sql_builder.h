@@ -24,11 +24,17 @@ struct RowLocalTarget {
   std::vector<std::string> insertable;  // every column of the target that may be inserted
   std::string alias;                    // the name the assignments know the source row by
   std::string owns;                     // condition, or empty
+  Operators operators;                  // of the target's columns
   std::string temp_suffix;              // makes temporary names unique: "m3", "o1"
+  bool skips_still = false;             // leaves rows alone that SourcePlan::note_still marked
 };
 
 // The stage of a source: name, DDL and COPY. `source.columns` and `key` are filled already.
 void BuildStage(const std::string& suffix, SourcePlan* source);
+// SourcePlan::note_still, where `mirror` (quoted) has the rows as they were: bit i for the set i of
+// indices into its columns.
+std::string BuildNoteStill(const SourcePlan& source, const std::string& mirror,
+                           const std::vector<std::vector<int>>& sets);
 TableWrite BuildTableWrite(const SourcePlan& source, const RowLocalTarget& target);
 // Into `table` (quoted), which has every staged column, by name.
 TableWrite BuildSourceRows(const SourcePlan& source, const std::string& table,
@@ -45,6 +51,7 @@ struct KeyedTarget {
   std::vector<std::string> insertable;
   std::vector<std::string> identity_always;  // columns never SET
   std::string owns;
+  Operators operators;  // of the target's columns
   std::string temp_suffix;
   bool has_readers = false;  // another mapping reads this table
 };
@@ -52,10 +59,14 @@ KeyedPlan BuildKeyed(const KeyedTarget& target);
 // KeyedPlan::held, for rows sy_t that meet the condition (" AND ...") too.
 std::string HeldBesides(const KeyedTarget& target, const std::string& condition);
 
-// `touches` as written (expressions or a query) to INSERTs into the keyed mapping's touched table.
-// `reads_key_only`: `touches` is an expression over identity columns and nothing else.
-TouchRule BuildSourceTouch(const SourcePlan& source, SourceIndex source_index,
-                           const std::string& touches, bool reads_key_only,
+struct SourceTouch {
+  SourceIndex source;
+  std::string touches;          // as written: expressions or a query
+  bool reads_key_only = false;  // it is an expression over identity columns and nothing else
+  int64_t still = 0;            // the bit of the mapping's columns in sy__still; 0: it has none
+};
+// INSERTs into the keyed mapping's touched table.
+TouchRule BuildSourceTouch(const SourcePlan& source, const SourceTouch& touch,
                            const KeyedTarget& target);
 // The upstream is keyed: its changed rows stand in its temporary tables under its own name.
 TouchRule BuildKeyedUpstreamTouch(const KeyedTarget& upstream, const std::string& upstream_alias,

@@ -1,5 +1,7 @@
 #include "common/mapping/sql/sql_pieces.h"
 
+#include <algorithm>
+
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 
@@ -19,13 +21,19 @@ string Each(size_t count, std::string_view separator, const std::function<string
 
 string Temp(const string& name) { return "pg_temp." + QuoteIdentifier(name); }
 
-string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops) {
+string OldKeyRow(const SourcePlan& source, const string& alias, const string& ops,
+                 const string& moved) {
   const string keys = Each(source.key.size(), ", ", [&](size_t i) {
     return "sy__k" + std::to_string(i) + " AS " +
            QuoteIdentifier(source.columns[source.key[i]].name);
   });
   return "(SELECT sy__ord, sy__op, " + keys + " FROM " + Temp(source.stage) + " WHERE sy__op IN (" +
-         ops + ")) AS " + QuoteIdentifier(alias);
+         ops + ")" + moved + ") AS " + QuoteIdentifier(alias);
+}
+
+string Moved(int64_t still, const string& row) {
+  if (still == 0) return "";
+  return absl::StrCat(" AND coalesce(", row, "sy__still & ", still, ", 0) = 0");
 }
 
 string NewRow(const SourcePlan& source, const string& alias, const string& ops) {
@@ -45,17 +53,38 @@ string KeyValues(const vector<const Assignment*>& keys) {
               [&](size_t i) { return "(" + keys[i]->sql + ") AS sy__t" + std::to_string(i); });
 }
 
-string KeyMatch(const vector<const Assignment*>& keys, const string& row) {
+string KeyMatch(const vector<const Assignment*>& keys, const Operators& operators,
+                const string& row) {
   return Each(keys.size(), " AND ", [&](size_t i) {
-    return row + "." + QuoteIdentifier(keys[i]->column) + " = sy_s.sy__t" + std::to_string(i);
+    return row + "." + QuoteIdentifier(keys[i]->column) + EqualSign(operators, keys[i]->column) +
+           "sy_s.sy__t" + std::to_string(i);
   });
 }
 
-string KeyEqual(const vector<string>& key, const string& a, const string& b) {
+string EqualSign(const Operators& operators, const string& column) {
+  const auto own = operators.find(column);
+  return own == operators.end() ? " = " : " " + own->second + " ";
+}
+
+string KeyEqual(const vector<string>& key, const Operators& operators, const string& a,
+                const string& b) {
   return Each(key.size(), " AND ", [&](size_t i) {
     const string column = QuoteIdentifier(key[i]);
-    return a + "." + column + " = " + b + "." + column;
+    return a + "." + column + EqualSign(operators, key[i]) + b + "." + column;
   });
+}
+
+string Among(const vector<string>& key, const Operators& operators, const string& row,
+             const string& table) {
+  const bool own =
+      std::ranges::any_of(key, [&](const string& column) { return operators.contains(column); });
+  if (!own) {
+    return "(" + JoinQuoted(key, row + ".") + ") IN (SELECT " + JoinQuoted(key) + " FROM " + table +
+           ")";
+  }
+  // IN has one operator for all columns.
+  return "(EXISTS (SELECT FROM " + table + " AS sy_x WHERE " +
+         KeyEqual(key, operators, row, "sy_x") + ")) IS TRUE";
 }
 
 string OwnedAmong(const string& owns, const string& row) {

@@ -13,6 +13,7 @@
 //   sy_b    the key of a row that no change may reach
 //   sy_q    what the query of a `from` rule gives
 //   sy_w    a row of the target, for its `owns`
+//   sy_x    a row of a table that another row is looked for in
 //   sy_a    and sy_b beside it, in `changes`: before and after
 //
 // Temporary tables: by source sy_stage_, sy_saved_, sy_entry_; by mapping (m0) or mirror (o0):
@@ -39,10 +40,15 @@ std::string Each(size_t count, std::string_view separator,
 std::string Temp(const std::string& name);
 
 // The source's row as it was, identity columns only, under its alias: what key expressions need.
-// `ops` as in "'D','K'".
-std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
+// `ops` as in "'D','K'"; `moved` as Moved() gives it.
+std::string OldKeyRow(const SourcePlan& source, const std::string& alias, const std::string& ops,
+                      const std::string& moved = "");
 // The staged row as it is. Ends in a WHERE that may be added to.
 std::string NewRow(const SourcePlan& source, const std::string& alias, const std::string& ops);
+
+// " AND ...": staged rows that change something of a set of columns; nothing for no set (0). `row`
+// with its dot, or empty.
+std::string Moved(int64_t still, const std::string& row);
 
 // Where the staged `row` says that the value of a source column (an index, or -1) was not sent;
 // nothing where it always is.
@@ -51,11 +57,17 @@ std::string AbsentTest(const SourcePlan& source, int column, const std::string& 
 // The target's key as the assignments make it of a source row: "(...) AS sy__t0, ...", and the row
 // of the target that has the values `sy_s` gives under these names.
 std::string KeyValues(const std::vector<const Assignment*>& keys);
-std::string KeyMatch(const std::vector<const Assignment*>& keys, const std::string& row);
+std::string KeyMatch(const std::vector<const Assignment*>& keys, const Operators& operators,
+                     const std::string& row);
 
+// " = ", or what stands in its place for the column.
+std::string EqualSign(const Operators& operators, const std::string& column);
 // a.k1 = b.k1 AND ...
-std::string KeyEqual(const std::vector<std::string>& key, const std::string& a,
-                     const std::string& b);
+std::string KeyEqual(const std::vector<std::string>& key, const Operators& operators,
+                     const std::string& a, const std::string& b);
+// (row.k1, row.k2) IN (SELECT k1, k2 FROM table), hashed or by index whatever the operators are.
+std::string Among(const std::vector<std::string>& key, const Operators& operators,
+                  const std::string& row, const std::string& table);
 // " AND row.owns", or nothing: columns in `owns` stand alone, and beside another table they would
 // be those of either.
 std::string OwnedAmong(const std::string& owns, const std::string& row);

@@ -1,7 +1,9 @@
 #include "common/pg/replication/replication_message.h"
 
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 #include "common/base/postgres_time.h"
+#include "common/pg/error.h"
 
 namespace switchyard::pg::internal {
 namespace {
@@ -20,10 +22,11 @@ void AppendBigEndian(uint64_t value, std::string* out) {
 }
 
 absl::Status BadMessage(std::string_view message) {
-  return absl::DataLossError(absl::StrFormat(
-      "the replication stream holds a message of type 0x%02x with %d bytes that is not as "
-      "documented",
-      message.empty() ? 0 : static_cast<uint8_t>(message[0]), message.size()));
+  return Lost(
+      absl::StrFormat("the replication stream holds a message of type 0x%02x with %d bytes "
+                      "that is not as documented",
+                      message.empty() ? 0 : static_cast<uint8_t>(message[0]), message.size()),
+      pg::kAskTheServerItself);
 }
 
 }  // namespace

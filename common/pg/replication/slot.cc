@@ -8,7 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 #include "common/pg/libpq.h"
 
 namespace switchyard::pg {
@@ -90,6 +92,22 @@ absl::StatusOr<std::vector<SlotBlocker>> FindSlotBlockers(Session& session, absl
   return blockers;
 }
 
+absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlotOn(std::unique_ptr<Session> walsender,
+                                                                 const SlotOptions& options) {
+  const auto result = walsender->QueryWithin(
+      options.timeout,
+      absl::StrFormat("CREATE_REPLICATION_SLOT %s %sLOGICAL pgoutput %s",
+                      QuoteIdentifier(options.slot), options.temporary ? "TEMPORARY " : "",
+                      options.failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT"));
+  if (absl::IsDeadlineExceeded(result.status())) return result.status();
+  if (!result.ok()) return internal::AsPrecondition(result.status());
+  if (result->rows() != 1 || result->columns() < 3) {
+    return Refuse("CREATE_REPLICATION_SLOT gave no row", kAskTheServerItself);
+  }
+  ASSIGN_OR_RETURN(const Lsn consistent_point, ColumnLsn(*result, 1));
+  return std::make_unique<CreatedSlot>(std::move(walsender), consistent_point, result->str(0, 2));
+}
+
 absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions& options,
                                                                const Cancel& cancel) {
   ASSIGN_OR_RETURN(auto session, Session::Connect({.dsn = options.dsn,
@@ -97,24 +115,13 @@ absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions
                                                    .connect_timeout = options.connect_timeout,
                                                    .replication = true},
                                                   cancel));
-  const auto result = session->QueryWithin(
-      options.timeout,
-      absl::StrFormat("CREATE_REPLICATION_SLOT %s %sLOGICAL pgoutput %s",
-                      QuoteIdentifier(options.slot), options.temporary ? "TEMPORARY " : "",
-                      options.failover ? "(SNAPSHOT 'export', FAILOVER true)" : "EXPORT_SNAPSHOT"));
-  if (absl::IsDeadlineExceeded(result.status())) {
-    return absl::UnavailableError(absl::StrFormat(
-        "the replication slot %s was not created within %s: it waits for transactions that began "
-        "before; %s",
-        options.slot, absl::FormatDuration(options.timeout),
-        DescribeBlockers(options, cancel, options.timeout)));
-  }
-  if (!result.ok()) return internal::AsPrecondition(result.status());
-  if (result->rows() != 1 || result->columns() < 3) {
-    return absl::FailedPreconditionError("CREATE_REPLICATION_SLOT gave no row");
-  }
-  ASSIGN_OR_RETURN(const Lsn consistent_point, ColumnLsn(*result, 1));
-  return std::make_unique<CreatedSlot>(std::move(session), consistent_point, result->str(0, 2));
+  auto created = CreateLogicalSlotOn(std::move(session), options);
+  if (!absl::IsDeadlineExceeded(created.status())) return created;
+  return absl::UnavailableError(absl::StrFormat(
+      "the replication slot %s was not created within %s: it waits for transactions that began "
+      "before; %s",
+      options.slot, absl::FormatDuration(options.timeout),
+      DescribeBlockers(options, cancel, options.timeout)));
 }
 
 absl::Status SetSlotFailover(const SlotOptions& options, bool failover, const Cancel& cancel) {

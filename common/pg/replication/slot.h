@@ -70,6 +70,10 @@ class CreatedSlot {
 // named, and no slot is left behind).
 absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlot(const SlotOptions& options,
                                                                const Cancel& cancel);
+// The same over a connection that is there already (SessionOptions::replication), for who can't
+// wait for one. DeadlineExceeded: older transactions did not end in time; nobody is named.
+absl::StatusOr<std::unique_ptr<CreatedSlot>> CreateLogicalSlotOn(std::unique_ptr<Session> walsender,
+                                                                 const SlotOptions& options);
 
 // Whether standbys may keep slot options.slot; since Postgres 17. Unavailable: no server, or
 // somebody uses the slot. FailedPrecondition: 42704 there is none, 42501 no REPLICATION right.

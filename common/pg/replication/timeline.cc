@@ -7,7 +7,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/pg/error.h"
 #include "common/pg/libpq.h"
 #include "common/pg/session.h"
 
@@ -21,8 +23,8 @@ absl::StatusOr<TimelineEnds> ParseTimelineHistory(std::string_view text) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');
     uint32_t timeline = 0;
     if (fields.size() < 2 || !absl::SimpleAtoi(fields[0], &timeline)) {
-      return absl::DataLossError(
-          absl::StrFormat("\"%s\" is no line of a timeline's history", line));
+      return Lost(absl::StrFormat("\"%s\" is no line of a timeline's history", line),
+                  kAskTheServerItself);
     }
     ASSIGN_OR_RETURN(ends[timeline], Lsn::Parse(fields[1]));
   }
@@ -40,7 +42,7 @@ absl::StatusOr<TimelineEnds> LoadTimelineEnds(const TimelineOptions& options,
   const auto history = session->Query(absl::StrFormat("TIMELINE_HISTORY %d", options.timeline));
   if (!history.ok()) return internal::AsPrecondition(history.status());
   if (history->rows() != 1 || history->columns() < 2) {
-    return absl::FailedPreconditionError("TIMELINE_HISTORY gave no row");
+    return Refuse("TIMELINE_HISTORY gave no row", kAskTheServerItself);
   }
   return ParseTimelineHistory(history->text(0, 1));
 }

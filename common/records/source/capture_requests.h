@@ -18,6 +18,8 @@ namespace switchyard::records {
 
 class CaptureRequests {
  public:
+  static constexpr char kTable[] = "capture_request";
+
   CaptureRequests(pg::Sql sql, std::string stream)
       : sql_(std::move(sql)), stream_(std::move(stream)) {}
 

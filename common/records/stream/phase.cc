@@ -1,6 +1,7 @@
 #include "common/records/stream/phase.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/finding.h"
 
 namespace switchyard::records {
 
@@ -25,9 +26,9 @@ absl::StatusOr<Phase> ParsePhase(std::string_view text) {
        {Phase::kNew, Phase::kCopying, Phase::kCatchingUp, Phase::kStreaming, Phase::kStopped}) {
     if (ToString(phase) == text) return phase;
   }
-  return absl::DataLossError(absl::StrCat("the target keeps a stream with state \"",
-                                          std::string(text),
-                                          "\", which this program does not know"));
+  return Lost(absl::StrCat("the target keeps a stream with state \"", std::string(text),
+                           "\", which this program does not know"),
+              "use the program that wrote it, or a newer one");
 }
 
 }  // namespace switchyard::records

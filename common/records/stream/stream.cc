@@ -20,6 +20,7 @@ Stream StreamNamed(std::string_view migration, Direction direction) {
           .name = name,
           .slot = slot,
           .copy_slot = slot + "_cp",
+          .parity_slot = slot + "_vp",
           .publication = slot,
           .change_topic = name + ".changes",
           .copy_topic = name + ".copy",
@@ -42,6 +43,7 @@ Stream ForwardOf(const spec::MigrationFile& file) {
   Stream stream = StreamNamed(file.name, Direction::kForward);
   stream.source = file.old_db;
   stream.target = file.new_db;
+  stream.target_schemas = file.new_schemas;
   stream.mapping = &file.forward;
   return stream;
 }
@@ -51,6 +53,7 @@ Stream ReverseOf(const spec::MigrationFile& file) {
   Stream stream = StreamNamed(file.name, Direction::kReverse);
   stream.source = file.new_db;
   stream.target = file.old_db;
+  stream.target_schemas = file.schemas;
   stream.mapping = file.reverse.has_value() ? &*file.reverse : kNothing;
   return stream;
 }

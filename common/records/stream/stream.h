@@ -14,6 +14,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/spec/migration_file.h"
 
@@ -26,6 +27,7 @@ struct Stream {
   std::string name;         // "shop.forward"
   std::string slot;         // of the source: "switchyard_shop_forward"
   std::string copy_slot;    // while a table is copied again
+  std::string parity_slot;  // for a moment, when both databases are compared
   std::string publication;  // as the slot
   std::string change_topic;
   std::string copy_topic;
@@ -37,6 +39,8 @@ struct Stream {
   std::string temporary_mark;
   spec::Endpoint source;
   spec::Endpoint target;
+  // Of the target, where names that mapping SQL does not qualify are looked for behind pg_catalog.
+  std::vector<std::string> target_schemas;
   // The section of the file, which must outlive it.
   const spec::Direction* mapping = nullptr;
 };

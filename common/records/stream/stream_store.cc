@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/finding.h"
 
 namespace switchyard::records {
 namespace {
@@ -23,6 +24,14 @@ std::string TimeOf(std::string_view parameter) {
 }
 
 std::string Number(auto value) { return std::to_string(value); }
+
+// The hold that counts: one with a lease ends by itself.
+constexpr char kHold[] =
+    "CASE WHEN hold_until IS NULL OR hold_until > clock_timestamp() THEN hold_lsn END";
+
+std::string LeaseOf(absl::Duration lease) {
+  return absl::StrCat(absl::ToInt64Milliseconds(lease), " ms");
+}
 
 }  // namespace
 
@@ -47,9 +56,11 @@ absl::StatusOr<std::optional<StreamState>> StreamStore::Find() {
   ASSIGN_OR_RETURN(
       const pg::Rows row,
       sql_.Ask("SELECT state, coalesce(stop_reason, ''), epoch, lsn, covered_lsn, log_offset, "
-               "copy_offset, copy_lsn, hold_lsn, transactions, rows, "
-               "(extract(epoch FROM commit_time) * 1000000)::bigint "
-               "FROM switchyard.stream WHERE name = $1",
+               "copy_offset, copy_lsn, " +
+                   std::string(kHold) +
+                   ", transactions, rows, "
+                   "(extract(epoch FROM commit_time) * 1000000)::bigint "
+                   "FROM switchyard.stream WHERE name = $1",
                {stream_}));
   if (row.rows() == 0) return std::nullopt;
   StreamState state{.stop_reason = row.str(0, 1),
@@ -72,8 +83,8 @@ absl::StatusOr<std::optional<StreamState>> StreamStore::Find() {
 absl::StatusOr<StreamState> StreamStore::Load() {
   ASSIGN_OR_RETURN(std::optional<StreamState> state, Find());
   if (state.has_value()) return *std::move(state);
-  return absl::FailedPreconditionError(
-      absl::StrCat("stream ", stream_, " is not installed on the target"));
+  return Refuse(absl::StrCat("stream ", stream_, " is not installed on the target"),
+                "start a replayer, which installs it: switchyard replay FILE");
 }
 
 absl::StatusOr<std::string> StreamStore::Doing() {
@@ -105,6 +116,13 @@ absl::StatusOr<bool> StreamStore::IsInstalled() {
       const pg::Rows row,
       sql_.Ask("SELECT FROM switchyard.stream WHERE name = $1 AND fingerprint <> ''", {stream_}));
   return row.rows() > 0;
+}
+
+absl::StatusOr<std::string> StreamStore::Fingerprint() {
+  ASSIGN_OR_RETURN(
+      const pg::Rows row,
+      sql_.Ask("SELECT fingerprint FROM switchyard.stream WHERE name = $1", {stream_}));
+  return row.rows() == 0 ? std::string() : row.str(0, 0);
 }
 
 absl::StatusOr<StreamStore::Catalog> StreamStore::CatalogUnless(const std::string& digest) {
@@ -257,7 +275,8 @@ pg::Statement StreamStore::MoveStatement(const Position& from, const Advance& st
                        "THEN hold_lsn END, updated_at = clock_timestamp() "
                        "WHERE name = $1 AND lsn = $2::pg_lsn AND epoch = $3::bigint AND "
                        "log_offset = $4::bigint "
-                       "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn OR lsn = $6::pg_lsn)"),
+                       "AND (hold_lsn IS NULL OR hold_lsn > $6::pg_lsn OR lsn = $6::pg_lsn "
+                       "OR hold_until <= clock_timestamp())"),
           {stream_, from.lsn.ToString(), Number(from.epoch), Number(from.next_offset),
            Number(step.to.epoch), step.to.lsn.ToString(), step.to.covered_lsn.ToString(),
            Number(step.to.next_offset), Number(step.transactions), Number(step.rows),
@@ -285,16 +304,57 @@ absl::StatusOr<std::optional<Lsn>> StreamStore::AnswerHold(Lsn next) {
   ASSIGN_OR_RETURN(
       const pg::Rows row,
       sql_.AskPrepared(
-          "WITH answer AS (SELECT CASE WHEN lsn < hold_lsn AND (covered_lsn >= hold_lsn OR "
-          "hold_lsn <= $2::pg_lsn) THEN hold_lsn END AS held_at FROM switchyard.stream WHERE name "
-          "= $1), "
-          "told AS (UPDATE switchyard.stream s SET held_at = a.held_at FROM answer a "
-          "WHERE s.name = $1 AND s.held_at IS DISTINCT FROM a.held_at) "
-          "SELECT hold_lsn FROM switchyard.stream WHERE name = $1",
+          absl::StrCat("WITH held AS (SELECT ", kHold,
+                       " AS hold, lsn, covered_lsn FROM switchyard.stream WHERE name = $1), "
+                       "answer AS (SELECT CASE WHEN lsn < hold AND (covered_lsn >= hold OR "
+                       "hold <= $2::pg_lsn) THEN hold END AS held_at FROM held), "
+                       "told AS (UPDATE switchyard.stream s SET held_at = a.held_at FROM answer a "
+                       "WHERE s.name = $1 AND s.held_at IS DISTINCT FROM a.held_at) "
+                       "SELECT hold FROM held"),
           {stream_, next.ToString()}));
   if (row.rows() == 0 || row.is_null(0, 0)) return std::nullopt;
   ASSIGN_OR_RETURN(const Lsn hold, Lsn::Parse(row.text(0, 0)));
   return hold;
+}
+
+absl::Status StreamStore::Hold(Lsn at, absl::Duration lease) {
+  ASSIGN_OR_RETURN(
+      const pg::Rows held,
+      sql_.Ask(absl::StrCat("UPDATE switchyard.stream SET hold_lsn = $2::pg_lsn, hold_until = "
+                            "clock_timestamp() + $3::interval WHERE name = $1 AND ",
+                            kHold, " IS NULL"),
+               {stream_, at.ToString(), LeaseOf(lease)}));
+  if (held.affected() == 1) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const StreamState state, Load());
+  if (!state.hold_lsn) return absl::AbortedError("the stream was held by somebody else just now");
+  return Refuse(absl::StrCat("stream ", stream_, " is held at ", state.hold_lsn->ToString(),
+                             " by somebody else"),
+                "wait until they release it, and run it again");
+}
+
+absl::Status StreamStore::MoveHold(Lsn from, Lsn to, absl::Duration lease) {
+  ASSIGN_OR_RETURN(
+      const pg::Rows moved,
+      sql_.Ask("UPDATE switchyard.stream SET hold_lsn = $3::pg_lsn, hold_until = clock_timestamp() "
+               "+ $4::interval WHERE name = $1 AND hold_lsn = $2::pg_lsn AND "
+               "hold_until > clock_timestamp()",
+               {stream_, from.ToString(), to.ToString(), LeaseOf(lease)}));
+  return moved.affected() == 1 ? absl::OkStatus() : absl::AbortedError("the hold has ended");
+}
+
+absl::Status StreamStore::ReleaseHold(Lsn at) {
+  return sql_.Run(
+      "UPDATE switchyard.stream SET hold_lsn = NULL, hold_until = NULL "
+      "WHERE name = $1 AND hold_lsn = $2::pg_lsn",
+      {stream_, at.ToString()});
+}
+
+absl::StatusOr<bool> StreamStore::StandsAt(Lsn at) {
+  ASSIGN_OR_RETURN(const pg::Rows row,
+                   sql_.Ask("SELECT coalesce(held_at = $2::pg_lsn, false) FROM switchyard.stream "
+                            "WHERE name = $1",
+                            {stream_, at.ToString()}));
+  return row.rows() == 1 && row.boolean(0, 0);
 }
 
 absl::Status StreamStore::WhyNotAt(const Position& position) {

@@ -78,6 +78,8 @@ class StreamStore {
 
   absl::StatusOr<InstalledMapping> Mapping();
   absl::StatusOr<bool> IsInstalled();
+  // Of Mapping(), alone; empty when nothing is installed.
+  absl::StatusOr<std::string> Fingerprint();
   // What there is of Mapping().catalog, with a digest, unless the digest is this one. Empty when
   // nothing is installed.
   struct Catalog {
@@ -138,6 +140,18 @@ class StreamStore {
   // LockAt of the place in the copy topic.
   absl::Status LockCopyAt(int64_t offset);
   absl::Status MoveCopy(int64_t offset);
+
+  // --- holding it, from outside
+
+  // Before the commits at `at` and later, for `lease`: whoever holds it may die.
+  // FailedPrecondition: somebody else holds it.
+  absl::Status Hold(Lsn at, absl::Duration lease);
+  // The hold at `from` to another place. Aborted: it has ended.
+  absl::Status MoveHold(Lsn from, Lsn to, absl::Duration lease);
+  absl::Status ReleaseHold(Lsn at);
+  // Every commit below `at` is applied, none at or above it is, and none below it is to come: in
+  // the snapshot of the transaction that asks.
+  absl::StatusOr<bool> StandsAt(Lsn at);
 
  private:
   absl::Status WhyNotAt(const Position& position);

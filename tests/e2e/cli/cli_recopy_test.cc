@@ -65,9 +65,10 @@ TEST_F(CliRecopyTest, AsksForWhatIsThere) {
               HasSubstr("no mapping reads a table oders of OLD; did you mean orders?"));
   const ProgramResult derived = RunCli({"recopy", file_, "people"}, Roles());
   EXPECT_EQ(derived.exit_code, 2);
-  EXPECT_THAT(derived.output,
-              HasSubstr("public.people is a table of NEW, made of customers; copy what it is made "
-                        "of, as in: switchyard recopy FILE customers"));
+  EXPECT_THAT(
+      derived.output,
+      HasSubstr("public.people is a table of NEW, made of customers; next: copy what it is made "
+                "of, as in: switchyard recopy FILE customers"));
   EXPECT_EQ(RunCli({"recopy", file_}, Roles()).exit_code, 2);
   EXPECT_EQ(RunCli({"recopy", file_, "orders", "--all"}, Roles()).exit_code, 2);
   const ProgramResult running = RunCli({"recopy", file_, "--all"}, Roles());

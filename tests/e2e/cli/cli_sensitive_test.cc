@@ -1,4 +1,4 @@
-// Holds promise 9.5: nothing that the program prints or keeps as a text shows a sensitive value.
+// Holds promise 9.6: nothing that the program prints or keeps as a text shows a sensitive value.
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"

@@ -66,6 +66,15 @@ TEST_F(CliSessionTest, AStatementPoolerIsRefusedAndASessionPoolerWorks) {
   const ProgramResult refused = RunCli({"check", file_}, roles);
   EXPECT_EQ(refused.exit_code, 3) << refused.output;
   EXPECT_THAT(refused.output, HasSubstr("pools by statement"));
+  // A session pooler will do in front of NEW, and in front of OLD for all but replication.
+  ASSERT_OK_AND_ASSIGN(*pooler, MiniPgBouncer::Start(*postgres_, "session"));
+  Environment old_pooled = Roles();
+  old_pooled[0].second = (*pooler)->dsn("old_db", "switchyard_capture");
+  const ProgramResult no_replication = RunCli({"check", file_}, old_pooled);
+  EXPECT_EQ(no_replication.exit_code, 2) << no_replication.output;
+  EXPECT_THAT(no_replication.output,
+              HasSubstr("sessions come through, but no replication connection"));
+  EXPECT_THAT(no_replication.output, HasSubstr("leads to the server itself"));
   ASSERT_OK_AND_ASSIGN(*pooler, MiniPgBouncer::Start(*postgres_, "session"));
   roles[1].second = (*pooler)->dsn("new_db", "switchyard_replay");
   pipeline_ = std::make_unique<Pipeline>(Pipeline::Options{.migration_file = file_,

@@ -146,22 +146,56 @@ TEST_F(OneKeyTest, RowsTooLargeForAnIndexOfNewAreRefused) {
 
 // Entries are kept apart by text, rows by equality.
 TEST_F(OneKeyTest, AKeyThatIsWrittenInAnotherWayHasOneEntry) {
-  ASSERT_OK(OnOld("CREATE EXTENSION citext"));
-  ASSERT_OK(OnNew("CREATE EXTENSION citext"));
-  const std::string tables =
-      "CREATE TABLE c (k citext PRIMARY KEY, v text $); "
-      "CREATE TABLE n (k numeric PRIMARY KEY, v text $)";
-  ASSERT_OK(Start(absl::StrReplaceAll(tables, {{"$", ""}}),
-                  absl::StrReplaceAll(tables, {{"$", "CHECK (v <> 'bad')"}}),
-                  "  - {table: public.c, copy: c}\n  - {table: public.n, copy: n}\n"));
-  Change("INSERT INTO c VALUES ('A', 'bad'); INSERT INTO n VALUES (1.0, 'bad')");
-  Change("UPDATE c SET k = 'a'; UPDATE n SET k = 1.00");
-  Change("UPDATE c SET v = 'bad' WHERE k = 'A'; UPDATE n SET v = 'bad' WHERE k = 1");
-  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "2");
-  Change("UPDATE c SET v = 'good', k = 'A' WHERE k = 'A'; UPDATE n SET v = 'good', k = 1.0");
-  EXPECT_EQ(New("SELECT * FROM c"), "A|good");
-  EXPECT_EQ(New("SELECT * FROM n"), "1.0|good");
-  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+  struct Kind {
+    std::string table, type, key, again;  // the same key in two ways
+  };
+  const std::vector<Kind> kinds = {{"c", "citext", "'A'", "'a'"},
+                                   {"n", "numeric", "1.0", "1.00"},
+                                   {"h", "char(4)", "'a'", "'a  '"},
+                                   {"l", "text COLLATE ci", "'A'", "'a'"},
+                                   {"i", "interval", "'1 mon'", "'30 days'"}};
+  constexpr char kTypes[] =
+      "CREATE EXTENSION citext; CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', "
+      "deterministic = false);";
+  std::string of_old = kTypes;
+  std::string of_new = kTypes;
+  std::string forward;
+  for (const auto& [table, type, key, again] : kinds) {
+    const std::string columns = absl::StrCat(" (k ", type, " PRIMARY KEY, v text");
+    absl::StrAppend(&of_old, "CREATE TABLE ", table, columns, ");");
+    absl::StrAppend(&of_new, "CREATE TABLE ", table, columns, " CHECK (v <> 'bad'));",
+                    "CREATE TABLE ", table, "_keyed", columns, " CHECK (v <> 'bad'));");
+    absl::StrAppend(&forward, "  - {table: public.", table, ", copy: ", table, "}\n",
+                    "  - table: public.", table, "_keyed\n    from: {", table,
+                    ": k}\n    select: SELECT a.k, b.v FROM ", table, " a JOIN ", table,
+                    " b USING (k)\n");
+  }
+  ASSERT_OK(Start(of_old, of_new, forward));
+  const auto change = [&](const std::string& sql) {
+    std::string all;
+    for (const auto& [table, type, key, again] : kinds) {
+      absl::StrAppend(
+          &all, absl::StrReplaceAll(sql, {{"$t", table}, {"$key", key}, {"$again", again}}), ";");
+    }
+    Change(absl::StrCat("BEGIN;", all, "COMMIT"));
+  };
+  const std::string both = std::to_string(2 * kinds.size());
+  change("INSERT INTO $t VALUES ($key, 'bad')");
+  change("UPDATE $t SET k = $again");
+  change("UPDATE $t SET v = 'bad' WHERE k = $key");
+  change("DELETE FROM $t; INSERT INTO $t VALUES ($key, 'bad')");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), both);
+  change("DELETE FROM $t");
+  EXPECT_EQ(New("SELECT * FROM switchyard.quarantine"), "");
+  change("INSERT INTO $t VALUES ($again, 'bad')");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), both);
+  change("UPDATE $t SET v = 'good', k = $key WHERE k = $key");
+  EXPECT_EQ(New("SELECT * FROM switchyard.quarantine"), "");
+  for (const auto& [table, type, key, again] : kinds) {
+    const std::string rows = Old(absl::StrCat("SELECT k::text, v FROM ", table));
+    EXPECT_EQ(New(absl::StrCat("SELECT k::text, v FROM ", table)), rows);
+    EXPECT_EQ(New(absl::StrCat("SELECT k::text, v FROM ", table, "_keyed")), rows);
+  }
 }
 
 // A person is a client or of the staff, and passes from one to the other.

@@ -38,6 +38,12 @@ Facts FactsOfPostgres() {
 void AddTable(const string& line, Facts* facts) {
   const size_t colon = line.find(':');
   string name = Strip(line.substr(0, colon));
+  if (name.starts_with("ids ")) {
+    const vector<string> rule =
+        absl::StrSplit(Strip(line.substr(colon + 1)), absl::MaxSplits(' ', 1));
+    facts->ids.push_back({.kind = name.substr(4), .table = rule[0], .old_id = rule[1]});
+    return;
+  }
   TableFacts table;
   if (name.starts_with("fixed ")) {
     table.fixed = true;
@@ -52,6 +58,8 @@ void AddTable(const string& line, Facts* facts) {
         column.not_null = true;
       } else if (c == '*') {
         table.key.push_back(column.name);
+      } else if (c == '^') {
+        table.unique.push_back({column.name});
       } else if (c == '~') {
         column.deterministic = false;
       } else {

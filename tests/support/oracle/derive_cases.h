@@ -2,9 +2,11 @@
 // them, with the columns of their scope.
 //
 //   tables:
-//   customers: id text! *, email text!      ! NOT NULL, * of the primary key, ~ nondeterministic
+//   customers: id text! *, email text!      ! NOT NULL, * of the primary key, ^ unique,
+//                                           ~ nondeterministic
 //   fixed rates: code text!                 a table that never changes
 //   public.users: id text! *                a table of NEW
+//   ids user: customers id::text            an id rule: kind, table, old id
 //   === name (scope type, ...)
 //   SELECT ...
 //   ---

@@ -42,6 +42,14 @@ void SwitchyardProcess::Kill() {
   SY_CHECK(Wait(absl::InfiniteDuration()).ok());
 }
 
+void SwitchyardProcess::Freeze() {
+  if (!ended_) kill(pid_, SIGSTOP);
+}
+
+void SwitchyardProcess::Thaw() {
+  if (!ended_) kill(pid_, SIGCONT);
+}
+
 absl::StatusOr<int> SwitchyardProcess::Terminate(absl::Duration deadline) {
   if (!ended_) kill(pid_, SIGTERM);
   return Wait(deadline);

@@ -36,6 +36,9 @@ class SwitchyardProcess {
   bool Alive() { return !Wait(absl::ZeroDuration()).ok(); }
   // SIGKILL, and waits. No-op when it has ended.
   void Kill();
+  // Takes all time from it, as a machine that hangs does; and gives it back.
+  void Freeze();
+  void Thaw();
   // SIGTERM; then as Wait.
   absl::StatusOr<int> Terminate(absl::Duration deadline = absl::Seconds(10));
   // The exit code, or minus the signal that ended it. DeadlineExceeded while it runs.

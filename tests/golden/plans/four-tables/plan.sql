@@ -15,10 +15,10 @@ COPY pg_temp."sy_stage_0" FROM STDIN;
 CREATE TABLE IF NOT EXISTS "switchyard_old"."customers" ("id" integer, "email" character varying(80), "note" text, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
 -- public.customers: mirror_indexes
-CREATE INDEX "sy_16384_1bf9e5964cc4e374" ON "switchyard_old"."customers" ((lower(email)));
+CREATE INDEX "sy_16384_51ba8339385eb67c" ON "switchyard_old"."customers" (("id"));
 
 -- public.customers: mirror_indexes
-CREATE INDEX "sy_16384_51ba8339385eb67c" ON "switchyard_old"."customers" (("id"));
+CREATE INDEX "sy_16384_915b780060602c53" ON "switchyard_old"."customers" ((lower((customers.email)::text)));
 
 -- public.customers: mirror.remove
 DELETE FROM "switchyard_old"."customers" AS sy_t
@@ -243,7 +243,7 @@ COPY pg_temp."sy_stage_1" FROM STDIN;
 CREATE TABLE IF NOT EXISTS "switchyard_old"."logins" ("id" bigint, "email" text, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
 -- public.logins: mirror_indexes
-CREATE INDEX "sy_16385_1bf9e5964cc4e374" ON "switchyard_old"."logins" ((lower(email)));
+CREATE INDEX "sy_16385_2cc8a452dbe52cf3" ON "switchyard_old"."logins" ((lower(logins.email)));
 
 -- public.logins: mirror.remove
 DELETE FROM "switchyard_old"."logins" AS sy_t
@@ -718,7 +718,7 @@ CREATE TEMP TABLE "sy_taken_m0" AS SELECT "email", "orders" FROM "public"."peopl
 
 -- public.people: touches of customers: before
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower((customers.email)::text)
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('U','K','D')) AS sy_s
@@ -726,7 +726,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
 
 -- public.people: touches of customers: after
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower((customers.email)::text)
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('I','U','K')) AS sy_s
@@ -734,12 +734,12 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
 
 -- public.people: touches of customers: all
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower((customers.email)::text)
   FROM "switchyard_old"."customers" AS "customers";
 
 -- public.people: touches of logins: before
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower(logins.email)
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_1"
     WHERE sy__op IN ('U','K','D')) AS sy_s
@@ -747,7 +747,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
 
 -- public.people: touches of logins: after
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower(logins.email)
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_1"
     WHERE sy__op IN ('I','U','K')) AS sy_s
@@ -755,19 +755,25 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
 
 -- public.people: touches of logins: all
 INSERT INTO pg_temp."sy_touched_m0" ("email")
-  SELECT DISTINCT lower(email)
+  SELECT DISTINCT lower(logins.email)
   FROM "switchyard_old"."logins" AS "logins";
 
 -- public.people: touches of orders: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(c.email) FROM "switchyard_old".customers c WHERE c.id = orders.customer
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+                   FROM "switchyard_old".customers c
+                  WHERE (c.id = orders.customer)
 ) AS sy_q;
 
 -- public.people: touches of orders: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(c.email) FROM "switchyard_old".customers c WHERE c.id = orders.customer
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+                   FROM "switchyard_old".customers c
+                  WHERE (c.id = orders.customer)
 ) AS sy_q;
 
 -- public.people: touches of orders: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."orders" AS "orders" CROSS JOIN LATERAL (SELECT lower(c.email) FROM "switchyard_old".customers c WHERE c.id = orders.customer
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."orders" AS "orders" CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+                   FROM "switchyard_old".customers c
+                  WHERE (c.id = orders.customer)
 ) AS sy_q;
 
 -- public.people: keyed.touch_own
@@ -787,7 +793,9 @@ INSERT INTO pg_temp."sy_touched_m0"
   AND sy__n <= $2;
 
 -- public.people: keyed.scope_json
-SELECT jsonb_build_object('email', "email"::text) FROM pg_temp."sy_slice_m0" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('email', "email"::text)
+  FROM pg_temp."sy_slice_m0"
+  WHERE sy__n = $1;
 
 -- public.people: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m0" ("email", "orders")
@@ -1024,7 +1032,7 @@ INSERT INTO pg_temp."sy_touched_m1"
   AND sy__n <= $2;
 
 -- public.customers: keyed.scope_json
-SELECT jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m1" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m1" WHERE sy__n = $1;
 
 -- public.customers: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m1" ("id", "note", "email")
@@ -1263,7 +1271,7 @@ INSERT INTO pg_temp."sy_touched_m2"
   AND sy__n <= $2;
 
 -- public.orders: keyed.scope_json
-SELECT jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m2" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m2" WHERE sy__n = $1;
 
 -- public.orders: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m2" ("id", "customer_id", "state", "total_cents")

@@ -10,13 +10,13 @@ COPY pg_temp."sy_stage_0" FROM STDIN;
 CREATE TABLE IF NOT EXISTS "switchyard_old"."bookings" ("id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
 -- public.bookings: mirror_indexes
-CREATE INDEX "sy_16384_41aeecc2dec9d53d" ON "switchyard_old"."bookings" ((lower(btrim(id || '@guest.invalid'::text) COLLATE "C")));
+CREATE INDEX "sy_16384_1c95cf006b331183" ON "switchyard_old"."bookings" ((lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C"))));
 
 -- public.bookings: mirror_indexes
 CREATE INDEX "sy_16384_5503988df82b64a9" ON "switchyard_old"."bookings" ((customer_id));
 
 -- public.bookings: mirror_indexes
-CREATE INDEX "sy_16384_96fb3ed4a156afce" ON "switchyard_old"."bookings" ((lower(btrim(customer_email) COLLATE "C")));
+CREATE INDEX "sy_16384_beedb393f0025911" ON "switchyard_old"."bookings" ((lower((btrim(bookings.customer_email) COLLATE "C"))));
 
 -- public.bookings: mirror.remove
 DELETE FROM "switchyard_old"."bookings" AS sy_t
@@ -282,7 +282,7 @@ COPY pg_temp."sy_stage_1" FROM STDIN;
 CREATE TABLE IF NOT EXISTS "switchyard_old"."customers" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
 -- public.customers: mirror_indexes
-CREATE INDEX "sy_16385_ca1b9e1a129c5da1" ON "switchyard_old"."customers" ((lower(btrim(email) COLLATE "C")));
+CREATE INDEX "sy_16385_9b441504f4891520" ON "switchyard_old"."customers" ((lower((btrim(customers.email) COLLATE "C"))));
 
 -- public.customers: mirror.remove
 DELETE FROM "switchyard_old"."customers" AS sy_t
@@ -524,7 +524,7 @@ COPY pg_temp."sy_stage_2" FROM STDIN;
 CREATE TABLE IF NOT EXISTS "switchyard_old"."studio_owners" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
 
 -- public.studio_owners: mirror_indexes
-CREATE INDEX "sy_16386_ca1b9e1a129c5da1" ON "switchyard_old"."studio_owners" ((lower(btrim(email) COLLATE "C")));
+CREATE INDEX "sy_16386_cd4f446bf80c14ba" ON "switchyard_old"."studio_owners" ((lower((btrim(studio_owners.email) COLLATE "C"))));
 
 -- public.studio_owners: mirror.remove
 DELETE FROM "switchyard_old"."studio_owners" AS sy_t
@@ -1580,81 +1580,120 @@ CREATE TEMP TABLE "sy_taken_m0" AS
   FROM "public"."users" WITH NO DATA;
 
 -- public.users: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                  WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
 ) AS sy_q;
 
 -- public.users: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                  WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
 ) AS sy_q;
 
 -- public.users: touches of bookings: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT lower(btrim(bookings.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") WHERE POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                  WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
 ) AS sy_q;
 
 -- public.users: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT lower(btrim(customers.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(customers.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(customers.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT lower(btrim(studio_owners.email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.customer_email) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) > 0 IS NOT TRUE AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND lower(btrim(studio_owners.email) COLLATE "C") = lower(btrim(b.customer_email) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+                UNION ALL
+                 SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE (((POSITION(('@'::text) IN (b.customer_email)) > 0) IS NOT TRUE) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
+                UNION ALL
+                 SELECT lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (lower((btrim(studio_owners.email) COLLATE "C")) = lower((btrim(b.customer_email) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.users: keyed.touch_own
@@ -1674,7 +1713,9 @@ INSERT INTO pg_temp."sy_touched_m0"
   AND sy__n <= $2;
 
 -- public.users: keyed.scope_json
-SELECT jsonb_build_object('email', "email"::text) FROM pg_temp."sy_slice_m0" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('email', "email"::text)
+  FROM pg_temp."sy_slice_m0"
+  WHERE sy__n = $1;
 
 -- public.users: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m0" ("id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at")
@@ -1725,8 +1766,8 @@ DELETE FROM "public"."users" AS sy_t
   WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
       FROM pg_temp."sy_touched_m0"
       WHERE "email" IS NOT NULL))
-  AND (sy_t."id") NOT IN (SELECT "id"
-    FROM pg_temp."sy_new_m0");
+  AND NOT ((sy_t."id") IN (SELECT "id"
+      FROM pg_temp."sy_new_m0"));
 
 -- public.users: keyed.update
 UPDATE "public"."users" AS sy_t
@@ -1828,8 +1869,8 @@ INSERT INTO pg_temp."sy_leaving_m0"
   WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
       FROM pg_temp."sy_touched_m0"
       WHERE "email" IS NOT NULL))
-  AND (sy_t."id") NOT IN (SELECT "id"
-    FROM pg_temp."sy_new_m0");
+  AND NOT ((sy_t."id") IN (SELECT "id"
+      FROM pg_temp."sy_new_m0"));
 
 -- public.users: ordered.keep
 DELETE FROM pg_temp."sy_leaving_m0" AS sy_l
@@ -1952,75 +1993,126 @@ CREATE TEMP TABLE "sy_taken_m1" AS
   FROM "public"."user_role_assignments" WITH NO DATA;
 
 -- public.user_role_assignments: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u
+                  WHERE ((lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (POSITION(('@'::text) IN (bookings.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u
+                  WHERE ((lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (POSITION(('@'::text) IN (bookings.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of bookings: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(bookings.customer_email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u WHERE lower(btrim(bookings.id || '@guest.invalid'::text) COLLATE "C") = u.email AND POSITION('@'::text IN bookings.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."bookings" AS "bookings" CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u
+                  WHERE ((lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (POSITION(('@'::text) IN (bookings.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim(b.customer_email) COLLATE "C")) = u.email) AND (customers.id = b.customer_id))
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim(b.customer_email) COLLATE "C")) = u.email) AND (customers.id = b.customer_id))
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.customer_email) COLLATE "C") = u.email AND customers.id = b.customer_id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND customers.id = b.customer_id AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim(b.customer_email) COLLATE "C")) = u.email) AND (customers.id = b.customer_id))
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (customers.id = b.customer_id) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of public.users: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL (SELECT users.id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL ( SELECT users.id
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (users.email = lower((btrim(b.customer_email) COLLATE "C"))) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of public.users: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL (SELECT users.id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL ( SELECT users.id
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (users.email = lower((btrim(b.customer_email) COLLATE "C"))) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of public.users: all
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL (SELECT users.id
-UNION ALL
-SELECT u.id FROM public.users u, "switchyard_old".bookings b WHERE lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C") = u.email AND users.email = lower(btrim(b.customer_email) COLLATE "C") AND POSITION('@'::text IN b.customer_email) = 0
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL ( SELECT users.id
+                UNION ALL
+                 SELECT u.id
+                   FROM public.users u,
+                    "switchyard_old".bookings b
+                  WHERE ((lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C")) = u.email) AND (users.email = lower((btrim(b.customer_email) COLLATE "C"))) AND (POSITION(('@'::text) IN (b.customer_email)) = 0))
 ) AS sy_q;
 
 -- public.user_role_assignments: keyed.touch_own
@@ -2040,7 +2132,9 @@ INSERT INTO pg_temp."sy_touched_m1"
   AND sy__n <= $2;
 
 -- public.user_role_assignments: keyed.scope_json
-SELECT jsonb_build_object('user_id', "user_id"::text) FROM pg_temp."sy_slice_m1" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('user_id', "user_id"::text)
+  FROM pg_temp."sy_slice_m1"
+  WHERE sy__n = $1;
 
 -- public.user_role_assignments: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m1" ("user_id", "role", "granted_at")
@@ -2060,8 +2154,8 @@ DELETE FROM "public"."user_role_assignments" AS sy_t
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
       FROM pg_temp."sy_touched_m1"
       WHERE "user_id" IS NOT NULL))
-  AND (sy_t."user_id", sy_t."role") NOT IN (SELECT "user_id", "role"
-    FROM pg_temp."sy_new_m1");
+  AND NOT ((sy_t."user_id", sy_t."role") IN (SELECT "user_id", "role"
+      FROM pg_temp."sy_new_m1"));
 
 -- public.user_role_assignments: keyed.update
 UPDATE "public"."user_role_assignments" AS sy_t
@@ -2152,8 +2246,8 @@ INSERT INTO pg_temp."sy_leaving_m1"
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
       FROM pg_temp."sy_touched_m1"
       WHERE "user_id" IS NOT NULL))
-  AND (sy_t."user_id", sy_t."role") NOT IN (SELECT "user_id", "role"
-    FROM pg_temp."sy_new_m1");
+  AND NOT ((sy_t."user_id", sy_t."role") IN (SELECT "user_id", "role"
+      FROM pg_temp."sy_new_m1"));
 
 -- public.user_role_assignments: ordered.keep
 DELETE FROM pg_temp."sy_leaving_m1" AS sy_l
@@ -2280,45 +2374,59 @@ CREATE TEMP TABLE "sy_taken_m2" AS
   FROM "public"."user_sources" WITH NO DATA;
 
 -- public.user_sources: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(customers.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: all
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL (SELECT u.id FROM public.users u WHERE lower(btrim(studio_owners.email) COLLATE "C") = u.email
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."studio_owners" AS "studio_owners" CROSS JOIN LATERAL ( SELECT u.id
+                   FROM public.users u
+                  WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of public.users: before
 INSERT INTO pg_temp."sy_touched_m2" ("user_id")
-  SELECT DISTINCT id
+  SELECT DISTINCT users.id
   FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
     FROM pg_temp."sy_chg_m0"
     WHERE sy__before) AS "users";
 
 -- public.user_sources: touches of public.users: after
 INSERT INTO pg_temp."sy_touched_m2" ("user_id")
-  SELECT DISTINCT id
+  SELECT DISTINCT users.id
   FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at"
     FROM pg_temp."sy_chg_m0"
     WHERE NOT sy__before) AS "users";
 
 -- public.user_sources: touches of public.users: all
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT id FROM "public"."users" AS "users";
+INSERT INTO pg_temp."sy_touched_m2" ("user_id")
+  SELECT DISTINCT users.id
+  FROM "public"."users" AS "users";
 
 -- public.user_sources: keyed.touch_own
 INSERT INTO pg_temp."sy_touched_m2" SELECT DISTINCT "user_id" FROM "public"."user_sources";
@@ -2337,7 +2445,9 @@ INSERT INTO pg_temp."sy_touched_m2"
   AND sy__n <= $2;
 
 -- public.user_sources: keyed.scope_json
-SELECT jsonb_build_object('user_id', "user_id"::text) FROM pg_temp."sy_slice_m2" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('user_id', "user_id"::text)
+  FROM pg_temp."sy_slice_m2"
+  WHERE sy__n = $1;
 
 -- public.user_sources: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m2" ("source_table", "source_id", "user_id", "rank")
@@ -2391,8 +2501,8 @@ DELETE FROM "public"."user_sources" AS sy_t
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
       FROM pg_temp."sy_touched_m2"
       WHERE "user_id" IS NOT NULL))
-  AND (sy_t."source_table", sy_t."source_id") NOT IN (SELECT "source_table", "source_id"
-    FROM pg_temp."sy_new_m2");
+  AND NOT ((sy_t."source_table", sy_t."source_id") IN (SELECT "source_table", "source_id"
+      FROM pg_temp."sy_new_m2"));
 
 -- public.user_sources: keyed.update
 UPDATE "public"."user_sources" AS sy_t
@@ -2501,8 +2611,8 @@ INSERT INTO pg_temp."sy_leaving_m2"
   WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
       FROM pg_temp."sy_touched_m2"
       WHERE "user_id" IS NOT NULL))
-  AND (sy_t."source_table", sy_t."source_id") NOT IN (SELECT "source_table", "source_id"
-    FROM pg_temp."sy_new_m2");
+  AND NOT ((sy_t."source_table", sy_t."source_id") IN (SELECT "source_table", "source_id"
+      FROM pg_temp."sy_new_m2"));
 
 -- public.user_sources: ordered.keep
 DELETE FROM pg_temp."sy_leaving_m2" AS sy_l
@@ -3040,15 +3150,21 @@ INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
   FROM "switchyard_old"."studios" AS "studios";
 
 -- public.studio_ownership: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".studios s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.owner_id))
 ) AS sy_q;
 
 -- public.studio_ownership: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".studios s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.owner_id))
 ) AS sy_q;
 
 -- public.studio_ownership: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".studios s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.owner_id
+INSERT INTO pg_temp."sy_touched_m4" ("studio_id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".studios s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.owner_id))
 ) AS sy_q;
 
 -- public.studio_ownership: keyed.touch_own
@@ -3068,7 +3184,7 @@ INSERT INTO pg_temp."sy_touched_m4"
   AND sy__n <= $2;
 
 -- public.studio_ownership: keyed.scope_json
-SELECT jsonb_build_object('studio_id', "studio_id"::text)
+SELECT pg_catalog.jsonb_build_object('studio_id', "studio_id"::text)
   FROM pg_temp."sy_slice_m4"
   WHERE sy__n = $1;
 
@@ -3090,8 +3206,8 @@ DELETE FROM "public"."studio_ownership" AS sy_t
   WHERE sy_t."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id"
       FROM pg_temp."sy_touched_m4"
       WHERE "studio_id" IS NOT NULL))
-  AND (sy_t."studio_id", sy_t."user_id") NOT IN (SELECT "studio_id", "user_id"
-    FROM pg_temp."sy_new_m4");
+  AND NOT ((sy_t."studio_id", sy_t."user_id") IN (SELECT "studio_id", "user_id"
+      FROM pg_temp."sy_new_m4"));
 
 -- public.studio_ownership: keyed.update
 UPDATE "public"."studio_ownership" AS sy_t
@@ -3182,8 +3298,8 @@ INSERT INTO pg_temp."sy_leaving_m4"
   WHERE sy_t."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id"
       FROM pg_temp."sy_touched_m4"
       WHERE "studio_id" IS NOT NULL))
-  AND (sy_t."studio_id", sy_t."user_id") NOT IN (SELECT "studio_id", "user_id"
-    FROM pg_temp."sy_new_m4");
+  AND NOT ((sy_t."studio_id", sy_t."user_id") IN (SELECT "studio_id", "user_id"
+      FROM pg_temp."sy_new_m4"));
 
 -- public.studio_ownership: ordered.keep
 DELETE FROM pg_temp."sy_leaving_m4" AS sy_l
@@ -3309,15 +3425,21 @@ INSERT INTO pg_temp."sy_touched_m5" ("id")
   FROM "switchyard_old"."accounts" AS "accounts";
 
 -- public.new_accounts: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT a.id
+                   FROM "switchyard_old".accounts a
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = a.user_id))
 ) AS sy_q;
 
 -- public.new_accounts: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT a.id
+                   FROM "switchyard_old".accounts a
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = a.user_id))
 ) AS sy_q;
 
 -- public.new_accounts: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT a.id FROM "switchyard_old".accounts a WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = a.user_id
+INSERT INTO pg_temp."sy_touched_m5" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL ( SELECT a.id
+                   FROM "switchyard_old".accounts a
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = a.user_id))
 ) AS sy_q;
 
 -- public.new_accounts: keyed.touch_own
@@ -3337,7 +3459,7 @@ INSERT INTO pg_temp."sy_touched_m5"
   AND sy__n <= $2;
 
 -- public.new_accounts: keyed.scope_json
-SELECT jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m5" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m5" WHERE sy__n = $1;
 
 -- public.new_accounts: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m5" ("id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
@@ -3562,15 +3684,21 @@ INSERT INTO pg_temp."sy_touched_m6" ("id")
   FROM "switchyard_old"."sessions" AS "sessions";
 
 -- public.new_sessions: touches of public.user_sources: before
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".sessions s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.user_id))
 ) AS sy_q;
 
 -- public.new_sessions: touches of public.user_sources: after
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "source_table", "source_id", "user_id", "rank" FROM pg_temp."sy_chg_m2" WHERE NOT sy__before) AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".sessions s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.user_id))
 ) AS sy_q;
 
 -- public.new_sessions: touches of public.user_sources: all
-INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL (SELECT s.id FROM "switchyard_old".sessions s WHERE user_sources.source_table = 'studio_owners'::text AND user_sources.source_id = s.user_id
+INSERT INTO pg_temp."sy_touched_m6" ("id") SELECT DISTINCT sy_q.* FROM "public"."user_sources" AS "user_sources" CROSS JOIN LATERAL ( SELECT s.id
+                   FROM "switchyard_old".sessions s
+                  WHERE ((user_sources.source_table = 'studio_owners'::text) AND (user_sources.source_id = s.user_id))
 ) AS sy_q;
 
 -- public.new_sessions: keyed.touch_own
@@ -3590,7 +3718,7 @@ INSERT INTO pg_temp."sy_touched_m6"
   AND sy__n <= $2;
 
 -- public.new_sessions: keyed.scope_json
-SELECT jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m6" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m6" WHERE sy__n = $1;
 
 -- public.new_sessions: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m6" ("id", "session_token", "user_id", "expires")
@@ -3826,39 +3954,66 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   FROM "switchyard_old"."bookings" AS "bookings";
 
 -- public.new_bookings: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: all
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b WHERE customers.id = b.customer_id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "switchyard_old"."customers" AS "customers" CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (customers.id = b.customer_id)
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE sy__before) AS "users" CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b,
+                    "switchyard_old".customers c
+                  WHERE ((c.id = b.customer_id) AND (users.email = lower((btrim(c.email) COLLATE "C"))))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (users.email = lower((btrim(b.customer_email) COLLATE "C")))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (users.email = lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "account_state", "created_at", "updated_at" FROM pg_temp."sy_chg_m0" WHERE NOT sy__before) AS "users" CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b,
+                    "switchyard_old".customers c
+                  WHERE ((c.id = b.customer_id) AND (users.email = lower((btrim(c.email) COLLATE "C"))))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (users.email = lower((btrim(b.customer_email) COLLATE "C")))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (users.email = lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.new_bookings: touches of public.users: all
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL (SELECT b.id FROM "switchyard_old".bookings b, "switchyard_old".customers c WHERE c.id = b.customer_id AND users.email = lower(btrim(c.email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE users.email = lower(btrim(b.customer_email) COLLATE "C")
-UNION ALL
-SELECT b.id FROM "switchyard_old".bookings b WHERE POSITION('@'::text IN b.customer_email) = 0 AND users.email = lower(btrim(b.id || '@guest.invalid'::text) COLLATE "C")
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM "public"."users" AS "users" CROSS JOIN LATERAL ( SELECT b.id
+                   FROM "switchyard_old".bookings b,
+                    "switchyard_old".customers c
+                  WHERE ((c.id = b.customer_id) AND (users.email = lower((btrim(c.email) COLLATE "C"))))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE (users.email = lower((btrim(b.customer_email) COLLATE "C")))
+                UNION ALL
+                 SELECT b.id
+                   FROM "switchyard_old".bookings b
+                  WHERE ((POSITION(('@'::text) IN (b.customer_email)) = 0) AND (users.email = lower((btrim((b.id || '@guest.invalid'::text)) COLLATE "C"))))
 ) AS sy_q;
 
 -- public.new_bookings: keyed.touch_own
@@ -3878,7 +4033,7 @@ INSERT INTO pg_temp."sy_touched_m7"
   AND sy__n <= $2;
 
 -- public.new_bookings: keyed.scope_json
-SELECT jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m7" WHERE sy__n = $1;
+SELECT pg_catalog.jsonb_build_object('id', "id"::text) FROM pg_temp."sy_slice_m7" WHERE sy__n = $1;
 
 -- public.new_bookings: keyed.compute
 WITH sy_c AS (INSERT INTO pg_temp."sy_new_m7" ("id", "studio_id", "customer_id", "booked_as", "contact_name", "contact_email", "contact_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")

@@ -1,0 +1,280 @@
+#include "operate/check/rehearse/made_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace switchyard::operate {
+
+using mapping::SourceIndex;
+using mapping::SourcePlan;
+
+namespace {
+
+constexpr size_t kRowsMax = 5;
+constexpr int kTries = 10;  // for a row that fits
+
+changes::Value ValueOf(const Cell& cell, changes::Arena* arena) {
+  if (!cell) return {};
+  const std::string_view text = arena->Copy(*cell);
+  return {.data = text.data(), .size = static_cast<int32_t>(text.size())};
+}
+
+const changes::Value* ValuesOf(const std::vector<Cell>& cells, changes::Arena* arena) {
+  auto* values = arena->AllocateArray<changes::Value>(cells.size());
+  for (size_t i = 0; i < cells.size(); ++i) values[i] = ValueOf(cells[i], arena);
+  return values;
+}
+
+// Where a value stands in the order of this lot.
+uint64_t LotOf(const std::string& value, uint64_t lot) {
+  uint64_t hash = lot;
+  for (const char c : value) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  return (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
+}
+
+changes::Op OpOf(const SourcePlan& source, const RowChange& change) {
+  if (!change.before) return changes::Op::kInsert;
+  if (!change.after) return changes::Op::kDelete;
+  const bool moved = KeyOf(source, *change.before) != KeyOf(source, *change.after);
+  return moved ? changes::Op::kMove : changes::Op::kUpdate;
+}
+
+}  // namespace
+
+Key KeyOf(const SourcePlan& source, const Row& row) {
+  Key key;
+  for (const int column : source.key) key.push_back(row[column]);
+  return key;
+}
+
+changes::Batch BatchOf(const mapping::Plan& plan, const Changes& changes) {
+  changes::Batch batch;
+  batch.arenas.push_back(std::make_shared<changes::Arena>());
+  changes::Arena* arena = batch.arenas.back().get();
+  for (const SourceIndex s : plan.source_indices()) {
+    changes::TableChanges table{.source = s};
+    for (const RowChange& change : changes) {
+      if (change.source != s) continue;
+      const changes::Op op = OpOf(plan.sources[s], change);
+      changes::Change& out = table.changes.emplace_back(changes::Change{.op = op});
+      if (change.after) out.row = ValuesOf(*change.after, arena);
+      if (change.before) out.old_key = ValuesOf(KeyOf(plan.sources[s], *change.before), arena);
+      ++table.counts[changes::TableChanges::Index(op)];
+      ++batch.rows;
+    }
+    if (!table.changes.empty()) batch.tables.push_back(std::move(table));
+  }
+  batch.transactions = 1;
+  return batch;
+}
+
+RowMaker::RowMaker(const mapping::Plan& plan, Pools pools, UniqueColumns unique, uint64_t seed)
+    : plan_(plan),
+      pools_(std::move(pools)),
+      cut_(pools_),
+      unique_(std::move(unique)),
+      random_(seed),
+      tables_(plan.sources.size()) {
+  for (const SourceIndex s : plan.source_indices()) {
+    size_t rules = 1;
+    for (const mapping::MappingPlan& mapping : plan.mappings) {
+      rules += static_cast<size_t>(
+          std::ranges::count(mapping.keyed.touches, s, &mapping::TouchRule::source));
+    }
+    lots_.insert(lots_.end(), rules, s);
+  }
+}
+
+Changes RowMaker::BeginEpoch() {
+  cut_ = pools_;
+  // A value that is kept in one column is kept in the others that have it: they are to meet.
+  const size_t least = epochs_++ % 2 == 1 ? 2 : 4;
+  const uint64_t lot = random_();
+  for (std::vector<Pool>& columns : cut_.columns) {
+    for (Pool& pool : columns) {
+      const bool null = std::erase(pool, Cell()) > 0;
+      std::ranges::sort(pool, {}, [&](const Cell& cell) { return LotOf(*cell, lot); });
+      pool.resize(std::min(pool.size(), least + Below(3)));
+      if (pool.empty() || (null && Chance(70))) pool.emplace_back();
+    }
+  }
+  batch_.clear();
+  next_.assign(plan_.sources.size(), {});
+  tables_ = next_;
+  for (const SourceIndex s : plan_.source_indices()) {
+    for (size_t rows = 1 + Below(kRowsMax); rows > 0; --rows) Change(s, std::nullopt, MakeRow(s));
+  }
+  return batch_;
+}
+
+Changes RowMaker::NextBatch() {
+  batch_.clear();
+  next_ = tables_;
+  switch (batches_++ % 6) {
+    case 0:
+      OneColumn();
+      break;
+    case 1:
+      if (const auto source = AnyTable()) OneRow(*source);
+      break;
+    case 3:
+      TwoTables();
+      break;
+    case 5:
+      OneKey();
+      break;
+    default:
+      MostTables();
+  }
+  return batch_;
+}
+
+void RowMaker::Keep(const Changes& changes) {
+  for (const RowChange& change : changes) {
+    if (change.before)
+      tables_[change.source].erase(KeyOf(plan_.sources[change.source], *change.before));
+  }
+  for (const RowChange& change : changes) {
+    if (!change.after) continue;
+    tables_[change.source][KeyOf(plan_.sources[change.source], *change.after)] = *change.after;
+  }
+}
+
+const Cell& RowMaker::Draw(SourceIndex source, size_t column) {
+  const Pool& pool = cut_.columns[source][column];
+  return pool[Below(pool.size())];
+}
+
+Row RowMaker::MakeRow(SourceIndex source) {
+  Row row;
+  for (size_t c = 0; c < plan_.sources[source].columns.size(); ++c) row.push_back(Draw(source, c));
+  return row;
+}
+
+bool RowMaker::IsKey(SourceIndex source, size_t column) const {
+  return std::ranges::count(plan_.sources[source].key, static_cast<int>(column)) > 0;
+}
+
+std::optional<SourceIndex> RowMaker::AnyTable() {
+  if (lots_.empty()) return std::nullopt;
+  return lots_[Below(lots_.size())];
+}
+
+std::optional<Row> RowMaker::AnyRow(SourceIndex source) {
+  const Table& table = next_[source];
+  if (table.empty()) return std::nullopt;
+  return std::next(table.begin(), static_cast<ptrdiff_t>(Below(table.size())))->second;
+}
+
+bool RowMaker::Fits(SourceIndex source, const Row& row) const {
+  const Key key = KeyOf(plan_.sources[source], row);
+  if (std::ranges::count(key, Cell()) > 0 || next_[source].contains(key)) return false;
+  for (const std::vector<int>& columns : unique_[source]) {
+    for (const auto& [other_key, other] : next_[source]) {
+      const bool same = std::ranges::all_of(
+          columns, [&](int column) { return row[column] && row[column] == other[column]; });
+      if (same) return false;
+    }
+  }
+  return true;
+}
+
+void RowMaker::Change(SourceIndex source, std::optional<Row> before, std::optional<Row> after) {
+  if (before == after) return;
+  const SourcePlan& plan = plan_.sources[source];
+  if (before) next_[source].erase(KeyOf(plan, *before));
+  if (after && !Fits(source, *after)) {
+    if (before) next_[source][KeyOf(plan, *before)] = *before;
+    return;
+  }
+  if (after) next_[source][KeyOf(plan, *after)] = *after;
+  batch_.push_back({.source = source, .before = std::move(before), .after = std::move(after)});
+}
+
+void RowMaker::OneColumn() {
+  for (int i = 0; i < kTries && batch_.empty(); ++i) {
+    const auto source = AnyTable();
+    const std::optional<Row> row = source ? AnyRow(*source) : std::nullopt;
+    if (!row) continue;
+    const size_t column = Below(row->size());
+    Row changed = *row;
+    changed[column] = Draw(*source, column);
+    Change(*source, row, changed);
+  }
+}
+
+void RowMaker::OneRow(SourceIndex source) {
+  for (int i = 0; i < kTries; ++i) {
+    const size_t before = batch_.size();
+    const std::optional<Row> row = AnyRow(source);
+    const size_t way = Below(3);
+    if (way == 0 || !row) {
+      Change(source, std::nullopt, MakeRow(source));
+    } else if (way == 1) {
+      Change(source, row, std::nullopt);
+    } else {
+      Row changed = MakeRow(source);
+      for (size_t c = 0; c < changed.size(); ++c) {
+        if (IsKey(source, c) || Chance(60)) changed[c] = (*row)[c];
+      }
+      Change(source, row, changed);
+    }
+    if (batch_.size() > before) return;
+  }
+}
+
+void RowMaker::MostTables() {
+  for (const SourceIndex s : plan_.source_indices()) {
+    if (!Chance(60)) continue;
+    const Table rows = next_[s];
+    for (const auto& [key, row] : rows) {
+      const size_t lot = Below(100);
+      if (lot < 25) {
+        Change(s, row, std::nullopt);
+      } else if (lot < 55) {
+        Row changed = MakeRow(s);
+        for (size_t c = 0; c < changed.size(); ++c) {
+          if (IsKey(s, c) || Chance(60)) changed[c] = row[c];
+        }
+        Change(s, row, changed);
+      }
+    }
+    for (size_t more = Below(3); more > 0 && next_[s].size() < kRowsMax; --more) {
+      // A key that was there before the batch is that of a changed row.
+      const Row row = MakeRow(s);
+      if (!rows.contains(KeyOf(plan_.sources[s], row))) Change(s, std::nullopt, row);
+    }
+  }
+}
+
+void RowMaker::TwoTables() {
+  const auto one = AnyTable();
+  const auto other = AnyTable();
+  if (!one || *one == *other) return OneColumn();
+  const bool come = Chance(50);
+  for (const SourceIndex source : {*one, *other}) {
+    const std::optional<Row> row = AnyRow(source);
+    if (come || !row) {
+      Change(source, std::nullopt, MakeRow(source));
+    } else {
+      Change(source, row, std::nullopt);
+    }
+  }
+}
+
+void RowMaker::OneKey() {
+  for (int i = 0; i < kTries && batch_.empty(); ++i) {
+    const auto source = AnyTable();
+    const std::optional<Row> row = source ? AnyRow(*source) : std::nullopt;
+    if (!row) continue;
+    Row changed = *row;
+    for (const int column : plan_.sources[*source].key) {
+      changed[column] = Draw(*source, static_cast<size_t>(column));
+    }
+    Change(*source, row, changed);
+  }
+}
+
+}  // namespace switchyard::operate

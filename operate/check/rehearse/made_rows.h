@@ -1,0 +1,93 @@
+// Small dense tables made up of values from pools, and batches of changes to them. Pure; the same
+// seed makes the same.
+//
+//   RowMaker maker(&plan, pools, unique, seed);
+//   maker.BeginEpoch();
+//   for (...) { Changes changes = maker.NextBatch(); if (it was taken) maker.Keep(changes); }
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/changes/batch.h"
+#include "common/mapping/plan.h"
+
+namespace switchyard::operate {
+
+using Cell = std::optional<std::string>;  // in text form
+using Row = std::vector<Cell>;            // SourcePlan::columns
+using Key = std::vector<Cell>;            // SourcePlan::key
+
+// What a batch does to one row: no row before, it came; none after, it went.
+struct RowChange {
+  mapping::SourceIndex source;
+  std::optional<Row> before, after;
+};
+using Changes = std::vector<RowChange>;
+
+// Values for each column, none of them NULL unless it may be.
+using Pool = std::vector<Cell>;
+struct Pools {
+  std::vector<std::vector<Pool>> columns;  // by source and column
+};
+
+// Columns (indices) of which no two rows of a source have the same values.
+using UniqueColumns = std::vector<std::vector<std::vector<int>>>;
+
+// As the batcher would hand it on.
+changes::Batch BatchOf(const mapping::Plan& plan, const Changes& changes);
+Key KeyOf(const mapping::SourcePlan& source, const Row& row);
+
+class RowMaker {
+ public:
+  // `plan` must outlive it.
+  RowMaker(const mapping::Plan& plan, Pools pools, UniqueColumns unique, uint64_t seed);
+
+  // Other rows altogether: what brings them, from nothing. Each epoch takes a few values of each
+  // pool, every other one very few, so that they meet now often, now rarely.
+  Changes BeginEpoch();
+  // Kinds of batches in turn: one column of one row; one row; a few rows of most tables; a row each
+  // of two tables; a key.
+  Changes NextBatch();
+  // They are how the rows are now.
+  void Keep(const Changes& changes);
+
+ private:
+  using Table = std::map<Key, Row>;
+
+  size_t Below(size_t limit) { return random_() % limit; }
+  bool Chance(size_t of_hundred) { return Below(100) < of_hundred; }
+  const Cell& Draw(mapping::SourceIndex source, size_t column);
+  Row MakeRow(mapping::SourceIndex source);
+  bool IsKey(mapping::SourceIndex source, size_t column) const;
+  std::optional<mapping::SourceIndex> AnyTable();
+  std::optional<Row> AnyRow(mapping::SourceIndex source);
+  // Nothing where the row can't be: its key or a unique value is another's.
+  void Change(mapping::SourceIndex source, std::optional<Row> before, std::optional<Row> after);
+  bool Fits(mapping::SourceIndex source, const Row& row) const;
+
+  void OneColumn();
+  void OneRow(mapping::SourceIndex source);
+  void MostTables();
+  void TwoTables();
+  void OneKey();
+
+  const mapping::Plan& plan_;
+  const Pools pools_;
+  Pools cut_;
+  const UniqueColumns unique_;
+  std::vector<mapping::SourceIndex> lots_;  // each as often as it is to be drawn: by its rules
+  std::mt19937_64 random_;
+  std::vector<Table> tables_;
+  std::vector<Table> next_;  // with the batch that is being made
+  Changes batch_;
+  int64_t epochs_ = 0, batches_ = 0;
+};
+
+}  // namespace switchyard::operate
