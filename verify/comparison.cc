@@ -132,8 +132,8 @@ class Builder {
     out->target = mapping.target;
     out->reads = mapping.reads_sources;
     out->actual.from = absl::StrCat("FROM ", mapping.target, " AS sy_t");
-    if (!mapping.owns.empty()) {
-      absl::StrAppend(&out->actual.from, " WHERE (", mapping.owns, ")");
+    if (!mapping.owned.empty()) {
+      absl::StrAppend(&out->actual.from, " WHERE (", mapping.owned, ")");
       out->actual.filtered = true;
     }
     for (const std::string& name : columns) {

@@ -135,7 +135,9 @@ absl::StatusOr<std::unique_ptr<pg::Session>> PairedSnapshots::ConnectTarget() co
   pg::SessionOptions options = OptionsFor(options_.target);
   options.settings = {{"work_mem", "64MB"}};
   ASSIGN_OR_RETURN(auto session, pg::Session::Connect(options, cancel_));
-  RETURN_IF_ERROR(session->Execute("SET search_path TO DEFAULT"));
+  if (!options_.target_path.empty()) {
+    RETURN_IF_ERROR(session->Execute("SET search_path = " + options_.target_path));
+  }
   return session;
 }
 

@@ -33,6 +33,9 @@ struct SnapshotOptions {
   pg::ConnectionString target;
   std::string stream;
   std::string slot;  // of the moment
+  // Of sessions on the target, for functions of a mapping that look names up as they run; empty:
+  // pg_catalog alone, as everywhere (pg/settings.h).
+  std::string target_path;
   // Puts something on the log, so that the replayer comes past where the source is now.
   std::function<absl::Status(pg::Session& source)> nudge;
   // For how long the replayer may be held, each time it is tried.
@@ -55,7 +58,6 @@ class PairedSnapshots {
   absl::Duration held() const { return held_; }
 
   absl::StatusOr<std::unique_ptr<pg::Session>> ConnectSource() const;
-  // Names are looked up where the target's own path says, as the replayer does it.
   absl::StatusOr<std::unique_ptr<pg::Session>> ConnectTarget() const;
   absl::Status BeginSource(pg::Session& session) const;
   // Temporary tables may be made in it.

@@ -163,6 +163,8 @@ verify::PassOptions Verification::PassOptions(const VerifyOptions& options) {
                     .target = stream_.target.Connection(),
                     .stream = stream_.name,
                     .slot = stream_.parity_slot,
+                    .target_path =
+                        mapping_.plan.calls_functions_by_path ? mapping_.plan.search_path : "",
                     .nudge = [this](pg::Session& source) { return Nudge(source, stream_.name); }},
       .fingerprint = fingerprint(),
       .whole = options.table.empty(),

@@ -56,6 +56,7 @@ class ComparisonTest : public ::testing::Test {
                                  .key = {"day"},
                                  .columns = {"day"},
                                  .owns = "day > ''",
+                                 .owned = "day > ''::text",
                                  .reads_sources = {"public.orders"}};
     derived.keyed.view = "\"switchyard\".\"map_1_days\"";
     plan_.mappings = {copied, derived};
@@ -89,7 +90,7 @@ TEST_F(ComparisonTest, EachStandsAfterWhatItStandsOn) {
   EXPECT_EQ(all[2].kind, Kind::kDerived);
   EXPECT_EQ(all[2].expected.from, "FROM \"switchyard\".\"map_1_days\" AS sy_v");
   EXPECT_EQ(all[2].expected.columns[0].sql, "CAST(sy_v.\"day\" AS text)");
-  EXPECT_EQ(all[2].actual.from, "FROM \"public\".\"days\" AS sy_t WHERE (day > '')");
+  EXPECT_EQ(all[2].actual.from, "FROM \"public\".\"days\" AS sy_t WHERE (day > ''::text)");
 }
 
 TEST_F(ComparisonTest, OneTableBringsWhatItIsMadeOf) {
