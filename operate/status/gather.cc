@@ -245,12 +245,12 @@ absl::Status AskRehearsal(pg::Session& session, StreamFacts* facts) {
                    records::StreamStore(session, facts->stream).Fingerprint());
   const auto same = std::ranges::find(all, installed, &records::KeptRehearsal::fingerprint);
   const records::KeptRehearsal& shown = same == all.end() ? all.front() : *same;
-  facts->rehearsal = {.verdict = shown.verdict,
-                      .batches = shown.batches,
-                      .faults = shown.faults,
-                      .seed = shown.seed,
-                      .age = shown.age,
-                      .this_mapping = installed.empty() || same != all.end()};
+  facts->rehearsal = RehearsalFacts{.verdict = shown.verdict,
+                                    .batches = shown.batches,
+                                    .faults = shown.faults,
+                                    .seed = shown.seed,
+                                    .age = shown.age,
+                                    .this_mapping = installed.empty() || same != all.end()};
   return absl::OkStatus();
 }
 

@@ -136,7 +136,7 @@ TEST(StatusTextTest, ShowsTheLog) {
 TEST(StatusTextTest, ShowsTheLastRehearsalAndWhetherItIsOfThisMapping) {
   StreamFacts facts = StreamingFacts();
   EXPECT_THAT(Text(facts), Not(HasSubstr("rehearsed")));
-  facts.rehearsal = {
+  facts.rehearsal = RehearsalFacts{
       .verdict = "clean", .batches = 1000, .seed = 7, .age = absl::Hours(3), .this_mapping = true};
   EXPECT_THAT(Text(facts), HasSubstr("  rehearsed   clean, 1,000 batches, 3 h"));
   facts.rehearsal->verdict = "faults";

@@ -48,6 +48,7 @@ absl::Status FaultFinder::Add(const Changes& changes, const std::vector<Miss>& m
 
 absl::StatusOr<bool> FaultFinder::StillMisses(const Changes& changes, MappingIndex mapping,
                                               Miss* miss) {
+  if (!possible_(changes)) return false;
   ASSIGN_OR_RETURN(const Outcome outcome, ground_.Try(changes, Ground::Then::kUndo));
   for (const Miss& each : outcome.misses) {
     if (each.mapping != mapping) continue;

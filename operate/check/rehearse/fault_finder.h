@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -18,11 +19,17 @@ namespace switchyard::operate {
 
 class FaultFinder {
  public:
-  // `derive` compiles the mapping with every rule told from its select that can be; called once,
-  // at the first fault. All must outlive it.
+  // `possible`: whether OLD could be so after part of a batch. `derive` compiles the mapping with
+  // every rule told from its select that can be; called once, at the first fault. All must outlive
+  // it.
   FaultFinder(Ground& ground, const spec::MigrationFile& file, bool show_values,
+              std::function<bool(const Changes&)> possible,
               std::function<absl::StatusOr<mapping::Plan>()> derive)
-      : ground_(ground), file_(file), show_values_(show_values), derive_(std::move(derive)) {}
+      : ground_(ground),
+        file_(file),
+        show_values_(show_values),
+        possible_(std::move(possible)),
+        derive_(std::move(derive)) {}
 
   // `changes` just missed `misses`, and were undone.
   absl::Status Add(const Changes& changes, const std::vector<Miss>& misses);
@@ -51,6 +58,7 @@ class FaultFinder {
   Ground& ground_;
   const spec::MigrationFile& file_;
   const bool show_values_;
+  const std::function<bool(const Changes&)> possible_;
   const std::function<absl::StatusOr<mapping::Plan>()> derive_;
   bool arms_loaded_ = false;
   std::map<std::string, std::vector<Arm>> arms_;  // by the table that a mapping fills

@@ -44,11 +44,27 @@ Ground::Ground(pg::Session& session, TemporaryPlan plan)
 
 Ground::~Ground() { session_.Rollback(); }
 
-absl::StatusOr<std::unique_ptr<Ground>> Ground::Make(pg::Session& session, TemporaryPlan plan) {
+absl::StatusOr<std::unique_ptr<Ground>> Ground::Make(pg::Session& session, TemporaryPlan plan,
+                                                     const Constraints& constraints) {
   RETURN_IF_ERROR(session.Begin());
   std::unique_ptr<Ground> ground(new Ground(session, std::move(plan)));
   RETURN_IF_ERROR(ground->MakeTables());
+  RETURN_IF_ERROR(ground->AddChecks(constraints));
   return ground;
+}
+
+absl::Status Ground::AddChecks(const Constraints& constraints) {
+  for (const CheckConstraint& check : constraints.checks) {
+    const mapping::SourcePlan& source = plan().sources[check.source];
+    if (!source.mirrored) continue;
+    // A function of OLD's own, or a column that the mirror leaves out: without it, then.
+    ASSIGN_OR_RETURN(const std::string refused, InSavepoint([&] {
+                       return session_.Execute(absl::StrCat("ALTER TABLE ", source.mirror.target,
+                                                            " ADD CHECK (", check.sql, ")"));
+                     }));
+    if (refused.empty()) RETURN_IF_ERROR(session_.Execute("RELEASE SAVEPOINT sy_try"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Ground::MakeTables() {

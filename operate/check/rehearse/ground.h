@@ -42,7 +42,9 @@ class Ground {
   Ground(const Ground&) = delete;
   Ground& operator=(const Ground&) = delete;
 
-  static absl::StatusOr<std::unique_ptr<Ground>> Make(pg::Session& session, TemporaryPlan plan);
+  // Rows of mirrors keep to OLD's CHECKs, where NEW can evaluate them.
+  static absl::StatusOr<std::unique_ptr<Ground>> Make(pg::Session& session, TemporaryPlan plan,
+                                                      const Constraints& constraints);
 
   // These rows and no others, everything derived from them as a whole. What it returns is why NEW
   // would refuse them; empty when they are there.
@@ -67,6 +69,7 @@ class Ground {
  private:
   Ground(pg::Session& session, TemporaryPlan plan);
   absl::Status MakeTables();
+  absl::Status AddChecks(const Constraints& constraints);
   absl::Status CompleteTargets();
   std::string CompareSql(mapping::MappingIndex mapping,
                          const std::map<std::string, std::string>& types) const;

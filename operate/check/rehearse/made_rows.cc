@@ -34,6 +34,21 @@ uint64_t LotOf(const std::string& value, uint64_t lot) {
   return (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
 }
 
+bool RefersTo(const ForeignKeyColumns& key, const Row& row, const Row& parent) {
+  for (size_t i = 0; i < key.columns.size(); ++i) {
+    if (!row[key.columns[i]] || row[key.columns[i]] != parent[key.parent_columns[i]]) return false;
+  }
+  return true;
+}
+
+bool HasParent(const ForeignKeyColumns& key, const Row& row, const std::map<Key, Row>& parents) {
+  if (std::ranges::any_of(key.columns, [&](int column) { return !row[column].has_value(); })) {
+    return true;
+  }
+  return std::ranges::any_of(parents,
+                             [&](const auto& parent) { return RefersTo(key, row, parent.second); });
+}
+
 changes::Op OpOf(const SourcePlan& source, const RowChange& change) {
   if (!change.before) return changes::Op::kInsert;
   if (!change.after) return changes::Op::kDelete;
@@ -70,11 +85,11 @@ changes::Batch BatchOf(const mapping::Plan& plan, const Changes& changes) {
   return batch;
 }
 
-RowMaker::RowMaker(const mapping::Plan& plan, Pools pools, UniqueColumns unique, uint64_t seed)
+RowMaker::RowMaker(const mapping::Plan& plan, Pools pools, Constraints constraints, uint64_t seed)
     : plan_(plan),
       pools_(std::move(pools)),
       cut_(pools_),
-      unique_(std::move(unique)),
+      constraints_(std::move(constraints)),
       random_(seed),
       tables_(plan.sources.size()) {
   for (const SourceIndex s : plan.source_indices()) {
@@ -103,8 +118,13 @@ Changes RowMaker::BeginEpoch() {
   batch_.clear();
   next_.assign(plan_.sources.size(), {});
   tables_ = next_;
-  for (const SourceIndex s : plan_.source_indices()) {
-    for (size_t rows = 1 + Below(kRowsMax); rows > 0; --rows) Change(s, std::nullopt, MakeRow(s));
+  // Twice, for rows that refer to later ones.
+  for (int i = 0; i < 2; ++i) {
+    for (const SourceIndex s : plan_.source_indices()) {
+      for (size_t more = 1 + Below(3); more > 0 && next_[s].size() < kRowsMax; --more) {
+        Change(s, std::nullopt, MakeRow(s));
+      }
+    }
   }
   return batch_;
 }
@@ -131,15 +151,27 @@ Changes RowMaker::NextBatch() {
   return batch_;
 }
 
-void RowMaker::Keep(const Changes& changes) {
+void RowMaker::Apply(const Changes& changes, std::vector<Table>* tables) const {
   for (const RowChange& change : changes) {
-    if (change.before)
-      tables_[change.source].erase(KeyOf(plan_.sources[change.source], *change.before));
+    if (!change.before) continue;
+    (*tables)[change.source].erase(KeyOf(plan_.sources[change.source], *change.before));
   }
   for (const RowChange& change : changes) {
     if (!change.after) continue;
-    tables_[change.source][KeyOf(plan_.sources[change.source], *change.after)] = *change.after;
+    (*tables)[change.source][KeyOf(plan_.sources[change.source], *change.after)] = *change.after;
   }
+}
+
+void RowMaker::Keep(const Changes& changes) { Apply(changes, &tables_); }
+
+bool RowMaker::Possible(const Changes& changes) const {
+  std::vector<Table> tables = tables_;
+  Apply(changes, &tables);
+  return std::ranges::all_of(constraints_.foreign_keys, [&](const ForeignKeyColumns& key) {
+    return std::ranges::all_of(tables[key.source], [&](const auto& child) {
+      return HasParent(key, child.second, tables[key.parent]);
+    });
+  });
 }
 
 const Cell& RowMaker::Draw(SourceIndex source, size_t column) {
@@ -150,6 +182,13 @@ const Cell& RowMaker::Draw(SourceIndex source, size_t column) {
 Row RowMaker::MakeRow(SourceIndex source) {
   Row row;
   for (size_t c = 0; c < plan_.sources[source].columns.size(); ++c) row.push_back(Draw(source, c));
+  for (const ForeignKeyColumns& key : constraints_.foreign_keys) {
+    if (key.source != source || !row[key.columns[0]]) continue;
+    const std::optional<Row> parent = AnyRow(key.parent);
+    for (size_t i = 0; parent && i < key.columns.size(); ++i) {
+      row[key.columns[i]] = (*parent)[key.parent_columns[i]];
+    }
+  }
   return row;
 }
 
@@ -171,7 +210,10 @@ std::optional<Row> RowMaker::AnyRow(SourceIndex source) {
 bool RowMaker::Fits(SourceIndex source, const Row& row) const {
   const Key key = KeyOf(plan_.sources[source], row);
   if (std::ranges::count(key, Cell()) > 0 || next_[source].contains(key)) return false;
-  for (const std::vector<int>& columns : unique_[source]) {
+  for (const ForeignKeyColumns& foreign : constraints_.foreign_keys) {
+    if (foreign.source == source && !HasParent(foreign, row, next_[foreign.parent])) return false;
+  }
+  for (const std::vector<int>& columns : constraints_.unique[source]) {
     for (const auto& [other_key, other] : next_[source]) {
       const bool same = std::ranges::all_of(
           columns, [&](int column) { return row[column] && row[column] == other[column]; });
@@ -181,9 +223,23 @@ bool RowMaker::Fits(SourceIndex source, const Row& row) const {
   return true;
 }
 
+bool RowMaker::Needed(SourceIndex source, const Row& row) const {
+  for (const ForeignKeyColumns& key : constraints_.foreign_keys) {
+    if (key.parent != source) continue;
+    for (const auto& [child_key, child] : next_[key.source]) {
+      if (RefersTo(key, child, row)) return true;
+    }
+  }
+  return false;
+}
+
 void RowMaker::Change(SourceIndex source, std::optional<Row> before, std::optional<Row> after) {
   if (before == after) return;
   const SourcePlan& plan = plan_.sources[source];
+  if (before && Needed(source, *before) &&
+      (!after || KeyOf(plan, *before) != KeyOf(plan, *after))) {
+    return;
+  }
   if (before) next_[source].erase(KeyOf(plan, *before));
   if (after && !Fits(source, *after)) {
     if (before) next_[source][KeyOf(plan, *before)] = *before;

@@ -1,7 +1,7 @@
 // Small dense tables made up of values from pools, and batches of changes to them. Pure; the same
 // seed makes the same.
 //
-//   RowMaker maker(&plan, pools, unique, seed);
+//   RowMaker maker(plan, pools, constraints, seed);
 //   maker.BeginEpoch();
 //   for (...) { Changes changes = maker.NextBatch(); if (it was taken) maker.Keep(changes); }
 #pragma once
@@ -17,6 +17,7 @@
 
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
+#include "operate/check/rehearse/constraints.h"
 
 namespace switchyard::operate {
 
@@ -37,17 +38,14 @@ struct Pools {
   std::vector<std::vector<Pool>> columns;  // by source and column
 };
 
-// Columns (indices) of which no two rows of a source have the same values.
-using UniqueColumns = std::vector<std::vector<std::vector<int>>>;
-
 // As the batcher would hand it on.
 changes::Batch BatchOf(const mapping::Plan& plan, const Changes& changes);
 Key KeyOf(const mapping::SourcePlan& source, const Row& row);
 
 class RowMaker {
  public:
-  // `plan` must outlive it.
-  RowMaker(const mapping::Plan& plan, Pools pools, UniqueColumns unique, uint64_t seed);
+  // `plan` must outlive it. Keys, unique values and foreign keys hold in all that it makes.
+  RowMaker(const mapping::Plan& plan, Pools pools, Constraints constraints, uint64_t seed);
 
   // Other rows altogether: what brings them, from nothing. Each epoch takes a few values of each
   // pool, every other one very few, so that they meet now often, now rarely.
@@ -55,11 +53,14 @@ class RowMaker {
   // Kinds of batches in turn: one column of one row; one row; a few rows of most tables; a row each
   // of two tables; a key.
   Changes NextBatch();
+  // Part of a batch: whether OLD's foreign keys hold after it.
+  bool Possible(const Changes& changes) const;
   // They are how the rows are now.
   void Keep(const Changes& changes);
 
  private:
   using Table = std::map<Key, Row>;
+  void Apply(const Changes& changes, std::vector<Table>* tables) const;
 
   size_t Below(size_t limit) { return random_() % limit; }
   bool Chance(size_t of_hundred) { return Below(100) < of_hundred; }
@@ -71,6 +72,8 @@ class RowMaker {
   // Nothing where the row can't be: its key or a unique value is another's.
   void Change(mapping::SourceIndex source, std::optional<Row> before, std::optional<Row> after);
   bool Fits(mapping::SourceIndex source, const Row& row) const;
+  // A row that others refer to by one of OLD's foreign keys.
+  bool Needed(mapping::SourceIndex source, const Row& row) const;
 
   void OneColumn();
   void OneRow(mapping::SourceIndex source);
@@ -81,7 +84,7 @@ class RowMaker {
   const mapping::Plan& plan_;
   const Pools pools_;
   Pools cut_;
-  const UniqueColumns unique_;
+  const Constraints constraints_;
   std::vector<mapping::SourceIndex> lots_;  // each as often as it is to be drawn: by its rules
   std::mt19937_64 random_;
   std::vector<Table> tables_;

@@ -83,7 +83,17 @@ class PoolMaker {
       }
     }
     RETURN_IF_ERROR(AddBothSidesOfConditions());
-    RETURN_IF_ERROR(AddMeetingValues());
+    for (const std::vector<Side>& sides : in_.meeting->classes) {
+      RETURN_IF_ERROR(AddMeetingValues(sides));
+    }
+    // Of a foreign key both sides have the same values, whether the mapping compares them or not.
+    for (const ForeignKeyColumns& key : in_.constraints->foreign_keys) {
+      for (size_t i = 0; i < key.columns.size(); ++i) {
+        RETURN_IF_ERROR(AddMeetingValues(
+            {Plain(key.source, key.columns[i]), Plain(key.parent, key.parent_columns[i])}));
+      }
+    }
+    RETURN_IF_ERROR(DropRefused());
     return std::move(pools_);
   }
 
@@ -147,10 +157,8 @@ class PoolMaker {
   // One value that meets each condition with a constant, and one that does not.
   absl::Status AddBothSidesOfConditions() {
     for (const Side& constant : in_.meeting->constants) {
-      const SourcePlan& plan = plan_.sources[constant.source];
-      Side itself = constant;
-      itself.sql = QuoteIdentifier(plan.columns[constant.column].name);
-      ASSIGN_OR_RETURN(const auto read, Evaluate(itself, {constant.sql}));
+      ASSIGN_OR_RETURN(const auto read,
+                       Evaluate(Plain(constant.source, constant.column), {constant.sql}));
       if (!read.empty()) Add(constant.sql, &pools_.columns[constant.source][constant.column]);
     }
     for (const Side& side : in_.meeting->conditions) {
@@ -168,22 +176,50 @@ class PoolMaker {
 
   // What the one side makes of its values goes to the columns of the others, and their own beside
   // it: expressions that fold are met by either.
-  absl::Status AddMeetingValues() {
-    for (const std::vector<Side>& sides : in_.meeting->classes) {
-      std::vector<std::vector<std::string>> given;
-      for (const Side& side : sides) {
-        ASSIGN_OR_RETURN(std::vector<std::string> values, Gives(side));
-        given.push_back(std::move(values));
-      }
-      for (size_t to = 0; to < sides.size(); ++to) {
-        for (size_t from = 0; from < sides.size(); ++from) {
-          if (sides[from].source == sides[to].source && sides[from].column == sides[to].column) {
-            continue;
-          }
-          Pool& pool = pools_.columns[sides[to].source][sides[to].column];
-          for (const std::string& value : given[from]) Add(value, &pool);
+  absl::Status AddMeetingValues(const std::vector<Side>& sides) {
+    std::vector<std::vector<std::string>> given;
+    for (const Side& side : sides) {
+      ASSIGN_OR_RETURN(std::vector<std::string> values, Gives(side));
+      given.push_back(std::move(values));
+    }
+    for (size_t to = 0; to < sides.size(); ++to) {
+      std::vector<std::string> candidates;
+      for (size_t from = 0; from < sides.size(); ++from) {
+        if (sides[from].source == sides[to].source && sides[from].column == sides[to].column) {
+          continue;
         }
+        candidates.insert(candidates.end(), given[from].begin(), given[from].end());
       }
+      // A class may be of several types, where the mapping casts.
+      const Side plain = Plain(sides[to].source, sides[to].column);
+      for (const std::string& value : candidates) {
+        ASSIGN_OR_RETURN(const std::vector<Cell> read, Evaluate(plain, {value}));
+        if (!read.empty() && read[0]) Add(*read[0], &pools_.columns[plain.source][plain.column]);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  Side Plain(SourceIndex source, int column) const {
+    return {source, column, QuoteIdentifier(plan_.sources[source].columns[column].name)};
+  }
+
+  // What OLD's CHECKs of one column say no to.
+  absl::Status DropRefused() {
+    for (const CheckConstraint& check : in_.constraints->checks) {
+      if (check.columns.size() != 1) continue;
+      Pool& pool = pools_.columns[check.source][check.columns[0]];
+      Pool kept;
+      for (const Cell& cell : pool) {
+        if (!cell) {
+          kept.push_back(cell);
+          continue;
+        }
+        ASSIGN_OR_RETURN(const std::vector<Cell> holds,
+                         Evaluate({check.source, check.columns[0], check.sql}, {*cell}));
+        if (holds.empty() || holds[0] != "false") kept.push_back(cell);
+      }
+      if (!kept.empty()) pool = std::move(kept);
     }
     return absl::OkStatus();
   }
@@ -241,25 +277,6 @@ class PoolMaker {
 
 absl::StatusOr<Pools> MakePools(const PoolInput& input, pg::Session& session) {
   return PoolMaker(input, session).Make();
-}
-
-UniqueColumns UniqueColumnsOf(const mapping::Plan& plan, const catalog::Catalog& source) {
-  UniqueColumns unique;
-  for (const SourcePlan& each : plan.sources) {
-    std::vector<std::vector<int>>& of_table = unique.emplace_back();
-    const catalog::Table* table = source.FindOid(each.relation_id);
-    if (table == nullptr) continue;
-    for (const catalog::UniqueIndex& index : table->unique_indexes) {
-      std::vector<int> columns;
-      for (const std::string& name : index.columns) {
-        const auto at = std::ranges::find(each.columns, name, &StageColumn::name);
-        if (at != each.columns.end())
-          columns.push_back(static_cast<int>(at - each.columns.begin()));
-      }
-      if (!index.partial && columns.size() == index.columns.size()) of_table.push_back(columns);
-    }
-  }
-  return unique;
 }
 
 }  // namespace switchyard::operate

@@ -10,6 +10,7 @@
 #include "common/catalog/catalog.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "operate/check/rehearse/constraints.h"
 #include "operate/check/rehearse/made_rows.h"
 #include "operate/check/rehearse/meeting_values.h"
 #include "operate/check/rehearse/sample.h"
@@ -21,14 +22,12 @@ struct PoolInput {
   const catalog::Catalog* source = nullptr;
   const Sample* sample = nullptr;
   const MeetingValues* meeting = nullptr;
+  const Constraints* constraints = nullptr;
   uint64_t seed = 0;
 };
 
 // Expressions are evaluated in `session`, whose transaction has the types of the plan's columns.
 // FailedPrecondition names a column for which there is no value.
 absl::StatusOr<Pools> MakePools(const PoolInput& input, pg::Session& session);
-
-// From the catalogue: keys and unique indexes over columns that the plan has.
-UniqueColumns UniqueColumnsOf(const mapping::Plan& plan, const catalog::Catalog& source);
 
 }  // namespace switchyard::operate

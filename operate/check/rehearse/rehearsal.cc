@@ -12,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/records/rehearsals.h"
+#include "operate/check/rehearse/constraints.h"
 #include "operate/check/rehearse/fault_finder.h"
 #include "operate/check/rehearse/ground.h"
 #include "operate/check/rehearse/meeting_values.h"
@@ -62,20 +63,24 @@ class Rehearsal {
     ASSIGN_OR_RETURN(new_session_, ConnectTo(file_.new_db, "new", cancel_));
     ASSIGN_OR_RETURN(const Sample sample, ReadSample(prepared.plan, prepared.source, *old_session));
     report_.notes = sample.notes;
+    ASSIGN_OR_RETURN(Constraints constraints,
+                     LoadConstraints(prepared.plan, prepared.source, *old_session));
     ASSIGN_OR_RETURN(TemporaryPlan temporary, MoveIntoTemp(prepared.plan));
-    ASSIGN_OR_RETURN(ground_, Ground::Make(*new_session_, std::move(temporary)));
+    ASSIGN_OR_RETURN(ground_, Ground::Make(*new_session_, std::move(temporary), constraints));
     const MeetingValues meeting = FindMeetingValues(prepared.plan);
     ASSIGN_OR_RETURN(Pools pools, MakePools({.plan = &prepared.plan,
                                              .source = &prepared.source,
                                              .sample = &sample,
                                              .meeting = &meeting,
+                                             .constraints = &constraints,
                                              .seed = report_.seed},
                                             *new_session_));
-    maker_ =
-        std::make_unique<RowMaker>(ground_->plan(), std::move(pools),
-                                   UniqueColumnsOf(ground_->plan(), prepared.source), report_.seed);
-    finder_ = std::make_unique<FaultFinder>(*ground_, file_, options_.show_values,
-                                            [this] { return CompileDerived(); });
+    maker_ = std::make_unique<RowMaker>(ground_->plan(), std::move(pools), std::move(constraints),
+                                        report_.seed);
+    finder_ = std::make_unique<FaultFinder>(
+        *ground_, file_, options_.show_values,
+        [this](const Changes& changes) { return maker_->Possible(changes); },
+        [this] { return CompileDerived(); });
     return absl::OkStatus();
   }
 
@@ -118,6 +123,7 @@ class Rehearsal {
       }
       refusal_ = refused;
       std::erase_if(rows, [&](const RowChange&) { return random_() % 3 == 0; });
+      if (!maker_->Possible(rows)) rows = maker_->BeginEpoch();
     }
     return ground_->Fill({}).status();
   }
