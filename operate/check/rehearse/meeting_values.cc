@@ -94,10 +94,11 @@ class Finder {
   void AddUnit(const Json& relation) {
     const std::string name = derive::Text(relation, "relname");
     const auto alias = relation.find("alias");
+    // OLD's tables have no schema, or that of the mirror.
+    const std::string schema = derive::Text(relation, "schemaname");
+    const bool of_old = schema.empty() || schema == plan_.mirror_schema;
     units_[alias == relation.end() ? name : derive::Text(*alias, "aliasname")].insert(
-        derive::Text(relation, "schemaname").empty()
-            ? name
-            : absl::StrCat(derive::Text(relation, "schemaname"), ".", name));
+        of_old ? name : absl::StrCat(schema, ".", name));
   }
 
   // Of each arm of a union.
