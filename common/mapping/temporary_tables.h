@@ -8,7 +8,14 @@
 
 namespace switchyard::mapping {
 
-// Their CREATE statements.
-std::vector<std::string> TemporaryTables(const Plan& plan);
+// Of one source or one mapping, or all of them.
+struct TemporaryTables {
+  std::vector<std::string> ddl;  // CREATE statements
+  std::vector<std::string>
+      names;  // with those that are made like one of them where they are needed
+};
+TemporaryTables TemporaryTablesOf(const SourcePlan& source);
+TemporaryTables TemporaryTablesOf(const MappingPlan& mapping);
+TemporaryTables TemporaryTablesOf(const Plan& plan);
 
 }  // namespace switchyard::mapping

@@ -96,7 +96,7 @@ absl::Status WarnOfLocks(const mapping::Plan& plan, pg::Session& session, CheckR
     SELECT current_setting('max_locks_per_transaction')::bigint,
            current_setting('max_connections')::bigint
              + current_setting('max_prepared_transactions')::bigint)"));
-  const int64_t tables = static_cast<int64_t>(mapping::TemporaryTables(plan).size());
+  const int64_t tables = static_cast<int64_t>(mapping::TemporaryTablesOf(plan).ddl.size());
   const int64_t locks = tables * kLocksPerTable;
   const int64_t room = row.i64(0, 0) * row.i64(0, 1);
   if (locks <= room) return absl::OkStatus();

@@ -46,7 +46,11 @@ class SideWriter {
       TakeBack();
       return absl::OkStatus();
     }
-    if (!std::exchange(open_, true)) RETURN_IF_ERROR(session_.Begin());
+    if (!open_) {
+      RETURN_IF_ERROR(writer_.stage().MakeTablesOf(source_, Stage::Place::kOutside));
+      RETURN_IF_ERROR(session_.Begin());
+      open_ = true;
+    }
     for (changes::TableChanges& table : batch.tables) {
       table.source = source_;
       RETURN_IF_ERROR(writer_.stage().Load(table, Inserts::kStaged));

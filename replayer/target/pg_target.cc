@@ -60,7 +60,8 @@ absl::Status PgTarget::Open() {
   stage_ = std::make_unique<Stage>(*session_, plan_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
   RETURN_IF_ERROR(stage_->LookForHindrances());
-  RETURN_IF_ERROR(stage_->CreateTemporaryTables());
+  // Where foreign keys hold, rows of any table may have to go before those of another.
+  if (!silent_) RETURN_IF_ERROR(stage_->MakeAllTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
   quarantine_ = std::make_unique<Quarantine>(*writer_, quarantine_options());
@@ -197,9 +198,30 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
   return status;
 }
 
+// Those of tables that changed, and of what may be tried again after them.
+absl::Status PgTarget::MakeTables(const changes::Batch& batch) {
+  if (ordered_ != nullptr) return absl::OkStatus();
+  const Stage::Place place = in_transaction_ ? Stage::Place::kWithin : Stage::Place::kOutside;
+  if (!in_transaction_) RETURN_IF_ERROR(stage_->KeepFewTables(options_.temporary_tables_kept));
+  for (const changes::TableChanges& table : batch.tables) {
+    RETURN_IF_ERROR(stage_->MakeTablesOf(table.source, place));
+  }
+  if (quarantine_->empty()) return absl::OkStatus();
+  for (const MappingIndex mapping : order_) {
+    if (quarantine_->active(mapping)) RETURN_IF_ERROR(stage_->MakeTablesOf(mapping, place));
+  }
+  return absl::OkStatus();
+}
+
+// For work that may concern any table.
+absl::Status PgTarget::MakeAllTables() {
+  return in_transaction_ ? absl::OkStatus() : stage_->MakeAllTables();
+}
+
 absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care) {
   const bool careful = care == Care::kCareful;
   const bool continues = in_transaction_;
+  RETURN_IF_ERROR(MakeTables(batch));
   RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
   // A row is to be refused where it is written, not at the end of the transaction.
   if (!continues) RETURN_IF_ERROR(BeginWrites(care));

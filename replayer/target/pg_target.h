@@ -36,7 +36,7 @@ class PgTarget {
   PgTarget(PgTargetOptions options, const mapping::Plan& plan, const Cancel& cancel);
   ~PgTarget();
 
-  // Connects, takes the stream's lock, makes the temporary tables and reads the position.
+  // Connects, takes the stream's lock and reads the position.
   // AlreadyExists: another replayer has the lock.
   absl::Status Open();
   void Close();
@@ -103,6 +103,8 @@ class PgTarget {
   bool in_transaction() const { return in_transaction_; }
 
  private:
+  absl::Status MakeTables(const changes::Batch& batch);
+  absl::Status MakeAllTables();
   absl::Status ApplyInTransaction(const changes::Batch& batch, Care care);
   absl::Status BeginChecked(const char* writer, const changes::Batch& batch);
   // Keeps, in the batch's transaction, what was to be changed and was not there.

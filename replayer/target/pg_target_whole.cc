@@ -103,6 +103,7 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
     return finish();
   };
   barred_.clear();
+  RETURN_IF_ERROR(MakeAllTables());
   absl::Status status;
   for (bool again = true; again;) {
     status = session_->InTransaction(fill);
@@ -136,6 +137,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   };
   RETURN_IF_ERROR(quarantine_->Load());  // people may have asked for scopes by entries of their own
   barred_.clear();
+  RETURN_IF_ERROR(MakeAllTables());
   absl::Status status;
   bool again = true;
   while (again) {
@@ -161,6 +163,7 @@ absl::Status PgTarget::Rederive(const char* writer, Care care,
                                 absl::FunctionRef<absl::Status()> change) {
   changes::Batch here{.epoch = position_->epoch, .lsn = position_->lsn, .chunk = true};
   here.rows = std::numeric_limits<int64_t>::max();  // may touch any number of scopes
+  RETURN_IF_ERROR(MakeAllTables());
   const auto body = [&]() -> absl::Status {
     RETURN_IF_ERROR(BeginChecked(writer, here));
     RETURN_IF_ERROR(BeginWrites(care));

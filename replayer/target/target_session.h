@@ -21,6 +21,9 @@ struct PgTargetOptions {
   bool replica_role = true;
   // Off is safe (pg_target.h) and faster; on where somebody waits for what was applied.
   bool synchronous_commit = false;
+  // Temporary tables that a session keeps from one transaction to the next. All are locked when it
+  // ends, with what hangs on them: three thousand of the 6,400 locks that a server has by default.
+  size_t temporary_tables_kept = 1'000;
   int64_t quarantine_max = 1000;
   int64_t scopes_per_recompute = 20'000;
   // See FreezeTemporaryTables.

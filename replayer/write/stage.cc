@@ -1,6 +1,7 @@
 #include "replayer/write/stage.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -8,7 +9,6 @@
 #include "common/base/check.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
-#include "common/mapping/temporary_tables.h"
 #include "common/pg/error.h"
 
 namespace switchyard::replayer {
@@ -81,6 +81,7 @@ Stage::Stage(pg::Session& session, const mapping::Plan& plan) : session_(session
   for (const SourceIndex s : plan.source_indices()) {
     direct_.push_back(InsertsGoDirect(plan, s));
   }
+  GatherLots();
 }
 
 absl::Status Stage::LookForHindrances() {
@@ -88,9 +89,47 @@ absl::Status Stage::LookForHindrances() {
   return mapping::RefuseHindrances(hindrances_);
 }
 
-absl::Status Stage::CreateTemporaryTables() {
-  const std::vector<std::string> ddl = mapping::TemporaryTables(plan_);
-  // Each is locked until its transaction ends: all of a large migration would be too many.
+void Stage::GatherLots() {
+  const size_t sources = plan_.sources.size();
+  for (const SourcePlan& source : plan_.sources) {
+    lots_.push_back({.tables = mapping::TemporaryTablesOf(source)});
+  }
+  of_mapping_.resize(plan_.mappings.size());
+  of_source_.resize(sources);
+  const auto add = [](const Lots& more, Lots* lots) {
+    for (const size_t lot : more) {
+      if (std::ranges::count(*lots, lot) == 0) lots->push_back(lot);
+    }
+  };
+  for (const MappingPlan& mapping : plan_.mappings) {
+    lots_.push_back({.tables = mapping::TemporaryTablesOf(mapping)});
+  }
+  // Whoever reads another one comes after it.
+  for (size_t i = plan_.mappings.size(); i > 0; --i) {
+    const MappingIndex m(i - 1);
+    const MappingPlan& mapping = plan_.mappings[m];
+    add({sources + i - 1}, &of_mapping_[m]);
+    if (mapping.row_local) add({static_cast<size_t>(mapping.source.value())}, &of_mapping_[m]);
+    for (const MappingIndex reader : plan_.mapping_indices()) {
+      const bool reads =
+          std::ranges::any_of(plan_.mappings[reader].keyed.touches,
+                              [&](const mapping::TouchRule& rule) { return rule.upstream == m; });
+      if (reads) add(of_mapping_[reader], &of_mapping_[m]);
+    }
+  }
+  for (const SourceIndex s : plan_.source_indices())
+    add({static_cast<size_t>(s.value())}, &of_source_[s]);
+  for (const MappingIndex m : plan_.mapping_indices()) {
+    const MappingPlan& mapping = plan_.mappings[m];
+    if (mapping.row_local) add(of_mapping_[m], &of_source_[mapping.source]);
+    for (const mapping::TouchRule& rule : mapping.keyed.touches) {
+      if (rule.source.valid()) add(of_mapping_[m], &of_source_[rule.source]);
+    }
+  }
+}
+
+// Each is locked until its transaction ends: all of a large migration would be too many.
+absl::Status Stage::ExecuteInPortions(const std::vector<std::string>& ddl) {
   for (size_t begin = 0; begin < ddl.size(); begin += kTablesPerTransaction) {
     const size_t end = std::min(begin + kTablesPerTransaction, ddl.size());
     RETURN_IF_ERROR(
@@ -98,6 +137,60 @@ absl::Status Stage::CreateTemporaryTables() {
                  "temporary tables"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Stage::MakeTables(const Lots& lots, Place place) {
+  const Lot::State made = place == Place::kOutside ? Lot::State::kMade : Lot::State::kUnsure;
+  // What a transaction that was rolled back has used is empty again, or gone.
+  if (place == Place::kOutside) used_.clear();
+  std::vector<std::string> ddl;
+  Lots missing;
+  for (const size_t i : lots) {
+    Lot& lot = lots_[i];
+    if (lot.state == Lot::State::kUnsure) {  // whether it went with the transaction it was made in
+      ASSIGN_OR_RETURN(const pg::Result there,
+                       session_.Query("SELECT to_regclass($1) IS NOT NULL",
+                                      {"pg_temp." + QuoteIdentifier(lot.tables.names[0])}));
+      lot.state = there.boolean(0, 0) ? made : Lot::State::kMissing;
+    }
+    if (lot.state != Lot::State::kMissing) continue;
+    missing.push_back(i);
+    ddl.insert(ddl.end(), lot.tables.ddl.begin(), lot.tables.ddl.end());
+  }
+  RETURN_IF_ERROR(ExecuteInPortions(ddl));
+  for (const size_t i : missing) lots_[i].state = made;
+  return absl::OkStatus();
+}
+
+absl::Status Stage::MakeTablesOf(SourceIndex source, Place place) {
+  return MakeTables(of_source_[source], place);
+}
+
+absl::Status Stage::MakeTablesOf(MappingIndex mapping, Place place) {
+  return MakeTables(of_mapping_[mapping], place);
+}
+
+absl::Status Stage::MakeAllTables() {
+  Lots all(lots_.size());
+  std::ranges::generate(all, [next = size_t{0}]() mutable { return next++; });
+  return MakeTables(all, Place::kOutside);
+}
+
+absl::Status Stage::KeepFewTables(size_t kept) {
+  size_t there = 0;
+  for (const Lot& lot : lots_) {
+    if (lot.state != Lot::State::kMissing) there += lot.tables.ddl.size();
+  }
+  if (there <= kept) return absl::OkStatus();
+  std::vector<std::string> drops;
+  for (Lot& lot : lots_) {
+    if (std::exchange(lot.state, Lot::State::kMissing) == Lot::State::kMissing) continue;
+    for (const std::string& name : lot.tables.names) {
+      drops.push_back("DROP TABLE IF EXISTS pg_temp." + QuoteIdentifier(name));
+      dirty_.erase(name);
+    }
+  }
+  return ExecuteInPortions(drops);
 }
 
 absl::Status Stage::Run(const std::string& sql, const std::vector<pg::Param>& params) {

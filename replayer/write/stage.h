@@ -3,7 +3,7 @@
 // stands above: TableWriter, and OrderedWriter where the target's foreign keys hold.
 //
 //   Stage stage(session, plan);
-//   stage.CreateTemporaryTables();
+//   stage.MakeTablesOf(source, Stage::Place::kOutside);
 //   stage.Load(changes, inserts); ...; stage.EmptyUsed();     // in each transaction
 //
 // Thread-compatible; the session and the plan must outlive it.
@@ -21,6 +21,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/install/hindrances.h"
 #include "common/mapping/plan.h"
+#include "common/mapping/temporary_tables.h"
 #include "common/pg/session.h"
 #include "replayer/write/modes.h"
 #include "replayer/write/refusals.h"
@@ -51,8 +52,17 @@ class Stage {
   absl::Status LookForHindrances();
   const mapping::Hindrances& hindrances() const { return hindrances_; }
 
-  // Makes the session's temporary tables.
-  absl::Status CreateTemporaryTables();
+  // Makes temporary tables, where they are not there yet: for changes of a source and all that is
+  // recomputed after them; for entries of a mapping likewise; all there are. Each costs about a
+  // millisecond, and as much again when the session ends, which keeps the lock of replay until the
+  // last of them is gone: so a session has those of tables that changed. Within a transaction only
+  // where it has begun already: they go with it when it is rolled back.
+  enum class Place { kOutside, kWithin };
+  absl::Status MakeTablesOf(mapping::SourceIndex source, Place place);
+  absl::Status MakeTablesOf(mapping::MappingIndex mapping, Place place);
+  absl::Status MakeAllTables();
+  // Outside of a transaction: removes them where there are more than `kept`.
+  absl::Status KeepFewTables(size_t kept);
   // Loads the changes of one source into its stage; direct inserts are left for CopyInserts.
   absl::Status Load(const changes::TableChanges& table, Inserts inserts);
   // Empties it again within the transaction, for the next chunk.
@@ -108,6 +118,16 @@ class Stage {
   const mapping::Plan& plan() const { return plan_; }
 
  private:
+  // The temporary tables of one source or one mapping, which are made together.
+  struct Lot {
+    mapping::TemporaryTables tables;
+    enum class State { kMissing, kMade, kUnsure } state = State::kMissing;
+  };
+  using Lots = std::vector<size_t>;  // indices into lots_
+  void GatherLots();
+  absl::Status MakeTables(const Lots& lots, Place place);
+  absl::Status ExecuteInPortions(const std::vector<std::string>& ddl);
+
   void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
   absl::Status SendFullBuffer();
   absl::Status SendBuffer();
@@ -116,6 +136,9 @@ class Stage {
   const mapping::Plan& plan_;
   mapping::Hindrances hindrances_;
   std::vector<bool> direct_;
+  std::vector<Lot> lots_;        // of the sources, then of the mappings
+  std::vector<Lots> of_source_;  // what changes of it need
+  std::vector<Lots> of_mapping_;
   std::string buffer_;
   std::map<std::pair<mapping::SourceIndex, std::string>, int64_t> missed_;  // by source and table
   std::set<std::string> used_;  // temporary tables, in this transaction

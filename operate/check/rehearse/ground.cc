@@ -80,7 +80,7 @@ absl::Status Ground::MakeTables() {
   RETURN_IF_ERROR(CompleteTargets());
   RETURN_IF_ERROR(run_all(plan_.views));
   stage_ = std::make_unique<replayer::Stage>(session_, plan_.plan);
-  RETURN_IF_ERROR(stage_->CreateTemporaryTables());
+  RETURN_IF_ERROR(stage_->MakeAllTables());
   writer_ = std::make_unique<replayer::TableWriter>(*stage_);
   touched_ = std::make_unique<replayer::TouchedScopes>(*writer_);
   return absl::OkStatus();
