@@ -494,7 +494,7 @@ TEST_F(CompilerTest, AMigrationOfManyTablesHoldsTheLocksOfSomeAtATime) {
                                                  counting, &faults_));
   EXPECT_EQ(again.fingerprint, plan.fingerprint);
   EXPECT_GT(counting.locks_max(), 100);
-  EXPECT_LT(counting.locks_max(), 600);
+  EXPECT_LT(counting.locks_max(), 1'500);  // of 2,500
 }
 
 }  // namespace
