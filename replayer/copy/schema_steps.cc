@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/fingerprint.h"
+#include "common/pg/settings.h"
 #include "common/records/stream/progress.h"
 #include "common/records/stream/stream_store.h"
 
@@ -48,12 +49,13 @@ absl::StatusOr<bool> AllThere(pg::Session& session, const std::string& oids) {
 }
 
 // Its names are looked for where those of mapping SQL are. It may set a path of its own, which is
-// not to outlast it.
+// not to outlast it; the one before is the transaction's alone.
 absl::Status RunStep(pg::Session& session, const std::string& path, const std::string& sql) {
   ASSIGN_OR_RETURN(const pg::Result before, session.Query("SHOW search_path"));
   RETURN_IF_ERROR(session.Execute("SET LOCAL search_path = " + path));
   RETURN_IF_ERROR(session.Execute(sql));
-  return session.Query("SELECT pg_catalog.set_config('search_path', $1, false)", {before.str(0, 0)})
+  RETURN_IF_ERROR(session.Execute(absl::StrCat("SET search_path = ", pg::kSearchPath)));
+  return session.Query("SELECT pg_catalog.set_config('search_path', $1, true)", {before.str(0, 0)})
       .status();
 }
 
