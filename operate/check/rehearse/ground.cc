@@ -22,10 +22,8 @@ namespace {
 
 // Rows that this transaction deleted stay in their pages until it ends.
 constexpr int kFillsBeforeTruncate = 10;
-// Names that a mapping does not qualify are looked up where NEW's own path says.
 constexpr char kSettings[] =
-    "SET LOCAL search_path TO DEFAULT; SET LOCAL jit = off; SET LOCAL client_min_messages = error; "
-    "SET LOCAL lock_timeout = '5s'";
+    "SET LOCAL jit = off; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '5s'";
 constexpr char kMissesMax[] = "20";
 
 std::string Temp(const std::string& name) { return "pg_temp." + QuoteIdentifier(name); }
@@ -78,7 +76,12 @@ absl::Status Ground::MakeTables() {
   RETURN_IF_ERROR(run_all(plan_.plan.type_ddl));
   RETURN_IF_ERROR(run_all(plan_.tables));
   RETURN_IF_ERROR(CompleteTargets());
+  // Views are bound as install binds them; what is run then, as replay runs it.
+  RETURN_IF_ERROR(run_all({"SET LOCAL search_path = " + plan().search_path}));
   RETURN_IF_ERROR(run_all(plan_.views));
+  if (!plan().calls_functions_by_path) {
+    RETURN_IF_ERROR(run_all({"SET LOCAL search_path = pg_catalog"}));
+  }
   stage_ = std::make_unique<replayer::Stage>(session_, plan_.plan);
   RETURN_IF_ERROR(stage_->MakeAllTables());
   writer_ = std::make_unique<replayer::TableWriter>(*stage_);
@@ -129,7 +132,7 @@ std::string Ground::CompareSql(MappingIndex mapping,
                                const std::map<std::string, std::string>& types) const {
   const MappingPlan& plan = plan_.plan.mappings[mapping];
   const std::string number = std::to_string(mapping.value());
-  const std::string owns = plan.owns.empty() ? "" : " AND (" + plan.owns + "\n)";
+  const std::string owns = plan.owned.empty() ? "" : " AND (" + plan.owned + "\n)";
   // The table's rows as `from` has them, by alias sy_r.
   const auto rows = [&](const std::string& from, const std::string& also) {
     std::vector<std::string> row, scope, there;
