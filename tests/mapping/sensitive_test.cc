@@ -94,20 +94,18 @@ spec::Direction Read(const std::string& forward) {
   return file.ok() ? file->forward : spec::Direction();
 }
 
-constexpr char kForward[] = R"(
+constexpr char kForward[] = R"yaml(
   sensitive: {customers: [email, phone], public.staff: [salary]}
   tables:
     - {table: public.people, copy: customers, rename: {phone: telephone},
-       set: {login: "split_part(email, '@', 1)",
-               name : "upper(name)"
-}
-}
-- table:public.logins select:SELECT lower(email) AS key, count(*) AS n FROM customers GROUP BY 1
+       set: {login: "split_part(email, '@', 1)", name: "upper(name)"}}
+    - table: public.logins
+      select: SELECT lower(email) AS key, count(*) AS n FROM customers GROUP BY 1
     - table: public.reports
       select: SELECT k.key AS of_whom, k.n AS uses FROM public.logins k
     - {table: public.staff, copy: staff}
     - {table: public.rooms, copy: rooms}
-)";
+)yaml";
 
 TEST(SensitiveTest, FollowsCopiesSelectsAndWhatReadsThem) {
   const Sensitive sensitive(Read(kForward));
