@@ -145,7 +145,8 @@ TEST_F(CopyRoundTest, ALockedTableWaitsBehindTheOthers) {
                                        [&] { return done(1); }));
   EXPECT_FALSE(done(0));
   ASSERT_OK_AND_ASSIGN(const pg::Result pid, locker->Query("SELECT pg_backend_pid()"));
-  EXPECT_THAT(round_->Progress()[0].waits, HasSubstr("pid " + pid.str(0, 0) + " (role postgres"));
+  EXPECT_THAT(round_->Progress()[0].waits.what,
+              HasSubstr("pid " + pid.str(0, 0) + " (role postgres"));
   ASSERT_OK(locker->Execute("COMMIT"));
   ASSERT_TRUE(round_->WaitFor(absl::Minutes(1)));
   EXPECT_THAT(Model().Rows("public", "locked"), SizeIs(1));
