@@ -6,10 +6,19 @@ CREATE TYPE "switchyard_old"."state" AS ENUM ('open', 'paid');
 -- ==== OLD's public.customers
 
 -- public.customers: stage_ddl
-CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 integer, "id" integer, "email" character varying(80), "note" text);
+CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 integer, "id" integer, "email" character varying(80), "note" text, sy__still bigint);
 
 -- public.customers: stage_copy
-COPY pg_temp."sy_stage_0" FROM STDIN;
+COPY pg_temp."sy_stage_0" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "note") FROM STDIN;
+
+-- public.customers: note_still
+UPDATE pg_temp."sy_stage_0" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."note")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s."note" END)::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 2 ELSE 0 END
+  FROM "switchyard_old"."customers" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."email", sy_t."note")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s."note" END)::record
+    OR ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record);
 
 -- public.customers: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."customers" ("id" integer, "email" character varying(80), "note" text, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -33,7 +42,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
   SET "email" = sy_s.sy__v1, "note" = sy_s.sy__v2
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2
     FROM pg_temp."sy_stage_0" AS "customers"
-    WHERE "customers".sy__op IN ('U')) AS sy_s
+    WHERE "customers".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.missing_updated
@@ -91,7 +101,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
   SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "note" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s.sy__v2 END
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_0" AS "customers"
-    WHERE "customers".sy__op IN ('U')) AS sy_s
+    WHERE "customers".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.move
@@ -231,13 +242,82 @@ INSERT INTO "switchyard_old"."customers" ("id", "email", "note")
 -- public.customers: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o0";
 
+-- public.customers: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o0" (sy__ord, "id", "email", "note")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s.sy__v2 END
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2, sy__absent
+    FROM pg_temp."sy_stage_0" AS "customers"
+    WHERE "customers".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.customers: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_0" AS "customers"
+      WHERE "customers".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."customers" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_0" AS "customers"
+      WHERE "customers".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."customers" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o0" AS sy_g
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."email", sy_g."note")::record *= ROW(sy_t."email", sy_t."note")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_0"
+        WHERE sy__op IN ('D','K')) AS "customers") AS sy_s
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_0" AS "customers"
+        WHERE "customers".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.customers: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o0" (sy__ord, "id", "email", "note")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2
+    FROM {load} AS "customers") AS sy_s
+  JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.customers: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o0" AS sy_g
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."email", sy_g."note")::record *= ROW(sy_t."email", sy_t."note")::record);
+
+-- public.customers: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."customers" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "customers") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.customers: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."customers";
+
 -- ==== OLD's public.logins
 
 -- public.logins: stage_ddl
-CREATE TEMP TABLE "sy_stage_1" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 bigint, "id" bigint, "email" text);
+CREATE TEMP TABLE "sy_stage_1" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 bigint, "id" bigint, "email" text, sy__still bigint);
 
 -- public.logins: stage_copy
-COPY pg_temp."sy_stage_1" FROM STDIN;
+COPY pg_temp."sy_stage_1" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email") FROM STDIN;
+
+-- public.logins: note_still
+UPDATE pg_temp."sy_stage_1" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 1 ELSE 0 END
+  FROM "switchyard_old"."logins" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record);
 
 -- public.logins: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."logins" ("id" bigint, "email" text, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -258,7 +338,8 @@ UPDATE "switchyard_old"."logins" AS sy_t
   SET "email" = sy_s.sy__v1
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1
     FROM pg_temp."sy_stage_1" AS "logins"
-    WHERE "logins".sy__op IN ('U')) AS sy_s
+    WHERE "logins".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.logins: mirror.missing_updated
@@ -316,7 +397,8 @@ UPDATE "switchyard_old"."logins" AS sy_t
   SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, sy__absent
     FROM pg_temp."sy_stage_1" AS "logins"
-    WHERE "logins".sy__op IN ('U')) AS sy_s
+    WHERE "logins".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.logins: mirror.move
@@ -452,13 +534,84 @@ INSERT INTO "switchyard_old"."logins" ("id", "email")
 -- public.logins: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o1";
 
+-- public.logins: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o1" (sy__ord, "id", "email")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("email") AS sy__v1, sy__absent
+    FROM pg_temp."sy_stage_1" AS "logins"
+    WHERE "logins".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."logins" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.logins: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_1" AS "logins"
+      WHERE "logins".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."logins" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_1" AS "logins"
+      WHERE "logins".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."logins" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o1" AS sy_g
+    JOIN "switchyard_old"."logins" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."email")::record *= ROW(sy_t."email")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_1"
+        WHERE sy__op IN ('D','K')) AS "logins") AS sy_s
+    JOIN "switchyard_old"."logins" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_1" AS "logins"
+        WHERE "logins".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.logins: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o1" (sy__ord, "id", "email")
+  SELECT NULL, sy_t."id", sy_s.sy__v1
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1
+    FROM {load} AS "logins") AS sy_s
+  JOIN "switchyard_old"."logins" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.logins: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o1" AS sy_g
+    JOIN "switchyard_old"."logins" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."email")::record *= ROW(sy_t."email")::record);
+
+-- public.logins: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."logins" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "logins") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.logins: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."logins";
+
 -- ==== OLD's public.orders
 
 -- public.orders: stage_ddl
-CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 integer, "id" integer, "customer" integer, "state" "switchyard_old"."state", "total" numeric(12,2));
+CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 integer, "id" integer, "customer" integer, "state" "switchyard_old"."state", "total" numeric(12,2), sy__still bigint);
 
 -- public.orders: stage_copy
-COPY pg_temp."sy_stage_2" FROM STDIN;
+COPY pg_temp."sy_stage_2" (sy__op, sy__ord, sy__absent, sy__k0, "id", "customer", "state", "total")
+  FROM STDIN;
+
+-- public.orders: note_still
+UPDATE pg_temp."sy_stage_2" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."customer", sy_t."state", sy_t."total")::record *= ROW(sy_s."customer", sy_s."state", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s."total" END)::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."customer")::record *= ROW(sy_s."customer")::record THEN 2 ELSE 0 END
+  FROM "switchyard_old"."orders" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."customer", sy_t."state", sy_t."total")::record *= ROW(sy_s."customer", sy_s."state", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s."total" END)::record
+    OR ROW(sy_t."customer")::record *= ROW(sy_s."customer")::record);
 
 -- public.orders: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."orders" ("id" integer, "customer" integer, "state" "switchyard_old"."state", "total" numeric(12,2), PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -479,7 +632,8 @@ UPDATE "switchyard_old"."orders" AS sy_t
   SET "customer" = sy_s.sy__v1, "state" = sy_s.sy__v2, "total" = sy_s.sy__v3
   FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3
     FROM pg_temp."sy_stage_2" AS "orders"
-    WHERE "orders".sy__op IN ('U')) AS sy_s
+    WHERE "orders".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.orders: mirror.missing_updated
@@ -537,7 +691,8 @@ UPDATE "switchyard_old"."orders" AS sy_t
   SET "customer" = sy_s.sy__v1, "state" = sy_s.sy__v2, "total" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s.sy__v3 END
   FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_2" AS "orders"
-    WHERE "orders".sy__op IN ('U')) AS sy_s
+    WHERE "orders".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.orders: mirror.move
@@ -681,13 +836,75 @@ INSERT INTO "switchyard_old"."orders" ("id", "customer", "state", "total")
 -- public.orders: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o2";
 
+-- public.orders: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o2" (sy__ord, "id", "customer", "state", "total")
+  SELECT sy_s.sy__ord, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s.sy__v3 END
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3, sy__absent
+    FROM pg_temp."sy_stage_2" AS "orders"
+    WHERE "orders".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."orders" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.orders: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_2" AS "orders"
+      WHERE "orders".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."orders" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_2" AS "orders"
+      WHERE "orders".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."orders" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o2" AS sy_g
+    JOIN "switchyard_old"."orders" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."customer", sy_g."state", sy_g."total")::record *= ROW(sy_t."customer", sy_t."state", sy_t."total")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_2"
+        WHERE sy__op IN ('D','K')) AS "orders") AS sy_s
+    JOIN "switchyard_old"."orders" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_2" AS "orders"
+        WHERE "orders".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.orders: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o2" (sy__ord, "id", "customer", "state", "total")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3
+  FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3
+    FROM {load} AS "orders") AS sy_s
+  JOIN "switchyard_old"."orders" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.orders: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o2" AS sy_g
+    JOIN "switchyard_old"."orders" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."customer", sy_g."state", sy_g."total")::record *= ROW(sy_t."customer", sy_t."state", sy_t."total")::record);
+
+-- public.orders: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."orders" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "orders") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.orders: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."orders";
+
 -- ==== OLD's public.items
 
 -- public.items: stage_ddl
 CREATE TEMP TABLE "sy_stage_3" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 integer, sy__k1 integer, "order_id" integer, "line" integer, "sku" text, "pieces" integer);
 
 -- public.items: stage_copy
-COPY pg_temp."sy_stage_3" FROM STDIN;
+COPY pg_temp."sy_stage_3" (sy__op, sy__ord, sy__absent, sy__k0, sy__k1, "order_id", "line", "sku", "pieces")
+  FROM STDIN;
 
 -- ==== NEW's public.people, by scope
 
@@ -721,7 +938,8 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   SELECT DISTINCT lower((customers.email)::text)
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_0"
-    WHERE sy__op IN ('U','K','D')) AS sy_s
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 2, 0) = 0) AS sy_s
   JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0;
 
 -- public.people: touches of customers: after
@@ -729,7 +947,8 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   SELECT DISTINCT lower((customers.email)::text)
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_0"
-    WHERE sy__op IN ('I','U','K')) AS sy_s
+    WHERE sy__op IN ('I','U','K')
+    AND coalesce(sy__still & 2, 0) = 0) AS sy_s
   JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0;
 
 -- public.people: touches of customers: all
@@ -742,7 +961,8 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   SELECT DISTINCT lower(logins.email)
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_1"
-    WHERE sy__op IN ('U','K','D')) AS sy_s
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   JOIN "switchyard_old"."logins" AS "logins" ON "logins"."id" = sy_s.sy__k0;
 
 -- public.people: touches of logins: after
@@ -750,7 +970,8 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   SELECT DISTINCT lower(logins.email)
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_1"
-    WHERE sy__op IN ('I','U','K')) AS sy_s
+    WHERE sy__op IN ('I','U','K')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   JOIN "switchyard_old"."logins" AS "logins" ON "logins"."id" = sy_s.sy__k0;
 
 -- public.people: touches of logins: all
@@ -759,13 +980,13 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM "switchyard_old"."logins" AS "logins";
 
 -- public.people: touches of orders: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
                    FROM "switchyard_old".customers c
                   WHERE (c.id = orders.customer)
 ) AS sy_q;
 
 -- public.people: touches of orders: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
                    FROM "switchyard_old".customers c
                   WHERE (c.id = orders.customer)
 ) AS sy_q;
@@ -833,6 +1054,20 @@ INSERT INTO "public"."people" ("email", "orders")
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."people" AS sy_o
     WHERE sy_o."email" = sy_n."email");
+
+-- public.people: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m0" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."people" AS sy_t
+      WHERE sy_t."email" = sy_n."email"
+      AND ROW(sy_t."email", sy_t."orders")::record *= ROW(sy_n."email", sy_n."orders")::record)), (SELECT count(*)
+    FROM "public"."people" AS sy_t
+    WHERE sy_t."email" = ANY(ARRAY(SELECT "email"
+        FROM pg_temp."sy_touched_m0"
+        EXCEPT
+        SELECT "email"
+        FROM pg_temp."sy_new_m0")));
 
 -- public.people: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."people" AS sy_t
@@ -1002,7 +1237,8 @@ INSERT INTO pg_temp."sy_touched_m1" ("id")
   SELECT DISTINCT "id"
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_0"
-    WHERE sy__op IN ('U','K','D')) AS "customers";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "customers";
 
 -- public.customers: touches of customers: after
 INSERT INTO pg_temp."sy_touched_m1" ("id")
@@ -1070,6 +1306,20 @@ INSERT INTO "public"."customers" ("id", "note", "email")
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."customers" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.customers: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m1" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."customers" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."note", sy_t."email")::record *= ROW(sy_n."id", sy_n."note", sy_n."email")::record)), (SELECT count(*)
+    FROM "public"."customers" AS sy_t
+    WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
+        FROM pg_temp."sy_touched_m1"
+        EXCEPT
+        SELECT "id"
+        FROM pg_temp."sy_new_m1")));
 
 -- public.customers: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."customers" AS sy_t
@@ -1241,7 +1491,8 @@ INSERT INTO pg_temp."sy_touched_m2" ("id")
   SELECT DISTINCT "id"
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_2"
-    WHERE sy__op IN ('U','K','D')) AS "orders";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "orders";
 
 -- public.orders: touches of orders: after
 INSERT INTO pg_temp."sy_touched_m2" ("id")
@@ -1309,6 +1560,20 @@ INSERT INTO "public"."orders" ("id", "customer_id", "state", "total_cents")
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."orders" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.orders: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m2" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."orders" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."customer_id", sy_t."state", sy_t."total_cents")::record *= ROW(sy_n."id", sy_n."customer_id", sy_n."state", sy_n."total_cents")::record)), (SELECT count(*)
+    FROM "public"."orders" AS sy_t
+    WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
+        FROM pg_temp."sy_touched_m2"
+        EXCEPT
+        SELECT "id"
+        FROM pg_temp."sy_new_m2")));
 
 -- public.orders: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."orders" AS sy_t
@@ -1674,6 +1939,76 @@ INSERT INTO "public"."items" ("order_id", "line", "sku", "pieces")
 
 -- public.items: write.swap_take_out
 DELETE FROM pg_temp."sy_taken_m3";
+
+-- public.items: write.written_take
+INSERT INTO pg_temp."sy_taken_m3" (sy__ord, "order_id", "line", "sku", "pieces")
+  SELECT sy_s.sy__ord, sy_t."order_id", sy_t."line", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."sku" ELSE sy_s.sy__v2 END, sy_s.sy__v3
+  FROM (SELECT sy__ord, ("order_id") AS sy__t0, ("line") AS sy__t1, ("sku") AS sy__v2, ("pieces") AS sy__v3, sy__absent
+    FROM pg_temp."sy_stage_3" AS "items"
+    WHERE "items".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_s.sy__t0
+  AND sy_t."line" = sy_s.sy__t1;
+
+-- public.items: write.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+      FROM pg_temp."sy_stage_3" AS "items"
+      WHERE "items".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."items" AS sy_t
+      WHERE sy_t."order_id" = sy_s.sy__t0
+      AND sy_t."line" = sy_s.sy__t1)), (SELECT count(*)
+    FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+      FROM pg_temp."sy_stage_3" AS "items"
+      WHERE "items".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."items" AS sy_t
+      WHERE sy_t."order_id" = sy_s.sy__t0
+      AND sy_t."line" = sy_s.sy__t1)), (SELECT count(*)
+    FROM pg_temp."sy_taken_m3" AS sy_g
+    JOIN "public"."items" AS sy_t ON sy_g."order_id" = sy_t."order_id"
+    AND sy_g."line" = sy_t."line"
+    WHERE NOT (ROW(sy_g."sku", sy_g."pieces")::record *= ROW(sy_t."sku", sy_t."pieces")::record)), (SELECT count(*)
+    FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "order_id", sy__k1 AS "line"
+        FROM pg_temp."sy_stage_3"
+        WHERE sy__op IN ('D','K')) AS "items") AS sy_s
+    JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_s.sy__t0
+    AND sy_t."line" = sy_s.sy__t1
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+        FROM pg_temp."sy_stage_3" AS "items"
+        WHERE "items".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."order_id" = sy_s.sy__t0
+      AND sy_t."line" = sy_s.sy__t1));
+
+-- public.items: write.loaded_take
+INSERT INTO pg_temp."sy_taken_m3" (sy__ord, "order_id", "line", "sku", "pieces")
+  SELECT NULL, sy_t."order_id", sy_t."line", sy_s.sy__v2, sy_s.sy__v3
+  FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1, ("sku") AS sy__v2, ("pieces") AS sy__v3
+    FROM {load} AS "items") AS sy_s
+  JOIN "public"."items" AS sy_t ON sy_t."order_id" = sy_s.sy__t0
+  AND sy_t."line" = sy_s.sy__t1;
+
+-- public.items: write.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_m3" AS sy_g
+    JOIN "public"."items" AS sy_t ON sy_g."order_id" = sy_t."order_id"
+    AND sy_g."line" = sy_t."line"
+    WHERE ROW(sy_g."sku", sy_g."pieces")::record *= ROW(sy_t."sku", sy_t."pieces")::record);
+
+-- public.items: write.swapped_left
+SELECT count(*)
+  FROM "public"."items" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("order_id") AS sy__t0, ("line") AS sy__t1
+      FROM {load} AS "items") AS sy_s
+    WHERE sy_t."order_id" = sy_s.sy__t0
+    AND sy_t."line" = sy_s.sy__t1);
+
+-- public.items: write.cleared_left
+SELECT count(*) FROM "public"."items";
 
 -- public.items: ordered.leaving_table_ddl
 CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m3" AS

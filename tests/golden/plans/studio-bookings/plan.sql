@@ -1,10 +1,21 @@
 -- ==== OLD's public.bookings
 
 -- public.bookings: stage_ddl
-CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+CREATE TEMP TABLE "sy_stage_0" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, sy__still bigint);
 
 -- public.bookings: stage_copy
-COPY pg_temp."sy_stage_0" FROM STDIN;
+COPY pg_temp."sy_stage_0" (sy__op, sy__ord, sy__absent, sy__k0, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+  FROM STDIN;
+
+-- public.bookings: note_still
+UPDATE pg_temp."sy_stage_0" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s."studio_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s."service" END, sy_s."starts_at", sy_s."duration_min", CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s."status" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s."message" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, sy_s."created_at")::record THEN 2 ELSE 0 END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, sy_s."created_at")::record THEN 4 ELSE 0 END
+  FROM "switchyard_old"."bookings" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s."studio_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s."service" END, sy_s."starts_at", sy_s."duration_min", CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s."status" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s."message" END, sy_s."created_at", sy_s."updated_at")::record
+    OR ROW(sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, sy_s."created_at")::record
+    OR ROW(sy_t."customer_id", sy_t."customer_email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, sy_s."created_at")::record);
 
 -- public.bookings: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."bookings" ("id" text, "studio_id" text, "customer_id" text, "customer_name" text, "customer_email" text, "customer_phone" text, "service" text, "starts_at" timestamp with time zone, "duration_min" integer, "status" text, "message" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -31,7 +42,8 @@ UPDATE "switchyard_old"."bookings" AS sy_t
   SET "studio_id" = sy_s.sy__v1, "customer_id" = sy_s.sy__v2, "customer_name" = sy_s.sy__v3, "customer_email" = sy_s.sy__v4, "customer_phone" = sy_s.sy__v5, "service" = sy_s.sy__v6, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = sy_s.sy__v9, "message" = sy_s.sy__v10, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
   FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
     FROM pg_temp."sy_stage_0" AS "bookings"
-    WHERE "bookings".sy__op IN ('U')) AS sy_s
+    WHERE "bookings".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.bookings: mirror.missing_updated
@@ -89,7 +101,8 @@ UPDATE "switchyard_old"."bookings" AS sy_t
   SET "studio_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, "customer_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, "customer_name" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, "customer_email" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, "customer_phone" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, "service" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, "starts_at" = sy_s.sy__v7, "duration_min" = sy_s.sy__v8, "status" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, "message" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, "created_at" = sy_s.sy__v11, "updated_at" = sy_s.sy__v12
   FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
     FROM pg_temp."sy_stage_0" AS "bookings"
-    WHERE "bookings".sy__op IN ('U')) AS sy_s
+    WHERE "bookings".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.bookings: mirror.move
@@ -270,13 +283,85 @@ INSERT INTO "switchyard_old"."bookings" ("id", "studio_id", "customer_id", "cust
 -- public.bookings: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o0";
 
+-- public.bookings: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o0" (sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s.sy__v2 END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s.sy__v3 END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s.sy__v4 END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s.sy__v5 END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s.sy__v6 END, sy_s.sy__v7, sy_s.sy__v8, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s.sy__v9 END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s.sy__v10 END, sy_s.sy__v11, sy_s.sy__v12
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
+    FROM pg_temp."sy_stage_0" AS "bookings"
+    WHERE "bookings".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."bookings" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.bookings: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_0" AS "bookings"
+      WHERE "bookings".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."bookings" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_0" AS "bookings"
+      WHERE "bookings".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."bookings" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o0" AS sy_g
+    JOIN "switchyard_old"."bookings" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."studio_id", sy_g."customer_id", sy_g."customer_name", sy_g."customer_email", sy_g."customer_phone", sy_g."service", sy_g."starts_at", sy_g."duration_min", sy_g."status", sy_g."message", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_0"
+        WHERE sy__op IN ('D','K')) AS "bookings") AS sy_s
+    JOIN "switchyard_old"."bookings" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_0" AS "bookings"
+        WHERE "bookings".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.bookings: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o0" (sy__ord, "id", "studio_id", "customer_id", "customer_name", "customer_email", "customer_phone", "service", "starts_at", "duration_min", "status", "message", "created_at", "updated_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3, sy_s.sy__v4, sy_s.sy__v5, sy_s.sy__v6, sy_s.sy__v7, sy_s.sy__v8, sy_s.sy__v9, sy_s.sy__v10, sy_s.sy__v11, sy_s.sy__v12
+  FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
+    FROM {load} AS "bookings") AS sy_s
+  JOIN "switchyard_old"."bookings" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.bookings: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o0" AS sy_g
+    JOIN "switchyard_old"."bookings" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."studio_id", sy_g."customer_id", sy_g."customer_name", sy_g."customer_email", sy_g."customer_phone", sy_g."service", sy_g."starts_at", sy_g."duration_min", sy_g."status", sy_g."message", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record);
+
+-- public.bookings: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."bookings" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "bookings") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.bookings: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."bookings";
+
 -- ==== OLD's public.customers
 
 -- public.customers: stage_ddl
-CREATE TEMP TABLE "sy_stage_1" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+CREATE TEMP TABLE "sy_stage_1" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, sy__still bigint);
 
 -- public.customers: stage_copy
-COPY pg_temp."sy_stage_1" FROM STDIN;
+COPY pg_temp."sy_stage_1" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
+  FROM STDIN;
+
+-- public.customers: note_still
+UPDATE pg_temp."sy_stage_1" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2 ELSE 0 END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 4 ELSE 0 END
+  FROM "switchyard_old"."customers" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."created_at", sy_s."updated_at")::record
+    OR ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record
+    OR ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record);
 
 -- public.customers: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."customers" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -297,7 +382,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
   SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "created_at" = sy_s.sy__v5, "updated_at" = sy_s.sy__v6
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6
     FROM pg_temp."sy_stage_1" AS "customers"
-    WHERE "customers".sy__op IN ('U')) AS sy_s
+    WHERE "customers".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.missing_updated
@@ -355,7 +441,8 @@ UPDATE "switchyard_old"."customers" AS sy_t
   SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "created_at" = sy_s.sy__v5, "updated_at" = sy_s.sy__v6
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6, sy__absent
     FROM pg_temp."sy_stage_1" AS "customers"
-    WHERE "customers".sy__op IN ('U')) AS sy_s
+    WHERE "customers".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.move
@@ -512,13 +599,84 @@ INSERT INTO "switchyard_old"."customers" ("id", "email", "name", "phone", "passw
 -- public.customers: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o1";
 
+-- public.customers: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o1" (sy__ord, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, sy_s.sy__v5, sy_s.sy__v6
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6, sy__absent
+    FROM pg_temp."sy_stage_1" AS "customers"
+    WHERE "customers".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.customers: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_1" AS "customers"
+      WHERE "customers".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."customers" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_1" AS "customers"
+      WHERE "customers".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."customers" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o1" AS sy_g
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."email", sy_g."name", sy_g."phone", sy_g."password_hash", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_1"
+        WHERE sy__op IN ('D','K')) AS "customers") AS sy_s
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_1" AS "customers"
+        WHERE "customers".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.customers: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o1" (sy__ord, "id", "email", "name", "phone", "password_hash", "created_at", "updated_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3, sy_s.sy__v4, sy_s.sy__v5, sy_s.sy__v6
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6
+    FROM {load} AS "customers") AS sy_s
+  JOIN "switchyard_old"."customers" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.customers: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o1" AS sy_g
+    JOIN "switchyard_old"."customers" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."email", sy_g."name", sy_g."phone", sy_g."password_hash", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record);
+
+-- public.customers: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."customers" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "customers") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.customers: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."customers";
+
 -- ==== OLD's public.studio_owners
 
 -- public.studio_owners: stage_ddl
-CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+CREATE TEMP TABLE "sy_stage_2" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, sy__still bigint);
 
 -- public.studio_owners: stage_copy
-COPY pg_temp."sy_stage_2" FROM STDIN;
+COPY pg_temp."sy_stage_2" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+  FROM STDIN;
+
+-- public.studio_owners: note_still
+UPDATE pg_temp."sy_stage_2" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."email_verified_at", CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s."image_url" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2 ELSE 0 END
+  FROM "switchyard_old"."studio_owners" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."email_verified_at", CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s."image_url" END, sy_s."created_at", sy_s."updated_at")::record
+    OR ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record);
 
 -- public.studio_owners: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."studio_owners" ("id" text, "email" text, "name" text, "phone" text, "password_hash" text, "email_verified_at" timestamp with time zone, "image_url" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -539,7 +697,8 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
   SET "email" = sy_s.sy__v1, "name" = sy_s.sy__v2, "phone" = sy_s.sy__v3, "password_hash" = sy_s.sy__v4, "email_verified_at" = sy_s.sy__v5, "image_url" = sy_s.sy__v6, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
     FROM pg_temp."sy_stage_2" AS "studio_owners"
-    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
+    WHERE "studio_owners".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studio_owners: mirror.missing_updated
@@ -597,7 +756,8 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
   SET "email" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, "name" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, "phone" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, "password_hash" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, "email_verified_at" = sy_s.sy__v5, "image_url" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, "created_at" = sy_s.sy__v7, "updated_at" = sy_s.sy__v8
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
     FROM pg_temp."sy_stage_2" AS "studio_owners"
-    WHERE "studio_owners".sy__op IN ('U')) AS sy_s
+    WHERE "studio_owners".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studio_owners: mirror.move
@@ -762,13 +922,83 @@ INSERT INTO "switchyard_old"."studio_owners" ("id", "email", "name", "phone", "p
 -- public.studio_owners: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o2";
 
+-- public.studio_owners: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o2" (sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v2 END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s.sy__v3 END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s.sy__v4 END, sy_s.sy__v5, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s.sy__v6 END, sy_s.sy__v7, sy_s.sy__v8
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
+    FROM pg_temp."sy_stage_2" AS "studio_owners"
+    WHERE "studio_owners".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."studio_owners" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studio_owners: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_2" AS "studio_owners"
+      WHERE "studio_owners".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."studio_owners" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_2" AS "studio_owners"
+      WHERE "studio_owners".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."studio_owners" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o2" AS sy_g
+    JOIN "switchyard_old"."studio_owners" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."email", sy_g."name", sy_g."phone", sy_g."password_hash", sy_g."email_verified_at", sy_g."image_url", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_2"
+        WHERE sy__op IN ('D','K')) AS "studio_owners") AS sy_s
+    JOIN "switchyard_old"."studio_owners" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_2" AS "studio_owners"
+        WHERE "studio_owners".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.studio_owners: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o2" (sy__ord, "id", "email", "name", "phone", "password_hash", "email_verified_at", "image_url", "created_at", "updated_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3, sy_s.sy__v4, sy_s.sy__v5, sy_s.sy__v6, sy_s.sy__v7, sy_s.sy__v8
+  FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
+    FROM {load} AS "studio_owners") AS sy_s
+  JOIN "switchyard_old"."studio_owners" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studio_owners: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o2" AS sy_g
+    JOIN "switchyard_old"."studio_owners" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."email", sy_g."name", sy_g."phone", sy_g."password_hash", sy_g."email_verified_at", sy_g."image_url", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record);
+
+-- public.studio_owners: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."studio_owners" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "studio_owners") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studio_owners: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."studio_owners";
+
 -- ==== OLD's public.studios
 
 -- public.studios: stage_ddl
-CREATE TEMP TABLE "sy_stage_3" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "owner_id" text, "name" text, "slug" text, "city" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone);
+CREATE TEMP TABLE "sy_stage_3" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "owner_id" text, "name" text, "slug" text, "city" text, "created_at" timestamp with time zone, "updated_at" timestamp with time zone, sy__still bigint);
 
 -- public.studios: stage_copy
-COPY pg_temp."sy_stage_3" FROM STDIN;
+COPY pg_temp."sy_stage_3" (sy__op, sy__ord, sy__absent, sy__k0, "id", "owner_id", "name", "slug", "city", "created_at", "updated_at")
+  FROM STDIN;
+
+-- public.studios: note_still
+UPDATE pg_temp."sy_stage_3" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."owner_id", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s."owner_id" END, sy_s."created_at")::record THEN 1 ELSE 0 END
+  FROM "switchyard_old"."studios" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."owner_id", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s."owner_id" END, sy_s."created_at")::record);
 
 -- public.studios: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."studios" ("id" text, "owner_id" text, "created_at" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -789,12 +1019,9 @@ UPDATE "switchyard_old"."studios" AS sy_t
   SET "owner_id" = sy_s.sy__v1, "created_at" = sy_s.sy__v2
   FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2
     FROM pg_temp."sy_stage_3" AS "studios"
-    WHERE "studios".sy__op IN ('U')) AS sy_s
-  WHERE sy_t."id" = sy_s.sy__t0
-  AND (sy_t."owner_id"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v1::text COLLATE "C"
-    OR sy_t."created_at"::text COLLATE "C" IS DISTINCT
-    FROM sy_s.sy__v2::text COLLATE "C");
+    WHERE "studios".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+  WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studios: mirror.missing_updated
 SELECT count(*)
@@ -851,7 +1078,8 @@ UPDATE "switchyard_old"."studios" AS sy_t
   SET "owner_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s.sy__v1 END, "created_at" = sy_s.sy__v2
   FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_3" AS "studios"
-    WHERE "studios".sy__op IN ('U')) AS sy_s
+    WHERE "studios".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studios: mirror.move
@@ -991,13 +1219,83 @@ INSERT INTO "switchyard_old"."studios" ("id", "owner_id", "created_at")
 -- public.studios: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o3";
 
+-- public.studios: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o3" (sy__ord, "id", "owner_id", "created_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s.sy__v1 END, sy_s.sy__v2
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2, sy__absent
+    FROM pg_temp."sy_stage_3" AS "studios"
+    WHERE "studios".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studios: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_3" AS "studios"
+      WHERE "studios".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."studios" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_3" AS "studios"
+      WHERE "studios".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."studios" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o3" AS sy_g
+    JOIN "switchyard_old"."studios" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."owner_id", sy_g."created_at")::record *= ROW(sy_t."owner_id", sy_t."created_at")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_3"
+        WHERE sy__op IN ('D','K')) AS "studios") AS sy_s
+    JOIN "switchyard_old"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_3" AS "studios"
+        WHERE "studios".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.studios: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o3" (sy__ord, "id", "owner_id", "created_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2
+  FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2
+    FROM {load} AS "studios") AS sy_s
+  JOIN "switchyard_old"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studios: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o3" AS sy_g
+    JOIN "switchyard_old"."studios" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."owner_id", sy_g."created_at")::record *= ROW(sy_t."owner_id", sy_t."created_at")::record);
+
+-- public.studios: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."studios" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "studios") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studios: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."studios";
+
 -- ==== OLD's public.accounts
 
 -- public.accounts: stage_ddl
-CREATE TEMP TABLE "sy_stage_4" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "user_id" text, "type" text, "provider" text, "provider_account_id" text, "refresh_token" text, "access_token" text, "id_token" text, "token_type" text, "scope" text, "session_state" text, "expires_at" bigint);
+CREATE TEMP TABLE "sy_stage_4" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "user_id" text, "type" text, "provider" text, "provider_account_id" text, "refresh_token" text, "access_token" text, "id_token" text, "token_type" text, "scope" text, "session_state" text, "expires_at" bigint, sy__still bigint);
 
 -- public.accounts: stage_copy
-COPY pg_temp."sy_stage_4" FROM STDIN;
+COPY pg_temp."sy_stage_4" (sy__op, sy__ord, sy__absent, sy__k0, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
+  FROM STDIN;
+
+-- public.accounts: note_still
+UPDATE pg_temp."sy_stage_4" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s."type" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s."provider" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s."provider_account_id" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s."refresh_token" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s."access_token" END, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s."id_token" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s."token_type" END, CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s."scope" END, CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s."session_state" END, sy_s."expires_at")::record THEN 1 ELSE 0 END
+  FROM "switchyard_old"."accounts" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s."type" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s."provider" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s."provider_account_id" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s."refresh_token" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s."access_token" END, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s."id_token" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s."token_type" END, CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s."scope" END, CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s."session_state" END, sy_s."expires_at")::record);
 
 -- public.accounts: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."accounts" ("id" text, "user_id" text, "type" text, "provider" text, "provider_account_id" text, "refresh_token" text, "access_token" text, "id_token" text, "token_type" text, "scope" text, "session_state" text, "expires_at" bigint, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -1018,7 +1316,8 @@ UPDATE "switchyard_old"."accounts" AS sy_t
   SET "user_id" = sy_s.sy__v1, "type" = sy_s.sy__v2, "provider" = sy_s.sy__v3, "provider_account_id" = sy_s.sy__v4, "refresh_token" = sy_s.sy__v5, "access_token" = sy_s.sy__v6, "id_token" = sy_s.sy__v7, "token_type" = sy_s.sy__v8, "scope" = sy_s.sy__v9, "session_state" = sy_s.sy__v10, "expires_at" = sy_s.sy__v11
   FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11
     FROM pg_temp."sy_stage_4" AS "accounts"
-    WHERE "accounts".sy__op IN ('U')) AS sy_s
+    WHERE "accounts".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.accounts: mirror.missing_updated
@@ -1076,7 +1375,8 @@ UPDATE "switchyard_old"."accounts" AS sy_t
   SET "user_id" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s.sy__v1 END, "type" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s.sy__v2 END, "provider" = CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s.sy__v3 END, "provider_account_id" = CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s.sy__v4 END, "refresh_token" = CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s.sy__v5 END, "access_token" = CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s.sy__v6 END, "id_token" = CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s.sy__v7 END, "token_type" = CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s.sy__v8 END, "scope" = CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s.sy__v9 END, "session_state" = CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s.sy__v10 END, "expires_at" = sy_s.sy__v11
   FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11, sy__absent
     FROM pg_temp."sy_stage_4" AS "accounts"
-    WHERE "accounts".sy__op IN ('U')) AS sy_s
+    WHERE "accounts".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.accounts: mirror.move
@@ -1253,13 +1553,83 @@ INSERT INTO "switchyard_old"."accounts" ("id", "user_id", "type", "provider", "p
 -- public.accounts: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o4";
 
+-- public.accounts: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o4" (sy__ord, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s.sy__v2 END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s.sy__v3 END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s.sy__v4 END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s.sy__v5 END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s.sy__v6 END, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s.sy__v7 END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s.sy__v8 END, CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s.sy__v9 END, CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s.sy__v10 END, sy_s.sy__v11
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11, sy__absent
+    FROM pg_temp."sy_stage_4" AS "accounts"
+    WHERE "accounts".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."accounts" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.accounts: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_4" AS "accounts"
+      WHERE "accounts".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."accounts" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_4" AS "accounts"
+      WHERE "accounts".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."accounts" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o4" AS sy_g
+    JOIN "switchyard_old"."accounts" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."user_id", sy_g."type", sy_g."provider", sy_g."provider_account_id", sy_g."refresh_token", sy_g."access_token", sy_g."id_token", sy_g."token_type", sy_g."scope", sy_g."session_state", sy_g."expires_at")::record *= ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_4"
+        WHERE sy__op IN ('D','K')) AS "accounts") AS sy_s
+    JOIN "switchyard_old"."accounts" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_4" AS "accounts"
+        WHERE "accounts".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.accounts: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o4" (sy__ord, "id", "user_id", "type", "provider", "provider_account_id", "refresh_token", "access_token", "id_token", "token_type", "scope", "session_state", "expires_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3, sy_s.sy__v4, sy_s.sy__v5, sy_s.sy__v6, sy_s.sy__v7, sy_s.sy__v8, sy_s.sy__v9, sy_s.sy__v10, sy_s.sy__v11
+  FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11
+    FROM {load} AS "accounts") AS sy_s
+  JOIN "switchyard_old"."accounts" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.accounts: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o4" AS sy_g
+    JOIN "switchyard_old"."accounts" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."user_id", sy_g."type", sy_g."provider", sy_g."provider_account_id", sy_g."refresh_token", sy_g."access_token", sy_g."id_token", sy_g."token_type", sy_g."scope", sy_g."session_state", sy_g."expires_at")::record *= ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record);
+
+-- public.accounts: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."accounts" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "accounts") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.accounts: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."accounts";
+
 -- ==== OLD's public.sessions
 
 -- public.sessions: stage_ddl
-CREATE TEMP TABLE "sy_stage_5" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "session_token" text, "user_id" text, "expires" timestamp with time zone);
+CREATE TEMP TABLE "sy_stage_5" (sy__op "char" NOT NULL, sy__ord int NOT NULL, sy__absent text, sy__k0 text, "id" text, "session_token" text, "user_id" text, "expires" timestamp with time zone, sy__still bigint);
 
 -- public.sessions: stage_copy
-COPY pg_temp."sy_stage_5" FROM STDIN;
+COPY pg_temp."sy_stage_5" (sy__op, sy__ord, sy__absent, sy__k0, "id", "session_token", "user_id", "expires")
+  FROM STDIN;
+
+-- public.sessions: note_still
+UPDATE pg_temp."sy_stage_5" AS sy_s
+  SET sy__still = CASE WHEN ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s."session_token" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, sy_s."expires")::record THEN 1 ELSE 0 END
+  FROM "switchyard_old"."sessions" AS sy_t
+  WHERE sy_s.sy__op = 'U'
+  AND sy_t."id" = sy_s."id"
+  AND (ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s."session_token" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, sy_s."expires")::record);
 
 -- public.sessions: mirror_ddl
 CREATE TABLE IF NOT EXISTS "switchyard_old"."sessions" ("id" text, "session_token" text, "user_id" text, "expires" timestamp with time zone, PRIMARY KEY ("id")) WITH (fillfactor = 90);
@@ -1280,7 +1650,8 @@ UPDATE "switchyard_old"."sessions" AS sy_t
   SET "session_token" = sy_s.sy__v1, "user_id" = sy_s.sy__v2, "expires" = sy_s.sy__v3
   FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3
     FROM pg_temp."sy_stage_5" AS "sessions"
-    WHERE "sessions".sy__op IN ('U')) AS sy_s
+    WHERE "sessions".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.sessions: mirror.missing_updated
@@ -1338,7 +1709,8 @@ UPDATE "switchyard_old"."sessions" AS sy_t
   SET "session_token" = CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s.sy__v1 END, "user_id" = CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s.sy__v2 END, "expires" = sy_s.sy__v3
   FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_5" AS "sessions"
-    WHERE "sessions".sy__op IN ('U')) AS sy_s
+    WHERE "sessions".sy__op IN ('U')
+    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.sessions: mirror.move
@@ -1482,6 +1854,67 @@ INSERT INTO "switchyard_old"."sessions" ("id", "session_token", "user_id", "expi
 -- public.sessions: mirror.swap_take_out
 DELETE FROM pg_temp."sy_taken_o5";
 
+-- public.sessions: mirror.written_take
+INSERT INTO pg_temp."sy_taken_o5" (sy__ord, "id", "session_token", "user_id", "expires")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s.sy__v2 END, sy_s.sy__v3
+  FROM (SELECT sy__ord, ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3, sy__absent
+    FROM pg_temp."sy_stage_5" AS "sessions"
+    WHERE "sessions".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "switchyard_old"."sessions" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.sessions: mirror.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_5" AS "sessions"
+      WHERE "sessions".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."sessions" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM pg_temp."sy_stage_5" AS "sessions"
+      WHERE "sessions".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "switchyard_old"."sessions" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_o5" AS sy_g
+    JOIN "switchyard_old"."sessions" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."session_token", sy_g."user_id", sy_g."expires")::record *= ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record)), (SELECT count(*)
+    FROM (SELECT ("id") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_5"
+        WHERE sy__op IN ('D','K')) AS "sessions") AS sy_s
+    JOIN "switchyard_old"."sessions" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT ("id") AS sy__t0
+        FROM pg_temp."sy_stage_5" AS "sessions"
+        WHERE "sessions".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.sessions: mirror.loaded_take
+INSERT INTO pg_temp."sy_taken_o5" (sy__ord, "id", "session_token", "user_id", "expires")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3
+  FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3
+    FROM {load} AS "sessions") AS sy_s
+  JOIN "switchyard_old"."sessions" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.sessions: mirror.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_o5" AS sy_g
+    JOIN "switchyard_old"."sessions" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."session_token", sy_g."user_id", sy_g."expires")::record *= ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record);
+
+-- public.sessions: mirror.swapped_left
+SELECT count(*)
+  FROM "switchyard_old"."sessions" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT ("id") AS sy__t0
+      FROM {load} AS "sessions") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.sessions: mirror.cleared_left
+SELECT count(*) FROM "switchyard_old"."sessions";
+
 -- ==== NEW's public.users, by scope
 
 -- public.users: keyed.view_ddl
@@ -1580,14 +2013,14 @@ CREATE TEMP TABLE "sy_taken_m0" AS
   FROM "public"."users" WITH NO DATA;
 
 -- public.users: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
                   WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
 ) AS sy_q;
 
 -- public.users: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
                   WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
@@ -1601,7 +2034,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switc
 ) AS sy_q;
 
 -- public.users: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -1621,7 +2054,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELEC
 ) AS sy_q;
 
 -- public.users: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -1661,7 +2094,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switc
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -1673,7 +2106,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELEC
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -1784,6 +2217,20 @@ INSERT INTO "public"."users" ("id", "email", "name", "phone", "password_hash", "
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."users" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.users: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m0" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."users" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."account_state", sy_t."created_at", sy_t."updated_at")::record *= ROW(sy_n."id", sy_n."email", sy_n."name", sy_n."phone", sy_n."password_hash", sy_n."email_verified_at", sy_n."image_url", sy_n."account_state", sy_n."created_at", sy_n."updated_at")::record)), (SELECT count(*)
+    FROM "public"."users" AS sy_t
+    WHERE sy_t."email" = ANY(ARRAY(SELECT DISTINCT "email"
+        FROM pg_temp."sy_touched_m0"
+        WHERE "email" IS NOT NULL))
+    AND NOT ((sy_t."id") IN (SELECT "id"
+        FROM pg_temp."sy_new_m0")));
 
 -- public.users: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."users" AS sy_t
@@ -1993,7 +2440,7 @@ CREATE TEMP TABLE "sy_taken_m1" AS
   FROM "public"."user_role_assignments" WITH NO DATA;
 
 -- public.user_role_assignments: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2003,7 +2450,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SEL
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2023,7 +2470,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2039,7 +2486,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SEL
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2071,13 +2518,13 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -2174,6 +2621,21 @@ INSERT INTO "public"."user_role_assignments" ("user_id", "role", "granted_at")
     FROM "public"."user_role_assignments" AS sy_o
     WHERE sy_o."user_id" = sy_n."user_id"
     AND sy_o."role" = sy_n."role");
+
+-- public.user_role_assignments: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m1" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."user_role_assignments" AS sy_t
+      WHERE sy_t."user_id" = sy_n."user_id"
+      AND sy_t."role" = sy_n."role"
+      AND ROW(sy_t."user_id", sy_t."role", sy_t."granted_at")::record *= ROW(sy_n."user_id", sy_n."role", sy_n."granted_at")::record)), (SELECT count(*)
+    FROM "public"."user_role_assignments" AS sy_t
+    WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
+        FROM pg_temp."sy_touched_m1"
+        WHERE "user_id" IS NOT NULL))
+    AND NOT ((sy_t."user_id", sy_t."role") IN (SELECT "user_id", "role"
+        FROM pg_temp."sy_new_m1")));
 
 -- public.user_role_assignments: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."user_role_assignments" AS sy_t
@@ -2374,13 +2836,13 @@ CREATE TEMP TABLE "sy_taken_m2" AS
   FROM "public"."user_sources" WITH NO DATA;
 
 -- public.user_sources: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -2392,13 +2854,13 @@ INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -2521,6 +2983,21 @@ INSERT INTO "public"."user_sources" ("source_table", "source_id", "user_id", "ra
     FROM "public"."user_sources" AS sy_o
     WHERE sy_o."source_table" = sy_n."source_table"
     AND sy_o."source_id" = sy_n."source_id");
+
+-- public.user_sources: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m2" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."user_sources" AS sy_t
+      WHERE sy_t."source_table" = sy_n."source_table"
+      AND sy_t."source_id" = sy_n."source_id"
+      AND ROW(sy_t."source_table", sy_t."source_id", sy_t."user_id", sy_t."rank")::record *= ROW(sy_n."source_table", sy_n."source_id", sy_n."user_id", sy_n."rank")::record)), (SELECT count(*)
+    FROM "public"."user_sources" AS sy_t
+    WHERE sy_t."user_id" = ANY(ARRAY(SELECT DISTINCT "user_id"
+        FROM pg_temp."sy_touched_m2"
+        WHERE "user_id" IS NOT NULL))
+    AND NOT ((sy_t."source_table", sy_t."source_id") IN (SELECT "source_table", "source_id"
+        FROM pg_temp."sy_new_m2")));
 
 -- public.user_sources: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."user_sources" AS sy_t
@@ -2924,6 +3401,67 @@ INSERT INTO "public"."studios" ("id", "name", "slug", "city", "created_at", "upd
 -- public.studios: write.swap_take_out
 DELETE FROM pg_temp."sy_taken_m3";
 
+-- public.studios: write.written_take
+INSERT INTO pg_temp."sy_taken_m3" (sy__ord, "id", "name", "slug", "city", "created_at", "updated_at")
+  SELECT sy_s.sy__ord, sy_t."id", CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s.sy__v1 END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."slug" ELSE sy_s.sy__v2 END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."city" ELSE sy_s.sy__v3 END, sy_s.sy__v4, sy_s.sy__v5
+  FROM (SELECT sy__ord, (("id") COLLATE pg_catalog."default") AS sy__t0, ("name") AS sy__v1, ("slug") AS sy__v2, ("city") AS sy__v3, ("created_at") AS sy__v4, ("updated_at") AS sy__v5, sy__absent
+    FROM pg_temp."sy_stage_3" AS "studios"
+    WHERE "studios".sy__op IN ('I','U','K')) AS sy_s
+  JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studios: write.written_count
+SELECT (SELECT count(*)
+    FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+      FROM pg_temp."sy_stage_3" AS "studios"
+      WHERE "studios".sy__op IN ('I')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."studios" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+      FROM pg_temp."sy_stage_3" AS "studios"
+      WHERE "studios".sy__op IN ('U','K')) AS sy_s
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."studios" AS sy_t
+      WHERE sy_t."id" = sy_s.sy__t0)), (SELECT count(*)
+    FROM pg_temp."sy_taken_m3" AS sy_g
+    JOIN "public"."studios" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE NOT (ROW(sy_g."name", sy_g."slug", sy_g."city", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at")::record)), (SELECT count(*)
+    FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+      FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
+        FROM pg_temp."sy_stage_3"
+        WHERE sy__op IN ('D','K')) AS "studios") AS sy_s
+    JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0
+    WHERE NOT EXISTS (SELECT
+      FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+        FROM pg_temp."sy_stage_3" AS "studios"
+        WHERE "studios".sy__op IN ('I','U','K')) AS sy_s
+      WHERE sy_t."id" = sy_s.sy__t0));
+
+-- public.studios: write.loaded_take
+INSERT INTO pg_temp."sy_taken_m3" (sy__ord, "id", "name", "slug", "city", "created_at", "updated_at")
+  SELECT NULL, sy_t."id", sy_s.sy__v1, sy_s.sy__v2, sy_s.sy__v3, sy_s.sy__v4, sy_s.sy__v5
+  FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0, ("name") AS sy__v1, ("slug") AS sy__v2, ("city") AS sy__v3, ("created_at") AS sy__v4, ("updated_at") AS sy__v5
+    FROM {load} AS "studios") AS sy_s
+  JOIN "public"."studios" AS sy_t ON sy_t."id" = sy_s.sy__t0;
+
+-- public.studios: write.loaded_count
+SELECT (SELECT count(*)
+    FROM {load}), (SELECT count(*)
+    FROM pg_temp."sy_taken_m3" AS sy_g
+    JOIN "public"."studios" AS sy_t ON sy_g."id" = sy_t."id"
+    WHERE ROW(sy_g."name", sy_g."slug", sy_g."city", sy_g."created_at", sy_g."updated_at")::record *= ROW(sy_t."name", sy_t."slug", sy_t."city", sy_t."created_at", sy_t."updated_at")::record);
+
+-- public.studios: write.swapped_left
+SELECT count(*)
+  FROM "public"."studios" AS sy_t
+  WHERE NOT EXISTS (SELECT
+    FROM (SELECT (("id") COLLATE pg_catalog."default") AS sy__t0
+      FROM {load} AS "studios") AS sy_s
+    WHERE sy_t."id" = sy_s.sy__t0);
+
+-- public.studios: write.cleared_left
+SELECT count(*) FROM "public"."studios";
+
 -- public.studios: ordered.leaving_table_ddl
 CREATE TEMP TABLE IF NOT EXISTS "sy_leaving_m3" AS
   SELECT "id"
@@ -3136,7 +3674,8 @@ INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
   SELECT DISTINCT id
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_3"
-    WHERE sy__op IN ('U','K','D')) AS "studios";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "studios";
 
 -- public.studio_ownership: touches of studios: after
 INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
@@ -3226,6 +3765,21 @@ INSERT INTO "public"."studio_ownership" ("studio_id", "user_id", "is_primary", "
     FROM "public"."studio_ownership" AS sy_o
     WHERE sy_o."studio_id" = sy_n."studio_id"
     AND sy_o."user_id" = sy_n."user_id");
+
+-- public.studio_ownership: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m4" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."studio_ownership" AS sy_t
+      WHERE sy_t."studio_id" = sy_n."studio_id"
+      AND sy_t."user_id" = sy_n."user_id"
+      AND ROW(sy_t."studio_id", sy_t."user_id", sy_t."is_primary", sy_t."since")::record *= ROW(sy_n."studio_id", sy_n."user_id", sy_n."is_primary", sy_n."since")::record)), (SELECT count(*)
+    FROM "public"."studio_ownership" AS sy_t
+    WHERE sy_t."studio_id" = ANY(ARRAY(SELECT DISTINCT "studio_id"
+        FROM pg_temp."sy_touched_m4"
+        WHERE "studio_id" IS NOT NULL))
+    AND NOT ((sy_t."studio_id", sy_t."user_id") IN (SELECT "studio_id", "user_id"
+        FROM pg_temp."sy_new_m4")));
 
 -- public.studio_ownership: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."studio_ownership" AS sy_t
@@ -3411,7 +3965,8 @@ INSERT INTO pg_temp."sy_touched_m5" ("id")
   SELECT DISTINCT id
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_4"
-    WHERE sy__op IN ('U','K','D')) AS "accounts";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "accounts";
 
 -- public.new_accounts: touches of accounts: after
 INSERT INTO pg_temp."sy_touched_m5" ("id")
@@ -3497,6 +4052,20 @@ INSERT INTO "public"."new_accounts" ("id", "user_id", "type", "provider", "provi
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."new_accounts" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.new_accounts: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m5" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."new_accounts" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record *= ROW(sy_n."id", sy_n."user_id", sy_n."type", sy_n."provider", sy_n."provider_account_id", sy_n."refresh_token", sy_n."access_token", sy_n."id_token", sy_n."token_type", sy_n."scope", sy_n."session_state", sy_n."expires_at")::record)), (SELECT count(*)
+    FROM "public"."new_accounts" AS sy_t
+    WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
+        FROM pg_temp."sy_touched_m5"
+        EXCEPT
+        SELECT "id"
+        FROM pg_temp."sy_new_m5")));
 
 -- public.new_accounts: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."new_accounts" AS sy_t
@@ -3670,7 +4239,8 @@ INSERT INTO pg_temp."sy_touched_m6" ("id")
   SELECT DISTINCT id
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_5"
-    WHERE sy__op IN ('U','K','D')) AS "sessions";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "sessions";
 
 -- public.new_sessions: touches of sessions: after
 INSERT INTO pg_temp."sy_touched_m6" ("id")
@@ -3756,6 +4326,20 @@ INSERT INTO "public"."new_sessions" ("id", "session_token", "user_id", "expires"
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."new_sessions" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.new_sessions: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m6" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."new_sessions" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."session_token", sy_t."user_id", sy_t."expires")::record *= ROW(sy_n."id", sy_n."session_token", sy_n."user_id", sy_n."expires")::record)), (SELECT count(*)
+    FROM "public"."new_sessions" AS sy_t
+    WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
+        FROM pg_temp."sy_touched_m6"
+        EXCEPT
+        SELECT "id"
+        FROM pg_temp."sy_new_m6")));
 
 -- public.new_sessions: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."new_sessions" AS sy_t
@@ -3940,7 +4524,8 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   SELECT DISTINCT id
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_0"
-    WHERE sy__op IN ('U','K','D')) AS "bookings";
+    WHERE sy__op IN ('U','K','D')
+    AND coalesce(sy__still & 1, 0) = 0) AS "bookings";
 
 -- public.new_bookings: touches of bookings: after
 INSERT INTO pg_temp."sy_touched_m7" ("id")
@@ -3954,13 +4539,13 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   FROM "switchyard_old"."bookings" AS "bookings";
 
 -- public.new_bookings: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
                    FROM "switchyard_old".bookings b
                   WHERE (customers.id = b.customer_id)
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K')) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
                    FROM "switchyard_old".bookings b
                   WHERE (customers.id = b.customer_id)
 ) AS sy_q;
@@ -4071,6 +4656,20 @@ INSERT INTO "public"."new_bookings" ("id", "studio_id", "customer_id", "booked_a
   WHERE NOT EXISTS (SELECT 1
     FROM "public"."new_bookings" AS sy_o
     WHERE sy_o."id" = sy_n."id");
+
+-- public.new_bookings: keyed.written_count
+SELECT (SELECT count(*)
+    FROM pg_temp."sy_new_m7" AS sy_n
+    WHERE NOT EXISTS (SELECT
+      FROM "public"."new_bookings" AS sy_t
+      WHERE sy_t."id" = sy_n."id"
+      AND ROW(sy_t."id", sy_t."studio_id", sy_t."customer_id", sy_t."booked_as", sy_t."contact_name", sy_t."contact_email", sy_t."contact_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record *= ROW(sy_n."id", sy_n."studio_id", sy_n."customer_id", sy_n."booked_as", sy_n."contact_name", sy_n."contact_email", sy_n."contact_phone", sy_n."service", sy_n."starts_at", sy_n."duration_min", sy_n."status", sy_n."message", sy_n."created_at", sy_n."updated_at")::record)), (SELECT count(*)
+    FROM "public"."new_bookings" AS sy_t
+    WHERE sy_t."id" = ANY(ARRAY(SELECT "id"
+        FROM pg_temp."sy_touched_m7"
+        EXCEPT
+        SELECT "id"
+        FROM pg_temp."sy_new_m7")));
 
 -- public.new_bookings: keyed.take_out
 WITH sy_taken AS (DELETE FROM "public"."new_bookings" AS sy_t
