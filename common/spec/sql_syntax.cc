@@ -145,7 +145,7 @@ void NoteReads(const json& node, SqlReads* reads, std::set<std::string>* aliases
                std::set<std::string>* singles) {
   if (node.contains("A_Star")) reads->rows = true;
   if (const auto it = node.find("ColumnRef"); it != node.end() && it->contains("fields")) {
-    for (const json& field : it->at("fields")) reads->columns.insert(TextOf(field));
+    reads->columns.insert(TextOf(it->at("fields").back()));  // behind its table
     if (it->at("fields").size() == 1) singles->insert(TextOf(it->at("fields")[0]));
   }
   if (const auto it = node.find("RangeVar"); it != node.end()) {

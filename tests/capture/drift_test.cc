@@ -472,23 +472,25 @@ TEST_F(DriftTest, APartitionThatComputesAColumnInItsOwnWayIsSuspectForAsLong) {
   Begin(
       "CREATE TABLE m (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) STORED) "
       "PARTITION BY RANGE (day); CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (1) TO (2)");
-  EXPECT_THAT(After("CREATE TABLE m_2 (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 2) "
-                    "STORED); CREATE TABLE m_3 (day int PRIMARY KEY, d int GENERATED ALWAYS AS "
-                    "(day * 3) STORED); GRANT SELECT ON m_2, m_3 TO switchyard_capture;"
-                    "ALTER TABLE m ATTACH PARTITION m_2 FOR VALUES FROM (2) TO (3);"
-                    "ALTER TABLE m ATTACH PARTITION m_3 FOR VALUES FROM (3) TO (4)"),
-              UnorderedElementsAre(
-                  Is("m", "partition public.m_2 was attached"),
-                  Is("m", "partition public.m_3 was attached"),
-                  Is("m",
-                     "partition public.m_3: column d is computed in another way than in the "
-                     "rest of the table")));
-  EXPECT_THAT(Look(), ElementsAre(Is("m", "computed in another way")));
+  EXPECT_THAT(After("CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (2) TO (3)"), IsEmpty());
+  if (owner_->server_version() < 160000) GTEST_SKIP() << "all compute alike before Postgres 16";
+  EXPECT_THAT(
+      After("CREATE TABLE m_3 (day int PRIMARY KEY, d int GENERATED ALWAYS AS (day * 3) STORED);"
+            "CREATE TABLE m_4 PARTITION OF m (d GENERATED ALWAYS AS (day * 4) STORED) "
+            "FOR VALUES FROM (4) TO (5); GRANT SELECT ON m_3, m_4 TO switchyard_capture;"
+            "ALTER TABLE m ATTACH PARTITION m_3 FOR VALUES FROM (3) TO (4)"),
+      UnorderedElementsAre(Is("m", "partition public.m_3 was attached"),
+                           Is("m",
+                              "partition public.m_3: column d is computed in another way than "
+                              "in the rest of the table"),
+                           Is("m", "partition public.m_4: column d is computed in another way")));
+  EXPECT_THAT(Look(), SizeIs(2));  // for as long as it is so
   auto now = LoadShapes(*session_, options().stream.publication, before_);
   ASSERT_OK(now);
-  EXPECT_THAT(
-      CompareShapes(before_, *now, [](const auto&, const std::string& c) { return c == "d"; }),
-      IsEmpty());
+  const auto left_out = [](const spec::TableName&, const std::string& column) {
+    return column == "d";
+  };
+  EXPECT_THAT(CompareShapes(before_, *now, left_out), IsEmpty());
 }
 
 TEST_F(DriftTest, SeesPartitionsLeaveAndNewOnesWithoutIdentity) {

@@ -71,7 +71,7 @@ TEST_F(CliSessionTest, AStatementPoolerIsRefusedAndASessionPoolerWorks) {
   Environment old_pooled = Roles();
   old_pooled[0].second = (*pooler)->dsn("old_db", "switchyard_capture");
   const ProgramResult no_replication = RunCli({"check", file_}, old_pooled);
-  EXPECT_EQ(no_replication.exit_code, 2) << no_replication.output;
+  EXPECT_EQ(no_replication.exit_code, 1) << no_replication.output;
   EXPECT_THAT(no_replication.output,
               HasSubstr("sessions come through, but no replication connection"));
   EXPECT_THAT(no_replication.output, HasSubstr("leads to the server itself"));
