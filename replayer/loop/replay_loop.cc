@@ -81,8 +81,8 @@ absl::Status ReplayLoop::StandBy(const absl::Status& reason) {
 }
 
 absl::Status ReplayLoop::Stop(const absl::Status& cause) {
-  const absl::Status reason = pg::WithNextStepFor(cause);
-  const Finding finding = FindingOfRefusal(reason, HowToMend(cause));
+  const absl::Status reason = WithHowToMend(cause);
+  const Finding finding = FindingOfRefusal(reason, kMendAndStart);
   LogError("replayer", "stream stopped",
            {{"stream", options_.stream}, {"error", finding.what}, {"next", finding.next}});
   ports_.target.Stop(cause, TextOf(finding));

@@ -123,13 +123,13 @@ Finding FindingOfRefusal(const absl::Status& refusal, std::string_view otherwise
 }
 
 // A trigger may raise for any reason, not only for the row: it is not for quarantine to judge.
-std::string HowToMend(const absl::Status& status) {
-  constexpr char kStart[] = "start the replayer again; nothing was skipped";
-  if (pg::StatusSqlState(status) != "P0001") return absl::StrCat("mend what it names and ", kStart);
-  return absl::StrCat(
-      "see in NEW's log which trigger or function raised it, mend that or disable it (ALTER TABLE "
-      "... DISABLE TRIGGER ...), and ",
-      kStart);
+absl::Status WithHowToMend(const absl::Status& status) {
+  if (pg::StatusSqlState(status) != "P0001") return pg::WithNextStepFor(status);
+  return WithNextStep(
+      status,
+      "see in NEW's log which trigger or function raised it, mend that or disable it "
+      "(ALTER TABLE ... DISABLE TRIGGER ...), and start the replayer again; nothing "
+      "was skipped");
 }
 
 bool MayPass(const absl::Status& status) {

@@ -30,8 +30,10 @@ bool IsRefusedRow(const absl::Status& status);
 std::string RefusalText(const absl::Status& refusal);
 // The same with the step it carries; `otherwise` where it carries none.
 Finding FindingOfRefusal(const absl::Status& refusal, std::string_view otherwise);
-// What a person does about one that ends the stream and does not say.
-std::string HowToMend(const absl::Status& status);
+// With what a person does about one that ends the stream and does not say.
+absl::Status WithHowToMend(const absl::Status& status);
+inline constexpr char kMendAndStart[] =
+    "mend what it names and start the replayer again; nothing was skipped";
 // Starting over from the stored position can mend it. A topic that is not found went after it was
 // made or seen: the next look says what is lost with it, if anything.
 bool MayPass(const absl::Status& status);

@@ -31,7 +31,8 @@ TEST_F(ZoneWarningsTest, ACopyThatSaysNoZoneIsToldTheTwoCasts) {
   EXPECT_THAT(
       Warnings("  - {table: public.events, copy: events, drop: [day, said]}\n"),
       ElementsAre(
-          "copy of public.events: public.events.at is timestamp with time zone but gets timestamp without time zone, "
+          "copy of public.events: public.events.at is timestamp with time zone but gets timestamp "
+          "without time zone, "
           "which is taken to be UTC. Say which zone is meant: set: {at: \"\\\"at\\\" AT TIME "
           "ZONE 'UTC'\"}, or of another one, set: {at: \"\\\"at\\\" AT TIME ZONE "
           "'Europe/Berlin'\"}"));

@@ -473,9 +473,10 @@ TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
   ASSERT_OK(
       OnNew("INSERT INTO switchyard.request (stream, kind, argument) SELECT name, "
             "'quarantine_retry', '3, 5' FROM switchyard.stream"));
-  ASSERT_OK(AwaitNew("SELECT state || ' ' || result FROM switchyard.request",
-                     "failed \"3, 5\" is no number of an entry; next: switchyard quarantine FILE "
-                     "list"));
+  ASSERT_OK(
+      AwaitNew("SELECT state || ' ' || result FROM switchyard.request",
+               "failed \"3, 5\" is no number of an entry; next: see: switchyard quarantine FILE "
+               "list"));
   EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "4");
   ASSERT_OK(RetryQuarantine());
   EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3 4 5 7 8 9");
