@@ -93,8 +93,7 @@ std::string RehearsalLine(const RehearsalFacts& rehearsal, const StatusTextOptio
   absl::StrAppend(&text, ", ", HumanCount(rehearsal.batches), " batches, ",
                   HumanDuration(rehearsal.age), " ago");
   if (rehearsal.this_mapping) return text;
-  return text +
-         Colored(", of another mapping: run switchyard check FILE --rehearse", kYellow, options);
+  return text + Colored(", of another mapping", kYellow, options);
 }
 
 // What is wrong, and below it what to do.
@@ -152,6 +151,9 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
   }
   if (status.rehearsal.has_value()) {
     rows.push_back({"rehearsed", RehearsalLine(*status.rehearsal, options)});
+    if (!status.rehearsal->this_mapping) {
+      rows.push_back({"", "next: switchyard check FILE --rehearse"});
+    }
   }
   rows.push_back({"log", LogText(status, options)});
   rows.push_back({"slot", SlotText(status)});

@@ -97,7 +97,7 @@ TEST(RehearsalRowsTest, WhatOldDemandsOfItsRowsHoldsInEachBatch) {
     }
     EXPECT_LE(model.rows(), 14u);
   }
-  EXPECT_GT(changes, 800u);
+  EXPECT_GT(changes, 700u);
   EXPECT_EQ(kinds.size(), 3u);
 }
 

@@ -143,7 +143,9 @@ TEST(StatusTextTest, ShowsTheLastRehearsalAndWhetherItIsOfThisMapping) {
   facts.rehearsal->faults = 2;
   facts.rehearsal->this_mapping = false;
   EXPECT_THAT(Text(facts), HasSubstr("faults (2), 1,000 batches"));
-  EXPECT_THAT(Text(facts), HasSubstr("of another mapping; next: switchyard check FILE --rehearse"));
+  EXPECT_THAT(
+      Text(facts),
+      HasSubstr("of another mapping\n              next: switchyard check FILE --rehearse"));
 }
 
 TEST(StatusTextTest, ShowsWhatAPersonMustActOn) {

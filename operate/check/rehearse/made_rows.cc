@@ -214,9 +214,9 @@ bool RowMaker::Fits(SourceIndex source, const Row& row) const {
     if (foreign.source == source && !HasParent(foreign, row, next_[foreign.parent])) return false;
   }
   for (const std::vector<int>& columns : constraints_.unique[source]) {
-    for (const auto& [other_key, other] : next_[source]) {
+    for (const auto& other : next_[source]) {
       const bool same = std::ranges::all_of(
-          columns, [&](int column) { return row[column] && row[column] == other[column]; });
+          columns, [&](int column) { return row[column] && row[column] == other.second[column]; });
       if (same) return false;
     }
   }

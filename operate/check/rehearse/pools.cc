@@ -232,8 +232,9 @@ class PoolMaker {
     std::ranges::shuffle(values, random_);
     const auto telling = telling_.find({side.source, side.column});
     if (telling != telling_.end()) {
-      std::ranges::stable_partition(
-          values, [&](const std::string& value) { return telling->second.contains(value); });
+      std::stable_partition(values.begin(), values.end(), [&](const std::string& value) {
+        return telling->second.contains(value);
+      });
     }
     if (values.size() > kGiven) values.resize(kGiven);
     ASSIGN_OR_RETURN(const std::vector<Cell> made, Evaluate(side, values));
