@@ -18,7 +18,7 @@ constexpr char kSecret[] = "zqx7";
 constexpr char kTables[] =
     "  tables:\n"
     "    - {table: public.folk, copy: members, rename: {phone: telephone},\n"
-    "       set: {born: 'birth::date'}}\n"
+    "       drop: [birth], set: {born: 'birth::date'}}\n"
     "    - {table: public.contacts, copy: members, drop: [birth]}\n"
     "    - table: public.logins\n"
     "      select: >-\n"
