@@ -100,8 +100,9 @@ TEST_F(PlantedTest, WhatIsTakenOutOfARuleIsFound) {
   std::string missed;
   for (size_t i = 0; i < planted.size() && i < kPlanted; ++i) {
     const Planted& each = planted[i];
-    ASSERT_OK_AND_ASSIGN(const RehearsalReport report,
-                         Rehearse(each.file, {.seed = 11, .batches_max = kBatches, .faults_max = 1}, never_));
+    ASSERT_OK_AND_ASSIGN(
+        const RehearsalReport report,
+        Rehearse(each.file, {.seed = 11, .batches_max = kBatches, .faults_max = 1}, never_));
     const bool right = !report.faults.empty() && report.faults[0].mapping == each.mapping;
     found += right;
     std::cout << each.mapping << " " << each.table << ": " << VerdictWord(report.verdict) << " "

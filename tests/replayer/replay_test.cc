@@ -449,17 +449,18 @@ TEST_F(ReplayTest, NamesOfObjectsThatOnlyOldHasArrive) {
 // Where NEW keeps such names as they are, it is the row that does not fit.
 TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
   constexpr char kNames[] =
-      "CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, rp regproc, many regclass[])";
+      "CREATE SCHEMA s; CREATE TABLE t (id int PRIMARY KEY, rc regclass, rt regtype, rp regproc, "
+      "many regclass[])";
   const testing::CapturedLog said;
-  ASSERT_OK(Start(absl::StrCat("CREATE TABLE only_old (a int);", kNames), kNames, kCopyT,
-                  "INSERT INTO t VALUES (1, 'pg_class'), (2, 'only_old');"
+  ASSERT_OK(Start(absl::StrCat(kNames, "; CREATE TABLE s.only_old (a int)"), kNames, kCopyT,
+                  "INSERT INTO t VALUES (1, 'pg_class'), (2, 's.only_old');"
                   "INSERT INTO t (id, rc, many) VALUES (8, '-', '{-,pg_class}')"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT id, rc, many FROM t ORDER BY id"), "1|pg_class|NULL\n8|-|{-,pg_class}");
   ASSERT_OK(OnOld(
-      "BEGIN; INSERT INTO t VALUES (3, 'only_old'), (4, 'pg_type'); INSERT INTO t (id, rt) "
-      "VALUES (5, 'only_old'); CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; "
-      "INSERT INTO t (id, rp) VALUES (6, 'f'), (7, 'now'); INSERT INTO t (id, rc, many) VALUES "
+      "BEGIN; INSERT INTO t VALUES (3, 's.only_old'), (4, 'pg_type'); INSERT INTO t (id, rt) "
+      "VALUES (5, 's.only_old'); CREATE FUNCTION s.f() RETURNS int LANGUAGE sql RETURN 1; "
+      "INSERT INTO t (id, rp) VALUES (6, 's.f'), (7, 'now'); INSERT INTO t (id, rc, many) VALUES "
       "(9, '-', '{pg_type,-}'); UPDATE t SET many = '{-}' WHERE id = 8; COMMIT"));
   ASSERT_OK(CatchUp());
   EXPECT_EQ(New("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 4 7 8 9");
@@ -468,7 +469,7 @@ TEST_F(ReplayTest, ANameOfNothingThatNewHasIsARefusedRow) {
   EXPECT_FALSE(said.Has("only_old"));  // it is a value
   EXPECT_EQ(New("SELECT string_agg(scope ->> 'id', ' ' ORDER BY scope) FROM switchyard.quarantine"),
             "2 3 5 6");
-  ASSERT_OK(OnNew("CREATE TABLE only_old (a int)"));
+  ASSERT_OK(OnNew("CREATE TABLE s.only_old (a int)"));
   // What is no number is not all of them.
   ASSERT_OK(
       OnNew("INSERT INTO switchyard.request (stream, kind, argument) SELECT name, "
