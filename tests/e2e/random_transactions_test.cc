@@ -127,10 +127,8 @@ class Writer {
       case 7:
         return absl::StrFormat("DELETE FROM people_b WHERE code = 'c%d'", Key());
       case 8:  // nothing that a mapping reads, or nothing that some of them read
-        return absl::StrFormat(Below(2) == 0 ? "UPDATE people_a SET bio = 'bio %d'"
-                                             : "UPDATE people_a SET name = 'name %d'",
-                               Below(100)) +
-               absl::StrFormat(" WHERE id %% 5 = %d", Below(5));
+        return absl::StrFormat("UPDATE people_a SET %s %d' WHERE id %% 5 = %d",
+                               Below(2) == 0 ? "bio = 'bio" : "name = 'name", Below(100), Below(5));
       default:  // gone and back again under one key
         return absl::StrFormat(
             "DELETE FROM people_b WHERE code = 'c%1$d';"

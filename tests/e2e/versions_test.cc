@@ -211,7 +211,12 @@ class VersionsTest : public ::testing::TestWithParam<Pair> {
     EXPECT_EQ(New(kAll), Old(kAll));
     EXPECT_EQ(New(kMoods), Old(kMoodsOfOld));
     EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
-    const ProgramResult verified = RunCli({"verify", file_}, Roles());
+    // What was started again may not be there yet.
+    ProgramResult verified;
+    EXPECT_OK(Await("both roles run", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
+      verified = RunCli({"verify", file_}, Roles());
+      return verified.output.find(" runs, so NEW") == std::string::npos;
+    }));
     EXPECT_EQ(verified.exit_code, 0) << verified.output;
   }
   // Waits until status says, or says no longer, `text`.

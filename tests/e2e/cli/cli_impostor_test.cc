@@ -54,9 +54,6 @@ constexpr char kOfTheMapping[] = R"(
   CREATE FUNCTION public.alike(varchar, varchar) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN true; END $$;
   CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.alike);)";
-constexpr char kDropOfTheMapping[] =
-    "DROP OPERATOR public.|| (varchar, text); DROP OPERATOR public.= (varchar, varchar); "
-    "DROP FUNCTION public.lower(varchar)";
 
 // What Switchyard's own SQL names, on either side.
 constexpr char kOfItsOwn[] = R"(
