@@ -27,6 +27,7 @@ size_t ByteOffset(std::string_view text, int character) {
   return at;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): moving what json holds throws nothing
 struct Parsed {
   json tree;
   std::optional<SqlProblem> problem;
