@@ -9,6 +9,7 @@ namespace switchyard::operate {
 namespace {
 
 using records::Verdict;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::IsJsonOf;
 using ::testing::Not;
@@ -61,7 +62,9 @@ TEST(VerifyReportTest, ItsJsonIsThatOfTheProtocol) {
   EXPECT_EQ(result.verdict(), "different");
   EXPECT_EQ(result.differences_found(), 3);
   EXPECT_EQ(result.tables(0).rows_compared(), 1'200'000);
-  EXPECT_EQ(result.differences(0).key().fields().at("id").string_value(), "7");
+  // Read by the library: protobuf's maps are not built for ThreadSanitizer.
+  EXPECT_THAT(result.differences(0).key().ShortDebugString(),
+              AllOf(HasSubstr("\"id\""), HasSubstr("string_value: \"7\"")));
   EXPECT_TRUE(IsJsonOf(VerifyJson({.stream = "s", .reason = "why"}), &result));
   const DifferencesReport shown{.stream = "shop.forward",
                                 .table = "public.users",
