@@ -228,7 +228,8 @@ absl::StatusOr<std::map<std::string, std::string>> Probe::ComparedAs(const std::
                      OR (k.attcollation <> 100 AND g.attcollation <> 100))
            THEN ' COLLATE ' || k.collation END)
     FROM columns g JOIN columns k USING (attname)
-    WHERE g.attrelid = 'pg_temp.sy_given'::regclass AND k.attrelid = $1::regclass)";
+    WHERE g.attrelid = 'pg_temp.sy_given'::regclass AND k.attrelid = $1::regclass
+    ORDER BY 1)";
   ASSIGN_OR_RETURN(const pg::Result rows,
                    Try("CREATE TEMP VIEW sy_given AS " + select,
                        absl::StrReplaceAll(kDiffering, {{"$1", QuoteLiteral(target)}})));
@@ -284,7 +285,8 @@ absl::StatusOr<Probe::Reads> Probe::ReadsOf(const std::string& select) {
     JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
     WHERE r.ev_class = 'pg_temp.sy_probe_view'::regclass AND d.refobjsubid > 0
-      AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class)",
+      AND c.relnamespace = pg_my_temp_schema() AND c.oid <> r.ev_class
+    ORDER BY 1, 2)",
                                               Query::kOurs, kMakeView.size()));
   Reads reads;
   for (int i = 0; i < rows.rows(); ++i) reads[rows.str(i, 0)].insert(rows.str(i, 1));
@@ -552,7 +554,8 @@ absl::StatusOr<Probe::Resolved> Probe::Resolve(const std::string& select) {
     FROM called WHERE oid IN (1174, 2028)
     UNION ALL
     SELECT 'z', '', 'text', 'v', false, false, '', '', false FROM tree
-    WHERE sql ~ ':resulttype 1184 :resultcollid')",
+    WHERE sql ~ ':resulttype 1184 :resultcollid'
+    ORDER BY 1, 2, 3, 7, 8)",
                                               Query::kOurs, kMakeView.size()));
   Resolved resolved;
   for (int i = 0; i < rows.rows(); ++i) {
@@ -588,7 +591,7 @@ absl::StatusOr<std::vector<std::string>> Probe::Names(const std::string& query, 
 absl::StatusOr<std::vector<std::string>> Probe::FunctionNames() {
   return Names(
       "SELECT DISTINCT proname FROM pg_catalog.pg_proc "
-      "WHERE pg_catalog.pg_function_is_visible(oid)",
+      "WHERE pg_catalog.pg_function_is_visible(oid) ORDER BY 1",
       Query::kTheirs);
 }
 
