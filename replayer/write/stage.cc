@@ -33,6 +33,8 @@ constexpr int64_t kReplanRows = 2'000;
 constexpr char kHash[] = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 constexpr char kIndex[] = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
+std::string TemporaryName(const std::string& table) { return "pg_temp." + QuoteIdentifier(table); }
+
 // Inserts need no stage when every table they reach takes the source's text as it is, and nothing
 // else looks at the staged rows.
 bool InsertsGoDirect(const mapping::Plan& plan, SourceIndex source) {
@@ -271,7 +273,9 @@ absl::Status Stage::PlanAnew() {
 }
 
 absl::Status Stage::ClearStage(SourceIndex source) {
-  return session_.Execute("TRUNCATE pg_temp." + QuoteIdentifier(plan_.sources[source].stage));
+  const std::string& table = plan_.sources[source].stage;
+  ASSIGN_OR_RETURN(const bool empty, EmptyByRow(table));
+  return empty ? absl::OkStatus() : session_.Execute("TRUNCATE " + TemporaryName(table));
 }
 
 absl::Status Stage::CopyInserts(const changes::TableChanges& table, const TableWrite& write) {
@@ -369,18 +373,24 @@ void Stage::UseMapping(MappingIndex mapping) {
   used_.insert(tables.begin(), tables.end());
 }
 
+// False of a table that is to be truncated: it holds many rows, or many dead ones.
+absl::StatusOr<bool> Stage::EmptyByRow(const std::string& table) {
+  int64_t& dirty = dirty_[table];
+  if (staged_rows_ > kTruncateRows || dirty > kDirtyRowsMax) {
+    dirty = 0;
+    return false;
+  }
+  ASSIGN_OR_RETURN(const pg::Result deleted,
+                   session_.QueryPrepared("DELETE FROM " + TemporaryName(table)));
+  dirty += std::max(deleted.affected(), staged_rows_);
+  return true;
+}
+
 absl::Status Stage::EmptyUsed() {
   std::vector<std::string> full;
   for (const std::string& table : used_) {
-    const std::string quoted = "pg_temp." + QuoteIdentifier(table);
-    int64_t& dirty = dirty_[table];
-    if (staged_rows_ > kTruncateRows || dirty > kDirtyRowsMax) {
-      full.push_back(quoted);
-      dirty = 0;
-      continue;
-    }
-    ASSIGN_OR_RETURN(const pg::Result deleted, session_.QueryPrepared("DELETE FROM " + quoted));
-    dirty += std::max(deleted.affected(), staged_rows_);
+    ASSIGN_OR_RETURN(const bool empty, EmptyByRow(table));
+    if (!empty) full.push_back(TemporaryName(table));
   }
   used_.clear();
   staged_rows_ = 0;
@@ -399,7 +409,7 @@ absl::Status Stage::NextSlice(MappingIndex mapping) {
   std::vector<std::string> full;
   for (const std::string& table : plan_.mappings[mapping].keyed.temp_tables) {
     if (table == plan_.mappings[mapping].keyed.slice_table) continue;
-    full.push_back("pg_temp." + QuoteIdentifier(table));
+    full.push_back(TemporaryName(table));
   }
   RETURN_IF_ERROR(session_.Execute("TRUNCATE " + absl::StrJoin(full, ", ")));
   return PlanAnew();

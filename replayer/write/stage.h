@@ -131,6 +131,7 @@ class Stage {
   void AppendStageLine(const mapping::SourcePlan& source, const changes::Change& change, int ord);
   absl::Status SendFullBuffer();
   absl::Status SendBuffer();
+  absl::StatusOr<bool> EmptyByRow(const std::string& table);
 
   pg::Session& session_;
   const mapping::Plan& plan_;
