@@ -109,6 +109,44 @@ void ReadSelect(Reader& in, const Node& node, const std::string& folder, Mapping
   if (in.Query(node, "select", &out->select)) out->places["select"] = in.PlaceOf(node);
 }
 
+// One of two words.
+template <typename T>
+void ReadWord(Reader& in, const Node& node, std::string_view what,
+              const std::array<std::pair<std::string_view, T>, 2>& words, T* out) {
+  std::string word;
+  if (!in.String(node, what, &word)) return;
+  for (const auto& [name, value] : words) {
+    if (word != name) continue;
+    *out = value;
+    return;
+  }
+  in.AddFault(node, absl::StrCat(Sv(what), " is \"", word, "\"; it must be ", Sv(words[0].first),
+                                 " or ", Sv(words[1].first)));
+}
+
+void ReadMode(Reader& in, const Node& node, Mapping* out) {
+  out->places["mode"] = in.PlaceOf(node);
+  ReadWord<MappingMode>(in, node, "mode",
+                        {{{"derive", MappingMode::kDerive}, {"patch", MappingMode::kPatch}}},
+                        &out->mode);
+}
+
+// What goes with `mode: patch`, and what has to be said with it.
+void CheckMode(Reader& in, const PresentKeys& present, const Mapping& mapping) {
+  static constexpr std::array<std::string_view, 2> kPatchOnly = {"vanish", "lossy"};
+  if (mapping.mode == MappingMode::kPatch) {
+    if (present.Has("vanish") || present.Meant("vanish")) return;
+    return in.AddFault(*present.Find("mode"),
+                       "mode: patch needs vanish: delete or vanish: leave, what becomes of the "
+                       "table's row whose source row went");
+  }
+  for (const std::string_view key : kPatchOnly) {
+    if (const Node* at = present.Find(key)) {
+      in.AddFault(*at, absl::StrCat(Sv(key), " goes with mode: patch only"));
+    }
+  }
+}
+
 // Which keys go together.
 void CheckForm(Reader& in, const Node& node, const PresentKeys& present) {
   static constexpr std::array<std::string_view, 4> kCopyOnly = {"set", "rename", "drop", "where"};
@@ -196,11 +234,24 @@ Mapping ReadMapping(Reader& in, const Node& node, const std::string& folder) {
        {"scope",
         [&](const Node& n) { ReadNames(in, n, "scope", &mapping.scope, &mapping.places); }},
        {"static", [&](const Node& n) { ReadStatic(in, n, &mapping); }},
-       {"owns", [&](const Node& n) {
+       {"owns",
+        [&](const Node& n) {
           mapping.places["owns"] = in.PlaceOf(n);
           in.Expression(n, "owns", &mapping.owns);
-        }}});
-  if (node.kind == Node::Kind::kMap) CheckForm(in, node, present);
+        }},
+       {"mode", [&](const Node& n) { ReadMode(in, n, &mapping); }},
+       {"vanish",
+        [&](const Node& n) {
+          ReadWord<Vanished>(in, n, "vanish",
+                             {{{"delete", Vanished::kDelete}, {"leave", Vanished::kLeave}}},
+                             &mapping.vanished);
+        }},
+       {"lossy",
+        [&](const Node& n) { ReadNames(in, n, "lossy", &mapping.lossy, &mapping.places); }}});
+  if (node.kind == Node::Kind::kMap) {
+    CheckForm(in, node, present);
+    CheckMode(in, present, mapping);
+  }
   CheckColumns(in, present, mapping);
   for (const auto& [schema, table] : TablesIn(mapping.select)) {
     mapping.reads.push_back({.schema = schema, .name = table});
@@ -225,6 +276,11 @@ void ReadMappings(Reader& in, const Node& node, const std::string& name, const s
                             "table %s is filled by the mapping on line %d too; give each of them "
                             "an owns condition that says which rows are its own",
                             mapping.target.ToString(), other->at.line));
+    } else if (other != out->end() &&
+               (mapping.mode == MappingMode::kPatch || other->mode == MappingMode::kPatch)) {
+      in.AddFault(item, absl::StrFormat("table %s is filled by the mapping on line %d too; a table "
+                                        "with mode: patch has one mapping",
+                                        mapping.target.ToString(), other->at.line));
     }
     out->push_back(std::move(mapping));
   }

@@ -54,6 +54,12 @@ struct FromRule {
   Place place;  // of `touches`
 };
 
+// How a mapping keeps its table. kDerive: as its query says, wholly. kPatch: what changed in the
+// query's rows is changed in the table's, and nothing else.
+enum class MappingMode { kDerive, kPatch };
+// kPatch: what becomes of the table's row whose query's row went.
+enum class Vanished { kDelete, kLeave };
+
 // One mapping: fills one table of NEW.
 struct Mapping {
   TableName target;  // NEW's table, schema-qualified
@@ -72,8 +78,13 @@ struct Mapping {
   std::vector<std::string> scope;  // columns of NEW; empty: its primary key
   std::vector<TableName> static_tables;  // tables a select may read that never change
   std::string owns;  // SQL condition over NEW's rows this mapping owns; empty: all
-  // Of the values above: "table", "copy", "where", "select", "owns", and with a part's name
-  // "set.COLUMN", "rename.COLUMN", "drop.COLUMN", "scope.COLUMN", "static.TABLE" (ToString()).
+  MappingMode mode = MappingMode::kDerive;
+  // Of kPatch. `lossy`: columns whose value in the table may be another than the query says.
+  Vanished vanished = Vanished::kDelete;
+  std::vector<std::string> lossy;
+  // Of the values above: "table", "copy", "where", "select", "owns", "mode", and with a part's
+  // name "set.COLUMN", "rename.COLUMN", "drop.COLUMN", "scope.COLUMN", "lossy.COLUMN",
+  // "static.TABLE" (ToString()).
   std::map<std::string, Place> places;
 };
 

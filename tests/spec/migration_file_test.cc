@@ -357,6 +357,31 @@ TEST(MigrationFileTest, LetsTwoMappingsShareATableOnlyWithOwns) {
   EXPECT_EQ(FaultsOf(Mapping1("      owns: a\n" + second + "      owns: b\n")), "");
 }
 
+TEST(MigrationFileTest, APatchSaysWhatBecomesOfRowsThatVanish) {
+  ASSERT_OK_AND_ASSIGN(
+      const MigrationFile file,
+      ParseMigrationFile(Mapping1("      copy: t\n      mode: patch\n      vanish: leave\n"
+                                  "      lossy: [email, phone]\n"),
+                         "shop.yaml"));
+  const Mapping& mapping = file.forward.mappings[0];
+  EXPECT_EQ(mapping.mode, MappingMode::kPatch);
+  EXPECT_EQ(mapping.vanished, Vanished::kLeave);
+  EXPECT_THAT(mapping.lossy, ElementsAre("email", "phone"));
+  EXPECT_THAT(FaultsOf(Mapping1("      copy: t\n      mode: patch\n")),
+              HasSubstr("shop.yaml:8:7: mode: patch needs vanish: delete or vanish: leave"));
+  EXPECT_THAT(FaultsOf(Mapping1("      copy: t\n      mode: path\n")),
+              HasSubstr("mode is \"path\"; it must be derive or patch"));
+  EXPECT_THAT(FaultsOf(Mapping1("      copy: t\n      vanish: leave\n")),
+              HasSubstr("shop.yaml:8:7: vanish goes with mode: patch only"));
+  EXPECT_THAT(FaultsOf(Mapping1("      copy: t\n      lossy: [a]\n")),
+              HasSubstr("shop.yaml:8:7: lossy goes with mode: patch only"));
+  EXPECT_THAT(
+      FaultsOf(Mapping1("      copy: t\n      owns: a\n    - table: public.t\n      copy: u\n"
+                        "      owns: b\n      mode: patch\n      vanish: delete\n")),
+      HasSubstr("shop.yaml:9:7: table public.t is filled by the mapping on line 6 too; a "
+                "table with mode: patch has one mapping"));
+}
+
 TEST(MigrationFileTest, ChecksIdsAndIgnore) {
   const std::string good = Mapping1("      copy: t\n");
   EXPECT_EQ(FaultsOf(good + "  ids: [{kind: u, table: t, old_id: id, new_id: gen_random_uuid()}]\n"
