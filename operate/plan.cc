@@ -28,7 +28,12 @@ PlannedTable DescribeTable(const mapping::MappingPlan& mapping) {
           .scope = mapping.row_local ? std::vector<std::string>() : mapping.keyed.scope_columns,
           .columns = mapping.columns,
           .owns = mapping.owns,
-          .rules = std::move(rules)};
+          .rules = std::move(rules),
+          .patch = mapping.keyed.patch.on,
+          .vanish = !mapping.keyed.patch.on               ? ""
+                    : mapping.keyed.patch.leaves_vanished ? "leave"
+                                                          : "delete",
+          .lossy = mapping.keyed.patch.lossy};
 }
 
 // Tables of the schemas that names are looked for in, which nobody reads and nobody left out.

@@ -145,6 +145,48 @@ struct TouchRule {
   std::string all;     // every scope of the source, or of the upstream table, as it is
 };
 
+// mode: patch. What the select gave for the touched scopes before the transaction is asked of
+// another session, which still sees that state; compared with what `KeyedPlan::compute` gives now,
+// it tells what changed, and that alone is written (sql/patch_sql.h, by example). Statements follow
+// each other in this order; the mapping's own remove, update, insert and take_out are for nobody.
+struct PatchPlan {
+  bool on = false;
+  bool leaves_vanished = false;
+  std::vector<std::string> lossy;
+  // Temporary, of the target's columns: the rows as they were, and what an earlier recompute of the
+  // same transaction wrote, whose scopes are in `seen_table`.
+  std::string before_table;
+  std::string put_table;
+  std::string seen_table;
+  // The touched scopes, without those in `seen_table`: number of the transaction, how many, and a
+  // JSON array of them.
+  std::string scopes;
+  std::string images;          // asked of the other session with that array: rows of the view
+  std::string before_copy;     // COPY of such rows into before_table
+  std::string take_put;        // into before_table: what was written earlier
+  std::string compare;         // what changed, into a temporary table
+  std::string changed_before;  // KeyedPlan::changes' first; the second comes after the write
+  std::string changed_after;
+  std::string remove;
+  std::string update;
+  std::string insert;
+  std::vector<std::string> take_out;  // the effect of these three
+  // Whatever neither is as it was nor as it is to be, and was therefore not written: a row with
+  // what was to be done, and the names of the columns (none: the row is not there, or should not
+  // be).
+  std::string conflict;
+  std::string written_count;  // as KeyedPlan's
+  // What was written, for another recompute in the same transaction: forgets what is known of its
+  // scopes, and keeps what they are now.
+  std::vector<std::string> note;
+  std::string out_of_the_way;  // DELETE of all that the target has of the touched scopes
+  // For entries of the quarantine: the columns; how each is taken from sy_x, a row of
+  // before_table's type that JSON texts were read into; and the target's rows under keys of before
+  // and after.
+  std::vector<std::string> columns, entry_values;
+  std::string there;
+};
+
 struct KeyedPlan {
   std::string view;      // quoted: its select, bound when it was installed
   std::string view_ddl;  // CREATE VIEW switchyard.... AS select
@@ -182,6 +224,7 @@ struct KeyedPlan {
   std::string populate;    // the whole table, after the copy
   // The restricted select, {select} in place of its view: check asks how it would run.
   std::string explain;
+  PatchPlan patch;
 };
 
 // What a mapping runs where NEW's foreign keys hold and rows of other tables refer to its own: the

@@ -133,6 +133,26 @@ class Writer {
     Add(of, "keyed.clean", keyed.clean);
     Add(of, "keyed.populate", keyed.populate);
     Add(of, "keyed.explain", keyed.explain);
+    if (keyed.patch.on) AddPatch(of, keyed.patch);
+  }
+
+  void AddPatch(const string& of, const PatchPlan& patch) {
+    Add(of, "patch.scopes", patch.scopes);
+    Add(of, "patch.images", patch.images);
+    Add(of, "patch.before_copy", patch.before_copy);
+    Add(of, "patch.take_put", patch.take_put);
+    Add(of, "patch.compare", patch.compare);
+    Add(of, "patch.changed_before", patch.changed_before);
+    Add(of, "patch.remove", patch.remove);
+    Add(of, "patch.update", patch.update);
+    Add(of, "patch.insert", patch.insert);
+    Add(of, "patch.conflict", patch.conflict);
+    Add(of, "patch.changed_after", patch.changed_after);
+    Add(of, "patch.take_out", patch.take_out);
+    Add(of, "patch.written_count", patch.written_count);
+    Add(of, "patch.note", patch.note);
+    Add(of, "patch.out_of_the_way", patch.out_of_the_way);
+    Add(of, "patch.there", patch.there);
   }
 
   void AddOrdered(const string& of, const OrderedSql& ordered) {

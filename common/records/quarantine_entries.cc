@@ -36,17 +36,25 @@ absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {
                          .last_seen = absl::FromUnixMicros(rows.i64(i, 9))};
 }
 
-// A column of the table, JSON; of columns in $3 the digest, which is the first half of
+// A JSON object; of columns in $3 the digest, which is the first half of
 // sha256(convert_to(value::text, 'UTF8')). The values themselves stay in the database.
-std::string Shown(std::string_view column) {
-  return absl::StrReplaceAll(R"(CASE WHEN $column IS NOT NULL THEN (
+std::string ShownObject(std::string_view object) {
+  return absl::StrReplaceAll(R"((
       SELECT coalesce(jsonb_object_agg(e.key, CASE
         WHEN jsonb_typeof(e.value) = 'null'
              OR NOT ARRAY[t.name || '|' || e.key, t.name || '|*'] && $3::text[] THEN e.value
         ELSE to_jsonb('sha256:' || left(encode(sha256(convert_to(e.value #>> '{}', 'UTF8')), 'hex'),
                                         32)) END), '{}'::jsonb)
-      FROM jsonb_each($column) AS e(key, value), split_part(target, ' where ', 1) AS t(name)) END)",
-                             {{"$column", Sv(column)}});
+      FROM jsonb_each($object) AS e(key, value), split_part(target, ' where ', 1) AS t(name)))",
+                             {{"$object", Sv(object)}});
+}
+
+// A column of the table: such an object, or an array of them.
+std::string Shown(std::string_view column) {
+  return absl::StrCat("CASE jsonb_typeof(", Sv(column), ") WHEN 'object' THEN ",
+                      ShownObject(column), " WHEN 'array' THEN (SELECT coalesce(jsonb_agg(",
+                      ShownObject("r.row"), " ORDER BY r.number), '[]') FROM jsonb_array_elements(",
+                      Sv(column), ") WITH ORDINALITY AS r(row, number)) END");
 }
 
 std::string EntryColumns() {
@@ -175,17 +183,18 @@ absl::StatusOr<QuarantineEntries::Page> QuarantineEntries::List(
 
 absl::StatusOr<std::optional<QuarantineEntry>> QuarantineEntries::Find(
     int64_t id, const std::vector<std::string>& hidden) {
-  ASSIGN_OR_RETURN(
-      const pg::Rows row,
-      sql_.Ask(absl::StrCat("SELECT ", EntryColumns(), ", ", Shown("image"), ", ", Shown("before"),
-                            ", detail FROM switchyard.quarantine WHERE stream = $1 "
-                            "AND id = $2::bigint"),
-               {stream_, std::to_string(id), ArrayLiteral(hidden)}));
+  ASSIGN_OR_RETURN(const pg::Rows row,
+                   sql_.Ask(absl::StrCat("SELECT ", EntryColumns(), ", ", Shown("image"), ", ",
+                                         Shown("before"), ", detail, ", Shown("there"),
+                                         " FROM switchyard.quarantine WHERE stream = $1 "
+                                         "AND id = $2::bigint"),
+                            {stream_, std::to_string(id), ArrayLiteral(hidden)}));
   if (row.rows() == 0) return std::nullopt;
   ASSIGN_OR_RETURN(QuarantineEntry entry, EntryAt(row, 0));
   entry.image = row.str(0, 10);
   entry.before = row.str(0, 11);
   entry.detail = row.str(0, 12);
+  entry.there = row.str(0, 13);
   return entry;
 }
 
@@ -318,6 +327,30 @@ absl::StatusOr<bool> QuarantineEntries::RefuseScopes(const std::string& target,
                        EntriesOf(scopes)),
           {stream_, target, lsn.ToString(), error.sqlstate, error.primary, error.detail}));
   return known.affected() > 0;
+}
+
+absl::Status QuarantineEntries::KeepImages(const std::string& target, const ScopesSql& scopes,
+                                           const ScopeImagesSql& images) {
+  return sql_.Run(absl::StrCat("UPDATE switchyard.quarantine SET before = ", images.before,
+                               ", image = ", images.after, ", there = ", images.there,
+                               " WHERE id IN ", EntriesOf(scopes)),
+                  {stream_, target});
+}
+
+absl::Status QuarantineEntries::TakeBefore(const std::string& target, const ScopesSql& scopes,
+                                           const BeforeRowsSql& rows) {
+  const std::string entries = absl::StrCat(
+      " FROM switchyard.quarantine AS q WHERE before IS NOT NULL AND q.id IN ", EntriesOf(scopes));
+  RETURN_IF_ERROR(sql_.Run(
+      absl::StrCat("DELETE FROM ", rows.table, " AS sy_f USING (SELECT r.* FROM (SELECT q.scope",
+                   entries, ") AS k CROSS JOIN LATERAL jsonb_populate_record(NULL::", scopes.table,
+                   ", k.scope) AS r) AS sy_e WHERE ", rows.same_scope),
+      {stream_, target}));
+  return sql_.Run(absl::StrCat("INSERT INTO ", rows.table, " SELECT ",
+                               absl::StrJoin(rows.values, ", "), " FROM (SELECT q.before", entries,
+                               ") AS k CROSS JOIN LATERAL jsonb_populate_recordset(NULL::",
+                               rows.table, ", k.before) AS sy_x"),
+                  {stream_, target});
 }
 
 absl::StatusOr<bool> QuarantineEntries::ForgetScopes(const std::string& target,

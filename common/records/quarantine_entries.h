@@ -39,8 +39,11 @@ struct QuarantineEntry {
   int64_t events = 0;
   absl::Time first_seen;
   absl::Time last_seen;
-  std::string image;  // JSON, as are both of these; empty: there is none
+  std::string image;  // JSON, as are these; empty: there is none
   std::string before;
+  // Of a scope of a patched mapping, arrays: `before` its rows before the first change that was
+  // refused, `image` as they are to be, and what the target has in their place.
+  std::string there;
   std::string detail;
 };
 
@@ -64,6 +67,20 @@ struct ScopesSql {
   std::string table;
   std::string equal;      // of the scopes e and s
   std::string condition;  // on s: which scopes are meant
+};
+
+// Of one scope of a patched mapping: jsonb arrays of rows, computed where they stand.
+struct ScopeImagesSql {
+  std::string before;
+  std::string after;  // NULL: can't be computed
+  std::string there;
+};
+
+// Where before-images of scopes are put.
+struct BeforeRowsSql {
+  std::string table;
+  std::string same_scope;           // of its row sy_f and the scope sy_e
+  std::vector<std::string> values;  // of the table's columns, from its row type sy_x
 };
 
 class QuarantineEntries {
@@ -139,6 +156,13 @@ class QuarantineEntries {
   // Those scopes were refused again; whether any had an entry.
   absl::StatusOr<bool> RefuseScopes(const std::string& target, const ScopesSql& scopes, Lsn lsn,
                                     const pg::ErrorFields& error);
+  // Keeps with the entries of those scopes what is known of their rows.
+  absl::Status KeepImages(const std::string& target, const ScopesSql& scopes,
+                          const ScopeImagesSql& images);
+  // Of those scopes that have an entry with a before-image, into the table: that one replaces what
+  // the table has of them.
+  absl::Status TakeBefore(const std::string& target, const ScopesSql& scopes,
+                          const BeforeRowsSql& rows);
   // Those scopes went through; whether any had an entry.
   absl::StatusOr<bool> ForgetScopes(const std::string& target, const ScopesSql& scopes);
   // The scope of an entry, into a table of these columns (quoted).

@@ -26,8 +26,9 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
                            "(to_regclass('switchyard.request'), 'source_lsn'), "
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
+                           "(to_regclass('switchyard.quarantine'), 'there'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 10",
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 11",
                            {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }

@@ -106,18 +106,20 @@ CREATE TABLE IF NOT EXISTS switchyard.quarantine (
   stream text NOT NULL,
   target text NOT NULL,       -- schema.name, with "where" and what `owns` says, if anything
   scope jsonb NOT NULL,
-  before jsonb,
+  before jsonb,               -- key before the change; of a patched scope its rows before, an array
   operation text NOT NULL,    -- insert, update, delete, recompute
-  image jsonb,
+  image jsonb,                -- the row; of a patched scope its rows as they are to be, an array
   lsn pg_lsn NOT NULL,        -- of the newest change folded in
   sqlstate text NOT NULL,
   error text NOT NULL,
   events bigint NOT NULL DEFAULT 1,
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
   last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-  detail text NOT NULL DEFAULT ''  -- Postgres' own; may quote the row
+  detail text NOT NULL DEFAULT '', -- Postgres' own; may quote the row
+  there jsonb                      -- of a patched scope: what the target has instead, an array
 );
 ALTER TABLE switchyard.quarantine ADD COLUMN IF NOT EXISTS detail text NOT NULL DEFAULT '';
+ALTER TABLE switchyard.quarantine ADD COLUMN IF NOT EXISTS there jsonb;
 ALTER TABLE switchyard.quarantine DROP CONSTRAINT IF EXISTS quarantine_stream_target_scope_key;
 -- By a hash: a key may be larger than an index takes.
 DROP INDEX IF EXISTS switchyard.quarantine_scope;

@@ -29,6 +29,7 @@ QuarantineEntry ToReport(const mapping::Sensitive& sensitive,
   const std::string table = entry.target.substr(0, entry.target.find(" where "));
   const pg::ErrorFields shown = sensitive.Shown(
       table, {.sqlstate = entry.sqlstate, .detail = entry.detail, .primary = entry.error});
+  const bool patched = !entry.there.empty();
   return {.id = entry.id,
           .table = entry.target,
           .scope = entry.scope,
@@ -39,9 +40,12 @@ QuarantineEntry ToReport(const mapping::Sensitive& sensitive,
           .events = entry.events,
           .first_seen = entry.first_seen,
           .last_seen = entry.last_seen,
-          .image = entry.image,
-          .before = entry.before,
-          .detail = shown.detail};
+          .image = patched ? "" : entry.image,
+          .before = patched ? "" : entry.before,
+          .detail = shown.detail,
+          .rows_before = patched ? entry.before : "",
+          .rows_after = patched ? entry.image : "",
+          .rows_there = entry.there};
 }
 
 // NEW, where the stream has begun.

@@ -54,6 +54,19 @@ std::string RulesText(const PlannedTable& table) {
   return out;
 }
 
+std::string PatchText(const PlannedTable& table) {
+  std::string out =
+      "  patched: its rows of before come from a second session, which sees the mirror as it was; "
+      "what "
+      "changed is written, and nothing else\n";
+  absl::StrAppend(&out, "    rows that vanish: ", table.vanish, "\n");
+  if (!table.lossy.empty()) {
+    absl::StrAppend(&out, "    written, but not compared with what the table has: ",
+                    absl::StrJoin(table.lossy, ", "), "\n");
+  }
+  return out;
+}
+
 std::string DetailsText(const PlanReport& report) {
   std::string out;
   for (const PlannedTable& table : report.tables) {
@@ -63,6 +76,7 @@ std::string DetailsText(const PlanReport& report) {
                     "\n");
     if (!table.why_keyed.empty()) absl::StrAppend(&out, "  because ", table.why_keyed, "\n");
     if (!table.owns.empty()) absl::StrAppend(&out, "  only rows where ", table.owns, "\n");
+    if (table.patch) absl::StrAppend(&out, PatchText(table));
     absl::StrAppend(&out, "  fills\n", Wrapped(table.columns, 4), RulesText(table));
   }
   return out;
@@ -112,6 +126,8 @@ std::string PlanReportJson(const PlanReport& report) {
                       {"columns", table.columns},
                       {"owns", table.owns},
                       {"rules", std::move(rules)}});
+    if (!table.patch) continue;
+    tables.back()["patch"] = {{"vanish", table.vanish}, {"lossy", table.lossy}};
   }
   ordered_json mirrors = ordered_json::array();
   for (const PlannedMirror& mirror : report.mirrors) {

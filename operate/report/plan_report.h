@@ -23,6 +23,11 @@ struct PlannedTable {
   std::vector<std::string> columns;
   std::string owns;                // condition over its rows; empty: all of them
   std::vector<PlannedRule> rules;  // of a keyed one
+  // mode: patch. Only what changed in its rows is written; what becomes of a row that vanishes, and
+  // the columns that are not compared with what the table has.
+  bool patch = false;
+  std::string vanish;
+  std::vector<std::string> lossy;
 };
 
 struct PlannedMirror {

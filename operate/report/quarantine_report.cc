@@ -1,6 +1,7 @@
 #include "operate/report/quarantine_report.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "common/base/strings.h"
@@ -28,6 +29,10 @@ const char* WhatToMend(const std::string& sqlstate) {
     return "another row of NEW has these values: change one of them in OLD or in the mapping";
   }
   if (sqlstate == "23514") return "mend the value in OLD or in the mapping, or the CHECK in NEW";
+  if (sqlstate == "23Y01") {  // our own: mode: patch
+    return "somebody else wrote the row: give it the values of \"before\" again, and the change is "
+           "made; or those of \"after\", and it counts as made";
+  }
   return "mend the row in OLD, the mapping, or what refuses it in NEW";
 }
 
@@ -45,6 +50,12 @@ std::string EntryText(const QuarantineEntry& entry) {
                         entry.lsn, Timestamp(entry.first_seen));
   if (!entry.image.empty()) absl::StrAppend(&out, "    row of OLD: ", entry.image, "\n");
   if (!entry.before.empty()) absl::StrAppend(&out, "    before: ", entry.before, "\n");
+  if (!entry.rows_there.empty()) {
+    const std::string& after = entry.rows_after;
+    absl::StrAppend(&out, "    before: ", entry.rows_before,
+                    "\n    after: ", after.empty() ? "can't be computed" : after,
+                    "\n    there: ", entry.rows_there, "\n");
+  }
   if (!entry.detail.empty()) absl::StrAppend(&out, "    detail: ", entry.detail, "\n");
   return absl::StrCat(out, "    next: ", NextOf(entry), "\n");
 }
@@ -82,6 +93,11 @@ std::string QuarantineJson(const QuarantineReport& report) {
     if (!entry.image.empty()) entries.back()["image"] = Object(entry.image);
     if (!entry.before.empty()) entries.back()["before"] = Object(entry.before);
     if (!entry.detail.empty()) entries.back()["detail"] = entry.detail;
+    for (const auto& [word, rows] :
+         {std::pair("rows_before", &entry.rows_before), std::pair("rows_after", &entry.rows_after),
+          std::pair("rows_there", &entry.rows_there)}) {
+      if (!rows->empty()) entries.back()[word] = Object(*rows);
+    }
     entries.back()["next"] = NextOf(entry);
   }
   const ordered_json object = {

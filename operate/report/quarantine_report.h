@@ -24,6 +24,9 @@ struct QuarantineEntry {
   absl::Time last_seen;
   // Of `show` only: OLD's row, the key of the row before; JSON. What Postgres says of the values.
   std::string image, before, detail;
+  // Likewise, of a scope of a mapping with mode: patch, arrays of rows: as the mapping gave them
+  // before the first change that was refused, as it gives them now, and those of the target.
+  std::string rows_before, rows_after, rows_there;
 };
 
 struct QuarantineReport {

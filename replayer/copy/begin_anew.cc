@@ -49,6 +49,7 @@ absl::Status EmptyTables(pg::Session& session, const mapping::Plan& plan,
   for (const mapping::MappingIndex m :
        mapping::Backwards(mapping::OrderWrites(plan, rules).order)) {
     const mapping::MappingPlan& mapping = plan.mappings[m];
+    if (mapping.keyed.patch.on) continue;  // no copy ever filled it
     const std::string owned = mapping.owned.empty() ? "" : " WHERE " + mapping.owned;
     RETURN_IF_ERROR(Annotate(session.Execute("DELETE FROM " + mapping.target + owned),
                              "emptying " + mapping.display));

@@ -62,4 +62,11 @@ std::string ImageJson(const SourcePlan& source) {
   return "(" + json + ")";
 }
 
+std::string RowsJson(const std::vector<std::string>& columns, const std::string& table) {
+  const std::string row = JsonObject(
+      columns.size(), [&](size_t i) { return columns[i]; },
+      [&](size_t i) { return "sy_t." + QuoteIdentifier(columns[i]) + "::text"; });
+  return absl::StrCat("(SELECT coalesce(jsonb_agg(", row, "), '[]') FROM ", table, " AS sy_t)");
+}
+
 }  // namespace switchyard::replayer

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/mapping/plan.h"
 
@@ -15,5 +16,7 @@ std::string OldKeyJson(const mapping::SourcePlan& source);
 std::string NewKeyJson(const mapping::SourcePlan& source);
 // The row, without the values that were not sent.
 std::string ImageJson(const mapping::SourcePlan& source);
+// An array of all rows of `table` (quoted, or a query in brackets).
+std::string RowsJson(const std::vector<std::string>& columns, const std::string& table);
 
 }  // namespace switchyard::replayer

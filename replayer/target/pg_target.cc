@@ -35,10 +35,12 @@ PgTarget::PgTarget(PgTargetOptions options, const mapping::Plan& plan, const Can
 PgTarget::~PgTarget() { Close(); }
 
 void PgTarget::Close() {
+  if (before_images_ != nullptr) before_images_->set_quarantine(nullptr);
   quarantine_.reset();
   ordered_.reset();
   touched_.reset();
   writer_.reset();
+  before_images_.reset();
   stage_.reset();
   gate_.reset();
   stream_.reset();
@@ -58,13 +60,16 @@ absl::Status PgTarget::Open() {
                                 records::kRetries, records::kResumes}));
   RETURN_IF_ERROR(session_->Execute(absl::StrCat("LISTEN ", records::kNotifyChannel)));
   stage_ = std::make_unique<Stage>(*session_, plan_);
+  before_images_ = std::make_unique<PgBeforeImages>(options_, *stage_, cancel_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
+  writer_->set_before_images(before_images_.get());
   RETURN_IF_ERROR(stage_->LookForHindrances());
   // Where foreign keys hold, rows of any table may have to go before those of another.
   if (!silent_) RETURN_IF_ERROR(stage_->MakeAllTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
   RETURN_IF_ERROR(LoadOrder());
   quarantine_ = std::make_unique<Quarantine>(*writer_, quarantine_options());
+  before_images_->set_quarantine(quarantine_.get());
   RETURN_IF_ERROR(ReloadPosition());
   // Their transaction is through, by an answer that was lost or by another replayer.
   if (position_->lsn != barred_at_) barred_.clear();
@@ -102,6 +107,8 @@ absl::Status PgTarget::BeginWrites(Care care) {
   if (!write_path_.empty()) {
     RETURN_IF_ERROR(session_->Execute("SET LOCAL search_path = " + write_path_));
   }
+  // Of a row that was refused, or waits, the same scope may be computed again in the transaction.
+  before_images_->set_notes(care == Care::kCareful || !quarantine_->empty());
   if (ordered_ != nullptr) return ordered_->Begin(care);
   return care == Care::kCareful ? session_->Execute(kCheckAtOnce) : absl::OkStatus();
 }
@@ -189,6 +196,7 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
     return status;
   }
   in_transaction_ = false;
+  before_images_->Release();
   touched_->Clear();
   writer_->ForgetAhead();
   if (session_->alive()) {
@@ -289,6 +297,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
   SY_FAULT_POINT("replayer.after_commit");
+  before_images_->Release();
   in_transaction_ = false;
   touched_->Clear();
   position_ = records::Position{.epoch = batch.epoch,

@@ -23,6 +23,7 @@
 #include "common/pg/session.h"
 #include "common/records/mark.h"
 #include "common/records/stream/stream_store.h"
+#include "replayer/target/pg_before_images.h"
 #include "replayer/target/quarantine.h"
 #include "replayer/target/target_session.h"
 #include "replayer/write/ordered_writer.h"
@@ -145,6 +146,7 @@ class PgTarget {
   std::unique_ptr<records::StreamStore> stream_;
   std::unique_ptr<records::Gate> gate_;
   std::unique_ptr<Stage> stage_;
+  std::unique_ptr<PgBeforeImages> before_images_;
   std::unique_ptr<TableWriter> writer_;
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent

@@ -87,6 +87,8 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
       ++step.step;
       step.work = "fills " + plan_.mappings[mapping].display;
       RETURN_IF_ERROR(records::ShowStep(*session_, step));
+      // A patched one has its rows already: what changes is changed.
+      if (plan_.mappings[mapping].keyed.patch.on) continue;
       if (!plan_.mappings[mapping].row_local) {
         RETURN_IF_ERROR(whole.Derived(mapping));
       } else if (const auto rows = held.find(mapping); rows != held.end()) {
@@ -142,6 +144,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   bool again = true;
   while (again) {
     status = session_->InTransaction(retry);
+    before_images_->Release();
     if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
     ASSIGN_OR_RETURN(again, SettleLateRefusals(status));
   }
@@ -186,6 +189,7 @@ absl::Status PgTarget::Rederive(const char* writer, Care care,
     return quarantine_->Load();  // `change` may take entries away by itself
   };
   const absl::Status status = body();
+  before_images_->Release();
   in_transaction_ = false;
   touched_->Clear();
   if (!status.ok() && session_->alive()) session_->Rollback();

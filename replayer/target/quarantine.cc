@@ -414,7 +414,8 @@ absl::StatusOr<std::vector<Refusal>> Quarantine::RecomputeOrBisect(MappingIndex 
       Numbers others;
       std::ranges::set_difference(among, some, std::back_inserter(others));
       RETURN_IF_ERROR(TouchScopes(mapping, others));
-      RETURN_IF_ERROR(stage_.Run(plan.keyed.remove));
+      RETURN_IF_ERROR(
+          stage_.Run(plan.keyed.patch.on ? plan.keyed.patch.out_of_the_way : plan.keyed.remove));
       return recompute(some, Manner::kTakenOut);
     });
   };
@@ -459,7 +460,7 @@ absl::Status Quarantine::StoreScope(MappingIndex mapping, Lsn lsn, const Refusal
                    entries().RefuseScopes(
                        TargetOf(mapping),
                        Scopes(mapping, absl::StrCat("s.sy__n = ", refusal.number)), lsn, fields));
-  if (known) return absl::OkStatus();
+  if (known) return plan.keyed.patch.on ? KeepImages(mapping, refusal.number) : absl::OkStatus();
   LogError("replayer", "scope put in quarantine",
            {{"stream", options_.stream},
             {"table", plan.display},
@@ -468,7 +469,24 @@ absl::Status Quarantine::StoreScope(MappingIndex mapping, Lsn lsn, const Refusal
             {"next", "mend the cause, then: switchyard quarantine FILE retry"}});
   ASSIGN_OR_RETURN(const pg::Result scope,
                    stage_.session().Query(plan.keyed.scope_json, {std::to_string(refusal.number)}));
-  return entries().AddScope(TargetOf(mapping), scope.str(0, 0), lsn, fields);
+  RETURN_IF_ERROR(entries().AddScope(TargetOf(mapping), scope.str(0, 0), lsn, fields));
+  return plan.keyed.patch.on ? KeepImages(mapping, refusal.number) : absl::OkStatus();
+}
+
+// Everything that was tried of the scope is undone by now, and its temporary tables are as empty.
+absl::Status Quarantine::KeepImages(MappingIndex mapping, int64_t scope) {
+  const MappingPlan& plan = stage_.plan().mappings[mapping];
+  const mapping::PatchPlan& patch = plan.keyed.patch;
+  RETURN_IF_ERROR(TouchScopes(mapping, {scope}));
+  RETURN_IF_ERROR(writer_.before_images()->Fill(mapping));
+  const absl::Status computed = InSavepoint([&] { return stage_.Compute(mapping); });
+  if (!computed.ok() && !IsRefusedRow(computed)) return computed;
+  RETURN_IF_ERROR(entries().KeepImages(
+      TargetOf(mapping), Scopes(mapping, absl::StrCat("s.sy__n = ", scope)),
+      {.before = RowsJson(patch.columns, Temp(patch.before_table)),
+       .after = computed.ok() ? RowsJson(patch.columns, Temp(plan.keyed.new_table)) : "NULL",
+       .there = RowsJson(patch.columns, patch.there)}));
+  return stage_.CleanRecompute(mapping);
 }
 
 absl::Status Quarantine::TouchEntry(int64_t id, MappingIndex mapping) {

@@ -146,6 +146,9 @@ class Quarantine {
   absl::Status TouchScopes(mapping::MappingIndex mapping, const Numbers& scopes);
   absl::Status TouchEntry(int64_t id, mapping::MappingIndex mapping);
   absl::Status StoreScope(mapping::MappingIndex mapping, Lsn lsn, const Refusal& refusal);
+  // Of a scope of a patched mapping that has an entry, by its number: what it was, what it is to
+  // be, what the target has.
+  absl::Status KeepImages(mapping::MappingIndex mapping, int64_t scope);
   absl::StatusOr<std::vector<int64_t>> StillWaiting(mapping::MappingIndex mapping);
   absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, mapping::MappingIndex mapping);
   // Stages the entries, under these numbers and up; those that can be staged.

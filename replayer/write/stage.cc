@@ -408,7 +408,11 @@ absl::Status Stage::NextSlice(MappingIndex mapping) {
   UseMapping(mapping);
   std::vector<std::string> full;
   for (const std::string& table : plan_.mappings[mapping].keyed.temp_tables) {
-    if (table == plan_.mappings[mapping].keyed.slice_table) continue;
+    const mapping::KeyedPlan& keyed = plan_.mappings[mapping].keyed;
+    // What earlier slices wrote stays known.
+    const bool stays = table == keyed.slice_table || table == keyed.patch.put_table ||
+                       table == keyed.patch.seen_table;
+    if (stays) continue;
     full.push_back(TemporaryName(table));
   }
   RETURN_IF_ERROR(session_.Execute("TRUNCATE " + absl::StrJoin(full, ", ")));

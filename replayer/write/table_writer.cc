@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/pg/error.h"
+#include "replayer/write/patch_writer.h"
 
 namespace switchyard::replayer {
 
@@ -222,6 +223,10 @@ absl::Status TableWriter::FindChanges(MappingIndex mapping, Readers readers) {
 }
 
 absl::Status TableWriter::Recompute(MappingIndex mapping, Manner manner, Readers readers) {
+  if (stage_.plan().mappings[mapping].keyed.patch.on) {
+    if (before_ == nullptr) return absl::InternalError("a patch without before-images");
+    return PatchRows(stage_, *before_, mapping, manner, readers);
+  }
   RETURN_IF_ERROR(stage_.Compute(mapping));
   RETURN_IF_ERROR(CheckHeld(mapping));
   RETURN_IF_ERROR(FindChanges(mapping, readers));

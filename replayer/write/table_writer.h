@@ -12,6 +12,7 @@
 #include "common/base/status.h"
 #include "common/changes/batch.h"
 #include "common/mapping/plan.h"
+#include "replayer/write/before_images.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/stage.h"
 #include "replayer/write/written.h"
@@ -24,6 +25,10 @@ class TableWriter {
   // and copies. It may be made anew between transactions.
   explicit TableWriter(Stage& stage, const std::unique_ptr<OrderedWriter>& ordered = Silent())
       : stage_(stage), ordered_(ordered) {}
+
+  // For mappings with mode: patch, which are not written without. Must outlive it.
+  void set_before_images(BeforeImages* before) { before_ = before; }
+  BeforeImages* before_images() const { return before_; }
 
   Stage& stage() { return stage_; }
   OrderedWriter* ordered() const { return ordered_.get(); }
@@ -90,6 +95,7 @@ class TableWriter {
 
   Stage& stage_;
   const std::unique_ptr<OrderedWriter>& ordered_;
+  BeforeImages* before_ = nullptr;
   // Written ahead, with the rows that were to be changed and were not there then.
   std::map<const mapping::TableWrite*, int64_t> removed_ahead_;
 };

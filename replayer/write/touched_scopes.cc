@@ -73,7 +73,8 @@ absl::Status TouchedScopes::ByUpstream(MappingIndex upstream, Moment moment, Bre
 
 absl::Status TouchedScopes::Whole(MappingIndex mapping) {
   const mapping::MappingPlan& plan = stage_.plan().mappings[mapping];
-  RETURN_IF_ERROR(Annotate(writer_.TouchOwn(mapping), plan.display));
+  // What a patched table has and the select never gave concerns nobody.
+  if (!plan.keyed.patch.on) RETURN_IF_ERROR(Annotate(writer_.TouchOwn(mapping), plan.display));
   for (const mapping::TouchRule& rule : plan.keyed.touches) {
     RETURN_IF_ERROR(
         AsUnfitScope(writer_.Touch(mapping, rule, Moment::kBefore, Breadth::kAll), plan));

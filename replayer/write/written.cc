@@ -83,7 +83,10 @@ absl::Status CheckComputed(Stage& stage, MappingIndex mapping, Gone gone) {
   const MappingPlan& plan = stage.plan().mappings[mapping];
   if (!Hindered(stage, plan.display)) return absl::OkStatus();
   RETURN_IF_ERROR(stage.PreferHashJoins());
-  ASSIGN_OR_RETURN(const pg::Result row, stage.session().Query(plan.keyed.written_count));
+  const mapping::PatchPlan& patch = plan.keyed.patch;
+  ASSIGN_OR_RETURN(
+      const pg::Result row,
+      stage.session().Query(patch.on ? patch.written_count : plan.keyed.written_count));
   ASSIGN_OR_RETURN(const int64_t rows,
                    Count(stage, "SELECT count(*) FROM " + Temp(plan.keyed.new_table)));
   RETURN_IF_ERROR(stage.PreferIndexes());

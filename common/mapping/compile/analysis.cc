@@ -91,9 +91,44 @@ class Analysis {
     for (const spec::TableName& table : mapping.static_tables) draft->blind |= !Usable(table);
     RETURN_IF_ERROR(mapping.copy ? AnalyseCopy(draft) : AnalyseSelect(draft));
     for (const Assignment& a : draft->assignments) draft->columns.push_back(a.column);
+    if (mapping.mode == spec::MappingMode::kPatch) CheckPatch(draft);
     RETURN_IF_ERROR(CheckOwns(draft));
     if (draft->row_local) NoteKeys(draft);
     return draft->row_local ? FinishRowLocal(draft) : FinishKeyed(draft);
+  }
+
+  // Its rows are compared as they were and as they are, which only a mirror tells.
+  void CheckPatch(Draft* draft) {
+    const spec::Mapping& mapping = *draft->spec;
+    MakeKeyed(draft, "mode: patch compares its rows as they were with what they are");
+    if (draft->failed || draft->blind || draft->target == nullptr) return;
+    for (const string& column : mapping.lossy) {
+      if (std::ranges::count(draft->columns, column) == 0) {
+        compilation_.Fault(mapping, "lossy." + column,
+                           absl::StrCat("lossy: the mapping fills no column ", column,
+                                        DidYouMean(column, draft->columns)));
+      } else if (std::ranges::count(draft->key, column) > 0) {
+        compilation_.Fault(mapping, "lossy." + column,
+                           absl::StrCat("lossy: ", column, " is part of the key of ",
+                                        draft->display, ", by which its rows are found"));
+      }
+    }
+    const vector<string>& scope = mapping.scope.empty() ? draft->key : mapping.scope;
+    for (const string& column : scope) {
+      const string key = mapping.scope.empty() ? "table" : "scope." + column;
+      const catalog::Column* found = draft->target->FindColumn(column);
+      if (std::ranges::count(draft->key, column) == 0) {
+        compilation_.Fault(
+            mapping, key,
+            absl::StrFormat("scope %s is no part of the key of %s (%s): with mode: patch a row "
+                            "stays in its scope as long as it is the same row",
+                            column, draft->display, absl::StrJoin(draft->key, ", ")));
+      } else if (found != nullptr && found->type.ends_with("[]")) {
+        compilation_.Fault(
+            mapping, key,
+            absl::StrFormat("scope %s is an array, which mode: patch can't ask for", column));
+      }
+    }
   }
 
   absl::Status CheckOwns(Draft* draft) {

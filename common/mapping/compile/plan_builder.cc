@@ -5,6 +5,7 @@
 #include "common/mapping/compile/compilation.h"
 #include "common/mapping/fingerprint.h"
 #include "common/mapping/sql/ordered_sql.h"
+#include "common/mapping/sql/patch_sql.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
@@ -238,6 +239,7 @@ class PlanBuilder {
     (*keyed)[index] = MakeKeyedTarget(draft, index, suffix);
     const KeyedTarget& target = (*keyed)[index];
     out.keyed = BuildKeyed(target);
+    if (target.patch) BuildPatch(target, &out.keyed);
     out.ordered = BuildOrderedKeyed(target, out.keyed);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
     const vector<spec::FromRule>& written = compilation_.Written(*draft.spec).from;
@@ -291,7 +293,13 @@ class PlanBuilder {
         .insertable = Insertable(*draft.target),
         .owns = draft.owns,
         .operators = OperatorsOf(draft.display),
-        .temp_suffix = suffix};
+        .temp_suffix = suffix,
+        .patch = draft.spec->mode == spec::MappingMode::kPatch,
+        .leaves_vanished = draft.spec->vanished == spec::Vanished::kLeave,
+        .lossy = draft.spec->lossy};
+    for (const string& column : draft.columns) {
+      target.types.push_back(draft.target->FindColumn(column)->type);
+    }
     for (const catalog::Column& column : draft.target->columns) {
       if (column.identity == 'a') target.identity_always.push_back(column.name);
       const bool scoped = std::ranges::count(draft.scope, column.name) > 0;

@@ -42,6 +42,10 @@ PlanPart MappingPart(const Compilation& compilation, const Draft& draft) {
   fingerprint.Add(draft.row_local ? "row" : "keyed").Add(mapping.owns);
   fingerprint.Add(mapping.copy ? Meant(compilation, *mapping.copy) : "").Add(mapping.select);
   fingerprint.Add(mapping.where);
+  if (mapping.mode == spec::MappingMode::kPatch) {
+    fingerprint.Add("patch").Add(mapping.vanished == spec::Vanished::kLeave ? "leave" : "delete");
+    fingerprint.AddAll(mapping.lossy);
+  }
   for (const auto& [column, sql] : mapping.set) fingerprint.Add("set").Add(column).Add(sql);
   for (const auto& [from, to] : mapping.rename) fingerprint.Add("rename").Add(from).Add(to);
   for (const spec::FromRule& rule : mapping.from) {

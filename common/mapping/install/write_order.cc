@@ -49,6 +49,7 @@ class Orderer {
     PlaceMappings();
     for (const MappingIndex m : plan_.mapping_indices()) Classify(m);
     WarnOfIndexes();
+    RefusePatches();
     return std::move(order_);
   }
 
@@ -240,6 +241,17 @@ class Orderer {
           absl::StrCat(Described(Key(k)), " has no index: every row of ", Key(k).parent,
                        " that goes reads all of ", Key(k).child, ". CREATE INDEX ON ",
                        Key(k).child_quoted, " (", JoinQuoted(Key(k).columns), ");"));
+    }
+  }
+
+  // What changed in single columns is written at once, whatever refers to the rows.
+  void RefusePatches() {
+    for (const MappingPlan& mapping : plan_.mappings) {
+      if (!mapping.keyed.patch.on) continue;
+      order_.problems.push_back(
+          {mapping.display + " has mode: patch, which needs session_replication_role = replica: "
+                             "foreign keys and triggers of the target stay silent then",
+           Grant(rules_) + "  -- before Postgres 15: a superuser"});
     }
   }
 

@@ -54,6 +54,11 @@ struct KeyedTarget {
   Operators operators;  // of the target's columns
   std::string temp_suffix;
   bool has_readers = false;  // another mapping reads this table
+  // mode: patch (patch_sql.h).
+  bool patch = false;
+  bool leaves_vanished = false;
+  std::vector<std::string> lossy;
+  std::vector<std::string> types;  // of `columns`, as the target declares them
 };
 KeyedPlan BuildKeyed(const KeyedTarget& target);
 // KeyedPlan::held, for rows sy_t that meet the condition (" AND ...") too.

@@ -14,11 +14,13 @@
 //   sy_q    what the query of a `from` rule gives
 //   sy_w    a row of the target, for its `owns`
 //   sy_x    a row of a table that another row is looked for in
+//   sy_d    what changed in a patched mapping's row: as it is to be, and as it was
+//   sy_f    a row as the select gave it before
 //   sy_a    and sy_b beside it, in `changes`: before and after
 //
 // Temporary tables: by source sy_stage_, sy_saved_, sy_entry_; by mapping (m0) or mirror (o0):
 // sy_touched_, sy_new_, sy_slice_, sy_old_, sy_chg_, sy_taken_ (taken out), sy_leaving_ (to go
-// later), sy_bar_ (barred).
+// later), sy_bar_ (barred); of a patched one sy_was_, sy_diff_, sy_put_, sy_seen_ (plan.h).
 #pragma once
 
 #include <functional>

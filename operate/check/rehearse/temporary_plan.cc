@@ -102,6 +102,7 @@ class Mover {
   }
 
   absl::Status MoveKeyed(mapping::KeyedPlan* keyed) {
+    keyed->patch = {};  // a rule that misses a scope does so whatever is written of it
     for (mapping::TouchRule& rule : keyed->touches) {
       for (std::string* sql : {&rule.before, &rule.after, &rule.all}) RETURN_IF_ERROR(Move(sql));
     }
