@@ -11,6 +11,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
+#include "common/records/cutover/ownership.h"
 #include "common/records/mark.h"
 #include "common/records/source/capture_copies.h"
 #include "common/records/source/capture_messages.h"
@@ -448,6 +449,7 @@ std::string GrantsSql(const SourceOptions& options, const catalog::Catalog& cata
   std::set<std::string> schemas;
   for (const Table& table : catalog.tables) schemas.insert(QuoteIdentifier(table.schema));
   std::vector<std::string> tables = OwnTables(catalog.server_version);
+  tables.insert(tables.end(), {records::kMarkTable, records::kOldSideTable});
   for (std::string& table : tables) table.insert(0, "switchyard.");
   const std::vector<const Table*> rows = RowTables(catalog);  // none: no partition is made yet
   const std::string read =

@@ -10,10 +10,8 @@ namespace switchyard::records {
 namespace {
 
 // A row that is made while the epoch moves would keep the old one.
-absl::Status LockRows(pg::Session& session) {
-  return session
-      .Query("SELECT pg_catalog.pg_advisory_xact_lock(hashtextextended('switchyard mark', 0))")
-      .status();
+absl::Status LockRows(const pg::Sql& sql) {
+  return sql.Run("SELECT pg_catalog.pg_advisory_xact_lock(hashtextextended('switchyard mark', 0))");
 }
 
 }  // namespace
@@ -30,10 +28,10 @@ absl::Status Gate::Claim(const std::vector<std::string>& writers) {
     RETURN_IF_ERROR(LockRows(session_));
     RETURN_IF_ERROR(
         session_
-            .Query("INSERT INTO switchyard.mark (migration, stream, writer, owner_epoch) "
-                   "SELECT $1, $2, writer, (SELECT coalesce(max(owner_epoch), 0) "
-                   "FROM switchyard.mark WHERE migration = $1) "
-                   "FROM unnest($3::text[]) AS w (writer) ON CONFLICT DO NOTHING",
+            .Query(absl::StrCat("INSERT INTO switchyard.mark (migration, stream, writer, "
+                                "owner_epoch) SELECT $1, $2, writer, ",
+                                OwnerEpochSql("$1"),
+                                " FROM unnest($3::text[]) AS w (writer) ON CONFLICT DO NOTHING"),
                    {migration, stream_, ArrayLiteral(writers)})
             .status());
     ASSIGN_OR_RETURN(
@@ -91,12 +89,16 @@ absl::Status Gate::WhyClosed(const std::string& writer, std::optional<int64_t> e
                       stream_, writer, found));
 }
 
-absl::Status MoveOwnerEpoch(pg::Session& session, const std::string& migration, int64_t epoch) {
-  RETURN_IF_ERROR(LockRows(session));
-  return session
-      .Query("UPDATE switchyard.mark SET owner_epoch = $2::bigint WHERE migration = $1",
-             {migration, std::to_string(epoch)})
-      .status();
+absl::Status MoveOwnerEpoch(const pg::Sql& sql, const std::string& migration, int64_t epoch) {
+  RETURN_IF_ERROR(LockRows(sql));
+  return sql.Run("UPDATE switchyard.mark SET owner_epoch = $2::bigint WHERE migration = $1",
+                 {migration, std::to_string(epoch)});
+}
+
+std::string OwnerEpochSql(std::string_view migration) {
+  return absl::StrCat(
+      "(SELECT coalesce(max(owner_epoch), 0) FROM switchyard.mark WHERE migration = ",
+      Sv(migration), ")");
 }
 
 }  // namespace switchyard::records

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/pg/rows.h"
 #include "common/pg/session.h"
 
 namespace switchyard::records {
@@ -69,6 +70,8 @@ class Gate {
 
 // Within the caller's transaction, before it locks anything that a writer may wait for: once it
 // returns, no writer of the migration is under way, and none passes that claimed an older epoch.
-absl::Status MoveOwnerEpoch(pg::Session& session, const std::string& migration, int64_t epoch);
+absl::Status MoveOwnerEpoch(const pg::Sql& sql, const std::string& migration, int64_t epoch);
+// SQL: the owner's epoch of `migration`, an expression, as a scalar; 0 where there is no writer.
+std::string OwnerEpochSql(std::string_view migration);
 
 }  // namespace switchyard::records

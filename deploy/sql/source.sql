@@ -112,3 +112,29 @@ CREATE TABLE IF NOT EXISTS switchyard.mark (
   xid bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (migration, stream, writer)
 ) WITH (fillfactor = 50);
+
+-- Whether the application may write here, one row per migration: the fence of the source compares
+-- with it. The target's switchyard.ownership decides; what is decided_ here is a copy of it, for the
+-- night when the target comes back from a backup.
+CREATE TABLE IF NOT EXISTS switchyard.old_side (
+  migration            text PRIMARY KEY,
+  state                text NOT NULL CHECK (state IN ('open', 'closed')),
+  epoch                bigint NOT NULL,     -- of the driver that moved it last
+  owner_epoch          bigint NOT NULL,     -- of the one that opened or closed it last
+  changed_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- The target's server when this side was closed: on another one the decision may be lost.
+  new_system           text NOT NULL DEFAULT '',
+  new_timeline         bigint NOT NULL DEFAULT 0,
+  decided_owner        text,
+  decided_epoch        bigint,
+  decided_owner_epoch  bigint,
+  decided_driver       text,
+  decided_driver_since timestamptz,
+  decided_at_work      boolean,
+  decided_old_lsn      pg_lsn,
+  decided_new_lsn      pg_lsn,
+  decided_old_system   text,
+  decided_old_timeline bigint,
+  decided_new_system   text,
+  decided_new_timeline bigint,
+  decided_changed_at   timestamptz);

@@ -53,6 +53,52 @@ CREATE TABLE IF NOT EXISTS switchyard.mark (
   PRIMARY KEY (migration, stream, writer)
 ) WITH (fillfactor = 50);
 
+-- Which side of a migration the application may write to: this row decides (OLD's is old_side). The
+-- functions of the fence obey it, and every driver of a cutover takes the next epoch here first.
+CREATE TABLE IF NOT EXISTS switchyard.ownership (
+  migration text PRIMARY KEY,
+  owner text NOT NULL CHECK (owner IN ('old', 'new')),
+  epoch bigint NOT NULL,                -- of the driver that acts, or acted last
+  owner_epoch bigint NOT NULL,          -- of the driver that made this side the owner
+  driver text NOT NULL DEFAULT '',      -- who took `epoch`, for people
+  driver_since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  at_work boolean NOT NULL DEFAULT false,  -- since then, until it says that it rests
+  -- The last change of owner: where in both logs, and on which servers and timelines.
+  old_lsn pg_lsn NOT NULL DEFAULT '0/0',
+  new_lsn pg_lsn NOT NULL DEFAULT '0/0',
+  old_system text NOT NULL DEFAULT '',
+  old_timeline bigint NOT NULL DEFAULT 0,
+  new_system text NOT NULL DEFAULT '',
+  new_timeline bigint NOT NULL DEFAULT 0,
+  changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What drivers of a cutover do, each step before it is done. Never changed but to say how it ended.
+CREATE TABLE IF NOT EXISTS switchyard.journal (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  migration text NOT NULL,
+  epoch bigint NOT NULL,                -- of the driver
+  step text NOT NULL,
+  operator text NOT NULL,
+  figures text NOT NULL DEFAULT '',     -- key=value; no row values
+  predicted interval,                   -- how long it was said to take; NULL: nothing was said
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at timestamptz,                 -- NULL: it is not known how it ended
+  outcome text NOT NULL DEFAULT ''      -- done, or what went wrong
+);
+CREATE INDEX IF NOT EXISTS journal_of_epoch ON switchyard.journal (migration, epoch, id);
+
+-- Who is at a cutover, for whoever else would be. A courtesy: what protects data is ownership.epoch.
+CREATE TABLE IF NOT EXISTS switchyard.lease (
+  migration text PRIMARY KEY,
+  holder text NOT NULL,                 -- who, where, doing what
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  released_at timestamptz,              -- NULL: held, or its session died
+  abort_epoch bigint NOT NULL DEFAULT 0,  -- the driver of this epoch, or of an older one, is to undo
+  abort_by text NOT NULL DEFAULT '',
+  abort_at timestamptz
+);
+
 -- The last Relation event of each table, so that reading can begin anywhere in the log.
 CREATE TABLE IF NOT EXISTS switchyard.relation (
   stream text NOT NULL,

@@ -35,7 +35,8 @@ class RecordsFixture : public ::testing::Test {
     ASSERT_OK(session_->Execute(
         "TRUNCATE switchyard.stream, switchyard.request, switchyard.copy, switchyard.copy_lane, "
         "switchyard.relation, switchyard.quarantine, switchyard.missed_rows, switchyard.id_map, "
-        "switchyard.rehearsal"));
+        "switchyard.rehearsal, switchyard.ownership, switchyard.journal, switchyard.lease, "
+        "switchyard.mark"));
   }
 
   static inline testing::MiniPostgres* postgres_ = nullptr;
