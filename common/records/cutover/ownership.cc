@@ -24,9 +24,9 @@ std::string TimeSql(std::string_view micros) {
 // Columns of a decision, in the order that ReadDecision takes them.
 std::string DecisionSql(std::string_view prefix) {
   std::string sql;
-  for (const char* column : {"owner", "epoch", "owner_epoch", "driver", "old_lsn", "new_lsn",
-                             "old_system", "old_timeline", "new_system", "new_timeline",
-                             "at_work"}) {
+  for (const char* column :
+       {"owner", "epoch", "owner_epoch", "driver", "old_lsn", "new_lsn", "old_system",
+        "old_timeline", "new_system", "new_timeline", "at_work"}) {
     absl::StrAppend(&sql, Sv(prefix), column, ", ");
   }
   return absl::StrCat(sql, MicrosSql(absl::StrCat(Sv(prefix), "changed_at")), ", ",
@@ -101,11 +101,13 @@ absl::StatusOr<std::optional<Ownership>> NewOwnership::TakeEpoch(int64_t from,
                                                                  const std::string& driver) const {
   ASSIGN_OR_RETURN(
       const pg::Rows row,
-      sql_.Ask(absl::StrCat("UPDATE switchyard.ownership SET epoch = epoch + 1, driver = $3, "
-                            "driver_since = clock_timestamp(), at_work = true WHERE migration = $1 AND epoch = "
-                            "$2::bigint RETURNING ",
-                            DecisionSql("")),
-               {migration_, Number(from), driver}));
+      sql_.Ask(
+          absl::StrCat(
+              "UPDATE switchyard.ownership SET epoch = epoch + 1, driver = $3, "
+              "driver_since = clock_timestamp(), at_work = true WHERE migration = $1 AND epoch = "
+              "$2::bigint RETURNING ",
+              DecisionSql("")),
+          {migration_, Number(from), driver}));
   if (row.rows() == 0) return std::nullopt;
   return ReadDecision(row, 0);
 }
@@ -159,18 +161,21 @@ absl::StatusOr<OldSide::State> ParseOldSideState(std::string_view text) {
 absl::StatusOr<std::optional<OldSide>> OldSideRow::Load() const {
   ASSIGN_OR_RETURN(const bool there, IsThere(sql_, kOldSideTable));
   if (!there) return std::nullopt;
-  ASSIGN_OR_RETURN(const pg::Rows row,
-                   sql_.Ask(absl::StrCat("SELECT state, epoch, owner_epoch, ",
-                                         MicrosSql("changed_at"), ", new_system, new_timeline, ", DecisionSql("decided_"),
-                                         " FROM switchyard.old_side WHERE migration = $1"),
-                            {migration_}));
+  ASSIGN_OR_RETURN(
+      const pg::Rows row,
+      sql_.Ask(absl::StrCat("SELECT state, epoch, owner_epoch, ", MicrosSql("changed_at"),
+                            ", new_system, new_timeline, ", DecisionSql("decided_"),
+                            " FROM switchyard.old_side WHERE migration = $1"),
+               {migration_}));
   if (row.rows() == 0) return std::nullopt;
   OldSide side = {.epoch = row.i64(0, 1),
                   .owner_epoch = row.i64(0, 2),
                   .changed = absl::FromUnixMicros(row.i64(0, 3)),
                   .new_server = {row.str(0, 4), row.i64(0, 5)}};
   ASSIGN_OR_RETURN(side.state, ParseOldSideState(row.text(0, 0)));
-  if (!row.is_null(0, 6)) ASSIGN_OR_RETURN(side.decision, ReadDecision(row, 6));
+  if (!row.is_null(0, 6)) {
+    ASSIGN_OR_RETURN(side.decision, ReadDecision(row, 6));
+  }
   return side;
 }
 
@@ -207,11 +212,13 @@ absl::StatusOr<Compared> OldSideRow::Hold(int64_t epoch) const {
 }
 
 absl::StatusOr<Compared> OldSideRow::Close(int64_t epoch, const ServerHistory& new_server) const {
-  ASSIGN_OR_RETURN(const pg::Rows moved,
-                   sql_.Ask("UPDATE switchyard.old_side SET state = 'closed', owner_epoch = epoch, "
-                            "changed_at = clock_timestamp(), new_system = $3, new_timeline = $4::bigint "
-                            "WHERE migration = $1 AND epoch = $2::bigint AND state = 'open'",
-                            {migration_, Number(epoch), new_server.system_identifier, Number(new_server.timeline)}));
+  ASSIGN_OR_RETURN(
+      const pg::Rows moved,
+      sql_.Ask(
+          "UPDATE switchyard.old_side SET state = 'closed', owner_epoch = epoch, "
+          "changed_at = clock_timestamp(), new_system = $3, new_timeline = $4::bigint "
+          "WHERE migration = $1 AND epoch = $2::bigint AND state = 'open'",
+          {migration_, Number(epoch), new_server.system_identifier, Number(new_server.timeline)}));
   const Compared compared = ComparedBy(moved);
   if (compared == Compared::kDone) RETURN_IF_ERROR(MoveOwnerEpoch(sql_, migration_, epoch));
   return compared;
@@ -227,7 +234,8 @@ absl::StatusOr<Compared> OldSideRow::NoteDecision(const Ownership& decision) con
                    "$6::pg_lsn, decided_new_lsn = $7::pg_lsn, decided_old_system = $8, "
                    "decided_old_timeline = $9::bigint, decided_new_system = $10, "
                    "decided_new_timeline = $11::bigint, decided_changed_at = ",
-                   TimeSql("$12"), ", decided_driver_since = ", TimeSql("$13"), ", decided_at_work = $14::boolean",
+                   TimeSql("$12"), ", decided_driver_since = ", TimeSql("$13"),
+                   ", decided_at_work = $14::boolean",
                    " WHERE migration = $1 AND coalesce(decided_epoch, 0) <= $3::bigint"),
                {migration_, std::string(ToString(decision.owner)), Number(decision.epoch),
                 Number(decision.owner_epoch), decision.driver, flip.old_lsn.ToString(),
