@@ -26,6 +26,7 @@ Publisher::Publisher(const Options& options, eventlog::LogWriter& writer, TableL
       encoder_(options.epoch),
       messages_(options.stream),
       marks_(options.stream),
+      side_(options.stream),
       acks_(options.start),
       start_(options.start),
       position_(options.start),
@@ -74,6 +75,7 @@ absl::Status Publisher::OnBegin(const BeginMessage& begin) {
   origin_lsn_ = Lsn();
   marked_by_.clear();
   first_row_ = true;
+  source_owns_.reset();
   ordinal_ = 0;
   beat_ = false;
   return absl::OkStatus();
@@ -120,6 +122,7 @@ absl::Status Publisher::OnCommit(const CommitMessage& commit) {
     out->set_end_lsn(commit.end_lsn.value());
     out->set_commit_time_us(commit.commit_time_us);
     out->set_rows(ordinal_);
+    if (source_owns_.has_value()) out->set_source_owns(*source_owns_);
     RETURN_IF_ERROR(AppendNew());
     previous_commit_lsn_ = commit.commit_lsn;
     ++transactions_;
@@ -134,7 +137,9 @@ void Publisher::NoteTold() {
 }
 
 absl::Status Publisher::OnRelation(const RelationMessage& relation) {
-  if (messages_.Take(relation) || marks_.Take(relation)) return absl::OkStatus();
+  if (messages_.Take(relation) || marks_.Take(relation) || side_.Take(relation)) {
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(EnterTransaction("a Relation"));
   ASSIGN_OR_RETURN(const TableFacts table, tables_(relation));
   const RootTable& root = table.root;
@@ -165,6 +170,7 @@ absl::Status Publisher::OnRelation(const RelationMessage& relation) {
 absl::Status Publisher::OnRow(const RowMessage& row) {
   if (messages_.Owns(row.relation_id)) return OnMessageRow(row);
   if (marks_.Owns(row.relation_id)) return OnMark(row);
+  if (side_.Owns(row.relation_id)) return OnSide(row);
   RETURN_IF_ERROR(EnterTransaction("a row"));
   ASSIGN_OR_RETURN(CachedRelation * relation, relations_.Check(row));
   ++rows_;
@@ -180,6 +186,13 @@ absl::Status Publisher::OnMark(const RowMessage& row) {
     marked_by_ = marks_.WriterOf(row, begin_.xid);
   }
   return absl::OkStatus();
+}
+
+absl::Status Publisher::OnSide(const RowMessage& row) {
+  const std::optional<bool> owns = side_.SourceOwns(row);
+  if (!owns.has_value()) return absl::OkStatus();
+  source_owns_ = owns;
+  return EnterTransaction("who owns");
 }
 
 absl::StatusOr<std::string_view> Publisher::EnterKey(const RowMessage& row, const RowPlace& place,
@@ -209,7 +222,7 @@ absl::Status Publisher::TooLarge(const absl::Status& refused,
 
 absl::Status Publisher::OnTruncate(const TruncateMessage& truncate) {
   const auto ours = [this](uint32_t relation_id) {
-    return messages_.Owns(relation_id) || marks_.Owns(relation_id);
+    return messages_.Owns(relation_id) || marks_.Owns(relation_id) || side_.Owns(relation_id);
   };
   if (std::ranges::all_of(truncate.relation_ids, ours)) return absl::OkStatus();
   RETURN_IF_ERROR(EnterTransaction("a Truncate"));

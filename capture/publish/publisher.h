@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "capture/publish/mark_table.h"
 #include "capture/publish/message_table.h"
 #include "capture/publish/relation_cache.h"
+#include "capture/publish/side_table.h"
 #include "common/base/lsn.h"
 #include "common/base/status.h"
 #include "common/eventlog/event_log.h"
@@ -104,6 +106,7 @@ class Publisher {
 
   // Of the first row of a transaction, if it is one of the mark.
   absl::Status OnMark(const RowMessage& row);
+  absl::Status OnSide(const RowMessage& row);
 
   // Appends the Begin that waits, if one does. DataLoss outside a transaction.
   absl::Status EnterTransaction(const char* what);
@@ -120,13 +123,15 @@ class Publisher {
   RelationCache relations_;
   MessageTable messages_;
   MarkTable marks_;
+  SideTable side_;
   AckTracker acks_;
 
   State state_ = State::kOutside;
   BeginMessage begin_;
   std::string origin_;
-  std::string marked_by_;  // its writer, once the mark was seen
-  bool first_row_ = true;  // the next row of it is its first
+  std::string marked_by_;            // its writer, once the mark was seen
+  bool first_row_ = true;            // the next row of it is its first
+  std::optional<bool> source_owns_;  // from this transaction on
   Lsn origin_lsn_;
   uint64_t ordinal_ = 0;  // of the next row or truncate
   std::string old_key_;   // reused from one row to the next

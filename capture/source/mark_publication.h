@@ -1,6 +1,7 @@
 // Whether the publication of a stream has switchyard.mark as it must: without it nobody could tell
-// what Switchyard writes on the source from what the application does. Asked at start, by `check`,
-// and every few seconds while streaming.
+// what Switchyard writes on the source from what the application does; and, where the other stream
+// runs, too, the table that says from where on a side is the application's. Asked at start, by
+// `check`, and every few seconds while streaming.
 //
 // Thread safety: functions over a session, which is thread-compatible.
 #pragma once

@@ -72,8 +72,13 @@ std::string TableList(const std::vector<const Table*>& tables) {
 
 std::string MarkName() { return absl::StrCat(records::kMarkSchema, ".", records::kMarkTable); }
 
+// Of the source: what says who owns it.
+std::string SideName(const records::Stream& stream) {
+  return absl::StrCat(records::kMarkSchema, ".", stream.side_table);
+}
+
 // What the publication names.
-std::string PublishedList(const catalog::Catalog& catalog) {
+std::string PublishedList(const records::Stream& stream, const catalog::Catalog& catalog) {
   std::set<uint32_t> seen;
   std::vector<const Table*> tables;
   for (const Table& table : catalog.tables) {
@@ -84,7 +89,7 @@ std::string PublishedList(const catalog::Catalog& catalog) {
       tables.push_back(&published);
   }
   std::string list = TableList(tables);
-  absl::StrAppend(&list, list.empty() ? "" : ",\n  ", MarkName());
+  absl::StrAppend(&list, list.empty() ? "" : ",\n  ", MarkName(), ",\n  ", SideName(stream));
   if (HasMessageTable(catalog.server_version))
     absl::StrAppend(&list, ",\n  ", records::kMessageTable);
   return list;
@@ -270,7 +275,8 @@ absl::Status Verifier::CheckPublication() {
   if (row.rows() == 0) {
     Add(absl::StrFormat("there is no publication %s", name),
         options_.whole && !RowTables(catalog_).empty()
-            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name, PublishedList(catalog_))
+            ? absl::StrFormat("CREATE PUBLICATION %s FOR TABLE %s;", name,
+                              PublishedList(options_.stream, catalog_))
             : "run, as its owner, what `switchyard check --print-setup FILE` prints");
     return absl::OkStatus();
   }
@@ -482,7 +488,7 @@ DO %1$s;
 ALTER PUBLICATION %2$s SET TABLE
   %3$s;
 )",
-                         QuoteLiteral(create), name, PublishedList(catalog));
+                         QuoteLiteral(create), name, PublishedList(options.stream, catalog));
 }
 
 }  // namespace

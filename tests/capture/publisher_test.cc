@@ -376,6 +376,42 @@ TEST_F(PublisherTest, ATransactionOfOurOwnBeginsWithItsMark) {
   EXPECT_EQ(marked_by, expected);
 }
 
+// The row that decides for this side; another migration's, and a message of that name, do not.
+TEST_F(PublisherTest, TheTransactionThatOpensOrClosesTheSideSaysSo) {
+  constexpr uint32_t kSide = 16'403;
+  const std::string described = Builder('R')
+                                    .U32(kSide)
+                                    .CString("switchyard")
+                                    .CString("old_side")
+                                    .Raw("d")
+                                    .U16(2)
+                                    .Column(true, "migration", 25, -1)
+                                    .Column(false, "state", 25, -1)
+                                    .Take();
+  const auto side = [&](const std::string& migration, const std::string& state) {
+    return Send(Builder('U').U32(kSide).Raw("N").Tuple({"t:" + migration, "t:" + state}).Take());
+  };
+  uint64_t lsn = 110;
+  for (const auto& [migration, state] :
+       {std::pair("shop", "closed"), std::pair("other", "open"), std::pair("shop", "open")}) {
+    ASSERT_OK(Begin(lsn));
+    ASSERT_OK(Send(described));
+    ASSERT_OK(side(migration, state));
+    ASSERT_OK(Commit(lsn, lsn + 5));
+    lsn += 10;
+  }
+  std::vector<std::string> said;
+  for (const Event& event : Events()) {
+    if (!event.has_commit()) continue;
+    said.push_back(absl::StrCat(event.commit().commit_lsn(), " ",
+                                event.commit().has_source_owns()
+                                    ? (event.commit().source_owns() ? "owns" : "does not")
+                                    : "says nothing"));
+  }
+  // Of the other migration's nothing is there at all.
+  EXPECT_THAT(said, ::testing::ElementsAre("110 does not", "130 owns"));
+}
+
 TEST_F(PublisherTest, OnlyTheFirstRowOfATransactionMarksIt) {
   ASSERT_OK(Begin(110));
   ASSERT_OK(Relation());

@@ -18,8 +18,10 @@ struct Position {
 struct Advance {
   Position to;
   int64_t commit_time_us = 0;  // the source's clock at covered_lsn; 0 when not known
-  int64_t transactions = 0;    // of the source
-  int64_t rows = 0;            // row events, before collapsing
+  // Whether the source's application owns its side, by what its log said up to there.
+  bool source_owns = true;
+  int64_t transactions = 0;  // of the source
+  int64_t rows = 0;          // row events, before collapsing
 };
 
 }  // namespace switchyard::records

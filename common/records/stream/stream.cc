@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
+#include "common/records/cutover/ownership.h"
 
 namespace switchyard::records {
 namespace {
@@ -22,6 +23,7 @@ Stream StreamNamed(std::string_view migration, Direction direction) {
           .copy_slot = slot + "_cp",
           .parity_slot = slot + "_vp",
           .publication = slot,
+          .side_table = forward ? kOldSideTable : kOwnershipTable,
           .change_topic = name + ".changes",
           .copy_topic = name + ".copy",
           .mirror_schema = forward ? "switchyard_old" : "switchyard_new",
@@ -43,7 +45,9 @@ Stream ForwardOf(const spec::MigrationFile& file) {
   Stream stream = StreamNamed(file.name, Direction::kForward);
   stream.source = file.old_db;
   stream.target = file.new_db;
+  stream.source_schemas = file.schemas;
   stream.target_schemas = file.new_schemas;
+  stream.paired = file.reverse.has_value();
   stream.mapping = &file.forward;
   return stream;
 }
@@ -53,9 +57,17 @@ Stream ReverseOf(const spec::MigrationFile& file) {
   Stream stream = StreamNamed(file.name, Direction::kReverse);
   stream.source = file.new_db;
   stream.target = file.old_db;
+  stream.source_schemas = file.new_schemas;
   stream.target_schemas = file.schemas;
+  stream.paired = file.reverse.has_value();
   stream.mapping = file.reverse.has_value() ? &*file.reverse : kNothing;
   return stream;
+}
+
+std::vector<Stream> StreamsOf(const spec::MigrationFile& file) {
+  std::vector<Stream> streams = {ForwardOf(file)};
+  if (file.reverse.has_value()) streams.push_back(ReverseOf(file));
+  return streams;
 }
 
 }  // namespace switchyard::records

@@ -29,6 +29,7 @@ struct Stream {
   std::string copy_slot;    // while a table is copied again
   std::string parity_slot;  // for a moment, when both databases are compared
   std::string publication;  // as the slot
+  std::string side_table;   // of schema switchyard in the source: whether that side owns
   std::string change_topic;
   std::string copy_topic;
   // Of what is made in the target: the schema with the mirror of the source's tables and with what
@@ -39,13 +40,19 @@ struct Stream {
   std::string temporary_mark;
   spec::Endpoint source;
   spec::Endpoint target;
+  // Of the source, what names of its tables without a schema mean.
+  std::vector<std::string> source_schemas;
   // Of the target, where names that mapping SQL does not qualify are looked for behind pg_catalog.
   std::vector<std::string> target_schemas;
+  // The file has the other direction as well: either log says where its side came to own.
+  bool paired = false;
   // The section of the file, which must outlive it.
   const spec::Direction* mapping = nullptr;
 };
 
 Stream ForwardOf(const spec::MigrationFile& file);
+// Those that the file has, forward first.
+std::vector<Stream> StreamsOf(const spec::MigrationFile& file);
 // With a mapping of nothing where the file has no section `reverse`.
 Stream ReverseOf(const spec::MigrationFile& file);
 // Names alone, without databases and mapping.

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/finding.h"
+#include "common/records/stream/stream.h"
 
 namespace switchyard::records {
 namespace {
@@ -59,7 +60,7 @@ absl::StatusOr<std::optional<StreamState>> StreamStore::Find() {
                "copy_offset, copy_lsn, " +
                    std::string(kHold) +
                    ", transactions, rows, "
-                   "(extract(epoch FROM commit_time) * 1000000)::bigint "
+                   "(extract(epoch FROM commit_time) * 1000000)::bigint, source_owns "
                    "FROM switchyard.stream WHERE name = $1",
                {stream_}));
   if (row.rows() == 0) return std::nullopt;
@@ -76,6 +77,9 @@ absl::StatusOr<std::optional<StreamState>> StreamStore::Find() {
   if (!row.is_null(0, 8)) {
     ASSIGN_OR_RETURN(state.hold_lsn, Lsn::Parse(row.text(0, 8)));
   }
+  // Before a log has told, OLD owns.
+  state.source_owns =
+      row.is_null(0, 12) ? DirectionOf(stream_) == Direction::kForward : row.boolean(0, 12);
   if (!row.is_null(0, 11)) state.commit_time = absl::FromUnixMicros(row.i64(0, 11));
   return state;
 }
@@ -271,7 +275,8 @@ pg::Statement StreamStore::MoveStatement(const Position& from, const Advance& st
                        "transactions = transactions + $9::bigint, rows = rows + $10::bigint, "
                        "commit_time = CASE WHEN $11::bigint = 0 THEN commit_time ELSE ",
                        TimeOf("$11"),
-                       " END, held_at = CASE WHEN $6::pg_lsn < hold_lsn AND hold_lsn <= $7::pg_lsn "
+                       " END, source_owns = $12::boolean, held_at = CASE WHEN $6::pg_lsn < "
+                       "hold_lsn AND hold_lsn <= $7::pg_lsn "
                        "THEN hold_lsn END, updated_at = clock_timestamp() "
                        "WHERE name = $1 AND lsn = $2::pg_lsn AND epoch = $3::bigint AND "
                        "log_offset = $4::bigint "
@@ -280,7 +285,7 @@ pg::Statement StreamStore::MoveStatement(const Position& from, const Advance& st
           {stream_, from.lsn.ToString(), Number(from.epoch), Number(from.next_offset),
            Number(step.to.epoch), step.to.lsn.ToString(), step.to.covered_lsn.ToString(),
            Number(step.to.next_offset), Number(step.transactions), Number(step.rows),
-           Number(step.commit_time_us)}};
+           Number(step.commit_time_us), step.source_owns ? "t" : "f"}};
 }
 
 absl::Status StreamStore::CheckAt(const Position& position, int64_t rows_hit) {

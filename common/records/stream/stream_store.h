@@ -42,6 +42,7 @@ struct StreamState {
   Lsn copy_lsn;  // the copy's last point; 0/0: nothing is derived
   std::optional<Lsn> hold_lsn;
   std::optional<absl::Time> commit_time;  // the source's clock at covered_lsn
+  bool source_owns = true;                // of all that follows the position
   int64_t transactions = 0;               // since the copy
   int64_t rows = 0;
 };
