@@ -60,6 +60,13 @@ absl::Status PgChores::HandleRequests() {
   records::Requests requests(target_.session(), options_.recopy.stream);
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kQuarantineRetry));
   for (const records::Request& request : open) {
+    if (!target_.source_owns()) {
+      RETURN_IF_ERROR(requests.Answer(
+          request.id, records::RequestState::kFailed,
+          TextOf({"the other side owns: what waited here is of before that, and void",
+                  "write what it should be where the application writes"})));
+      continue;
+    }
     int64_t id = 0;
     const bool all = request.argument.empty();
     if (!all && (!absl::SimpleAtoi(request.argument, &id) || id <= 0)) {

@@ -68,6 +68,7 @@ absl::StatusOr<Reading> PgTargetPort::LoadReading(const records::StreamState& st
   reading.batcher.copied_again = std::move(doubts.copied_again);
   reading.batcher.in_doubt = std::move(doubts.in_doubt);
   reading.batcher.hold_lsn = state.hold_lsn;
+  reading.batcher.source_owns = state.source_owns;
   ASSIGN_OR_RETURN(reading.relations, records::Relations(target_.session(), stream_).All());
   ASSIGN_OR_RETURN(reading.batcher.copy_points,
                    records::Copies(target_.session(), stream_).Points());

@@ -17,6 +17,7 @@ LoopOptions OfLoop(const ReplayerOptions& options) {
           .batch_rows_max = options.batch_rows_max,
           .batch_bytes_max = options.batch_bytes_max,
           .trim_interval = options.trim_interval,
+          .progress_interval = options.progress_interval,
           .standby_interval = options.standby_interval,
           .seed = options.seed,
           .drain = options.drain,

@@ -38,6 +38,7 @@ struct ReplayerOptions {
   // NEW's constraints are looked at this often, see mapping::RefuseUncheckedConstraints; and the
   // age of the session's temporary tables.
   absl::Duration look_interval = absl::Seconds(5);
+  absl::Duration progress_interval = absl::ZeroDuration();  // see LoopOptions
   absl::Duration standby_interval = absl::Seconds(1);
   // Asked when a value can't be read with the types that the target has of the source's: true when
   // those have learnt something, and reading starts over. Null: never.

@@ -98,8 +98,17 @@ struct TableChanges {
   int64_t count(Op op) const { return counts[Index(op)]; }
 };
 
+// Who made the changes of a transaction, by what stands at its beginning (proto/event.proto,
+// Begin.marked_by) and by who owned its side at that place of the log.
+enum class Author : char {
+  kApplication,  // of the side that owned: the target's tables take it
+  kOurs,         // the other stream: only what mirrors the source takes it
+  kBreach,       // somebody who wrote to the side that did not own: likewise
+};
+
 struct Batch {
   std::vector<TableChanges> tables;
+  Author author = Author::kApplication;  // of all of them
   // Two batches may hold values of one arena: a transaction that was being read when the batch
   // before it was cut.
   std::vector<std::shared_ptr<Arena>> arenas;
@@ -110,6 +119,7 @@ struct Batch {
   Lsn covered_lsn;
   int64_t next_offset = 0;
   int64_t commit_time_us = 0;  // the source's clock at covered_lsn; 0 when not known
+  bool source_owns = true;     // whether the source's application does, from there on
   int64_t transactions = 0;
   int64_t rows = 0;  // row events, before collapsing
   Lsn first_lsn;     // commit LSN of its first transaction, complete or not; 0: it has none
@@ -130,9 +140,15 @@ struct Batch {
   bool continues = false;  // begins with the rest of a transaction that came in chunks
   bool aborted = false;    // the chunks before belong to a transaction that never completed
 
+  // Nothing but a later position, and what was read of tables on the way there.
+  bool only_progress() const {
+    return tables.empty() && in_doubt.empty() && !unreadable && !chunk && !continues && !aborted;
+  }
+
   records::Advance Step() const {
     return {.to = {epoch, lsn, covered_lsn, next_offset},
             .commit_time_us = commit_time_us,
+            .source_owns = source_owns,
             .transactions = transactions,
             .rows = rows};
   }

@@ -21,6 +21,8 @@ struct Batcher::RawChange {
 namespace {
 
 constexpr uint32_t kFormat = 1;
+// Of messages that Switchyard sends through the log to itself.
+constexpr char kOwnPrefix[] = "switchyard.";
 
 // What can't be read, or is not there, is nowhere else.
 absl::Status LogLost(std::string_view what) { return Lost(what, kCopyAllAnew); }
@@ -105,9 +107,10 @@ absl::Status Batcher::OnBody(const Event& event, int64_t next_offset) {
         progressed_ = true;
       }
       return absl::OkStatus();
-    case Event::kKeyEnd:  // of the row that follows, for readers that go by keys
-    case Event::kMessage:
-      return absl::OkStatus();  // heartbeats and markers only move the position
+    case Event::kKeyEnd:   // of the row that follows, for readers that go by keys
+    case Event::kMessage:  // only moves the position, for which somebody may wait
+      hurries_ |= event.message().prefix().starts_with(kOwnPrefix);
+      return absl::OkStatus();
     default:
       return LogLost(absl::StrFormat(
           "offset %d holds an event that does not belong on a change topic", next_offset - 1));
@@ -169,6 +172,9 @@ absl::Status Batcher::OnBegin(const event::v1::Begin& begin) {
   previous_commit_ = lsn;
   open_ = true;
   open_lsn_ = lsn;
+  open_author_ = !begin.marked_by().empty() ? Author::kOurs
+                 : options_.source_owns     ? Author::kApplication
+                                            : Author::kBreach;
   open_rows_ = 0;
   relations_before_open_ = new_relations_.size();
   skipping_ = lsn <= position_.lsn;
@@ -188,7 +194,8 @@ absl::Status Batcher::OnRow(const RowView& row) {
   }
   const RelationMap::Relation& relation = *known;
   if (!relation.source.valid()) return absl::OkStatus();
-  if (InCopy(row.relation_id, relation.source) || options_.in_doubt.contains(relation.source)) {
+  if (InCopy(row.relation_id, relation.source) || options_.in_doubt.contains(relation.source) ||
+      !IsOfUse(relation.source)) {
     return absl::OkStatus();
   }
   if (!relation.fit.ok()) return OnUnreadable(relation.source, relation.fit);
@@ -239,9 +246,18 @@ absl::Status Batcher::OnRow(const RowView& row) {
   if (!complete) {
     return LogLost(absl::StrFormat("a row event of %s without its tuple", source.name));
   }
-  open_changes_.push_back(change);
+  Keep(change);
   ++rows_;
   return absl::OkStatus();
+}
+
+void Batcher::Keep(const RawChange& change) {
+  open_changes_.push_back(change);
+  author_cut_ |= complete_ > 0 && author_.has_value() && *author_ != open_author_;
+}
+
+bool Batcher::IsOfUse(mapping::SourceIndex source) const {
+  return open_author_ != Author::kOurs || options_.keeps_all || plan_.sources[source].mirrored;
 }
 
 absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
@@ -252,7 +268,8 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
   std::set<mapping::SourceIndex> emptied;
   for (const uint32_t id : ids) {
     const RelationMap::Relation* relation = relations_.Find(id);
-    if (relation == nullptr || !relation->source.valid() || InCopy(id, relation->source)) {
+    if (relation == nullptr || !relation->source.valid() || InCopy(id, relation->source) ||
+        !IsOfUse(relation->source)) {
       continue;
     }
     const mapping::SourceIndex source = relation->source;
@@ -261,7 +278,7 @@ absl::Status Batcher::OnTruncate(const event::v1::Truncate& truncate) {
       continue;
     }
     if (options_.in_doubt.contains(source) || !emptied.insert(source).second) continue;
-    open_changes_.push_back({.source = source, .kind = RawChange::Kind::kTruncate});
+    Keep({.source = source, .kind = RawChange::Kind::kTruncate});
   }
   return absl::OkStatus();
 }
@@ -310,11 +327,16 @@ absl::Status Batcher::OnCommit(const event::v1::Commit& commit) {
   if (skipping_) return absl::OkStatus();
   MergeOpen();
   continues_ |= chunked_;
+  if (chunked_) author_ = open_author_;
   chunked_ = false;
   if (complete_++ == 0) first_lsn_ = open_lsn_;
   position_.lsn = open_lsn_;
   position_.covered_lsn = std::max(position_.covered_lsn, Lsn(commit.end_lsn()));
   commit_time_us_ = commit.commit_time_us();
+  if (commit.has_source_owns()) {
+    hurries_ |= options_.source_owns != commit.source_owns();
+    options_.source_owns = commit.source_owns();
+  }
   return absl::OkStatus();
 }
 
@@ -340,14 +362,20 @@ void Batcher::Merge(const RawChange& change) {
 }
 
 void Batcher::MergeOpen() {
+  if (!open_changes_.empty()) author_ = open_author_;
   for (const RawChange& change : open_changes_) Merge(change);
   open_changes_.clear();
 }
 
 bool Batcher::full() const {
-  return hold_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
+  return hold_cut_ || author_cut_ || abort_pending_ || rows_ >= options_.batch_rows_max ||
          bytes_ >= options_.batch_bytes_max ||
          (complete_ > 0 && position_.lsn <= options_.alone_until);
+}
+
+bool Batcher::only_progress() const {
+  return !author_.has_value() && new_doubts_.empty() && !unreadable_ && !abort_pending_ &&
+         !continues_ && !hurries_;
 }
 
 Batch Batcher::Take() {
@@ -374,6 +402,8 @@ Batch Batcher::Cut(Piece piece) {
   const bool chunk = piece == Piece::kChunk;
   Batch batch;
   batch.chunk = chunk;
+  batch.author = author_.value_or(Author::kApplication);
+  author_.reset();
   for (std::unique_ptr<TableCollapse>& table : tables_) {
     if (table == nullptr || table->empty()) continue;
     TableChanges changes = table->Changes(arena_.get());
@@ -385,6 +415,7 @@ Batch Batcher::Cut(Piece piece) {
   batch.covered_lsn = position_.covered_lsn;
   batch.next_offset = position_.next_offset;
   batch.commit_time_us = commit_time_us_;
+  batch.source_owns = options_.source_owns;
   batch.transactions = complete_;
   batch.rows = rows_ - static_cast<int64_t>(open_changes_.size());
   if (chunk) batch.first_lsn = open_lsn_;
@@ -410,6 +441,8 @@ Batch Batcher::Cut(Piece piece) {
   complete_ = 0;
   progressed_ = false;
   hold_cut_ = false;
+  author_cut_ = false;
+  hurries_ &= open_;  // by what is open
   return batch;
 }
 

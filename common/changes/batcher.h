@@ -14,6 +14,9 @@
 // Values an update left out (unchanged TOAST) are carried forward from an earlier change, else
 // stay absent.
 //
+// A batch has changes of one author (batch.h). Of what is ours only tables with a mirror bring
+// anything; a transaction that brings nothing is progress, and cuts no batch.
+//
 // Thread-compatible.
 #pragma once
 
@@ -54,6 +57,10 @@ struct BatcherOptions {
   std::optional<Lsn> hold_lsn;
   // Transactions up to here are batches by themselves.
   Lsn alone_until;
+  // The source's application owns its rows, as of the position: what it writes is no breach.
+  bool source_owns = true;
+  // Of what is ours, changes of tables without a mirror are kept as well.
+  bool keeps_all = false;
 };
 
 class Batcher {
@@ -71,6 +78,8 @@ class Batcher {
 
   // Whole transactions (or only progress) wait to be taken.
   bool has_complete() const { return complete_ > 0 || progressed_ || abort_pending_; }
+  // All that waits is progress, for which nobody is in a hurry.
+  bool only_progress() const;
   // The bound is reached: take before adding more. Also true in the middle of a transaction that
   // alone is over it; Take then gives a chunk (after the whole ones before it).
   bool full() const;
@@ -93,6 +102,8 @@ class Batcher {
   absl::Status OnPartitionEmptied(mapping::SourceIndex source);
   absl::Status OnUnreadable(mapping::SourceIndex source, const absl::Status& why);
   bool InCopy(uint32_t relation_id, mapping::SourceIndex source) const;
+  bool IsOfUse(mapping::SourceIndex source) const;
+  void Keep(const RawChange& change);
   absl::Status OnCommit(const event::v1::Commit& commit);
   void Merge(const RawChange& change);
   void MergeOpen();
@@ -119,6 +130,7 @@ class Batcher {
   bool open_ = false;
   bool skipping_ = false;  // already applied
   Lsn open_lsn_;
+  Author open_author_ = Author::kApplication;
   uint64_t open_rows_ = 0;
   std::vector<RawChange> open_changes_;
   bool chunked_ = false;    // some of it was taken as chunks
@@ -133,7 +145,10 @@ class Batcher {
   int64_t complete_ = 0;
   bool progressed_ = false;  // a heartbeat or hello moved the position
   bool abort_pending_ = false;
-  bool hold_cut_ = false;  // the next transaction is at or past the hold
+  bool hold_cut_ = false;         // the next transaction is at or past the hold
+  bool author_cut_ = false;       // what is open has changes of another author
+  bool hurries_ = false;          // somebody waits to see that it was read up to here
+  std::optional<Author> author_;  // of the changes in `tables_`, once there are any
   Lsn first_lsn_;
   int64_t commit_time_us_ = 0;
 };

@@ -79,7 +79,8 @@ struct TableWrite {
   bool take_out_updates = false;
   std::string taken_table;  // temporary, for `take_out`; made with the stages
   std::string taken_table_ddl;
-  // Everything this write owns goes (TRUNCATE of the source, or a copy started again).
+  // Everything this write owns goes: TRUNCATE of the source; and a copy started again.
+  std::string truncate;
   std::string clear;
   // INSERT of every row of a copy chunk; {load} stands for the table it was loaded into.
   std::string load;
@@ -317,6 +318,9 @@ struct IdAllotment {
 
 struct Plan {
   std::string mirror_schema, view_prefix;  // of its stream (records/stream.h)
+  // The target had its rows before the stream: copies go into the mirror alone. Of the mappings
+  // nothing is there that fills, empties or compares a table as a whole, but `truncate`.
+  bool mirror_only = false;
   // Where names of the file's own SQL are looked for: the search_path for what it is bound under.
   std::string search_path = "pg_catalog";
   // That SQL calls functions of NEW which look names up as they run.

@@ -93,6 +93,7 @@ class Writer {
     add("copy_in", write.copy_in);
     add("taken_table_ddl", write.taken_table_ddl);
     add("take_out", write.take_out);
+    if (write.truncate != write.clear) add("truncate", write.truncate);
     add("clear", write.clear);
     add("load", write.load);
     add("swap_remove", write.swap_remove);

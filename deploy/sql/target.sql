@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS switchyard.stream (
   held_at pg_lsn,
   doing text NOT NULL DEFAULT '',         -- long work that a running replayer is at
   commit_time timestamptz,                -- the source's clock when covered_lsn was its newest
+  source_owns boolean,                    -- its application does, from lsn on; NULL: OLD does
   transactions bigint NOT NULL DEFAULT 0, -- applied since the copy
   rows bigint NOT NULL DEFAULT 0,
   fingerprint text NOT NULL DEFAULT '',   -- of the compiled mapping
@@ -40,6 +41,7 @@ ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS after_copy text NOT NULL 
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS held_at pg_lsn;
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS hold_until timestamptz;
 ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS doing text NOT NULL DEFAULT '';
+ALTER TABLE switchyard.stream ADD COLUMN IF NOT EXISTS source_owns boolean;
 
 -- One row per writer of a stream. The first statement of every transaction of ours that writes a
 -- mapped table, a mirror or the id map sets xid to its own: nobody writes under an owner_epoch that
@@ -185,6 +187,23 @@ CREATE TABLE IF NOT EXISTS switchyard.missed_rows (
   first_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (stream, source, target)
 );
+
+-- Rows of the source that somebody changed while that side did not own them. The mirror has taken
+-- the change; what is computed of it was withheld, until a person says which side is right.
+CREATE TABLE IF NOT EXISTS switchyard.breach (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  stream text NOT NULL,
+  lsn pg_lsn NOT NULL,        -- the commit, or the last of those that were read together
+  source text NOT NULL,       -- schema.name there
+  operation text NOT NULL,    -- insert, update, delete, truncate
+  key jsonb,                  -- under which the row was known; of an insert, is
+  before jsonb,               -- as the mirror had it; NULL where there is none
+  after jsonb,
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  state text NOT NULL DEFAULT 'open',  -- open, applied, undone
+  closed_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS breach_open ON switchyard.breach (stream, id) WHERE state = 'open';
 
 -- The last pass that compared both databases. One that was cut short is gone on with.
 CREATE TABLE IF NOT EXISTS switchyard.parity_pass (

@@ -196,7 +196,7 @@ absl::Status CopyLane::OpenRoute(const CopyPiece& piece) {
   std::vector<std::pair<TableWrite, MappingIndex>> writes;
   if (source.mirrored) writes.emplace_back(source.mirror, MappingIndex());
   for (const MappingIndex m : plan_.mapping_indices()) {
-    if (plan_.mappings[m].source != piece.source) continue;
+    if (plan_.mappings[m].source != piece.source || plan_.mirror_only) continue;
     if (options_.held[m]) {
       writes.emplace_back(HeldWrite(plan_, m), MappingIndex());
     } else {
@@ -262,6 +262,7 @@ absl::Status CopyLane::InsertFrom(const Route& route, const Take& take) {
 }
 
 absl::Status CopyLane::CheckUnhindered() {
+  if (plan_.mirror_only) return absl::OkStatus();
   std::set<std::string> tables;
   for (const auto& [id, loaded] : loaded_) {
     for (const mapping::MappingPlan& mapping : plan_.mappings) {

@@ -27,6 +27,11 @@ CopyLoader::CopyLoader(PgTarget& target, const mapping::Plan& plan, CopyLoaderOp
 
 absl::Status CopyLoader::Start() {
   ASSIGN_OR_RETURN(const records::StreamState state, target_.stream().Load());
+  if (!state.source_owns && !plan_.mirror_only) {
+    return Refuse(
+        absl::StrFormat("stream %s would fill tables that this side owns", options_.stream),
+        "give the side back first; until then nothing of it is copied anew");
+  }
   next_offset_ = committed_offset_ = state.copy_offset;
   ASSIGN_OR_RETURN(const std::vector<records::Copy> copies, this->copies().All());
   for (const records::Copy& copy : copies) {
@@ -51,7 +56,7 @@ absl::Status CopyLoader::StartLanes(int64_t copy_offset) {
                        .transaction_bytes_max = options_.transaction_bytes_max};
   for (const MappingIndex m : plan_.mapping_indices()) {
     lane.held.push_back(target_.ordered() != nullptr && plan_.mappings[m].row_local &&
-                        target_.ordered()->refers(m));
+                        !plan_.mirror_only && target_.ordered()->refers(m));
     if (lane.held.back()) RETURN_IF_ERROR(MakeHeldTable(target_.session(), plan_, m));
   }
   const int count = static_cast<int>(places.size());
@@ -78,6 +83,11 @@ const SourcePlan* CopyLoader::SourceOf(uint32_t relation_id) const {
   const auto relation = relations_.find(relation_id);
   return plan_.FindRelation(relation_id,
                             relation == relations_.end() ? 0 : relation->second.root_relation_id());
+}
+
+// Where the copy fills mirrors alone, a table without one has all its rows already.
+bool CopyLoader::IsLoaded(const SourcePlan& source) const {
+  return source.mirrored || !plan_.mirror_only;
 }
 
 bool CopyLoader::complete() const {
@@ -245,7 +255,7 @@ absl::Status CopyLoader::Discard(uint32_t id) {
           {{"stream", options_.stream}, {"table", source.name}});
   if (source.mirrored) RETURN_IF_ERROR(target_.session().Execute(source.mirror.clear));
   for (const MappingIndex m : plan_.mapping_indices()) {
-    if (plan_.mappings[m].source != index) continue;
+    if (plan_.mappings[m].source != index || plan_.mirror_only) continue;
     RETURN_IF_ERROR(target_.session().Execute(plan_.mappings[m].write.clear));
     RETURN_IF_ERROR(ClearHeld(target_.session(), plan_, m));
     RETURN_IF_ERROR(records::QuarantineEntries(target_.session(), options_.stream)
@@ -287,7 +297,8 @@ absl::Status CopyLoader::OnChunk(event::v1::CopyChunk& chunk, int64_t offset) {
   const SourcePlan* source = SourceOf(id);
   const auto table = progress_.find(id);
   if (source == nullptr || table == progress_.end() ||
-      chunk.generation() < table->second.generation || !table->second.fit.ok()) {
+      chunk.generation() < table->second.generation || !table->second.fit.ok() ||
+      !IsLoaded(*source)) {
     return absl::OkStatus();  // not mapped, of a copy that was started again, or of no use
   }
   const auto relation = relations_.find(id);
@@ -309,7 +320,7 @@ absl::Status CopyLoader::OnEnd(const event::v1::CopyEnd& end) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const int64_t loaded, copies().End(end.relation_id()));
-  if (loaded != static_cast<int64_t>(end.rows())) {
+  if (IsLoaded(*SourceOf(end.relation_id())) && loaded != static_cast<int64_t>(end.rows())) {
     return Lost(
         absl::StrFormat("the copy of %s has %d rows on the log, %d were read from the source",
                         SourceOf(end.relation_id())->name, loaded, end.rows()),

@@ -68,6 +68,7 @@ class CopyLoader {
   };
 
   const mapping::SourcePlan* SourceOf(uint32_t relation_id) const;  // null: not mapped
+  bool IsLoaded(const mapping::SourcePlan& source) const;
   records::Copies copies() { return {target_.session(), options_.stream}; }
   records::CopyLanes lane_places() { return {target_.session(), options_.stream}; }
   absl::Status StartLanes(int64_t copy_offset);

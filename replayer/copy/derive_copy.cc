@@ -42,10 +42,14 @@ absl::Status DeriveCopy(PgTarget& target, const mapping::Plan& plan, const std::
   pg::Session& session = target.session();
   RETURN_IF_ERROR(target.stream().SetDoing("makes the indexes of the mirror"));
   RETURN_IF_ERROR(mapping::BuildMirrorIndexes(session, plan));
-  RETURN_IF_ERROR(target.stream().SetDoing("fills NEW's tables from what was copied"));
+  if (!plan.mirror_only) {
+    RETURN_IF_ERROR(target.stream().SetDoing("fills NEW's tables from what was copied"));
+  }
   ASSIGN_OR_RETURN(const auto held, HeldTables(session, plan));
   std::vector<std::string> tables;
-  for (const mapping::MappingPlan& mapping : plan.mappings) tables.push_back(mapping.target);
+  for (const mapping::MappingPlan& mapping : plan.mappings) {
+    if (!plan.mirror_only) tables.push_back(mapping.target);
+  }
   ASSIGN_OR_RETURN(mapping::Analyzer analyzer, mapping::Analyzer::Make(session, tables));
   const auto filled = [&](mapping::MappingIndex mapping) -> absl::Status {
     SY_FAULT_POINT("replayer.deriving");

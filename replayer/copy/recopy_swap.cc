@@ -88,6 +88,7 @@ absl::Status RecopySwap::SwapTables(const std::vector<RecopyJob*>& jobs) {
     // One of another shape began without, and is about to be read.
     RETURN_IF_ERROR(mapping::BuildMirrorIndexes(target_.session(), plan_, source));
   }
+  if (target_.mirror_only()) return absl::OkStatus();
   for (const MappingIndex m : target_.order()) {
     const mapping::MappingPlan& mapping = plan_.mappings[m];
     const auto job = std::ranges::find(jobs, mapping.source, &RecopyJob::source);
@@ -146,7 +147,7 @@ absl::Status RecopySwap::RollForward(RecopyJob& job) {
   const records::Position& position = job.from;
   mapping::Plan only;
   only.sources.push_back(plan_.sources[job.source]);
-  changes::BatcherOptions options;
+  changes::BatcherOptions options{.keeps_all = true};
   for (const auto& [id, leaf] : job.leaves) {
     options.copy_points[id] = leaf.lsn;
     Lsn& before = options.copied_before[SourceIndex(0)];

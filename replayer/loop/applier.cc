@@ -31,6 +31,7 @@ absl::StatusOr<bool> Applier::ApplyNext(Batches& batches) {
   RETURN_IF_ERROR(cancel_.status());
   ASSIGN_OR_RETURN(const bool asked, target_.AwaitNotified(absl::ZeroDuration()));
   asked_ |= asked;
+  batches.WantProgress(hold_.has_value());
   // A hold that was just set is answered before anything is waited for.
   const std::optional<changes::Batch> batch =
       batches.Next(asked ? absl::ZeroDuration() : kBatchWait);

@@ -22,12 +22,13 @@ BatchReader::BatchReader(const Reading& reading, const mapping::Plan& plan,
       clock_(clock),
       batcher_(plan, reading.position, reading.batcher),
       pace_(kFloodWindow, kFloodRecordsPerMs),
+      progress_interval_(reading.progress_interval),
       handed_(clock.Now()) {
   for (const event::v1::Relation& relation : reading.relations) batcher_.Restore(relation);
 }
 
 absl::StatusOr<bool> BatchReader::Step(absl::FunctionRef<bool(changes::Batch)> hand,
-                                       absl::FunctionRef<bool()> idle) {
+                                       absl::FunctionRef<Wanted()> wanted) {
   const absl::Duration patience = pace_.flood() ? kFloodRead : kPendingRead;
   RETURN_IF_ERROR(reader_.Read(batcher_.has_complete() ? patience : kIdleRead, &records_));
   const absl::Time now = clock_.Now();
@@ -44,11 +45,18 @@ absl::StatusOr<bool> BatchReader::Step(absl::FunctionRef<bool(changes::Batch)> h
     }
   }
   if (pace_.flood() && now - handed_ < kFloodBatch) return true;
-  // While the consumer is busy, what comes meanwhile joins the batch.
-  if (!batcher_.has_complete() || !idle()) return true;
+  if (!batcher_.has_complete() || MayWait(wanted(), now)) return true;
   if (!hand(batcher_.Take())) return false;
   handed_ = clock_.Now();
   return true;
+}
+
+// While the consumer is busy, what comes meanwhile joins the batch. So does progress, which would
+// bring the other stream progress of its own, and so on for ever.
+bool BatchReader::MayWait(Wanted wanted, absl::Time now) const {
+  if (wanted == Wanted::kNothing) return true;
+  return wanted == Wanted::kChanges && batcher_.only_progress() &&
+         now - handed_ < progress_interval_;
 }
 
 }  // namespace switchyard::replayer

@@ -28,18 +28,23 @@ class BatchReader {
   BatchReader(const Reading& reading, const mapping::Plan& plan, eventlog::LogReader& reader,
               const Clock& clock);
 
+  // What is taken before a batch is full.
+  enum class Wanted { kNothing, kChanges, kProgress };
   // Waits a little for the log, and passes what is to be handed over to `hand`, which returns
-  // false when nothing is taken any more. `idle`: whether a batch that could grow is wanted now.
+  // false when nothing is taken any more. `wanted`: now.
   // False: so it said. After an error, what is whole before the fault was handed over.
   absl::StatusOr<bool> Step(absl::FunctionRef<bool(changes::Batch)> hand,
-                            absl::FunctionRef<bool()> idle);
+                            absl::FunctionRef<Wanted()> wanted);
 
  private:
+  bool MayWait(Wanted wanted, absl::Time now) const;
+
   eventlog::LogReader& reader_;
   const Clock& clock_;
   changes::Batcher batcher_;
   std::vector<eventlog::LogRecord> records_;
   Pace pace_;
+  const absl::Duration progress_interval_;
   absl::Time handed_;
 };
 

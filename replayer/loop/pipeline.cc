@@ -63,10 +63,14 @@ absl::Status Pipeline::ReadUntilError() {
     handed_.Notify();
     return taken;
   };
-  const auto idle = [this] { return idle_ && queue_.empty(); };
+  const auto wanted = [this] {
+    using Wanted = BatchReader::Wanted;
+    if (!idle_ || !queue_.empty()) return Wanted::kNothing;
+    return progress_wanted_ ? Wanted::kProgress : Wanted::kChanges;
+  };
   while (!stop_) {
     RETURN_IF_ERROR(cancel_.status());
-    ASSIGN_OR_RETURN(const bool goes_on, batches.Step(hand, idle));
+    ASSIGN_OR_RETURN(const bool goes_on, batches.Step(hand, wanted));
     if (!goes_on) break;
   }
   return absl::OkStatus();

@@ -34,6 +34,7 @@ class Pipeline : public Batches {
 
   // Tells the reading thread that the consumer is idle.
   std::optional<changes::Batch> Next(absl::Duration timeout) override;
+  void WantProgress(bool wanted) override { progress_wanted_ = wanted; }
   bool ended() const override;
   absl::Status status() const override;
 
@@ -50,6 +51,7 @@ class Pipeline : public Batches {
   BoundedQueue<changes::Batch> queue_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> idle_ = false;
+  std::atomic<bool> progress_wanted_ = false;
   mutable Mutex mu_;
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;

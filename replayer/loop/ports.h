@@ -35,6 +35,8 @@ struct Reading {
   records::Position position;
   changes::BatcherOptions batcher;
   std::vector<event::v1::Relation> relations;  // that were read before the position
+  // Progress alone is handed over at most this often, unless it is wanted.
+  absl::Duration progress_interval = absl::ZeroDuration();
 };
 
 // The database written to. Its position moves in the transaction that holds the rows.
@@ -139,6 +141,8 @@ class Batches {
 
   // The next batch; nullopt after `timeout`, or when reading has ended (see ended()).
   virtual std::optional<changes::Batch> Next(absl::Duration timeout) = 0;
+  // Whether it matters how far the log was read, where that brought no change.
+  virtual void WantProgress(bool wanted) = 0;
   // Reading has ended and every batch was taken: status() says why.
   virtual bool ended() const = 0;
   virtual absl::Status status() const = 0;

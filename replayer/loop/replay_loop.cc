@@ -150,7 +150,7 @@ absl::Status ReplayLoop::RollForward(Lsn last, int64_t until) {
   RETURN_IF_ERROR(ports_.copy.BeginRollForward());
   while (!there()) {
     ASSIGN_OR_RETURN(const records::StreamState state, target.Load());
-    ASSIGN_OR_RETURN(const auto batches, ReadFrom(state));
+    ASSIGN_OR_RETURN(const auto batches, ReadFrom(state, absl::ZeroDuration()));
     while (!there() && !applier_.read_again()) {
       ASSIGN_OR_RETURN(const bool idle, applier_.ApplyNext(*batches));
       if (trims_.IsDue()) {
@@ -164,10 +164,12 @@ absl::Status ReplayLoop::RollForward(Lsn last, int64_t until) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::StreamState& state) {
+absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::StreamState& state,
+                                                              absl::Duration progress_interval) {
   ASSIGN_OR_RETURN(Reading reading, ports_.target.LoadReading(state));
   reading.batcher.batch_rows_max = options_.batch_rows_max;
   reading.batcher.batch_bytes_max = options_.batch_bytes_max;
+  reading.progress_interval = progress_interval;
   applier_.Begin(&reading);
   reading.position.next_offset = ReadsFrom(state.position);
   ASSIGN_OR_RETURN(auto reader,
@@ -185,7 +187,7 @@ absl::Status ReplayLoop::Stream() {
 // Until the log is to be read again (OK), or something fails.
 absl::Status ReplayLoop::StreamFrom(const records::StreamState& state) {
   RETURN_IF_ERROR(ports_.chores.Prepare());
-  ASSIGN_OR_RETURN(const auto batches, ReadFrom(state));
+  ASSIGN_OR_RETURN(const auto batches, ReadFrom(state, options_.progress_interval));
   RETURN_IF_ERROR(consistent() ? ports_.target.BeginStreaming() : ports_.target.CatchUp());
   RETURN_IF_ERROR(ports_.chores.Begin());
   LogInfo("replayer", "streaming",

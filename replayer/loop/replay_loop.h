@@ -38,6 +38,8 @@ struct LoopOptions {
   int64_t batch_bytes_max = int64_t{16} << 20;
   // Records are trimmed this often, behind a position that the target has flushed. Zero: never.
   absl::Duration trim_interval = absl::Seconds(10);
+  // What brings no change is noted in the target this often. Zero: at once.
+  absl::Duration progress_interval = absl::ZeroDuration();
   absl::Duration standby_interval = absl::Seconds(1);
   uint64_t seed = 1;  // of the backoff's jitter
   // Once requested, Run ends (Cancelled) as soon as nothing more comes: nobody writes the log any
@@ -59,7 +61,8 @@ class ReplayLoop {
   absl::Status StandBy(const absl::Status& reason);
   absl::Status FinishCopy(const records::StreamState& state);
   absl::Status RollForward(Lsn last, int64_t until);
-  absl::StatusOr<std::unique_ptr<Batches>> ReadFrom(const records::StreamState& state);
+  absl::StatusOr<std::unique_ptr<Batches>> ReadFrom(const records::StreamState& state,
+                                                    absl::Duration progress_interval);
   absl::Status Stream();
   absl::Status StreamFrom(const records::StreamState& state);
   bool consistent() const { return !ports_.chores.resuming() && !applier_.in_doubt(); }

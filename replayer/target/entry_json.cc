@@ -49,6 +49,13 @@ std::string NewKeyJson(const SourcePlan& source) {
       [&](size_t i) { return "sy_s." + QuoteIdentifier(KeyName(source, i)) + "::text"; });
 }
 
+std::string MirrorJson(const SourcePlan& source) {
+  const std::vector<std::string>& columns = source.mirror_columns;
+  return JsonObject(
+      columns.size(), [&](size_t i) { return columns[i]; },
+      [&](size_t i) { return "sy_t." + QuoteIdentifier(columns[i]) + "::text"; });
+}
+
 std::string ImageJson(const SourcePlan& source) {
   std::string json = JsonObject(
       source.columns.size(), [&](size_t i) { return source.columns[i].name; },

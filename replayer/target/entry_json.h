@@ -18,5 +18,7 @@ std::string NewKeyJson(const mapping::SourcePlan& source);
 std::string ImageJson(const mapping::SourcePlan& source);
 // An array of all rows of `table` (quoted, or a query in brackets).
 std::string RowsJson(const std::vector<std::string>& columns, const std::string& table);
+// The row as the mirror has it, known as sy_t.
+std::string MirrorJson(const mapping::SourcePlan& source);
 
 }  // namespace switchyard::replayer

@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/records/missed_rows.h"
 #include "common/records/relations.h"
+#include "replayer/target/breach.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
 #include "replayer/target/write_path.h"
@@ -161,6 +162,7 @@ absl::Status PgTarget::FinishWrites() {
 absl::Status PgTarget::ReloadPosition() {
   ASSIGN_OR_RETURN(const records::StreamState state, stream_->Load());
   position_ = state.position;
+  source_owns_ = state.source_owns;
   return quarantine_->Load();
 }
 
@@ -190,7 +192,10 @@ absl::StatusOr<bool> PgTarget::SettleLateRefusals(const absl::Status& status) {
 }
 
 absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
-  const absl::Status status = ApplyInTransaction(batch, care);
+  const absl::Status status = batch.only_progress() && !in_transaction_ ? NoteProgress(batch)
+                              : batch.author == changes::Author::kApplication
+                                  ? ApplyInTransaction(batch, care)
+                                  : ApplyToMirror(batch);
   if (status.ok()) {
     if (!in_transaction_) barred_.clear();
     return status;
@@ -262,16 +267,8 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
       RETURN_IF_ERROR(RecomputeMapping(batch, mapping, care));
     }
   }
-  for (const auto& [id, definition] : batch.relations) {
-    RETURN_IF_ERROR(CheckNewColumns(*session_, plan_, definition));
-    RETURN_IF_ERROR(records::Relations(*session_, options_.stream).Store(id, definition));
-  }
-  RETURN_IF_ERROR(StoreDoubts(*session_, plan_, options_.stream, batch));
-  if (batch.chunk || continues) {
-    for (const changes::TableChanges& table : batch.tables) {
-      RETURN_IF_ERROR(stage_->ClearStage(table.source));
-    }
-  }
+  RETURN_IF_ERROR(StoreSeen(batch));
+  if (batch.chunk || continues) RETURN_IF_ERROR(ClearStages(batch));
   if (batch.chunk) {
     if (ordered_ != nullptr) ordered_->EndChunk();
     return absl::OkStatus();
@@ -294,6 +291,67 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   RETURN_IF_ERROR(StoreMissed(batch));
   RETURN_IF_ERROR(CheckUnhindered(written));
   RETURN_IF_ERROR(stage_->EmptyUsed());
+  RETURN_IF_ERROR(CommitAt(batch));
+  NoteRelatedRows(written);
+  return absl::OkStatus();
+}
+
+// What is not the application's: the mirror stays true, and nothing is computed from it.
+absl::Status PgTarget::ApplyToMirror(const changes::Batch& batch) {
+  const bool continues = in_transaction_;
+  RETURN_IF_ERROR(MakeTables(batch));
+  RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
+  SY_FAULT_POINT("replayer.after_begin");
+  for (const changes::TableChanges& table : batch.tables) {
+    RETURN_IF_ERROR(stage_->Load(table, Inserts::kStaged));
+  }
+  RETURN_IF_ERROR(stage_->PlanForManyRows());
+  if (batch.author == changes::Author::kBreach) {
+    RETURN_IF_ERROR(
+        StoreBreaches(*session_, plan_, options_.stream, batch, options_.quarantine_max));
+  }
+  for (const changes::TableChanges& table : batch.tables) {
+    const mapping::SourcePlan& source = plan_.sources[table.source];
+    if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
+  }
+  SY_FAULT_POINT("replayer.after_mirror");
+  RETURN_IF_ERROR(StoreSeen(batch));
+  if (batch.chunk || continues) RETURN_IF_ERROR(ClearStages(batch));
+  if (batch.chunk) return absl::OkStatus();
+  if (continues) RETURN_IF_ERROR(stream_->Move(*position_, batch.Step()));
+  RETURN_IF_ERROR(StoreMissed(batch));
+  RETURN_IF_ERROR(stage_->EmptyUsed());
+  return CommitAt(batch);
+}
+
+// Without the mark, which would be the other stream's to read: where nothing is written that the
+// gate keeps, it is not passed.
+absl::Status PgTarget::NoteProgress(const changes::Batch& batch) {
+  stream_->ForgetRefusal();
+  ASSIGN_OR_RETURN(const std::vector<pg::Result> moved,
+                   session_->BeginWith({stream_->MoveStatement(*position_, batch.Step())}));
+  RETURN_IF_ERROR(stream_->CheckAt(*position_, moved[0].affected()));
+  RETURN_IF_ERROR(StoreSeen(batch));
+  return CommitAt(batch);
+}
+
+// Tables as the log described them, and what of them is in doubt.
+absl::Status PgTarget::StoreSeen(const changes::Batch& batch) {
+  for (const auto& [id, definition] : batch.relations) {
+    RETURN_IF_ERROR(CheckNewColumns(*session_, plan_, definition));
+    RETURN_IF_ERROR(records::Relations(*session_, options_.stream).Store(id, definition));
+  }
+  return StoreDoubts(*session_, plan_, options_.stream, batch);
+}
+
+absl::Status PgTarget::ClearStages(const changes::Batch& batch) {
+  for (const changes::TableChanges& table : batch.tables) {
+    RETURN_IF_ERROR(stage_->ClearStage(table.source));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::CommitAt(const changes::Batch& batch) {
   SY_FAULT_POINT("replayer.before_commit");
   RETURN_IF_ERROR(session_->Commit());
   SY_FAULT_POINT("replayer.after_commit");
@@ -304,9 +362,8 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
                                 .lsn = batch.lsn,
                                 .covered_lsn = batch.covered_lsn,
                                 .next_offset = batch.next_offset};
-  RETURN_IF_ERROR(quarantine_->Committed());
-  NoteRelatedRows(written);
-  return absl::OkStatus();
+  source_owns_ = batch.source_owns;
+  return quarantine_->Committed();
 }
 
 absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& batch) {

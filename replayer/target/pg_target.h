@@ -76,7 +76,8 @@ class PgTarget {
   // The end of the initial copy, in one transaction at the stream's position: tries the quarantine
   // again, fills each row-local mapping in `held` from the table given there (quoted, with rows of
   // its source), derives the others whole, and ends with `finish`. `filled` follows each mapping.
-  // What the target refuses goes into quarantine.
+  // What the target refuses goes into quarantine. Of a plan that is Plan::mirror_only only `finish`
+  // is run; likewise nothing is derived by the two above.
   absl::Status FillAll(const std::map<mapping::MappingIndex, std::string>& held,
                        absl::FunctionRef<absl::Status(mapping::MappingIndex mapping)> filled,
                        absl::FunctionRef<absl::Status()> finish);
@@ -100,6 +101,10 @@ class PgTarget {
   TableWriter& writer() { return *writer_; }
   QuarantineOptions quarantine_options() const;
   const records::Position& position() const { return *position_; }
+  bool source_owns() const { return source_owns_; }
+  // What is copied, derived anew or tried again reaches the mirror alone: the target's rows are not
+  // this stream's to fill, by its plan, or because the source does not own at the position.
+  bool mirror_only() const { return plan_.mirror_only || !source_owns_; }
   // Chunks of a large transaction are in; its end is still to come.
   bool in_transaction() const { return in_transaction_; }
 
@@ -107,6 +112,11 @@ class PgTarget {
   absl::Status MakeTables(const changes::Batch& batch);
   absl::Status MakeAllTables();
   absl::Status ApplyInTransaction(const changes::Batch& batch, Care care);
+  absl::Status ApplyToMirror(const changes::Batch& batch);
+  absl::Status NoteProgress(const changes::Batch& batch);
+  absl::Status StoreSeen(const changes::Batch& batch);
+  absl::Status ClearStages(const changes::Batch& batch);
+  absl::Status CommitAt(const changes::Batch& batch);
   absl::Status BeginChecked(const char* writer, const changes::Batch& batch);
   // Keeps, in the batch's transaction, what was to be changed and was not there.
   absl::Status StoreMissed(const changes::Batch& batch);
@@ -155,6 +165,7 @@ class PgTarget {
   std::vector<mapping::MappingIndex> order_;
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed
+  bool source_owns_ = true;                    // there
   bool rolls_forward_ = false;
   std::map<mapping::MappingIndex, mapping::TableWrite> held_;  // while it does
   bool in_transaction_ = false;    // chunks of a large transaction are in

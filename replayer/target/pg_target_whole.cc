@@ -76,6 +76,7 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
   const auto fill = [&]() -> absl::Status {
     RETURN_IF_ERROR(gate_->Pass(records::kCopies));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
+    if (mirror_only()) return finish();
     RETURN_IF_ERROR(BeginWrites(quarantine_->empty() ? care : Care::kCareful));
     quarantine_->set_stores(true);
     quarantine_->set_copying(true);
@@ -155,6 +156,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
 }
 
 absl::Status PgTarget::RetryWaiting() {
+  if (!source_owns_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const bool some, quarantine_->NextWaiting());
   if (!some) return absl::OkStatus();
   const absl::Status tried = RetryQuarantine(Quarantine::kWaiting).status();
@@ -200,6 +202,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
                                       const std::vector<std::string>& also,
                                       absl::FunctionRef<absl::Status()> swap) {
   const auto touch = [&]() -> absl::Status {
+    if (mirror_only()) return absl::OkStatus();
     for (const SourceIndex source : sources) RETURN_IF_ERROR(touched_->WholeOfReaders(source));
     return touched_->WholeOf(also);
   };
@@ -207,7 +210,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
     RETURN_IF_ERROR(touch());
     RETURN_IF_ERROR(swap());
     for (const mapping::IdAllotment& ids : plan_.ids) {
-      if (std::ranges::count(sources, ids.source) == 0) continue;
+      if (mirror_only() || std::ranges::count(sources, ids.source) == 0) continue;
       RETURN_IF_ERROR(writer_->Allot(ids, ids.all));
     }
     return touch();
@@ -215,6 +218,7 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
 }
 
 absl::Status PgTarget::RecomputeWhole(const std::vector<std::string>& tables) {
+  if (mirror_only()) return absl::OkStatus();
   const auto touch = [&] { return touched_->WholeOf(tables); };
   absl::Status status = Rederive(records::kResumes, Care::kNone, touch);
   barred_.clear();

@@ -119,7 +119,7 @@ absl::Status TableWriter::WriteAll(const changes::TableChanges& table, const Tab
 absl::Status TableWriter::WriteMirror(const changes::TableChanges& table,
                                       const TableWrite& mirror) {
   if (table.count(changes::Op::kMove) < 2) return Write(table, mirror, Inserts::kStaged);
-  if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(mirror.clear), mirror.display));
+  if (table.truncated) RETURN_IF_ERROR(Annotate(stage_.Run(mirror.truncate), mirror.display));
   RETURN_IF_ERROR(
       Annotate(stage_.CountMissing(mirror.missing, table.source, mirror), mirror.display));
   return WriteByTakingOut(mirror);
@@ -131,7 +131,7 @@ absl::Status TableWriter::Clear(const TableWrite& write) {
 }
 
 absl::Status TableWriter::ClearNow(const TableWrite& write) {
-  RETURN_IF_ERROR(Annotate(stage_.Run(write.clear), write.display));
+  RETURN_IF_ERROR(Annotate(stage_.Run(write.truncate), write.display));
   return CheckCleared(stage_, write);
 }
 

@@ -36,7 +36,7 @@ absl::Status CheckLoaded(Stage& stage, const mapping::TableWrite& write, const s
 // The same after a swap, which took away what was not in it.
 absl::Status CheckSwapped(Stage& stage, const mapping::TableWrite& write, const std::string& load,
                           Gone gone);
-// After TableWrite::clear.
+// After TableWrite::truncate.
 absl::Status CheckCleared(Stage& stage, const mapping::TableWrite& write);
 // After the rows noted to go (OrderedSql::leaving_table) went.
 absl::Status CheckLeft(Stage& stage, mapping::MappingIndex mapping);

@@ -138,9 +138,10 @@ class Log {
     *event.mutable_relation() = relation;
     return Append(event);
   }
-  Log& Begin(uint64_t lsn) {
+  Log& Begin(uint64_t lsn, const std::string& marked_by = "") {
     event::v1::Event event;
     event.mutable_begin()->set_commit_lsn(lsn);
+    event.mutable_begin()->set_marked_by(marked_by);
     event.mutable_begin()->set_previous_commit_lsn(std::exchange(previous_, lsn));
     return Append(event);
   }
@@ -156,6 +157,20 @@ class Log {
     Begin(lsn);
     for (const ChangeEvent& change : changes) Append(change);
     return Commit(lsn, changes.size());
+  }
+  Log& Ours(uint64_t lsn, const std::vector<ChangeEvent>& changes) {
+    Begin(lsn, "apply");
+    for (const ChangeEvent& change : changes) Append(change);
+    return Commit(lsn, changes.size());
+  }
+  // The transaction that opens or closes the side.
+  Log& Flip(uint64_t lsn, bool source_owns) {
+    Begin(lsn);
+    event::v1::Event event;
+    event.mutable_commit()->set_commit_lsn(lsn);
+    event.mutable_commit()->set_end_lsn(lsn + 1);
+    event.mutable_commit()->set_source_owns(source_owns);
+    return Append(event);
   }
   // The event at the end was never written.
   Log& Lose() {

@@ -86,6 +86,7 @@ class FakeBatches : public Batches {
     waiting.pop_front();
     return batch;
   }
+  void WantProgress(bool) override {}
   bool ended() const override { return false; }
   absl::Status status() const override { return absl::OkStatus(); }
 

@@ -39,6 +39,7 @@ class InlineBatches : public replayer::Batches {
     queue_.pop_front();
     return batch;
   }
+  void WantProgress(bool) override {}
   bool ended() const override { return ended_ && queue_.empty(); }
   absl::Status status() const override { return status_; }
 
@@ -49,7 +50,10 @@ class InlineBatches : public replayer::Batches {
           queue_.push_back(std::move(batch));
           return true;
         },
-        [&] { return idle && queue_.empty(); });
+        [&] {
+          using Wanted = replayer::BatchReader::Wanted;
+          return idle && queue_.empty() ? Wanted::kChanges : Wanted::kNothing;
+        });
     if (goes_on.ok()) return;
     ended_ = true;
     status_ = goes_on.status();

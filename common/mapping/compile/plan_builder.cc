@@ -31,6 +31,7 @@ class PlanBuilder {
   absl::StatusOr<Plan> Build() {
     Plan plan{.mirror_schema = stream_.mirror_schema,
               .view_prefix = stream_.view_prefix,
+              .mirror_only = stream_.direction == records::Direction::kReverse,
               .search_path = compilation_.SearchPath(),
               .calls_functions_by_path = compilation_.calls_functions_by_path};
     plan.ignored = compilation_.direction.ignore;
@@ -213,6 +214,18 @@ class PlanBuilder {
     return columns;
   }
 
+  // Rows that were there before the stream are not to go because somebody copies the source.
+  static void LeaveOutCopies(MappingPlan* out) {
+    TableWrite& write = out->write;
+    for (string* sql :
+         {&write.copy_in, &write.clear, &write.load, &write.swap_remove, &write.swap_upsert,
+          &write.swap_upsert_plain, &write.loaded_take, &write.loaded_count, &write.swapped_left,
+          &out->keyed.populate, &out->ordered.note_swap}) {
+      sql->clear();
+    }
+    write.swap_take_out.clear();
+  }
+
   MappingPlan BuildMapping(MappingIndex index, const Plan& plan, vector<KeyedTarget>* keyed,
                            vector<RowLocalTarget>* local) {
     Draft& draft = compilation_.drafts[index];
@@ -233,6 +246,7 @@ class PlanBuilder {
       (*local)[index] = LocalTarget(&draft, plan.sources[draft.source], suffix);
       out.write = BuildTableWrite(plan.sources[draft.source], (*local)[index]);
       out.ordered = BuildOrderedWrite(plan.sources[draft.source], (*local)[index], out.write);
+      if (plan.mirror_only) LeaveOutCopies(&out);
       out.reads_sources.push_back(compilation_.sources[draft.source].table->Display());
       return out;
     }
@@ -241,6 +255,7 @@ class PlanBuilder {
     out.keyed = BuildKeyed(target);
     if (target.patch) BuildPatch(target, &out.keyed);
     out.ordered = BuildOrderedKeyed(target, out.keyed);
+    if (plan.mirror_only) LeaveOutCopies(&out);
     out.keyed.view_ddl = "CREATE VIEW " + target.view + " AS " + draft.select;
     const vector<spec::FromRule>& written = compilation_.Written(*draft.spec).from;
     for (size_t i = 0; i < draft.from.size(); ++i) {

@@ -107,7 +107,7 @@ absl::StatusOr<catalog::Catalog> CatalogBefore(pg::Session& session, const std::
 absl::Status MakeRoomForChange(pg::Session& session, const Plan& plan,
                                const catalog::Catalog& source, const PlanChange& change) {
   for (const MappingIndex mapping : change.new_mappings) {
-    RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
+    if (!plan.mirror_only) RETURN_IF_ERROR(RefuseForeignRows(session, plan.mappings[mapping]));
   }
   for (const SourceIndex index : change.sources) {
     const SourcePlan& table = plan.sources[index];
@@ -178,7 +178,7 @@ absl::Status InstallPlan(pg::Session& session, records::Gate& gate, const Plan& 
   } else {
     RETURN_IF_ERROR(RefuseSecondStream(session, options.stream));
     for (const MappingPlan& mapping : plan.mappings) {
-      RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
+      if (!plan.mirror_only) RETURN_IF_ERROR(RefuseForeignRows(session, mapping));
     }
   }
   RETURN_IF_ERROR(

@@ -65,7 +65,7 @@ class RowLocalBuilder {
     AddTakeOut(&write);
     write.take_out_moves = identity_key_ || identity_value_;
     write.take_out_updates = identity_value_;
-    write.clear =
+    write.truncate = write.clear =
         "DELETE FROM " + target_.target + (target_.owns.empty() ? "" : " WHERE " + target_.owns);
     AddSwap(&write);
     AddSwapTakeOut(&write);

@@ -41,7 +41,8 @@ class Journal {
   // Once: what is written stays. `figures`: instead of those it began with; empty: those stay.
   absl::Status End(int64_t id, const std::string& outcome, const std::string& figures) const;
 
-  // How long ago the driver of `epoch` began or ended a step, by NEW's clock. Nullopt: it never did.
+  // How long ago the driver of `epoch` began or ended a step, by NEW's clock. Nullopt: it never
+  // did.
   absl::StatusOr<std::optional<absl::Duration>> Silence(int64_t epoch) const;
   // Of the newest epoch that wrote any, in order.
   absl::StatusOr<std::vector<JournalStep>> OfLastEpoch() const;

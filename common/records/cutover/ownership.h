@@ -107,8 +107,8 @@ class NewOwnership {
 // OLD's row.
 struct OldSide {
   enum class State { kOpen, kClosed } state = State::kOpen;
-  int64_t epoch = 0;                  // of the driver that moved it last
-  int64_t owner_epoch = 0;            // of the one that opened or closed it last
+  int64_t epoch = 0;        // of the driver that moved it last
+  int64_t owner_epoch = 0;  // of the one that opened or closed it last
   absl::Time changed;       // OLD's clock at that
   // NEW's when it was closed: on another one the decision may be lost.
   ServerHistory new_server;
