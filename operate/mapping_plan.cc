@@ -10,10 +10,10 @@
 
 namespace switchyard::operate {
 
-absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
-                                                   pg::Session& old_session) {
-  return catalog::LoadCatalog(old_session, catalog::SourceTables(file.forward),
-                              {.schemas = file.schemas});
+absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const records::Stream& stream,
+                                                   pg::Session& source) {
+  return catalog::LoadCatalog(source, catalog::SourceTables(*stream.mapping),
+                              {.schemas = stream.source_schemas});
 }
 
 std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction) {
@@ -42,28 +42,28 @@ absl::StatusOr<std::vector<std::string>> TableNames(pg::Session& session) {
   return names;
 }
 
-absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
+absl::StatusOr<mapping::Plan> CompileForCheck(const records::Stream& stream,
                                               const catalog::Catalog& source,
-                                              pg::Session& new_session,
+                                              pg::Session& target_session,
                                               const std::vector<std::string>& source_names,
                                               CompileFindings* findings) {
-  const records::Stream stream = records::ForwardOf(file);
-  // NEW's tables are always named with their schema.
-  ASSIGN_OR_RETURN(const catalog::Catalog target,
-                   catalog::LoadCatalog(new_session, catalog::TargetTables(*stream.mapping), {}));
+  // The target's tables are always named with their schema.
+  ASSIGN_OR_RETURN(
+      const catalog::Catalog target,
+      catalog::LoadCatalog(target_session, catalog::TargetTables(*stream.mapping), {}));
   std::vector<std::string> target_names;
   if (!target.missing.empty()) {
-    ASSIGN_OR_RETURN(target_names, TableNames(new_session));
+    ASSIGN_OR_RETURN(target_names, TableNames(target_session));
   }
   return mapping::Compile({.stream = &stream,
                            .source = &source,
                            .target = &target,
-                           .schemas = file.schemas,
+                           .schemas = stream.source_schemas,
                            .source_names = source_names,
                            .target_names = std::move(target_names),
                            .check_restrictions = true,
                            .warnings = &findings->warnings},
-                          new_session, &findings->faults);
+                          target_session, &findings->faults);
 }
 
 }  // namespace switchyard::operate

@@ -7,13 +7,14 @@
 #include "common/catalog/catalog.h"
 #include "common/mapping/compile/compiler.h"
 #include "common/pg/session.h"
+#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 
 namespace switchyard::operate {
 
-// OLD's side of it.
-absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const spec::MigrationFile& file,
-                                                   pg::Session& old_session);
+// The tables that a stream reads; the session is its source's.
+absl::StatusOr<catalog::Catalog> LoadSourceCatalog(const records::Stream& stream,
+                                                   pg::Session& source);
 
 // The tables of NEW that are filled, and those that are only looked up.
 std::vector<spec::TableName> TablesOfNew(const spec::Direction& direction);
@@ -29,9 +30,9 @@ struct CompileFindings {
 };
 
 // For check: each fault apart, with the nearest name there is. InvalidArgument when there are any.
-absl::StatusOr<mapping::Plan> CompileForCheck(const spec::MigrationFile& file,
+absl::StatusOr<mapping::Plan> CompileForCheck(const records::Stream& stream,
                                               const catalog::Catalog& source,
-                                              pg::Session& new_session,
+                                              pg::Session& target_session,
                                               const std::vector<std::string>& source_names,
                                               CompileFindings* findings);
 

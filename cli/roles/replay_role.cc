@@ -10,26 +10,24 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/sensitive/sensitive.h"
-#include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/replayer.h"
 #include "replayer/target/target_session.h"
 
 namespace switchyard::cli {
 
-absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& refusal,
-                        const Cancel& cancel) {
-  const absl::StatusOr<std::string> dsn = file.new_db.Dsn();
+absl::Status NotedInTarget(const records::Stream& stream, const absl::Status& refusal,
+                           const Cancel& cancel) {
+  const absl::StatusOr<std::string> dsn = stream.target.Dsn();
   if (refusal.ok() || absl::IsCancelled(refusal) || !dsn.ok()) return refusal;
-  const std::string stream = records::ForwardOf(file).name;
   // Locked, so that a second replayer that is refused does not stop the first.
-  const auto session = replayer::OpenExclusively({.dsn = *dsn, .stream = stream}, cancel);
+  const auto session = replayer::OpenExclusively({.dsn = *dsn, .stream = stream.name}, cancel);
   if (!session.ok()) return refusal;
   const absl::Status reason =
       WithNextStep(refusal, "mend that and start the replayer again; nothing was skipped");
   // Best effort: the caller reports it in any case.
   const absl::Status noted =
-      records::StreamStore(**session, stream).NoteRefusedStart(TextOf(FindingOf(reason, "")));
+      records::StreamStore(**session, stream.name).NoteRefusedStart(TextOf(FindingOf(reason, "")));
   if (!noted.ok()) {
     LogDebug("replayer", "the refusal could not be recorded",
              {{"error", std::string(StdSv(noted.message()))}});
@@ -37,19 +35,23 @@ absl::Status NotedInNew(const spec::MigrationFile& file, const absl::Status& ref
   return refusal;
 }
 
-absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file, const Cancel& cancel) {
-  absl::StatusOr<mapping::PreparedMapping> prepared = Patiently("start of replay", cancel, [&] {
-    return mapping::PrepareMapping(file, records::ForwardOf(file), {}, cancel);
-  });
-  RETURN_IF_ERROR(NotedInNew(file, prepared.status(), cancel));
+absl::StatusOr<mapping::Plan> PrepareReplay(const spec::MigrationFile& file,
+                                            const records::Stream& stream, const Cancel& cancel) {
+  absl::StatusOr<mapping::PreparedMapping> prepared = Patiently(
+      "start of replay", cancel, [&] { return mapping::PrepareMapping(file, stream, {}, cancel); });
+  RETURN_IF_ERROR(NotedInTarget(stream, prepared.status(), cancel));
   return std::move(prepared->plan);
 }
 
-absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
-                    eventlog::EventLog& log, const Cancel& cancel, const Cancel* drain) {
-  const records::Stream stream = records::ForwardOf(file);
+absl::Status Replay(const spec::MigrationFile& file, const records::Stream& stream,
+                    const mapping::Plan& plan, eventlog::EventLog& log, const Cancel& cancel,
+                    const Cancel* drain) {
   std::vector<std::pair<std::string, std::string>> after_copy;
-  for (const spec::SchemaStep& step : file.after_copy) after_copy.emplace_back(step.path, step.sql);
+  if (stream.direction == records::Direction::kForward) {
+    for (const spec::SchemaStep& step : file.after_copy) {
+      after_copy.emplace_back(step.path, step.sql);
+    }
+  }
   replayer::Replayer replayer(
       {.target = {.dsn = stream.target.Connection(),
                   .stream = stream.name,
@@ -61,7 +63,10 @@ absl::Status Replay(const spec::MigrationFile& file, const mapping::Plan& plan,
        .batch_rows_max = file.replay.batch_rows_max,
        .batch_bytes_max = file.replay.batch_bytes_max,
        .copy_workers = file.replay.copy_workers,
-       .learn_values = [&] { return mapping::LearnValues(file, stream, cancel); },
+       // A stream of progress alone would be answered by the other, and so on.
+       .progress_interval =
+           file.reverse.has_value() ? file.capture.heartbeat_interval : absl::ZeroDuration(),
+       .learn_values = [&] { return mapping::LearnValues(stream, cancel); },
        .seed = static_cast<uint64_t>(getpid()),
        .drain = drain},
       plan, log, cancel);

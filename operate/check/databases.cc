@@ -174,17 +174,8 @@ void ReportMissing(const Side& side, operate::CheckReport* report) {
   }
 }
 
-absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side& new_side,
-                          operate::CheckReport* report) {
-  if (old_side.session == nullptr || new_side.session == nullptr) {
-    ReportMissing(old_side, report);
-    ReportMissing(new_side, report);
-    return absl::OkStatus();
-  }
-  CompileFindings findings;
-  ASSIGN_OR_RETURN(const std::vector<std::string> source_names, TableNames(*old_side.session));
-  const absl::StatusOr<mapping::Plan> plan =
-      CompileForCheck(file, old_side.catalog, *new_side.session, source_names, &findings);
+void AddFindings(const spec::MigrationFile& file, const CompileFindings& findings,
+                 operate::CheckReport* report) {
   for (const mapping::CompileFault& each : findings.warnings) {
     report->warnings.push_back(absl::StrCat(each.file.empty() ? file.path : each.file, ":",
                                             each.at.line, ":", each.at.column, ": ", each.message));
@@ -198,6 +189,20 @@ absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side&
          .message = fault.message,
          .kind = fault.right_missing ? CheckFault::Kind::kNotReady : CheckFault::Kind::kMistake});
   }
+}
+
+absl::Status CheckMapping(const spec::MigrationFile& file, Side& old_side, Side& new_side,
+                          operate::CheckReport* report) {
+  if (old_side.session == nullptr || new_side.session == nullptr) {
+    ReportMissing(old_side, report);
+    ReportMissing(new_side, report);
+    return absl::OkStatus();
+  }
+  CompileFindings findings;
+  ASSIGN_OR_RETURN(const std::vector<std::string> source_names, TableNames(*old_side.session));
+  const absl::StatusOr<mapping::Plan> plan = CompileForCheck(
+      records::ForwardOf(file), old_side.catalog, *new_side.session, source_names, &findings);
+  AddFindings(file, findings, report);
   if (!plan.ok()) return findings.faults.empty() ? plan.status() : absl::OkStatus();
   RETURN_IF_ERROR(CheckWriteMode(*plan, *new_side.session, report));
   RETURN_IF_ERROR(TellOfAnalyze(*plan, *new_side.session, report));
@@ -264,6 +269,58 @@ absl::StatusOr<bool> AreSwapped(const spec::MigrationFile& file, Side& old_side,
   return true;
 }
 
+// What the stream from NEW to OLD needs of both, and whether its mapping fits. Whether OLD's tables
+// are empty is not asked: they never are.
+absl::Status CheckReverse(const spec::MigrationFile& file, Side& old_side, Side& new_side,
+                          operate::CheckReport* report) {
+  if (old_side.session == nullptr || new_side.session == nullptr) return absl::OkStatus();
+  if (old_side.session->server_version() < mapping::kTargetVersionMin) {
+    report->faults.push_back(
+        {.where = Where::kOld,
+         .message = absl::StrFormat("the file has reverse, which writes OLD, and that is Postgres "
+                                    "%d: what is written is 14 or newer",
+                                    old_side.session->server_version() / 10000),
+         .remedy = "upgrade OLD, or take reverse out of the file"});
+    return absl::OkStatus();
+  }
+  const records::Stream stream = records::ReverseOf(file);
+  ASSIGN_OR_RETURN(const catalog::Catalog source, LoadSourceCatalog(stream, *new_side.session));
+  ASSIGN_OR_RETURN(const pg::Result slot,
+                   new_side.session->Query("SELECT FROM pg_replication_slots WHERE slot_name = $1",
+                                           {stream.slot}));
+  catalog::Catalog there = source;
+  there.missing.clear();  // the compiler says where they are named
+  ASSIGN_OR_RETURN(
+      const std::vector<capture::SourceFault> lacking,
+      capture::VerifySource(*new_side.session, {.stream = stream}, there, slot.rows() > 0));
+  for (const capture::SourceFault& fault : lacking) {
+    report->faults.push_back(
+        {.where = Where::kNew, .message = fault.finding.what, .remedy = fault.finding.next});
+  }
+  ASSIGN_OR_RETURN(const catalog::Catalog target,
+                   catalog::LoadCatalog(*old_side.session, TablesOfNew(*stream.mapping), {}));
+  ASSIGN_OR_RETURN(const std::vector<Finding> faults,
+                   mapping::VerifyTarget(*old_side.session, stream, target));
+  for (const Finding& fault : faults) {
+    report->faults.push_back({.where = Where::kOld, .message = fault.what, .remedy = fault.next});
+  }
+  CompileFindings findings;
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, TableNames(*new_side.session));
+  const absl::StatusOr<mapping::Plan> plan =
+      CompileForCheck(stream, source, *old_side.session, names, &findings);
+  AddFindings(file, findings, report);
+  return plan.ok() || !findings.faults.empty() ? absl::OkStatus() : plan.status();
+}
+
+// `checked` as a warning where it says that a right is missing, which is a fault already.
+absl::Status Excused(const absl::Status& checked, operate::CheckReport* report) {
+  if (pg::StatusSqlState(checked) != "42501" || report->ok()) return checked;
+  report->warnings.push_back(
+      absl::StrCat("the mapping is held against both databases once the rights are there (",
+                   checked.message(), ")"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const Cancel& cancel,
@@ -286,12 +343,9 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
     for (std::string& lacks : MissingLabels(file.forward, old_side.catalog, new_side.catalog)) {
       report->warnings.push_back(std::move(lacks));
     }
-    const absl::Status checked = CheckMapping(file, old_side, new_side, report);
-    if (pg::StatusSqlState(checked) != "42501" || report->ok()) return checked;
-    report->warnings.push_back(
-        absl::StrCat("the mapping is held against both databases once the rights are there (",
-                     checked.message(), ")"));
-    return absl::OkStatus();
+    RETURN_IF_ERROR(Excused(CheckMapping(file, old_side, new_side, report), report));
+    if (!file.reverse.has_value()) return absl::OkStatus();
+    return Excused(CheckReverse(file, old_side, new_side, report), report);
   }
   if (old_side.session != nullptr || new_side.session != nullptr) {
     report->warnings.emplace_back(

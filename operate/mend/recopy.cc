@@ -11,6 +11,7 @@
 #include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
+#include "common/records/cutover/ownership.h"
 #include "common/records/source/capture_streams.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
@@ -156,6 +157,19 @@ absl::StatusOr<uint64_t> UnusedEpoch(pg::Session& old_session, pg::Session& new_
   return epoch + 1;
 }
 
+// Its tables have what nobody else has.
+absl::Status RefuseWhereNewOwns(pg::ControlSession& session, const std::string& migration) {
+  ASSIGN_OR_RETURN(const std::optional<records::Ownership> row,
+                   records::NewOwnership(session, migration).Load());
+  if (!row.has_value() || row->owner == records::Side::kOld) return absl::OkStatus();
+  return Refuse(
+      absl::StrFormat("NEW owns since %s (epoch %d): a copy of OLD would take the place of "
+                      "what its application wrote",
+                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", row->changed, absl::UTCTimeZone()),
+                      row->owner_epoch),
+      "switchyard status FILE shows both streams; give OLD its side back first");
+}
+
 }  // namespace
 
 absl::StatusOr<RecopyReport> Recopy(const spec::MigrationFile& file, const RecopyOptions& options,
@@ -165,7 +179,7 @@ absl::StatusOr<RecopyReport> Recopy(const spec::MigrationFile& file, const Recop
   ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
   ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
   RETURN_IF_ERROR(RequireStream(*control, stream.name));
-  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *old_session));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(stream, *old_session));
   ASSIGN_OR_RETURN(const catalog::Table* table, FindTable(file, catalog, options.table));
   RETURN_IF_ERROR(RefuseAnotherTable(*new_session, stream.name, *table));
   ASSIGN_OR_RETURN(const int64_t request,
@@ -184,6 +198,7 @@ absl::StatusOr<RecopyAllReport> RecopyAll(const spec::MigrationFile& file, const
   ASSIGN_OR_RETURN(const auto new_session, ConnectTo(file.new_db, "new", cancel));
   ASSIGN_OR_RETURN(const auto control, ConnectControl(file.new_db, "new", cancel));
   RETURN_IF_ERROR(RequireStream(*control, stream.name));
+  RETURN_IF_ERROR(RefuseWhereNewOwns(*control, file.name));
   RETURN_IF_ERROR(RefuseOldWithoutSetup(*old_session));
   RETURN_IF_ERROR(RefuseRunningCapture(*old_session, stream));
   ASSIGN_OR_RETURN(const mapping::PreparedMapping compiled,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "capture/source/source_setup.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
@@ -31,6 +32,21 @@ absl::StatusOr<std::string> RoleFor(pg::Session& session, const std::string& ask
   return row.boolean(0, 1) ? usual : row.str(0, 0);
 }
 
+absl::StatusOr<std::string> TargetSql(const records::Stream& stream, pg::Session& session,
+                                      const std::string& role) {
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog,
+                   catalog::LoadCatalog(session, TablesOfNew(*stream.mapping), {}));
+  if (!catalog.missing.empty()) {
+    const bool forward = stream.direction == records::Direction::kForward;
+    return Refuse(
+        absl::StrCat(forward ? "NEW" : "OLD", " has no table ", catalog.missing[0].ToString()),
+        forward ? "make NEW's tables first, then run switchyard check FILE"
+                : "correct its name under `reverse`, then run switchyard check FILE");
+  }
+  return mapping::TargetOwnerSql({.stream = stream, .role = role, .captured = stream.paired},
+                                 catalog);
+}
+
 }  // namespace
 
 absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std::string& role,
@@ -39,10 +55,19 @@ absl::StatusOr<SetupReport> OldSetup(const spec::MigrationFile& file, const std:
                    ConnectTo(file.old_db, "old", cancel));
   capture::SourceOptions source = {.stream = records::ForwardOf(file),
                                    .failover = file.capture.failover.value_or(false)};
-  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(file, *session));
+  ASSIGN_OR_RETURN(const catalog::Catalog catalog, LoadSourceCatalog(source.stream, *session));
   ASSIGN_OR_RETURN(source.role, RoleFor(*session, role, source.role, catalog));
   SetupReport report = {.migration = file.name};
   ASSIGN_OR_RETURN(report.sql, capture::SourceSetupSql(source, catalog));
+  if (!file.reverse.has_value()) return report;
+  if (session->server_version() < mapping::kTargetVersionMin) {
+    return Refuse(absl::StrCat("the file has reverse, which writes OLD, and that is Postgres ",
+                               session->server_version() / 10000),
+                  "upgrade OLD to 14 or newer, or take reverse out of the file");
+  }
+  ASSIGN_OR_RETURN(const std::string more,
+                   TargetSql(records::ReverseOf(file), *session, source.role));
+  absl::StrAppend(&report.sql, "\n", more);
   return report;
 }
 
@@ -50,15 +75,19 @@ absl::StatusOr<SetupReport> NewSetup(const spec::MigrationFile& file, const std:
                                      const Cancel& cancel) {
   ASSIGN_OR_RETURN(const std::unique_ptr<pg::Session> session,
                    ConnectTo(file.new_db, "new", cancel));
-  mapping::TargetOptions target = {.stream = records::ForwardOf(file)};
+  const records::Stream stream = records::ForwardOf(file);
   ASSIGN_OR_RETURN(const catalog::Catalog catalog,
-                   catalog::LoadCatalog(*session, TablesOfNew(*target.stream.mapping), {}));
-  ASSIGN_OR_RETURN(target.role, RoleFor(*session, role, target.role, catalog));
-  if (!catalog.missing.empty()) {
-    return Refuse("NEW has no table " + catalog.missing[0].ToString(),
-                  "make NEW's tables first, then run switchyard check FILE");
-  }
-  return SetupReport{.migration = file.name, .sql = mapping::TargetOwnerSql(target, catalog)};
+                   catalog::LoadCatalog(*session, TablesOfNew(*stream.mapping), {}));
+  ASSIGN_OR_RETURN(const std::string name,
+                   RoleFor(*session, role, mapping::TargetOptions().role, catalog));
+  SetupReport report = {.migration = file.name};
+  ASSIGN_OR_RETURN(report.sql, TargetSql(stream, *session, name));
+  if (!file.reverse.has_value()) return report;
+  const capture::SourceOptions source = {.stream = records::ReverseOf(file), .role = name};
+  ASSIGN_OR_RETURN(const catalog::Catalog read, LoadSourceCatalog(source.stream, *session));
+  ASSIGN_OR_RETURN(const std::string more, capture::SourceSetupSql(source, read));
+  absl::StrAppend(&report.sql, "\n", more);
+  return report;
 }
 
 }  // namespace switchyard::operate

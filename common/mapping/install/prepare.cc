@@ -37,11 +37,10 @@ absl::StatusOr<std::optional<catalog::Catalog>> StoredCatalog(pg::Session& targe
   return catalog;
 }
 
-absl::StatusOr<catalog::Catalog> ReadSource(const spec::MigrationFile& file,
-                                            const records::Stream& stream, const Cancel& cancel) {
+absl::StatusOr<catalog::Catalog> ReadSource(const records::Stream& stream, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto session, Connect(stream.source, "source", cancel));
   return catalog::LoadCatalog(*session, catalog::SourceTables(*stream.mapping),
-                              {.schemas = file.schemas});
+                              {.schemas = stream.source_schemas});
 }
 
 absl::Status RefuseSameDatabase(const catalog::Catalog& source, pg::Session& session) {
@@ -61,9 +60,11 @@ absl::Status RefuseUnreadyTarget(pg::Session& session, const spec::MigrationFile
   for (spec::TableName& name : LookupTables(*stream.mapping)) names.push_back(std::move(name));
   ASSIGN_OR_RETURN(const catalog::Catalog target, catalog::LoadCatalog(session, names, {}));
   ASSIGN_OR_RETURN(std::vector<Finding> faults, VerifyTarget(session, stream, target));
-  ASSIGN_OR_RETURN(const std::vector<Finding> more,
-                   VerifyAfterCopy(session, file.after_copy, stream));
-  faults.insert(faults.end(), more.begin(), more.end());
+  if (stream.direction == records::Direction::kForward) {
+    ASSIGN_OR_RETURN(const std::vector<Finding> more,
+                     VerifyAfterCopy(session, file.after_copy, stream));
+    faults.insert(faults.end(), more.begin(), more.end());
+  }
   return FaultsToStatus(faults);
 }
 
@@ -92,7 +93,7 @@ absl::StatusOr<Plan> CompileFor(const spec::MigrationFile& file, const records::
   CompileInput input{.stream = &stream,
                      .source = &source,
                      .target = &target_catalog,
-                     .schemas = file.schemas,
+                     .schemas = stream.source_schemas,
                      .bound = installed.bound};
   absl::StatusOr<Plan> plan = Compile(input, target, &faults);
   const bool another = !plan.ok() || plan->fingerprint != installed.fingerprint;
@@ -125,7 +126,7 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   }
   const bool stored = source.has_value();
   if (!source) {
-    ASSIGN_OR_RETURN(source, ReadSource(file, stream, cancel));
+    ASSIGN_OR_RETURN(source, ReadSource(stream, cancel));
   }
   RETURN_IF_ERROR(RefuseSameDatabase(*source, *target));
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, stream));
@@ -143,10 +144,9 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   return PreparedMapping{.source = *std::move(source), .plan = std::move(plan)};
 }
 
-absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const records::Stream& stream,
-                                 const Cancel& cancel) {
+absl::StatusOr<bool> LearnValues(const records::Stream& stream, const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
-  ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(file, stream, cancel));
+  ASSIGN_OR_RETURN(const catalog::Catalog source, ReadSource(stream, cancel));
   return AddValues(*target, stream.mirror_schema, source);
 }
 
@@ -154,7 +154,7 @@ absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
                                                const records::Stream& stream,
                                                const Cancel& cancel) {
   ASSIGN_OR_RETURN(const auto target, Connect(stream.target, "target", cancel));
-  ASSIGN_OR_RETURN(catalog::Catalog source, ReadSource(file, stream, cancel));
+  ASSIGN_OR_RETURN(catalog::Catalog source, ReadSource(stream, cancel));
   RETURN_IF_ERROR(RefuseSameDatabase(source, *target));
   ASSIGN_OR_RETURN(Plan plan, CompileFor(file, stream, source, *target));
   return PreparedMapping{.source = std::move(source), .plan = std::move(plan)};

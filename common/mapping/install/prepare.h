@@ -40,7 +40,6 @@ absl::StatusOr<PreparedMapping> CompileMapping(const spec::MigrationFile& file,
 
 // Enums of the mirror learn the values that the source's gained since: true when one did. Needs
 // both databases.
-absl::StatusOr<bool> LearnValues(const spec::MigrationFile& file, const records::Stream& stream,
-                                 const Cancel& cancel);
+absl::StatusOr<bool> LearnValues(const records::Stream& stream, const Cancel& cancel);
 
 }  // namespace switchyard::mapping

@@ -277,8 +277,9 @@ std::string TargetOwnerSql(const TargetOptions& options, const catalog::Catalog&
       "-- Only CREATE ROLE (CREATEROLE) and the optional grant on a parameter (a superuser) may\n"
       "-- need somebody else; without the latter all the rest is done.\n"
       "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n%s\n%s\n%s\n",
-      options.stream.name, catalog::CreateRoleSql(options.role, "LOGIN"), records::TargetSetupSql(),
-      records::MirrorSchemaSql(options.stream.mirror_schema));
+      options.stream.name,
+      catalog::CreateRoleSql(options.role, options.captured ? "LOGIN REPLICATION" : "LOGIN"),
+      records::TargetSetupSql(), records::MirrorSchemaSql(options.stream.mirror_schema));
   absl::StrAppendFormat(
       &sql,
       "GRANT CONNECT, TEMPORARY ON DATABASE %2$s TO %1$s;\n"

@@ -22,9 +22,13 @@
 
 namespace switchyard::mapping {
 
+// Of Postgres: what the setup of a target needs.
+inline constexpr int kTargetVersionMin = 140000;
+
 struct TargetOptions {
   records::Stream stream;
   std::string role = "switchyard_replay";  // who replays
+  bool captured = false;                   // by the same role, for the other direction
 };
 
 // Tables of the target that selects read and nobody fills: `static` ones with a schema.
