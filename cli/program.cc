@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "cli/commands/breach.h"
 #include "cli/commands/check.h"
 #include "cli/commands/command.h"
 #include "cli/commands/completion.h"
@@ -156,6 +157,7 @@ ExitCode RunProgram(int argc, const char* const* argv, const Cancel& cancel, std
   AddPlan(app, &chosen);
   AddRecopy(app, &chosen);
   AddResume(app, &chosen);
+  AddBreach(app, &chosen);
   AddQuarantine(app, &chosen);
   AddRun(app, &chosen);
   AddCapture(app, &chosen);

@@ -236,8 +236,8 @@ bool IsFoundDifferent(const StreamStatus& status) {
 
 bool NeedsAPerson(const StreamStatus& status) {
   return status.phase == records::Phase::kStopped || !status.suspects.empty() ||
-         status.quarantined.value_or(0) > 0 || IsFoundDifferent(status) ||
-         !MissingRoles(status).empty() ||
+         status.quarantined.value_or(0) > 0 || status.breaches.value_or(0) > 0 ||
+         IsFoundDifferent(status) || !MissingRoles(status).empty() ||
          std::ranges::any_of(status.copy,
                              [](const CopyProgress& copy) { return !copy.error.empty(); });
 }
@@ -262,6 +262,7 @@ Finding MissingRoles(const StreamStatus& status) {
 StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   StreamStatus status = {
       .stream = facts.stream,
+      .direction = facts.direction,
       .phase = PhaseOf(facts),
       .state = StateOf(facts),
       .reasons = ReasonsOf(facts),
@@ -271,6 +272,7 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
       .capture_active = facts.capture_active,
       .replayer_active = facts.replay_active,
       .quarantined = facts.quarantined,
+      .breaches = facts.breaches,
       .open_requests = facts.open_requests,
       .rehearsal = facts.rehearsal,
       .slot = facts.slot,
@@ -295,8 +297,10 @@ StreamStatus Assess(const StreamFacts& facts, const StreamFacts* previous) {
   if (previous != nullptr) AssessRates(facts, *previous, &status);
   AssessCopies(facts, previous, &status);
   AssessWholeCopy(facts, &status);
+  const bool forward = facts.direction == records::Direction::kForward;
   for (const auto& [side, error] :
-       {std::pair("old: ", facts.source_error), std::pair("new: ", facts.target_error),
+       {std::pair(forward ? "old: " : "new: ", facts.source_error),
+        std::pair(forward ? "new: " : "old: ", facts.target_error),
         std::pair("log: ", facts.log.unreachable ? facts.log.error : facts.log.full)}) {
     if (!error.empty()) status.errors.push_back(Of(side, error));
   }

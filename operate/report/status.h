@@ -17,8 +17,10 @@
 #include "absl/time/time.h"
 #include "common/base/finding.h"
 #include "common/base/lsn.h"
+#include "common/records/cutover/ownership.h"
 #include "common/records/parity_results.h"
 #include "common/records/stream/phase.h"
+#include "common/records/stream/stream.h"
 
 namespace switchyard::operate {
 
@@ -95,6 +97,7 @@ struct RehearsalFacts {
 // One stream as its two databases describe it.
 struct StreamFacts {
   std::string stream;
+  records::Direction direction = records::Direction::kForward;
   // From the source; absent when it could not be asked.
   Finding source_error;
   std::optional<Lsn> source_lsn;  // current end of its WAL
@@ -126,6 +129,7 @@ struct StreamFacts {
   std::optional<int64_t> rows;
   std::optional<int64_t> applied_offset;  // next record of the change topic
   std::optional<int64_t> quarantined;
+  std::optional<int64_t> breaches;  // rows written to the source while it did not own them
   std::optional<int64_t> open_requests;
   std::vector<std::string> open_recopies;  // tables whose re-copy is not swapped in yet
   std::optional<ParityFacts> parity;       // absent: nothing was compared yet
@@ -153,6 +157,7 @@ struct CopyProgress {
 
 struct StreamStatus {
   std::string stream;
+  records::Direction direction = records::Direction::kForward;
   std::optional<records::Phase> phase;  // absent: NEW could not be asked
   std::string state;  // as shown: the phase; held where it streams up to a hold; or unknown
   std::vector<Finding> reasons;  // why it is stopped, one for each role; else empty
@@ -168,6 +173,7 @@ struct StreamStatus {
   std::optional<bool> capture_active;
   std::optional<bool> replayer_active;
   std::optional<int64_t> quarantined;
+  std::optional<int64_t> breaches;
   std::optional<int64_t> open_requests;
   std::optional<RehearsalFacts> rehearsal;
   std::optional<SlotFacts> slot;
@@ -190,9 +196,17 @@ bool NeedsAPerson(const StreamStatus& status);
 // "no replayer runs: ..." of the roles that are known not to run; empty: they do.
 Finding MissingRoles(const StreamStatus& status);
 
+// Which side the application may write to, as NEW says.
+struct OwnerFacts {
+  records::Side owner = records::Side::kOld;
+  int64_t epoch = 0;                // of the change of owner; 0: there was none
+  std::optional<absl::Time> since;  // NEW's clock; absent: from the start
+};
+
 struct StatusReport {
   std::string migration;
-  std::vector<StreamStatus> streams;
+  std::optional<OwnerFacts> owner = std::nullopt;  // absent: one stream only, or NEW was not asked
+  std::vector<StreamStatus> streams = {};
 };
 
 // `previous`: the same stream a moment ago, for rates; without it they are unknown.

@@ -126,6 +126,7 @@ ordered_json StreamJson(const StreamStatus& status) {
           {"capture_active", OrNull(status.capture_active)},
           {"replayer_active", OrNull(status.replayer_active)},
           {"quarantined", OrNull(status.quarantined)},
+          {"breaches", OrNull(status.breaches)},
           {"open_requests", OrNull(status.open_requests)},
           {"rehearsal", RehearsalJson(status)},
           {"log", LogJson(status)},
@@ -144,7 +145,14 @@ ordered_json StreamJson(const StreamStatus& status) {
 std::string StatusJson(const StatusReport& report, bool compact) {
   ordered_json streams = ordered_json::array();
   for (const StreamStatus& status : report.streams) streams.push_back(StreamJson(status));
-  const ordered_json object = {{"migration", report.migration}, {"streams", std::move(streams)}};
+  ordered_json object = {{"migration", report.migration}};
+  object["owner"] = nullptr;
+  object["epoch"] = nullptr;
+  if (report.owner.has_value()) {
+    object["owner"] = std::string(records::ToString(report.owner->owner));
+    object["epoch"] = report.owner->epoch;
+  }
+  object["streams"] = std::move(streams);
   return object.dump(compact ? -1 : 2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

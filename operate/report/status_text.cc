@@ -140,6 +140,16 @@ Rows StreamRows(const StreamStatus& status, const StatusTextOptions& options) {
     rows.push_back(
         {"quarantine", Colored(HumanCount(*status.quarantined) + " rows", kRed, options)});
   }
+  if (const int64_t breaches = status.breaches.value_or(0); breaches > 0) {
+    const char* side = status.direction == records::Direction::kForward ? "OLD" : "NEW";
+    const bool one = breaches == 1;
+    rows.push_back(
+        {"breach",
+         Colored(absl::StrFormat("%s %s written to %s, which does not own %s", HumanCount(breaches),
+                                 one ? "row was" : "rows were", side, one ? "it" : "them"),
+                 kRed, options)});
+    rows.push_back({"", "next: switchyard breach FILE list"});
+  }
   if (status.open_requests.value_or(0) > 0) {
     rows.push_back({"requests", HumanCount(*status.open_requests) + " waiting"});
   }
@@ -298,10 +308,21 @@ std::string StreamText(const StreamStatus& status, const StatusTextOptions& opti
   return out + CopyText(status, rows_max);
 }
 
+// "NEW owns since 2026-11-30 12:00:05 UTC, epoch 7"
+std::string OwnerText(const OwnerFacts& owner) {
+  std::string text = owner.owner == records::Side::kOld ? "OLD owns" : "NEW owns";
+  if (owner.since.has_value()) {
+    absl::StrAppend(&text, " since ",
+                    absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", *owner.since, absl::UTCTimeZone()),
+                    ", epoch ", owner.epoch);
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string StatusText(const StatusReport& report, const StatusTextOptions& options) {
-  std::string out;
+  std::string out = report.owner ? OwnerText(*report.owner) : "";
   for (const StreamStatus& status : report.streams) {
     if (!out.empty()) out += "\n";
     out += StreamText(status, options);

@@ -29,6 +29,7 @@
 namespace switchyard::operate {
 namespace {
 
+using records::Direction;
 using Side = TeardownStep::Side;
 
 constexpr char kOwnSchema[] = "switchyard";
@@ -38,7 +39,8 @@ std::vector<std::string> Made(std::string_view setup, std::string_view phrase) {
   std::vector<std::string> names;
   for (size_t at = setup.find(phrase); at != setup.npos; at = setup.find(phrase, at)) {
     at += phrase.size();
-    names.emplace_back(setup.substr(at, setup.find_first_of(" (", at) - at));
+    const std::string_view name = setup.substr(at, setup.find_first_of(" (", at) - at);
+    if (std::ranges::count(names, name) == 0) names.emplace_back(name);
   }
   return names;
 }
@@ -48,21 +50,22 @@ std::string Own(std::string_view name) { return QuoteQualified(kOwnSchema, name)
 // The objects of one database that belong to the migration, in the order they can go.
 class DatabasePlan {
  public:
-  DatabasePlan(pg::ControlSession& session, Side side, records::Stream stream,
+  // `streams`: those of the migration, which read or write this database.
+  DatabasePlan(pg::ControlSession& session, Side side, std::vector<records::Stream> streams,
                std::string_view setup, TeardownReport* report)
       : session_(session),
         side_(side),
-        stream_(std::move(stream)),
+        streams_(std::move(streams)),
         tables_(Made(setup, "CREATE TABLE IF NOT EXISTS switchyard.")),
         functions_(Made(setup, "CREATE OR REPLACE FUNCTION switchyard.")),
         report_(report) {}
 
   absl::Status AddSlot(const std::string& slot);
   absl::Status AddPublication(const std::string& publication);
-  // The rows of the stream; finds out who else keeps rows here.
+  // The rows of the streams; finds out who else keeps rows here.
   absl::Status AddRows();
   // Views, tables, types and collations of the mirror, which streams of one direction share.
-  absl::Status AddMirror();
+  absl::Status AddMirror(const records::Stream& stream);
   // Tables, functions and the schema itself, unless others use it.
   absl::Status AddSchema();
 
@@ -76,12 +79,20 @@ class DatabasePlan {
   // One step for all objects that `sql` lists (name for a statement, owner); those of the list.
   absl::Status AddDrop(const std::string& sql, const std::vector<pg::Param>& parameters,
                        const std::string& kind, const std::string& what);
+  bool IsOurs(std::string_view stream) const {
+    return std::ranges::count(streams_, stream, &records::Stream::name) > 0;
+  }
+  // One of the streams is applied here, so that views are its mapping's.
+  bool is_target() const {
+    const auto written = side_ == Side::kNew ? Direction::kForward : Direction::kReverse;
+    return std::ranges::count(streams_, written, &records::Stream::direction) > 0;
+  }
   absl::StatusOr<std::string> WhatElseIsIn(const std::string& schema);
   absl::Status AddSchemaItself(const std::string& schema);
 
   pg::ControlSession& session_;
   const Side side_;
-  const records::Stream stream_;
+  const std::vector<records::Stream> streams_;
   const std::vector<std::string> tables_;
   const std::vector<std::string> functions_;
   TeardownReport* const report_;
@@ -132,13 +143,13 @@ absl::Status DatabasePlan::AddRows() {
                      session_.Query(absl::StrCat("SELECT ", column, ", count(*) FROM ", table,
                                                  " GROUP BY 1 ORDER BY 1")));
     for (int k = 0; k < streams.rows(); ++k) {
-      if (streams.text(k, 0) != stream_.name) {
-        others_.insert(streams.str(k, 0));
+      const std::string stream = streams.str(k, 0);
+      if (!IsOurs(stream)) {
+        others_.insert(stream);
         continue;
       }
       Add(absl::StrCat("rows of ", tables.str(i, 0), " (", streams.str(k, 1), ")"),
-          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(stream_.name),
-                       ";"),
+          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(stream), ";"),
           tables.str(i, 2));
     }
   }
@@ -161,18 +172,18 @@ absl::Status DatabasePlan::AddDrop(const std::string& sql, const std::vector<pg:
   return absl::OkStatus();
 }
 
-absl::Status DatabasePlan::AddMirror() {
+absl::Status DatabasePlan::AddMirror(const records::Stream& stream) {
   for (const std::string& other : others_) {
-    if (records::DirectionOf(other) == stream_.direction) return absl::OkStatus();
+    if (records::DirectionOf(other) == stream.direction) return absl::OkStatus();
   }
-  const std::string& mirror = stream_.mirror_schema;
+  const std::string& mirror = stream.mirror_schema;
   constexpr char kRelations[] =
       "SELECT format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner) "
       "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
       "WHERE n.nspname = $1 AND c.relkind = ANY($2::text[]::\"char\"[]) "
       "AND starts_with(c.relname, $3) ORDER BY 1";
-  RETURN_IF_ERROR(AddDrop(kRelations, {kOwnSchema, "{v}", stream_.view_prefix}, "VIEW",
-                          "views of the mapping"));
+  RETURN_IF_ERROR(
+      AddDrop(kRelations, {kOwnSchema, "{v}", stream.view_prefix}, "VIEW", "views of the mapping"));
   RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{v}", ""}, "VIEW", "views of the mirror"));
   RETURN_IF_ERROR(AddDrop(kRelations, {mirror, "{r,p}", ""}, "TABLE", "mirror"));
   RETURN_IF_ERROR(
@@ -212,7 +223,7 @@ absl::Status DatabasePlan::AddSchema() {
 
 // What no step before drops, as people name it.
 absl::StatusOr<std::string> DatabasePlan::WhatElseIsIn(const std::string& schema) {
-  const char* views = side_ == Side::kNew ? "m" : "v,m";  // NEW's are the mapping's
+  const char* views = is_target() ? "m" : "v,m";
   ASSIGN_OR_RETURN(const pg::Rows rows,
                    session_.Query(R"(
     SELECT string_agg(name, ', ' ORDER BY name) FROM (
@@ -243,7 +254,7 @@ absl::Status DatabasePlan::AddSchemaItself(const std::string& schema) {
 class Site {
  public:
   Site(const spec::MigrationFile& file, TeardownOf what, const Cancel& cancel)
-      : file_(file), what_(what), cancel_(cancel), stream_(records::ForwardOf(file)) {}
+      : file_(file), what_(what), cancel_(cancel), streams_(records::StreamsOf(file)) {}
 
   absl::Status Connect();
   absl::StatusOr<TeardownReport> Plan();
@@ -253,15 +264,23 @@ class Site {
   absl::Status Remove(TeardownReport* report);
 
  private:
-  absl::Status PlanOld(TeardownReport* report);
-  absl::Status PlanNew(TeardownReport* report);
+  absl::Status PlanDatabase(Side side, TeardownReport* report);
   absl::Status PlanLog(TeardownReport* report);
   absl::Status Run(TeardownStep* step);
 
   const spec::MigrationFile& file_;
   const TeardownOf what_;
   const Cancel& cancel_;
-  const records::Stream stream_;
+  // Of the database that a stream reads, and of the one it writes.
+  pg::ControlSession* source(const records::Stream& stream) const {
+    return stream.direction == Direction::kForward ? old_.get() : new_.get();
+  }
+  pg::ControlSession* target(const records::Stream& stream) const {
+    return stream.direction == Direction::kForward ? new_.get() : old_.get();
+  }
+  absl::Status LockStream(const records::Stream& stream, std::vector<std::string>* at_work);
+
+  const std::vector<records::Stream> streams_;
   std::unique_ptr<pg::ControlSession> old_;  // null: gone for good
   std::unique_ptr<pg::ControlSession> new_;  // likewise
   eventlog::LogOptions log_;
@@ -280,35 +299,45 @@ absl::Status Site::Connect() {
 }
 
 absl::StatusOr<TeardownReport> Site::Plan() {
-  TeardownReport report = {.migration = file_.name, .mirror_schema = stream_.mirror_schema};
+  TeardownReport report = {.migration = file_.name,
+                           .mirror_schema = streams_.front().mirror_schema};
   if (old_ == nullptr) report.without = Side::kOld;
   if (new_ == nullptr) report.without = Side::kNew;
-  if (old_ != nullptr) RETURN_IF_ERROR(Annotate(PlanOld(&report), "old"));
-  if (new_ != nullptr) RETURN_IF_ERROR(Annotate(PlanNew(&report), "new"));
+  if (old_ != nullptr) RETURN_IF_ERROR(Annotate(PlanDatabase(Side::kOld, &report), "old"));
+  if (new_ != nullptr) RETURN_IF_ERROR(Annotate(PlanDatabase(Side::kNew, &report), "new"));
   RETURN_IF_ERROR(PlanLog(&report));
   return report;
 }
 
-absl::Status Site::PlanOld(TeardownReport* report) {
-  // A table of older versions may have outlived the upgrade of its server.
-  DatabasePlan source(*old_, Side::kOld, stream_, absl::StrCat(kSourceSql, kSourceBefore14Sql),
-                      report);
-  RETURN_IF_ERROR(source.AddSlot(stream_.slot));
-  RETURN_IF_ERROR(source.AddPublication(stream_.publication));
-  RETURN_IF_ERROR(source.AddRows());
-  return source.AddSchema();
-}
-
-absl::Status Site::PlanNew(TeardownReport* report) {
-  DatabasePlan target(*new_, Side::kNew, stream_, kTargetSql, report);
-  RETURN_IF_ERROR(target.AddRows());
-  RETURN_IF_ERROR(target.AddMirror());
-  return target.AddSchema();
+absl::Status Site::PlanDatabase(Side side, TeardownReport* report) {
+  pg::ControlSession& session = side == Side::kOld ? *old_ : *new_;
+  std::string setup;
+  for (const records::Stream& stream : streams_) {
+    // A table of older versions may have outlived the upgrade of its server.
+    if (source(stream) == &session) absl::StrAppend(&setup, kSourceSql, kSourceBefore14Sql);
+    if (target(stream) == &session) setup += kTargetSql;
+  }
+  DatabasePlan plan(session, side, streams_, setup, report);
+  for (const records::Stream& stream : streams_) {
+    if (source(stream) != &session) continue;
+    RETURN_IF_ERROR(plan.AddSlot(stream.slot));
+    RETURN_IF_ERROR(plan.AddPublication(stream.publication));
+  }
+  RETURN_IF_ERROR(plan.AddRows());
+  for (const records::Stream& stream : streams_) {
+    if (target(stream) == &session) RETURN_IF_ERROR(plan.AddMirror(stream));
+  }
+  return plan.AddSchema();
 }
 
 absl::Status Site::PlanLog(TeardownReport* report) {
+  std::vector<std::string> topics;
+  for (const records::Stream& stream : streams_) {
+    topics.push_back(stream.change_topic);
+    topics.push_back(stream.copy_topic);
+  }
   const absl::StatusOr<std::vector<eventlog::LogPart>> parts =
-      eventlog::FindLogParts(log_, {stream_.change_topic, stream_.copy_topic}, cancel_);
+      eventlog::FindLogParts(log_, topics, cancel_);
   if (absl::IsFailedPrecondition(parts.status()) || absl::IsDataLoss(parts.status())) {
     report->notes.push_back(absl::StrCat("the log stays: ", parts.status().message()));
     return absl::OkStatus();
@@ -327,44 +356,64 @@ absl::Status Site::PlanLog(TeardownReport* report) {
 }
 
 absl::Status Site::NoteWorkers(TeardownReport* report) {
-  std::optional<Worker> capture;
-  std::optional<Worker> replay;
-  if (old_ != nullptr) {
-    ASSIGN_OR_RETURN(capture, CaptureAtWork(*old_, stream_.name));
+  for (const records::Stream& stream : streams_) {
+    const bool forward = stream.direction == Direction::kForward;
+    if (source(stream) != nullptr) {
+      ASSIGN_OR_RETURN(const std::optional<Worker> capture,
+                       CaptureAtWork(*source(stream), stream.name));
+      if (capture) {
+        report->workers.push_back(absl::StrCat("capture runs: ", forward ? "OLD" : "NEW",
+                                               "'s backend ", capture->ToString()));
+      }
+    }
+    if (target(stream) == nullptr) continue;
+    ASSIGN_OR_RETURN(const std::optional<Worker> replay,
+                     ReplayAtWork(*target(stream), stream.name));
+    if (replay) {
+      report->workers.push_back(absl::StrCat("replay runs: ", forward ? "NEW" : "OLD",
+                                             "'s backend ", replay->ToString()));
+    }
   }
-  if (new_ != nullptr) {
-    ASSIGN_OR_RETURN(replay, ReplayAtWork(*new_, stream_.name));
+  return absl::OkStatus();
+}
+
+absl::Status Site::LockStream(const records::Stream& stream, std::vector<std::string>* at_work) {
+  const bool forward = stream.direction == Direction::kForward;
+  if (source(stream) != nullptr) {
+    ASSIGN_OR_RETURN(
+        const pg::Rows capture,
+        source(stream)->Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
+                              {capture::kStreamLockSpace, stream.name}));
+    if (!capture.boolean(0, 0)) {
+      ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*source(stream), stream.name));
+      at_work->push_back(absl::StrCat(
+          "capture still runs", worker ? absl::StrCat(" (", forward ? "OLD" : "NEW", "'s backend ",
+                                                      worker->ToString(), ")")
+                                       : ""));
+    }
   }
-  if (capture) report->workers.push_back("capture runs: OLD's backend " + capture->ToString());
-  if (replay) report->workers.push_back("replay runs: NEW's backend " + replay->ToString());
+  if (target(stream) == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const pg::Rows replay,
+                   target(stream)->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
+                                         {replayer::ReplayLockName(stream.name)}));
+  if (replay.boolean(0, 0)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*target(stream), stream.name));
+  at_work->push_back(absl::StrCat(
+      "replay still runs",
+      worker ? absl::StrCat(" (", forward ? "NEW" : "OLD", "'s backend ", worker->ToString(), ")")
+             : ""));
   return absl::OkStatus();
 }
 
 absl::Status Site::Lock() {
-  std::vector<std::string> at_work;
-  if (old_ != nullptr) {
-    ASSIGN_OR_RETURN(const pg::Rows capture,
-                     old_->Query("SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))",
-                                 {capture::kStreamLockSpace, stream_.name}));
-    if (!capture.boolean(0, 0)) {
-      ASSIGN_OR_RETURN(const auto worker, CaptureAtWork(*old_, stream_.name));
-      at_work.push_back("capture still runs" +
-                        (worker ? " (OLD's backend " + worker->ToString() + ")" : ""));
-    }
+  for (const records::Stream& stream : streams_) {
+    std::vector<std::string> at_work;
+    RETURN_IF_ERROR(LockStream(stream, &at_work));
+    if (at_work.empty()) continue;
+    return Refuse(absl::StrCat(stream.name, ": ", absl::StrJoin(at_work, ", ")),
+                  "end every role, with every standby, then run this again");
   }
-  if (new_ != nullptr) {
-    ASSIGN_OR_RETURN(const pg::Rows replay,
-                     new_->Query("SELECT pg_try_advisory_lock(hashtextextended($1, 7))",
-                                 {replayer::ReplayLockName(stream_.name)}));
-    if (!replay.boolean(0, 0)) {
-      ASSIGN_OR_RETURN(const auto worker, ReplayAtWork(*new_, stream_.name));
-      at_work.push_back("replay still runs" +
-                        (worker ? " (NEW's backend " + worker->ToString() + ")" : ""));
-    }
-  }
-  if (at_work.empty()) return absl::OkStatus();
-  return Refuse(absl::StrCat(stream_.name, ": ", absl::StrJoin(at_work, ", ")),
-                "end every role, with every standby, then run this again");
+  return absl::OkStatus();
 }
 
 // What it lacks the right to, or what others depend on, stays and is told.

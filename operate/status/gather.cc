@@ -12,7 +12,10 @@
 #include "common/pg/error.h"
 #include "common/pg/replication/slot.h"
 #include "common/pg/server_version.h"
+#include "common/records/breaches.h"
 #include "common/records/copies.h"
+#include "common/records/cutover/ownership.h"
+#include "common/records/mark.h"
 #include "common/records/missed_rows.h"
 #include "common/records/parity_results.h"
 #include "common/records/quarantine_entries.h"
@@ -22,7 +25,6 @@
 #include "common/records/source/capture_streams.h"
 #include "common/records/source/capture_suspects.h"
 #include "common/records/stream/progress.h"
-#include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
 #include "operate/connect.h"
 #include "operate/workers.h"
@@ -229,6 +231,7 @@ absl::Status AskLoad(pg::Session& session, CopyIndex* index, StreamFacts* facts)
 
 absl::Status AskCounts(pg::Session& session, StreamFacts* facts) {
   ASSIGN_OR_RETURN(facts->quarantined, records::QuarantineEntries(session, facts->stream).Count());
+  ASSIGN_OR_RETURN(facts->breaches, records::CountBreaches(session, facts->stream));
   records::Requests requests(session, facts->stream);
   ASSIGN_OR_RETURN(facts->open_requests, requests.CountOpen());
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kRecopy));
@@ -264,8 +267,8 @@ absl::Status KeepConnected(const spec::Endpoint& endpoint, std::string_view side
 
 }  // namespace
 
-absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
-  RETURN_IF_ERROR(KeepConnected(file_.old_db, "old", cancel_, &source_));
+absl::Status StreamGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
+  RETURN_IF_ERROR(KeepConnected(stream_.source, source_side(), cancel_, &source_));
   ASSIGN_OR_RETURN(const auto capture, CaptureAtWork(*source_, facts->stream));
   facts->capture_active = capture.has_value();
   // A capture that has begun has a slot: whether it has is asked first.
@@ -273,7 +276,7 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   if (facts->capture_state.has_value()) {
     ASSIGN_OR_RETURN(suspects_, records::CaptureSuspects(*source_, facts->stream).Open());
   }
-  RETURN_IF_ERROR(AskSlot(*source_, records::ForwardOf(file_).slot, facts));
+  RETURN_IF_ERROR(AskSlot(*source_, stream_.slot, facts));
   if (facts->capture_state.has_value()) {
     RETURN_IF_ERROR(AskLastLook(*source_, file_.capture, facts));
   }
@@ -290,8 +293,8 @@ absl::Status StatusGatherer::AskSource(CopyIndex* index, StreamFacts* facts) {
   return absl::OkStatus();
 }
 
-absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
-  RETURN_IF_ERROR(KeepConnected(file_.new_db, "new", cancel_, &target_));
+absl::Status StreamGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
+  RETURN_IF_ERROR(KeepConnected(stream_.target, target_side(), cancel_, &target_));
   ASSIGN_OR_RETURN(const auto replay, ReplayAtWork(*target_, facts->stream));
   facts->replay_active = replay.has_value();
   if (const auto step = replay ? records::StepIn(replay->application_name) : std::nullopt; step) {
@@ -316,7 +319,7 @@ absl::Status StatusGatherer::AskTarget(CopyIndex* index, StreamFacts* facts) {
 }
 
 // Kept from one look to the next: it may be large.
-absl::Status StatusGatherer::LoadCompiled(const std::string& stream) {
+absl::Status StreamGatherer::LoadCompiled(const std::string& stream) {
   ASSIGN_OR_RETURN(const records::StreamStore::Catalog kept,
                    records::StreamStore(*target_, stream).CatalogUnless(compiled_digest_));
   if (kept.digest.empty()) compiled_.tables.clear();
@@ -329,9 +332,9 @@ absl::Status StatusGatherer::LoadCompiled(const std::string& stream) {
 
 // Whether a mapping that reads `table` fills a table that has a plain column of that name, which
 // the mapping gives nothing.
-absl::StatusOr<bool> StatusGatherer::IsMissed(const catalog::Table& table,
+absl::StatusOr<bool> StreamGatherer::IsMissed(const catalog::Table& table,
                                               const std::string& column) {
-  const spec::Direction& direction = *records::ForwardOf(file_).mapping;
+  const spec::Direction& direction = *stream_.mapping;
   std::vector<std::string> schemas;
   std::vector<std::string> names;
   for (const spec::Mapping& mapping : direction.mappings) {
@@ -358,7 +361,7 @@ absl::StatusOr<bool> StatusGatherer::IsMissed(const catalog::Table& table,
   return row.boolean(0, 0);
 }
 
-absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
+absl::Status StreamGatherer::AskNewColumns(StreamFacts* facts) {
   if (!facts->replay_phase.has_value()) return absl::OkStatus();
   RETURN_IF_ERROR(LoadCompiled(facts->stream));
   std::vector<std::string> oids;
@@ -375,7 +378,7 @@ absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > t.last
     WHERE NOT a.attisdropped ORDER BY a.attrelid, a.attnum)",
                                   {ArrayLiteral(oids), ArrayLiteral(last_numbers)}));
-  const spec::Direction& direction = *records::ForwardOf(file_).mapping;
+  const spec::Direction& direction = *stream_.mapping;
   for (int i = 0; i < columns.rows(); ++i) {
     const catalog::Table* table = compiled_.FindOid(static_cast<uint32_t>(columns.i64(i, 0)));
     const std::string column = columns.str(i, 1);
@@ -399,9 +402,24 @@ absl::Status StatusGatherer::AskNewColumns(StreamFacts* facts) {
   return absl::OkStatus();
 }
 
-std::vector<StreamFacts> StatusGatherer::Gather() {
-  StreamFacts facts;
-  facts.stream = records::ForwardOf(file_).name;
+std::optional<OwnerFacts> StreamGatherer::AskOwner() {
+  pg::Session* const session = forward() ? target_.get() : source_.get();
+  if (!stream_.paired || session == nullptr || !session->alive()) return std::nullopt;
+  const auto row =
+      records::NewOwnership(*session, std::string(records::MigrationOf(stream_.name))).Load();
+  if (!row.ok()) return std::nullopt;  // the stream's own part says what can't be asked
+  OwnerFacts owner;
+  if (!row->has_value()) return owner;
+  owner.owner = (*row)->owner;
+  owner.epoch = (*row)->owner_epoch;
+  if ((*row)->flip.new_lsn.valid() || owner.owner == records::Side::kNew) {
+    owner.since = (*row)->changed;
+  }
+  return owner;
+}
+
+StreamFacts StreamGatherer::Gather() {
+  StreamFacts facts{.stream = stream_.name, .direction = stream_.direction};
   CopyIndex index;
   const auto error = [](const absl::Status& status, std::string_view side) {
     Finding finding = FindingOf(pg::WithNextStepFor(status), "");
@@ -410,17 +428,17 @@ std::vector<StreamFacts> StatusGatherer::Gather() {
     return finding;
   };
   suspects_.clear();
-  facts.source_error = error(AskSource(&index, &facts), "old");
-  facts.target_error = error(AskTarget(&index, &facts), "new");
+  facts.source_error = error(AskSource(&index, &facts), source_side());
+  facts.target_error = error(AskTarget(&index, &facts), target_side());
   if (facts.source_error.empty() && facts.target_error.empty()) {
-    facts.source_error = error(AskNewColumns(&facts), "old");
+    facts.source_error = error(AskNewColumns(&facts), source_side());
   }
   const std::vector<Suspect> unseen = OnePerTable(suspects_);
   facts.suspects.insert(facts.suspects.begin(), unseen.begin(), unseen.end());
-  facts.log = log_.Now();  // after NEW, so that what is applied is never ahead of it
+  facts.log = log_.Now();  // after the target, so that what is applied is never ahead of it
   const bool begun = facts.capture_state.has_value() && facts.capture_state != "creating";
   if (!begun && !facts.log.unreachable) facts.log.error = {};  // it is to be made yet
-  return {std::move(facts)};
+  return facts;
 }
 
 }  // namespace switchyard::operate

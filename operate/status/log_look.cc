@@ -8,7 +8,6 @@
 #include "common/base/finding.h"
 #include "common/eventlog/kafka_log.h"
 #include "common/eventlog/sqlite_reserve.h"
-#include "common/records/stream/stream.h"
 #include "operate/log_options.h"
 
 namespace switchyard::operate {
@@ -34,8 +33,7 @@ absl::StatusOr<int64_t> LogLook::NextOffset() {
     // The roles say when a topic is gone for good; the next look asks again.
     ASSIGN_OR_RETURN(kafka_, eventlog::KafkaLog::Open(options, cancel_, absl::ZeroDuration()));
   }
-  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic,
-                   kafka_->Describe(records::ForwardOf(file_).change_topic));
+  ASSIGN_OR_RETURN(const eventlog::TopicInfo topic, kafka_->Describe(change_topic_));
   return topic.next;
 }
 

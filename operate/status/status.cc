@@ -16,9 +16,16 @@ absl::StatusOr<StatusReport> Status(const spec::MigrationFile& file, const Cance
   return watch.Next();
 }
 
+StatusWatch::StatusWatch(const spec::MigrationFile& file, const Cancel& cancel) : file_(file) {
+  for (records::Stream& stream : records::StreamsOf(file)) {
+    gatherers_.emplace_back(file, std::move(stream), cancel);
+  }
+}
+
 StatusReport StatusWatch::Next() {
-  std::vector<StreamFacts> facts = gatherer_.Gather();
-  StatusReport report = {.migration = file_.name};
+  std::vector<StreamFacts> facts;
+  for (StreamGatherer& gatherer : gatherers_) facts.push_back(gatherer.Gather());
+  StatusReport report = {.migration = file_.name, .owner = gatherers_.front().AskOwner()};
   for (size_t i = 0; i < facts.size(); ++i) {
     report.streams.push_back(Assess(facts[i], i < last_.size() ? &last_[i] : nullptr));
   }

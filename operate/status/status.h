@@ -25,15 +25,14 @@ absl::StatusOr<StatusReport> Status(const spec::MigrationFile& file, const Cance
 class StatusWatch {
  public:
   // Both must outlive it.
-  StatusWatch(const spec::MigrationFile& file, const Cancel& cancel)
-      : file_(file), gatherer_(file, cancel) {}
+  StatusWatch(const spec::MigrationFile& file, const Cancel& cancel);
 
   // Rates are those since the last call; after the first one they are unknown.
   StatusReport Next();
 
  private:
   const spec::MigrationFile& file_;
-  StatusGatherer gatherer_;
+  std::vector<StreamGatherer> gatherers_;  // of each stream of the file
   std::vector<StreamFacts> last_;
 };
 
