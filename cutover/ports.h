@@ -121,8 +121,6 @@ class Fence {
   virtual absl::Status Lock(const LockOptions& options) = 0;
   // Who holds what Lock() waits for now; from another session.
   virtual absl::StatusOr<std::vector<Holder>> Holders(absl::Duration limit) = 0;
-  // OK: the transaction of Lock() is still there. Aborted: the server ended it.
-  virtual absl::Status Held(absl::Duration limit) = 0;
   // Rolls it back; the side is as before. Never fails: where the server doesn't answer, the session
   // is closed, and the server's own time-outs end the transaction. No-op where nothing is held.
   virtual void Release() = 0;
@@ -132,8 +130,9 @@ class Fence {
   //   OLD  its row: fenced, new_history WHERE epoch = decision.epoch
   //   NEW  its row, which is the change of owner: owner := OLD, owner_epoch := epoch, handover,
   //        histories WHERE owner = NEW AND epoch = decision.epoch
-  // Durable. Aborted also where no lock is held any more. FailedPrecondition: triggers, functions
-  // or the list of tables are not those expected.
+  // Durable. Aborted also where the locks are not held any more, or the server is not the one (of
+  // decision's histories) that the driver looked at: a command never crosses a failover.
+  // FailedPrecondition: triggers, functions or the list of tables are not those expected.
   virtual absl::Status Close(const Decision& decision, absl::Duration limit) = 0;
   // Opens the side for its application, in one transaction, without locks of tables of its own:
   //   OLD  waits for whoever holds the locks of Lock() (DeadlineExceeded); its row: epoch :=
@@ -141,7 +140,7 @@ class Fence {
   //        was fenced. Right to call where OLD is open: a late Close() then is refused.
   //   NEW  its row, which is the change of owner: owner := NEW, owner_epoch := epoch, handover,
   //        histories WHERE owner = OLD AND epoch = decision.epoch; function and mark rows
-  // Durable.
+  // Durable. Aborted also where the server is not the one that the driver looked at.
   virtual absl::Status Open(const Decision& decision, absl::Duration limit) = 0;
   // Sets the triggers of the side that owns DISABLED, table by table, with a short lock_timeout.
   // Costs nothing but speed if it fails: may be called again.
