@@ -56,6 +56,7 @@ TEST_F(OwnershipTest, OldOwnsUntilADriverSaysOtherwise) {
   ASSERT_OK(New().Begin(9));  // changes nothing
   EXPECT_EQ(Loaded().owner, Side::kOld);
   EXPECT_EQ(Loaded().epoch, 4);
+  EXPECT_EQ((*New().LoadAndHold())->epoch, 4);
 }
 
 TEST_F(OwnershipTest, OfTwoDriversThatTakeOneEpochOneLeads) {
@@ -105,15 +106,14 @@ TEST_F(OwnershipTest, OldClosesForTheDriverItStandsUnderOnly) {
   EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
   EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);  // the answer to the first was lost
   EXPECT_EQ(Old().Open(2)->compared, Compared::kDone);
-  EXPECT_EQ(*Old().Hold(1), Compared::kRefused);
+  EXPECT_EQ(*Old().Hold(), Compared::kDone);
   EXPECT_EQ(*Old().Close(1, {}), Compared::kRefused);  // of a zombie
-  EXPECT_EQ(*Old().Hold(2), Compared::kDone);
   EXPECT_EQ(*Old().Close(2, {"9", 4}), Compared::kDone);
   EXPECT_EQ(LoadedOld().state, OldSide::State::kClosed);
   EXPECT_EQ(LoadedOld().owner_epoch, 2);
   EXPECT_EQ(LoadedOld().new_server, (ServerHistory{"9", 4}));
   EXPECT_EQ(*Old().Close(2, {}), Compared::kRefused);
-  EXPECT_EQ(*Old().Hold(2), Compared::kRefused);
+  EXPECT_EQ(*Old().Hold(), Compared::kRefused);
   EXPECT_EQ(Old().Open(2)->compared, Compared::kRefused);  // it must be a driver after that
   ASSERT_OK_AND_ASSIGN(const auto opened, Old().Open(3));
   EXPECT_EQ(opened.compared, Compared::kDone);
@@ -125,7 +125,7 @@ TEST_F(OwnershipTest, OldClosesForTheDriverItStandsUnderOnly) {
 TEST_F(OwnershipTest, NoDriverMovesOldsRowWhileAnotherHoldsIt) {
   EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
   ASSERT_OK(session_->Execute("BEGIN"));
-  EXPECT_EQ(*OldSideRow(*session_, kMigration).Hold(1), Compared::kDone);
+  EXPECT_EQ(*OldSideRow(*session_, kMigration).Hold(), Compared::kDone);
   const absl::Status waits = control_->InTransaction([&](pg::ControlTransaction& tx) {
     EXPECT_OK(tx.Execute("SET LOCAL lock_timeout = '20ms'"));
     return OldSideRow(tx, kMigration).Open(2).status();

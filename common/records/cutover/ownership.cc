@@ -78,15 +78,22 @@ absl::StatusOr<ServerHistory> HistoryOf(const pg::Sql& sql) {
   return ServerHistory{row.str(0, 0), row.i64(0, 1)};
 }
 
-absl::StatusOr<std::optional<Ownership>> NewOwnership::Load() const {
+absl::StatusOr<std::optional<Ownership>> NewOwnership::Read(std::string_view lock) const {
   ASSIGN_OR_RETURN(const bool there, IsThere(sql_, kOwnershipTable));
   if (!there) return std::nullopt;
-  ASSIGN_OR_RETURN(const pg::Rows row,
-                   sql_.Ask(absl::StrCat("SELECT ", DecisionSql(""),
-                                         " FROM switchyard.ownership WHERE migration = $1"),
-                            {migration_}));
+  ASSIGN_OR_RETURN(
+      const pg::Rows row,
+      sql_.Ask(absl::StrCat("SELECT ", DecisionSql(""),
+                            " FROM switchyard.ownership WHERE migration = $1", Sv(lock)),
+               {migration_}));
   if (row.rows() == 0) return std::nullopt;
   return ReadDecision(row, 0);
+}
+
+absl::StatusOr<std::optional<Ownership>> NewOwnership::Load() const { return Read(""); }
+
+absl::StatusOr<std::optional<Ownership>> NewOwnership::LoadAndHold() const {
+  return Read(" FOR UPDATE");
 }
 
 absl::Status NewOwnership::Begin(int64_t epoch_min) const {
@@ -110,6 +117,15 @@ absl::StatusOr<std::optional<Ownership>> NewOwnership::TakeEpoch(int64_t from,
           {migration_, Number(from), driver}));
   if (row.rows() == 0) return std::nullopt;
   return ReadDecision(row, 0);
+}
+
+absl::StatusOr<absl::Duration> NewOwnership::SinceTaken() const {
+  ASSIGN_OR_RETURN(
+      const pg::Rows row,
+      sql_.Ask(absl::StrCat("SELECT max(", MicrosSql("clock_timestamp() - driver_since"),
+                            ") FROM switchyard.ownership WHERE migration = $1"),
+               {migration_}));
+  return row.is_null(0, 0) ? absl::InfiniteDuration() : absl::Microseconds(row.i64(0, 0));
 }
 
 absl::StatusOr<Compared> NewOwnership::Rest(int64_t epoch) const {
@@ -203,11 +219,11 @@ absl::StatusOr<OldSideRow::Opened> OldSideRow::Open(int64_t epoch) const {
   return opened;
 }
 
-absl::StatusOr<Compared> OldSideRow::Hold(int64_t epoch) const {
+absl::StatusOr<Compared> OldSideRow::Hold() const {
   ASSIGN_OR_RETURN(const pg::Rows row,
                    sql_.Ask("SELECT FROM switchyard.old_side WHERE migration = $1 AND "
-                            "epoch = $2::bigint AND state = 'open' FOR UPDATE",
-                            {migration_, Number(epoch)}));
+                            "state = 'open' FOR UPDATE",
+                            {migration_}));
   return row.rows() == 1 ? Compared::kDone : Compared::kRefused;
 }
 

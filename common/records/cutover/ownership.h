@@ -86,10 +86,14 @@ class NewOwnership {
 
   // Nullopt: cutover was never prepared, so OLD owns; or an older program set this database up.
   absl::StatusOr<std::optional<Ownership>> Load() const;
+  // Until the transaction ends nobody moves the row; as it is. Nullopt: there is none.
+  absl::StatusOr<std::optional<Ownership>> LoadAndHold() const;
   // Makes the row where there is none. `epoch_min`: what OLD's row has reached already.
   absl::Status Begin(int64_t epoch_min) const;
   // The next epoch, if the row still stands under `from`: the row as it is then. Nullopt: refused.
   absl::StatusOr<std::optional<Ownership>> TakeEpoch(int64_t from, const std::string& driver) const;
+  // How long ago the epoch was taken, by NEW's clock.
+  absl::StatusOr<absl::Duration> SinceTaken() const;
   // The driver of `epoch` does nothing any more. Refused: another one leads.
   absl::StatusOr<Compared> Rest(int64_t epoch) const;
   // Within the transaction that opens NEW. `flip`: without new_lsn, which is taken here.
@@ -98,6 +102,7 @@ class NewOwnership {
   absl::StatusOr<Compared> GiveToOld(int64_t epoch, const Flip& flip) const;
 
  private:
+  absl::StatusOr<std::optional<Ownership>> Read(std::string_view lock) const;
   absl::StatusOr<Compared> Give(Side from, Side to, int64_t epoch, const Flip& flip) const;
 
   const pg::Sql sql_;
@@ -134,8 +139,8 @@ class OldSideRow {
   };
   absl::StatusOr<Opened> Open(int64_t epoch) const;
   // First statement of the provisional fence: until its transaction ends no other driver moves the
-  // row. Refused: it stands under another epoch, or is closed.
-  absl::StatusOr<Compared> Hold(int64_t epoch) const;
+  // row. Refused: there is none, or this side is closed already.
+  absl::StatusOr<Compared> Hold() const;
   // Within the transaction that makes the fence permanent. `new_server`: as its driver knows NEW.
   absl::StatusOr<Compared> Close(int64_t epoch, const ServerHistory& new_server) const;
   // After NEW's row was moved. One that is older than what is known here changes nothing.
