@@ -87,6 +87,7 @@ std::string_view StepFor(std::string_view state) {
 // "300" is out of range. What a function raises by itself may hold anything.
 std::string TextWithoutValues(const ErrorFields& fields) {
   const std::string_view group = std::string_view(fields.sqlstate).substr(0, 2);
+  if (group == "SY") return fields.primary;  // of our own (deploy/sql/fence.sql)
   if (group == "P0" || fields.source_function == "exec_stmt_raise") {
     return "a function of the database raised an error, whose text stands in the server's log";
   }
