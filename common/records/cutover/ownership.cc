@@ -34,19 +34,20 @@ std::string DecisionSql(std::string_view prefix) {
 }
 
 absl::StatusOr<Ownership> ReadDecision(const pg::Rows& row, int at) {
-  Ownership decision = {.epoch = row.i64(0, at + 1),
-                        .owner_epoch = row.i64(0, at + 2),
-                        .driver = row.str(0, at + 3),
-                        .driver_since = absl::FromUnixMicros(row.i64(0, at + 12)),
-                        .at_work = row.boolean(0, at + 10),
-                        .changed = absl::FromUnixMicros(row.i64(0, at + 11))};
-  ASSIGN_OR_RETURN(decision.owner, ParseSide(row.text(0, at)));
-  Flip& flip = decision.flip;
-  ASSIGN_OR_RETURN(flip.old_lsn, Lsn::Parse(row.text(0, at + 4)));
-  ASSIGN_OR_RETURN(flip.new_lsn, Lsn::Parse(row.text(0, at + 5)));
-  flip.old_server = {row.str(0, at + 6), row.i64(0, at + 7)};
-  flip.new_server = {row.str(0, at + 8), row.i64(0, at + 9)};
-  return decision;
+  ASSIGN_OR_RETURN(const Side owner, ParseSide(row.text(0, at)));
+  ASSIGN_OR_RETURN(const Lsn old_lsn, Lsn::Parse(row.text(0, at + 4)));
+  ASSIGN_OR_RETURN(const Lsn new_lsn, Lsn::Parse(row.text(0, at + 5)));
+  return Ownership{.owner = owner,
+                   .epoch = row.i64(0, at + 1),
+                   .owner_epoch = row.i64(0, at + 2),
+                   .driver = row.str(0, at + 3),
+                   .driver_since = absl::FromUnixMicros(row.i64(0, at + 12)),
+                   .at_work = row.boolean(0, at + 10),
+                   .flip = {.old_lsn = old_lsn,
+                            .new_lsn = new_lsn,
+                            .old_server = {row.str(0, at + 6), row.i64(0, at + 7)},
+                            .new_server = {row.str(0, at + 8), row.i64(0, at + 9)}},
+                   .changed = absl::FromUnixMicros(row.i64(0, at + 11))};
 }
 
 Compared ComparedBy(const pg::Rows& moved) {
