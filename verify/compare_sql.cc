@@ -12,6 +12,16 @@ constexpr char kBytes[] = " COLLATE pg_catalog.\"C\"";
 // A function takes a hundred arguments.
 constexpr size_t kPartsMax = 90;
 
+std::string Length(const RowsSql& rows, const std::string& sql) {
+  return rows.in_utf8 ? absl::StrCat("octet_length(convert_to(", sql, ", 'UTF8'))")
+                      : absl::StrCat("octet_length(", sql, ")");
+}
+
+// What stands for a text, to be hashed.
+std::string Bytes(const RowsSql& rows, const std::string& text) {
+  return rows.in_utf8 ? absl::StrCat("encode(convert_to(", text, ", 'UTF8'), 'hex')") : text;
+}
+
 std::string RowText(const RowsSql& rows) {
   std::vector<std::string> parts;
   std::vector<std::string> record;
@@ -20,7 +30,7 @@ std::string RowText(const RowsSql& rows) {
       record.push_back(sql);
       continue;
     }
-    parts.push_back(form == Form::kText ? absl::StrCat("coalesce(octet_length(", sql, "), -1)")
+    parts.push_back(form == Form::kText ? absl::StrCat("coalesce(", Length(rows, sql), ", -1)")
                                         : absl::StrCat(sql, " IS NULL"));
     parts.push_back(sql);
   }
@@ -38,11 +48,12 @@ std::string KeyText(const RowsSql& rows) {
 }
 
 std::string BucketOf(const RowsSql& rows) {
-  return absl::StrCat("hashtextextended(", KeyText(rows), kBytes, ", 0) & ", kBuckets - 1);
+  return absl::StrCat("hashtextextended(", Bytes(rows, KeyText(rows)), kBytes, ", 0) & ",
+                      kBuckets - 1);
 }
 
 std::string HashOf(const RowsSql& rows) {
-  return absl::StrCat("hashtextextended(", RowText(rows), kBytes, ", 1)");
+  return absl::StrCat("hashtextextended(", Bytes(rows, RowText(rows)), kBytes, ", 1)");
 }
 
 // A JSON object of texts. Arrays, not arguments: of those a function takes a hundred.
@@ -97,12 +108,42 @@ std::string DetailCopySql(std::string_view table) {
   return absl::StrCat("COPY ", Sv(table), " FROM STDIN");
 }
 
-std::string DifferencesSql() {
+// Their types are those of the table that is verified, with its collations; of a domain the one it
+// is over, as an expression has it that may also be NULL: its CHECKs have no say here.
+std::string KeyTableSql(const RowsSql& actual) {
+  std::vector<std::string> columns;
+  for (const int at : actual.key) {
+    const RowsSql::Column& column = actual.columns[static_cast<size_t>(at)];
+    columns.push_back(
+        absl::StrCat("coalesce(", column.sql, ", NULL) AS ", QuoteIdentifier(column.name)));
+  }
+  return absl::StrCat("CREATE TEMP TABLE sy_key ON COMMIT DROP AS SELECT ",
+                      absl::StrJoin(columns, ", "), " ", actual.from, " WITH NO DATA");
+}
+
+std::string DifferencesSql(const RowsSql& actual) {
+  std::vector<std::string> key;
+  for (const int at : actual.key) {
+    key.push_back("k." + QuoteIdentifier(actual.columns[static_cast<size_t>(at)].name));
+  }
   return absl::StrCat(
-      "SELECT CASE WHEN a.key IS NULL THEN 'missing' WHEN e.key IS NULL THEN 'extra' "
-      "ELSE 'different' END, coalesce(e.key, a.key), e.image, a.image FROM ",
+      "WITH differing AS MATERIALIZED (SELECT e.key AS e_key, a.key AS a_key, e.image AS e_image, "
+      "a.image AS a_image FROM ",
       Numbered(kExpectedTable), " AS e FULL JOIN ", Numbered(kActualTable),
-      " AS a ON a.key = e.key AND a.n = e.n WHERE a.hash IS DISTINCT FROM e.hash");
+      " AS a ON a.key = e.key AND a.n = e.n WHERE a.hash IS DISTINCT FROM e.hash), "
+      "ranked AS (SELECT d.*, dense_rank() OVER (ORDER BY ",
+      absl::StrJoin(key, ", "),
+      ") AS rank FROM differing AS d CROSS JOIN LATERAL "
+      "jsonb_populate_record(NULL::pg_temp.sy_key, "
+      "coalesce(d.e_key, d.a_key)) AS k WHERE d.e_key IS NULL OR d.a_key IS NULL), "
+      "alone AS (SELECT *, row_number() OVER (PARTITION BY rank, a_key IS NULL ORDER BY e_key, "
+      "a_key) AS n FROM ranked) "
+      "SELECT 'different', e_key, e_image, a_image FROM differing "
+      "WHERE e_key IS NOT NULL AND a_key IS NOT NULL UNION ALL "
+      "SELECT CASE WHEN a.rank IS NULL THEN 'missing' WHEN e.rank IS NULL THEN 'extra' "
+      "ELSE 'different' END, coalesce(e.e_key, a.a_key), e.e_image, a.a_image "
+      "FROM (SELECT * FROM alone WHERE a_key IS NULL) AS e "
+      "FULL JOIN (SELECT * FROM alone WHERE e_key IS NULL) AS a ON a.rank = e.rank AND a.n = e.n");
 }
 
 }  // namespace switchyard::verify

@@ -48,6 +48,8 @@ struct RowsSql {
   std::vector<int> key;   // indices into columns
   std::string from;       // "FROM ...", perhaps with WHERE
   bool filtered = false;  // `from` has a WHERE
+  // Hashed as UTF8 has it: a database of the two has another encoding, and other bytes.
+  bool in_utf8 = false;
 };
 
 std::string ScanSql(const RowsSql& rows);
@@ -64,8 +66,12 @@ inline constexpr char kActualTable[] = "pg_temp.sy_actual";
 std::string DetailTablesSql();
 // COPY ... FROM STDIN, of lines of COPY (DetailSql) TO STDOUT.
 std::string DetailCopySql(std::string_view table);
-// Kind, key, expected and actual row of what is in one and not in the other.
-std::string DifferencesSql();
+// The types of the key, in a third one, which stays empty.
+std::string KeyTableSql(const RowsSql& actual);
+// Kind, key, expected and actual row of what is in one and not in the other. Rows belong together
+// by the text of their keys; those that have none of theirs, by what the types of the key call
+// equal (1.0 and 1.00): such a row is one that differs, as the mapping writes its key as well.
+std::string DifferencesSql(const RowsSql& actual);
 
 // The rows of a source that a mapping computes from, as they come over piece by piece.
 inline constexpr char kSourceTable[] = "pg_temp.sy_source";

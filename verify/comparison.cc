@@ -115,6 +115,7 @@ class Builder {
     }
     out.actual.columns = out.expected.columns;
     out.actual.key = out.expected.key;
+    out.expected.in_utf8 = out.actual.in_utf8 = !input_.source_in_utf8;
     return out;
   }
 
@@ -194,6 +195,7 @@ class Builder {
             ColumnOf(mapping.write.copy_targets[i], ValueOf("sy_t", column.name), column.type_oid));
       }
       out.expected.from = OldRows(source, names);
+      out.expected.in_utf8 = out.actual.in_utf8 = !input_.source_in_utf8;
       return out;
     }
     out.kind = Kind::kComputed;

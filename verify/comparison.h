@@ -43,6 +43,7 @@ struct CompareInput {
   const catalog::Catalog* source = nullptr;  // with the leaves of partitioned tables
   const catalog::Catalog* target = nullptr;
   const ColumnTypes* types = nullptr;
+  bool source_in_utf8 = true;  // its server's encoding; the target's is
 };
 
 std::vector<Comparison> ComparisonsOf(const CompareInput& input);

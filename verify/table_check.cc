@@ -96,7 +96,8 @@ absl::StatusOr<CheckedTable> TableCheck::Run(const Comparison& comparison, ScanC
     std::vector<int> buckets = DifferingBuckets(expected.buckets(), actual.buckets());
     if (buckets.empty()) return found;
     if (buckets.size() > kBucketsNamedMax) buckets.clear();
-    RETURN_IF_ERROR(expected_->Execute(DetailTablesSql()));
+    RETURN_IF_ERROR(
+        expected_->Execute(absl::StrCat(DetailTablesSql(), "; ", KeyTableSql(comparison.actual))));
     RETURN_IF_ERROR(CollectExpected(comparison, buckets));
     RETURN_IF_ERROR(expected_->Execute(
         absl::StrCat("INSERT INTO ", kActualTable, " ", DetailSql(comparison.actual, buckets))));
@@ -189,9 +190,9 @@ absl::Status TableCheck::CollectExpected(const Comparison& comparison,
 
 absl::Status TableCheck::ReadDifferences(const Comparison& comparison, const DifferenceSink& sink,
                                          CheckedTable* found) {
-  RETURN_IF_ERROR(expected_->Execute(
-      absl::StrCat("ANALYZE ", kExpectedTable, "; ANALYZE ", kActualTable,
-                   "; DECLARE sy_differences NO SCROLL CURSOR FOR ", DifferencesSql())));
+  RETURN_IF_ERROR(expected_->Execute(absl::StrCat(
+      "ANALYZE ", kExpectedTable, "; ANALYZE ", kActualTable,
+      "; DECLARE sy_differences NO SCROLL CURSOR FOR ", DifferencesSql(comparison.actual))));
   while (true) {
     ASSIGN_OR_RETURN(const pg::Result rows,
                      expected_->Query(absl::StrCat("FETCH ", kFetchRows, " FROM sy_differences")));

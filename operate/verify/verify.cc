@@ -77,8 +77,11 @@ class Verification {
  private:
   absl::Status RequireSame();
   verify::CompareInput Input() const {
-    return {
-        .plan = &mapping_.plan, .source = &mapping_.source, .target = &target_, .types = &types_};
+    return {.plan = &mapping_.plan,
+            .source = &mapping_.source,
+            .target = &target_,
+            .types = &types_,
+            .source_in_utf8 = source_in_utf8_};
   }
   absl::StatusOr<catalog::Catalog> LoadTarget() {
     return catalog::LoadCatalog(*new_session_, catalog::TargetTables(*stream_.mapping), {});
@@ -93,6 +96,7 @@ class Verification {
   mapping::PreparedMapping mapping_;
   catalog::Catalog target_;
   verify::ColumnTypes types_;
+  bool source_in_utf8_ = true;
 };
 
 absl::Status Verification::Connect() {
@@ -118,6 +122,9 @@ absl::Status Verification::RequireRoles() {
 absl::Status Verification::Compile() {
   ASSIGN_OR_RETURN(mapping_, mapping::CompileMapping(file_, stream_, cancel_));
   ASSIGN_OR_RETURN(target_, LoadTarget());
+  ASSIGN_OR_RETURN(const pg::Result encoding,
+                   old_session_->Query("SELECT current_setting('server_encoding') = 'UTF8'"));
+  source_in_utf8_ = encoding.boolean(0, 0);
   std::vector<std::string> tables;
   for (const mapping::MappingPlan& mapping : mapping_.plan.mappings) {
     tables.push_back(mapping.target);

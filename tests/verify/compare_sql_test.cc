@@ -29,6 +29,18 @@ TEST(CompareSqlTest, AScanGivesTheBucketOfTheKeyAndAHashOfTheWholeRow) {
             "FROM ONLY \"public\".\"orders\" AS sy_t");
 }
 
+TEST(CompareSqlTest, WhereEncodingsDifferBothHashTheBytesOfUtf8) {
+  RowsSql rows = Orders();
+  rows.in_utf8 = true;
+  EXPECT_EQ(ScanSql(rows),
+            "SELECT hashtextextended(encode(convert_to((sy_t.\"id\")::text, 'UTF8'), 'hex') "
+            "COLLATE pg_catalog.\"C\", 0) & 65535, "
+            "hashtextextended(encode(convert_to(concat_ws(E'\\x1f', sy_t.\"id\" IS NULL, "
+            "sy_t.\"id\", coalesce(octet_length(convert_to(sy_t.\"it's\", 'UTF8')), -1), "
+            "sy_t.\"it's\", ROW(sy_t.\"tags\")::text), 'UTF8'), 'hex') "
+            "COLLATE pg_catalog.\"C\", 1) FROM ONLY \"public\".\"orders\" AS sy_t");
+}
+
 // More than a function takes arguments.
 TEST(CompareSqlTest, OfManyColumnsMostGoIntoARecord) {
   RowsSql rows = Orders();

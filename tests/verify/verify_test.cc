@@ -143,6 +143,64 @@ TEST_F(VerifyTest, ValuesThatAreEqualButNotTheSameDiffer) {
       << json["differences"].dump(1);
 }
 
+// Promise 4.3: a key that is equal, and another text, is of one row, in each kind of table; the
+// stream writes keys anew, and so nothing is left of a spelling that changed in OLD.
+TEST_F(VerifyTest, KeysThatAreEqualBelongToOneRow) {
+  const std::string types =
+      "CREATE EXTENSION citext; CREATE DOMAIN price AS numeric CHECK (value < 1000); "
+      "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', "
+      "  deterministic = false); ";
+  const auto table = [](const std::string& name, const std::string& last) {
+    return absl::StrCat("CREATE TABLE ", name, " (p price, c citext, t text COLLATE any_case, ",
+                        last, ", PRIMARY KEY (p, c, t)); ");
+  };
+  Start(types + table("copied", "v int") +
+            "INSERT INTO copied SELECT i + 0.0, 'k' || i, 'x', i FROM generate_series(1, 50) i;",
+        types + table("copied", "v int") + table("computed", "w int") + table("derived", "v int"),
+        "  - {table: public.copied, copy: copied}\n"
+        "  - {table: public.computed, copy: copied, drop: [v], set: {w: v + 1}}\n"
+        "  - table: public.derived\n    scope: p\n    from: {copied: p}\n"
+        "    select: SELECT a.p, a.c, a.t, a.v FROM copied a JOIN copied b USING (p)\n");
+  ASSERT_OK(OnOld("UPDATE copied SET p = 2.00, c = 'K2', t = 'X' WHERE p = 2"));
+  ASSERT_OK(pipeline_->AwaitCaughtUp());
+  const Json clean = Verify(0);
+  EXPECT_EQ(clean["verdict"], "clean") << clean["differences"].dump(1);
+  const auto spell_otherwise = [&](const std::string& name) {
+    return OnNew(absl::StrCat("UPDATE ", name, " SET p = 3.00 WHERE p = 3; UPDATE ", name,
+                              " SET c = 'K4', t = 'X' WHERE p = 4; UPDATE ", name,
+                              " SET p = p + 500 WHERE p = 5"));
+  };
+  // The mirror last: what is derived is computed from it.
+  for (const char* name :
+       {"public.copied", "public.computed", "public.derived", "switchyard_old.copied"}) {
+    ASSERT_OK(spell_otherwise(name));
+    const Json json = Verify(1);
+    EXPECT_EQ(Table(json, name), "50 compared, 1 missing, 2 different, 1 extra: different")
+        << json["differences"].dump(1);
+  }
+}
+
+// Promise 4.3: OLD's database may have another encoding, and so other bytes.
+TEST_F(VerifyTest, LettersAreTheSameInWhateverEncoding) {
+  ASSERT_OK(postgres_->Execute("postgres", "DROP DATABASE old_db"));
+  ASSERT_OK(postgres_->Execute("postgres",
+                               "CREATE DATABASE old_db ENCODING 'LATIN1' LOCALE 'C' "
+                               "TEMPLATE template0"));
+  const std::string table = "CREATE TABLE v (k text PRIMARY KEY, t text, a text[]);";
+  Start(
+      table +
+          "INSERT INTO v SELECT '\u00e4' || i, '\u00fc' || i, ARRAY['\u00df'] FROM "
+          "generate_series(1, 20) i",
+      table + "CREATE TABLE w (k text PRIMARY KEY, n bigint)",
+      "  - {table: public.v, copy: v}\n"
+      "  - {table: public.w, from: {v: k}, select: 'SELECT k, count(*) AS n FROM v GROUP BY k'}\n");
+  const Json clean = Verify(0);
+  EXPECT_EQ(clean["verdict"], "clean") << clean["differences"].dump(1);
+  ASSERT_OK(OnNew("UPDATE v SET t = 'u1' WHERE t = '\u00fc1'"));
+  EXPECT_EQ(Table(Verify(1), "public.v"),
+            "20 compared, 0 missing, 1 different, 0 extra: different");
+}
+
 // Promise 4.4: a pass that could not look is never clean, and says why.
 TEST_F(VerifyTest, WhatCouldNotBeComparedIsInconclusive) {
   Start();
@@ -290,6 +348,34 @@ TEST_F(VerifyTest, ACleanPassClearsSuspects) {
   EXPECT_EQ(Table(Verify(1), "public.orders"),
             "300 compared, 0 missing, 300 different, 0 extra: different");
   EXPECT_NE(Run({"status"}).output.find("suspect     public.orders"), std::string::npos);
+}
+
+// The pass goes by the mapping as it was compiled, and so do the rows that it finds right.
+TEST_F(VerifyTest, ACleanPassDoesNotClearWhatTheMappingWasNotCompiledFor) {
+  Start(
+      "CREATE TYPE pair AS (a int, b int); CREATE TABLE t (id int PRIMARY KEY, p pair);"
+      "INSERT INTO t SELECT i, ROW(i, -i)::pair FROM generate_series(1, 5) i",
+      "CREATE TABLE t (id int PRIMARY KEY, x int, y int)",
+      "  - {table: public.t, copy: t, drop: [p], set: {x: (p).a, y: (p).b}}\n");
+  ASSERT_OK(
+      OnOld("BEGIN; ALTER TYPE pair RENAME ATTRIBUTE a TO z; "
+            "ALTER TYPE pair RENAME ATTRIBUTE b TO a; "
+            "ALTER TYPE pair RENAME ATTRIBUTE z TO b; COMMIT"));
+  const auto is_suspect = [&] {
+    return Run({"status"}).output.find("suspect     public.t: type public.pair: attribute a") !=
+           std::string::npos;
+  };
+  ASSERT_OK(Await("t is suspect", absl::Seconds(60),
+                  [&]() -> absl::StatusOr<bool> { return is_suspect(); }));
+  EXPECT_EQ(Verify(0)["verdict"], "clean");
+  EXPECT_TRUE(is_suspect());
+  ASSERT_OK(pipeline_->Stop());
+  EXPECT_EQ(Run({"resume"}).exit_code, 0);
+  ASSERT_OK(pipeline_->Start("run"));
+  ASSERT_OK(Await("t is suspect no more", absl::Seconds(60),
+                  [&]() -> absl::StatusOr<bool> { return !is_suspect(); }));
+  EXPECT_EQ(New("SELECT x FROM t WHERE id = 3"), "-3");
+  EXPECT_EQ(Verify(0)["verdict"], "clean");
 }
 
 }  // namespace
