@@ -279,18 +279,17 @@ class Comparison {
   // What the mapping was compiled for is not what is there any more.
   static std::string ResumeAndRecopy(const TableShape& mapped) {
     return absl::StrFormat(
-        "end the replayer, run: switchyard resume FILE, and start it again: the table is copied "
+        "end the replayer, %s, and start it again: the table is copied "
         "again as it is now; should it be suspect even then: switchyard recopy FILE %s",
-        mapped.Display());
+        records::kResumeStep, mapped.Display());
   }
 
   static std::string MendSet(const TableShape& mapped) {
     return absl::StrFormat(
         "look at it on OLD (\\d %1$s); where NEW has a plain column for it, mend what the "
-        "migration "
-        "file says of it under set, end the replayer, run: switchyard resume FILE, and start it "
+        "migration file says of it under set, end the replayer, %2$s, and start it "
         "again; should the file be right as it is: switchyard recopy FILE %1$s",
-        mapped.Display());
+        mapped.Display(), records::kResumeStep);
   }
 
   void Gone(const TableShape& shape);

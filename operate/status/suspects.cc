@@ -52,6 +52,10 @@ absl::Status DropMended(pg::Session& target, const std::string& stream,
     ASSIGN_OR_RETURN(const bool mended,
                      records::Copies(target, stream).AreLoadedSince(record.leaves, record.seen));
     if (mended) continue;
+    if (absl::StrContains(record.next_step, records::kResumeStep)) {
+      open.push_back(std::move(record));
+      continue;
+    }
     ASSIGN_OR_RETURN(
         const bool clean,
         records::ParityResults(target, stream).IsCleanSince(record.table, record.seen));

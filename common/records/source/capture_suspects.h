@@ -22,6 +22,10 @@ namespace switchyard::records {
 // Begins the reason of a table that has another name than the mapping says. No copy settles it.
 inline constexpr char kRenamedTo[] = "renamed to ";
 
+// Is in the next step of a table whose columns or types are not those that the mapping was compiled
+// for. A parity pass, which goes by that mapping, does not settle it.
+inline constexpr char kResumeStep[] = "run: switchyard resume FILE";
+
 // One table that changed in a way the stream does not show.
 struct Drift {
   uint32_t relation_id = 0;  // the mapped table: a leaf's root
