@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/base/finding.h"
 #include "common/base/strings.h"
 #include "common/spec/direction_section.h"
 #include "common/spec/document.h"
@@ -107,7 +108,7 @@ void ReadSetup(Reader& in, const Node& node, const std::string& folder,
     path = ResolvePath(folder, path);
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
-      return in.AddFault(item, absl::StrCat("setup: there is no file ", path));
+      return in.AddFault(item, absl::StrCat("setup: there is no file ", path, kWriteFile));
     }
     out->push_back(std::move(path));
   });
@@ -238,7 +239,11 @@ absl::StatusOr<MigrationFile> LoadMigrationFile(const std::string& path, std::ve
     if (message.starts_with(path + " ")) message.erase(0, path.size() + 1);
     return FaultsToStatus({{.file = path, .message = std::move(message)}}, path, faults);
   }
-  if (!text.ok()) return text.status();
+  if (!text.ok()) {
+    return WithNextStep(text.status(),
+                        "give the path of the migration file, or have a first one "
+                        "written: switchyard init OLD_DSN NEW_DSN --output FILE");
+  }
   return ParseMigrationFile(*text, path, faults, partial);
 }
 

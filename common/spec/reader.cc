@@ -267,7 +267,8 @@ std::optional<std::string> Reader::SqlFile(const Node& node, std::string_view wh
                                            const std::string& path, size_t bytes_max) {
   absl::StatusOr<std::string> sql = ReadTextFile(path, bytes_max);
   if (!sql.ok()) {
-    AddFault(node, absl::StrCat(Sv(what), ": ", sql.status().message()));
+    AddFault(node, absl::StrCat(Sv(what), ": ", sql.status().message(),
+                                absl::IsNotFound(sql.status()) ? kWriteFile : ""));
     return std::nullopt;
   }
   if (const size_t bad = FirstBadByte(*sql); bad != std::string::npos) {

@@ -303,7 +303,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bound{"schemas: [aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg]", ""},
         Bound{"schemas: [aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg]",
               "is 64 bytes long"},
-        Bound{"setup: [nowhere.sql]", "there is no file nowhere.sql"},
+        Bound{"setup: [nowhere.sql]", "there is no file nowhere.sql; write it, or mend the path"},
         Bound{"captur: {}",
               "unknown key \"captur\" in the migration file; did you mean "
               "\"capture\"?"},
@@ -337,8 +337,9 @@ TEST(MigrationFileTest, KeepsTheTwoFormsOfAMappingApart) {
               HasSubstr("shop.yaml:8:7: where goes with copy only"));
   EXPECT_THAT(FaultsOf(Mapping1("      select: users\n      from: {t: id}\n")),
               HasSubstr("select must be a file ending in .sql, or SQL"));
-  EXPECT_THAT(FaultsOf(Mapping1("      select: no.sql\n      from: {t: id}\n")),
-              HasSubstr("shop.yaml:7:15: select: there is no file no.sql"));
+  EXPECT_THAT(
+      FaultsOf(Mapping1("      select: no.sql\n      from: {t: id}\n")),
+      HasSubstr("shop.yaml:7:15: select: there is no file no.sql; write it, or mend the path"));
 }
 
 TEST(MigrationFileTest, RefusesAColumnFilledTwice) {
@@ -416,6 +417,12 @@ TEST(EndpointTest, ReadsTheDsnFromTheEnvironmentOrAFile) {
   std::remove(path.c_str());
   EXPECT_THAT(Endpoint{.dsn_file = path}.Dsn(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("there is no file")));
+}
+
+TEST(MigrationFileTest, ThatIsNotThereIsToldWithWhatToDo) {
+  EXPECT_THAT(LoadMigrationFile("nowhere.yaml").status(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("there is no file nowhere.yaml; next: give the path")));
 }
 
 // Bytes changed, removed, doubled and moved anywhere in a good file: a result or faults with a
