@@ -128,13 +128,15 @@ absl::StatusOr<std::vector<int64_t>> QuarantineEntries::IdsOf(const std::string&
 }
 
 absl::StatusOr<std::vector<int64_t>> QuarantineEntries::ClashesOf(const std::string& target,
+                                                                  int64_t after,
                                                                   std::optional<int64_t> limit) {
   ASSIGN_OR_RETURN(
       const pg::Rows rows,
       sql_.Ask(absl::StrCat("SELECT id FROM switchyard.quarantine WHERE stream = $1 AND "
                             "target = $2 AND sqlstate IN (",
-                            kClashes, ") ORDER BY id LIMIT $3::bigint"),
-               {stream_, target, limit ? pg::Param(std::to_string(*limit)) : pg::Param()}));
+                            kClashes, ") AND id > $3::bigint ORDER BY id LIMIT $4::bigint"),
+               {stream_, target, std::to_string(after),
+                limit ? pg::Param(std::to_string(*limit)) : pg::Param()}));
   return Ids(rows);
 }
 
@@ -210,8 +212,8 @@ absl::Status QuarantineEntries::AddRow(const std::string& target, const StagedRo
            CASE WHEN sy__op <> 'D' THEN {image} END,
            $3::pg_lsn, $4, $5, $6
     FROM {table} AS sy_s WHERE sy__ord = $7::int
-    ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
-                 (operation = 'delete')) DO UPDATE SET
+    ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0::bigint),
+                 jsonb_hash_extended(scope, 1::bigint), (operation = 'delete')) DO UPDATE SET
       operation = excluded.operation, image = excluded.image, lsn = excluded.lsn,
       sqlstate = excluded.sqlstate, error = excluded.error, detail = excluded.detail,
       events = q.events + 1, last_seen = clock_timestamp())",
@@ -230,7 +232,7 @@ absl::StatusOr<std::vector<QuarantineEntries::Folded>> QuarantineEntries::Fold(
   const std::string fold = absl::StrReplaceAll(R"(
     WITH folded AS (
       UPDATE switchyard.quarantine q SET
-        scope = jsonb_build_object('sy__folded', q.id),
+        scope = pg_catalog.jsonb_build_object('sy__folded', q.id),
         operation = CASE WHEN sy_s.sy__op = 'D' AND q.before IS NULL THEN 'nothing'
                          WHEN sy_s.sy__op = 'D' THEN 'delete'
                          WHEN q.operation = 'delete' THEN 'update'
@@ -241,7 +243,7 @@ absl::StatusOr<std::vector<QuarantineEntries::Folded>> QuarantineEntries::Fold(
         SELECT CASE WHEN sy_s.sy__op = 'I' THEN {new_key} ELSE {old_key} END AS scope OFFSET 0
       ) AS sy_j
       WHERE q.stream = $1 AND q.target = $2 AND q.scope = sy_j.scope
-        AND jsonb_hash_extended(q.scope, 0) = jsonb_hash_extended(sy_j.scope, 0)
+        AND jsonb_hash_extended(q.scope, 0::bigint) = jsonb_hash_extended(sy_j.scope, 0::bigint)
         AND (sy_s.sy__op = 'I') = (q.operation = 'delete')
       RETURNING q.id, q.operation, sy_s.sy__ord,
                 CASE WHEN sy_s.sy__op = 'D' THEN q.before ELSE {new_key} END AS scope),

@@ -106,10 +106,10 @@ class QuarantineEntries {
   // Those that have entries.
   absl::StatusOr<std::vector<std::string>> Targets();
   absl::StatusOr<std::vector<int64_t>> IdsOf(const std::string& target);
-  // Those that another row stood in the way of, when they were tried last.
-  absl::StatusOr<std::vector<int64_t>> ClashesOf(const std::string& target,
+  // Those after the entry `after` that another row stood in the way of, when they were tried last.
+  absl::StatusOr<std::vector<int64_t>> ClashesOf(const std::string& target, int64_t after,
                                                  std::optional<int64_t> limit);
-  // Those after the entry `after` that a foreign key refused, likewise.
+  // Those that a foreign key refused, likewise.
   absl::StatusOr<std::vector<int64_t>> WaitingOf(const std::string& target, int64_t after,
                                                  int64_t limit);
   // Whether the entry is there, and of that target.

@@ -26,7 +26,8 @@ std::string JsonObject(size_t count, const std::function<std::string(size_t)>& n
     for (size_t i = begin; i < std::min(count, begin + kColumnsPerObject); ++i) {
       arguments.push_back(absl::StrCat(QuoteLiteral(name(i)), ", ", value(i)));
     }
-    pieces.push_back(absl::StrCat("jsonb_build_object(", absl::StrJoin(arguments, ", "), ")"));
+    pieces.push_back(
+        absl::StrCat("pg_catalog.jsonb_build_object(", absl::StrJoin(arguments, ", "), ")"));
   }
   return absl::StrCat("(", absl::StrJoin(pieces, " || "), ")");
 }

@@ -21,6 +21,7 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryInOrder(int64_t id, Lsn l
     if (touched_->contains(mapping)) RETURN_IF_ERROR(stage_->CleanRecompute(mapping));
   }
   touched_->Clear();
+  if (id == Quarantine::kClashes) RETURN_IF_ERROR(quarantine_->NextClashes());
   if (id == 0 || id == Quarantine::kClashes) {
     ASSIGN_OR_RETURN(result.applied, RetryTogether());
   }

@@ -33,6 +33,9 @@ std::string Temp(const std::string& table) { return "pg_temp." + QuoteIdentifier
 constexpr int64_t kClashesAtOnce = 100;
 // Entries of a mapping that a foreign key refused, tried in one transaction.
 constexpr int64_t kWaitingAtOnce = 100;
+// Of either kind, once they were tried by pages of so many: they may wait for each other. More than
+// that take a person's `quarantine retry`.
+constexpr int64_t kTogetherMax = 10'000;
 // Rows that pass from one mapping to another may be refused on the way, this many times the bound.
 constexpr int64_t kPassingFactor = 10;
 
@@ -257,13 +260,14 @@ absl::Status Quarantine::StageEntry(int64_t id, int64_t number, SourceIndex sour
   for (size_t i = 0; i < plan.key.size(); ++i) {
     values.push_back(absl::StrCat("(coalesce(before, scope) ->> ",
                                   QuoteLiteral(plan.columns[plan.key[i]].name),
-                                  ")::", plan.columns[plan.key[i]].type));
+                                  "::text)::", plan.columns[plan.key[i]].type));
   }
   for (const mapping::StageColumn& column : plan.columns) {
-    values.push_back(absl::StrCat("(image ->> ", QuoteLiteral(column.name), ")::", column.type));
+    values.push_back(
+        absl::StrCat("(image ->> ", QuoteLiteral(column.name), "::text)::", column.type));
     if (column.toastable) {
       absl::StrAppend(&absent, " || CASE WHEN image ? ", QuoteLiteral(column.name),
-                      " THEN '0' ELSE '1' END");
+                      "::text THEN '0' ELSE '1' END");
     }
   }
   return InSavepoint([&] {
@@ -498,22 +502,63 @@ absl::Status Quarantine::TouchEntry(int64_t id, MappingIndex mapping) {
   return entries().Touch(id, Temp(plan.keyed.touched_table), columns);
 }
 
+absl::Status Quarantine::NextClashes() {
+  if (clashed_) return absl::OkStatus();
+  bool some = false;
+  bool under_way = false;
+  const auto load = [&](int64_t limit) -> absl::Status {
+    for (const MappingIndex mapping : active_) {
+      Walk& walk = clashes_[mapping];
+      under_way |= walk.after > 0;
+      ASSIGN_OR_RETURN(walk.ids, entries().ClashesOf(TargetOf(mapping), walk.after, limit));
+      some |= !walk.ids.empty();
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(load(kClashesAtOnce));
+  if (!some && under_way) {
+    clashes_.clear();
+    return load(kTogetherMax);
+  }
+  for (auto& [mapping, walk] : clashes_) {
+    if (!walk.ids.empty()) walk.after = walk.ids.back();
+  }
+  return absl::OkStatus();
+}
+
 void Quarantine::WalkThroughWaiting() {
   walk_again_ = !walks_.empty();
   for (const MappingIndex mapping : active_) walks_.try_emplace(mapping);
 }
 
+absl::StatusOr<bool> Quarantine::LoadWaiting(int64_t limit) {
+  bool some = false;
+  for (auto& [mapping, walk] : walks_) {
+    ASSIGN_OR_RETURN(walk.ids, entries().WaitingOf(TargetOf(mapping), walk.after, limit));
+    some |= !walk.ids.empty();
+  }
+  return some;
+}
+
 absl::StatusOr<bool> Quarantine::NextWaiting() {
-  while (!walks_.empty()) {
-    bool some = false;
-    for (auto& [mapping, walk] : walks_) {
-      ASSIGN_OR_RETURN(walk.ids,
-                       entries().WaitingOf(TargetOf(mapping), walk.after, kWaitingAtOnce));
-      some |= !walk.ids.empty();
-    }
-    if (some) return true;
-    if (!std::exchange(walk_again_, false)) walks_.clear();
+  const auto from_the_beginning = [this] {
     for (auto& [mapping, walk] : walks_) walk.after = 0;
+  };
+  while (!walks_.empty()) {
+    if (!std::exchange(together_, false)) {
+      ASSIGN_OR_RETURN(const bool some, LoadWaiting(kWaitingAtOnce));
+      if (some) {
+        ++pages_;
+        return true;
+      }
+      from_the_beginning();
+      if (std::exchange(pages_, 0) > 1) {
+        ASSIGN_OR_RETURN(together_, LoadWaiting(kTogetherMax));
+        if (together_) return true;
+      }
+    }
+    if (!std::exchange(walk_again_, false)) walks_.clear();
+    from_the_beginning();
   }
   return false;
 }
@@ -525,9 +570,10 @@ void Quarantine::WaitingTried() {
 }
 
 // Of those to be tried now: a try may let some go and be done once more.
-absl::StatusOr<std::vector<int64_t>> Quarantine::StillWaiting(MappingIndex mapping) {
-  const auto walk = walks_.find(mapping);
-  if (walk == walks_.end()) return std::vector<int64_t>();
+absl::StatusOr<std::vector<int64_t>> Quarantine::StillThere(const Walks& walks,
+                                                            MappingIndex mapping) {
+  const auto walk = walks.find(mapping);
+  if (walk == walks.end()) return std::vector<int64_t>();
   ASSIGN_OR_RETURN(std::vector<int64_t> ids, entries().IdsOf(TargetOf(mapping)));
   std::erase_if(ids, [&](int64_t id) { return !std::ranges::binary_search(walk->second.ids, id); });
   return ids;
@@ -536,10 +582,9 @@ absl::StatusOr<std::vector<int64_t>> Quarantine::StillWaiting(MappingIndex mappi
 absl::StatusOr<std::vector<int64_t>> Quarantine::EntriesOf(int64_t id, MappingIndex mapping) {
   const std::string target = TargetOf(mapping);
   if (id == 0) return entries().IdsOf(target);
-  if (id == kClashes) {
-    return entries().ClashesOf(target, clashed_ ? std::nullopt : std::optional(kClashesAtOnce));
-  }
-  if (id == kWaiting) return StillWaiting(mapping);
+  if (id == kClashes && clashed_) return entries().ClashesOf(target, 0, std::nullopt);
+  if (id == kClashes) return StillThere(clashes_, mapping);
+  if (id == kWaiting) return StillThere(walks_, mapping);
   ASSIGN_OR_RETURN(const bool there, entries().Has(id, target));
   return there ? std::vector<int64_t>{id} : std::vector<int64_t>();
 }

@@ -85,6 +85,9 @@ class Quarantine {
   // refused (kWaiting; NextWaiting). Leaves nothing in the mapping's own temporary tables.
   static constexpr int64_t kClashes = -1;
   static constexpr int64_t kWaiting = -2;
+  // Which of the clashes are tried next: all, where some are of this transaction; else some of each
+  // mapping, in turn, and once those are through all of them at once, for they may be each other's.
+  absl::Status NextClashes();
   absl::StatusOr<RetryResult> Retry(int64_t id, mapping::MappingIndex mapping, Feed feed);
   // The clashes of several row-local mappings of one table, all at once: they may be each other's.
   // How many went through.
@@ -149,7 +152,6 @@ class Quarantine {
   // Of a scope of a patched mapping that has an entry, by its number: what it was, what it is to
   // be, what the target has.
   absl::Status KeepImages(mapping::MappingIndex mapping, int64_t scope);
-  absl::StatusOr<std::vector<int64_t>> StillWaiting(mapping::MappingIndex mapping);
   absl::StatusOr<std::vector<int64_t>> EntriesOf(int64_t id, mapping::MappingIndex mapping);
   // Stages the entries, under these numbers and up; those that can be staged.
   absl::StatusOr<Numbers> StageEntries(const std::vector<int64_t>& ids, int64_t first,
@@ -157,11 +159,16 @@ class Quarantine {
   absl::Status Forget(int64_t id);
   absl::Status CheckCount(int64_t entries_max);
 
-  // A walk through the entries of a mapping that a foreign key refused.
+  // A walk through the entries of a mapping that a foreign key refused, or another row.
   struct Walk {
     int64_t after = 0;         // the last one tried
     std::vector<int64_t> ids;  // those to be tried now
   };
+  using Walks = std::map<mapping::MappingIndex, Walk>;
+  absl::StatusOr<std::vector<int64_t>> StillThere(const Walks& walks,
+                                                  mapping::MappingIndex mapping);
+  // Whether there are any.
+  absl::StatusOr<bool> LoadWaiting(int64_t limit);
 
   TableWriter& writer_;
   Stage& stage_;
@@ -171,7 +178,10 @@ class Quarantine {
   bool entries_went_ = false;  // since the last Load
   bool entries_came_ = false;  // likewise
   bool clashed_ = false;
-  std::map<mapping::MappingIndex, Walk> walks_;
+  Walks clashes_;
+  Walks walks_;
+  int pages_ = 0;            // of walks_, tried since its beginning
+  bool together_ = false;    // those of all pages are being tried at once
   bool walk_again_ = false;  // from the beginning, once all of them are through
   bool stores_ = true;
   bool copying_ = false;

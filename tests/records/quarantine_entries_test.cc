@@ -137,10 +137,12 @@ TEST_F(QuarantineEntriesTest, WhatAnotherRowStoodInTheWayOfIsTold) {
   EXPECT_EQ(counts.own_fault, 1);
   ASSERT_OK_AND_ASSIGN(const auto ids, Entries().IdsOf(kTarget));
   ASSERT_THAT(ids, SizeIs(4));
-  ASSERT_OK_AND_ASSIGN(const auto clashes, Entries().ClashesOf(kTarget, {}));
+  ASSERT_OK_AND_ASSIGN(const auto clashes, Entries().ClashesOf(kTarget, 0, {}));
   EXPECT_THAT(clashes, ElementsAre(ids[1], ids[2]));
-  ASSERT_OK_AND_ASSIGN(const auto first, Entries().ClashesOf(kTarget, 1));
+  ASSERT_OK_AND_ASSIGN(const auto first, Entries().ClashesOf(kTarget, 0, 1));
   EXPECT_THAT(first, ElementsAre(ids[1]));
+  ASSERT_OK_AND_ASSIGN(const auto next, Entries().ClashesOf(kTarget, ids[1], 1));
+  EXPECT_THAT(next, ElementsAre(ids[2]));
   ASSERT_OK_AND_ASSIGN(const bool there, Entries().Has(ids[0], kTarget));
   EXPECT_TRUE(there);
   ASSERT_OK_AND_ASSIGN(const bool elsewhere, Entries().Has(ids[0], "public.other"));

@@ -86,6 +86,46 @@ TEST_F(QuarantineKeysTest, RowsThatSwappedTheirKeysArePlacedTogether) {
   EXPECT_EQ(New(kAll), "1|bad\n2|bad\n3|three");
 }
 
+// Many more entries stand between the two, and for each of those something of NEW's own is in the
+// way, for good.
+TEST_F(QuarantineKeysTest, RowsThatWaitForEachOtherAreTriedTogetherHoweverManyStandBetweenThem) {
+  constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v text";
+  ASSERT_OK(Start(absl::StrCat(kTable, ")"), absl::StrCat(kTable, " CHECK (v <> 'bad'))"), kCopy,
+                  "INSERT INTO t VALUES (1, 1, ''), (2, 2, ''), (3, 33, '')"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("INSERT INTO t SELECT -i, 1000 + i, 'own' FROM generate_series(1, 150) i"));
+  Change("UPDATE t SET u = 3, v = 'bad' WHERE id = 1");
+  Change("INSERT INTO t SELECT 1000 + i, 1000 + i, '' FROM generate_series(1, 150) i");
+  Change("UPDATE t SET u = 1 WHERE id = 2");
+  Change("UPDATE t SET u = 2, v = '' WHERE id = 1");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "152");
+  for (int i = 0; i < 4; ++i) Change("UPDATE t SET v = v || '.' WHERE id = 3");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "150");
+  EXPECT_EQ(New("SELECT id, u FROM t WHERE id BETWEEN 1 AND 3 ORDER BY id"), "1|2\n2|1\n3|33");
+}
+
+// Each row of a ring is the parent of the one before it.
+TEST_F(QuarantineKeysTest, ParentsAndChildrenOfEachOtherAreTriedTogetherLikewise) {
+  constexpr char kTable[] = "CREATE TABLE t (id int PRIMARY KEY, parent int, v text";
+  for (const int rows : {2, 152}) {
+    SCOPED_TRACE(rows);
+    options_.target.replica_role = false;
+    ASSERT_OK(Start(absl::StrCat(kTable, ")"),
+                    absl::StrCat(kTable, " CHECK (v <> 'bad'), FOREIGN KEY (parent) REFERENCES t)"),
+                    kCopy, "INSERT INTO t VALUES (0, NULL, '')"));
+    ASSERT_OK(CatchUp());
+    Change(absl::StrCat("INSERT INTO t SELECT i, i % ", rows, " + 1, CASE i WHEN ", rows,
+                        " THEN 'bad' ELSE '' END FROM generate_series(1, ", rows, ") i"));
+    EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), std::to_string(rows));
+    Change(absl::StrCat("UPDATE t SET v = '' WHERE id = ", rows));
+    Change("INSERT INTO t VALUES (-1, NULL, '')");
+    EXPECT_OK(AwaitNew("SELECT count(*) FROM switchyard.quarantine", "0"));
+    EXPECT_EQ(New(kAll), Old(kAll));
+    TearDown();
+    SetUp();
+  }
+}
+
 class RefusedDeleteTest : public QuarantineKeysTest {
  protected:
   void StartWith(const std::string& rows) {
