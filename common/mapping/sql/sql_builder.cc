@@ -391,11 +391,13 @@ string BuildNoteStill(const SourcePlan& source, const string& mirror,
                                      absl::StrJoin(now, ", ") + ")::record");
   }
   const string bits = Each(same.size(), " | ", [&](size_t i) {
-    return absl::StrCat("CASE WHEN ", same[i], " THEN ", int64_t{1} << i, " ELSE 0 END");
+    return absl::StrCat("CASE WHEN ", same[i], " THEN ", int64_t{1} << i,
+                        "::bigint ELSE 0::bigint END");
   });
   const string key = Each(source.key.size(), " AND ", [&](size_t i) {
-    const string name = QuoteIdentifier(source.columns[source.key[i]].name);
-    return "sy_t." + name + " = sy_s." + name;
+    const StageColumn& column = source.columns[source.key[i]];
+    const string name = QuoteIdentifier(column.name);
+    return "sy_t." + name + " " + column.equals + " sy_s." + name;
   });
   // Whoever changes nothing of all that is looked at changes nothing of some of it.
   return "UPDATE " + Temp(source.stage) + " AS sy_s SET sy__still = " + bits + " FROM " + mirror +

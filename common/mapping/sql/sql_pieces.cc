@@ -33,7 +33,9 @@ string OldKeyRow(const SourcePlan& source, const string& alias, const string& op
 
 string Moved(int64_t still, const string& row) {
   if (still == 0) return "";
-  return absl::StrCat(" AND coalesce(", row, "sy__still & ", still, ", 0) = 0");
+  // bigint & integer is no operator of pg_catalog's own: one might be found that is somebody
+  // else's.
+  return absl::StrCat(" AND coalesce(", row, "sy__still & ", still, "::bigint, 0) = 0");
 }
 
 string NewRow(const SourcePlan& source, const string& alias, const string& ops) {

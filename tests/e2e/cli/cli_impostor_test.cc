@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/cli/cli_run_fixture.h"
+#include "tests/support/await.h"
 
 namespace switchyard::testing {
 namespace {
@@ -40,7 +41,7 @@ constexpr char kOld[] = R"(
 constexpr char kNew[] = R"(
   CREATE TABLE users (id int PRIMARY KEY, email varchar(80), label varchar(80));
   CREATE TABLE totals (email varchar PRIMARY KEY, n int);
-  CREATE TABLE things (code varchar(10) PRIMARY KEY, kind varchar(10), n int);)";
+  CREATE TABLE things (code varchar(10) PRIMARY KEY, kind varchar(10), n int CHECK (n <> 666));)";
 
 // A sequence, `calls`, tells of each call: it keeps what a transaction that is rolled back did.
 
@@ -69,6 +70,27 @@ constexpr char kOfItsOwn[] = R"(
     $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN '1'; END $$;
   CREATE DOMAIN public.text AS int; CREATE DOMAIN public.regclass AS int;
   CREATE TABLE public.pg_class (w int); CREATE TABLE public.pg_attribute (w int);)";
+// What it names only while it writes NEW's tables.
+constexpr char kOfItsWrites[] = R"(
+  CREATE FUNCTION public.both(bigint, int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN 0; END $$;
+  CREATE OPERATOR public.& (LEFTARG = bigint, RIGHTARG = int, FUNCTION = public.both);
+  CREATE FUNCTION public.jsonb_hash_extended(jsonb, int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN 0; END $$;
+  CREATE FUNCTION public.jsonb_build_object(text, text) RETURNS jsonb IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN '{}'; END $$;
+  CREATE FUNCTION public.has(jsonb, jsonb) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN true; END $$;
+  CREATE OPERATOR public.? (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = public.has);
+  CREATE FUNCTION public.field(jsonb, jsonb) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN ''; END $$;
+  CREATE OPERATOR public.->> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = public.field);
+  CREATE FUNCTION public.anded(smallint, int) RETURNS smallint IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN 3; END $$;
+  CREATE OPERATOR public.& (LEFTARG = smallint, RIGHTARG = int, FUNCTION = public.anded);
+  CREATE FUNCTION public.same(oid, int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_catalog.nextval('public.calls'); RETURN true; END $$;
+  CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = int, FUNCTION = public.same);)";
 // Of mirrors, which selects and rules name without a schema.
 constexpr char kMirrors[] =
     "CREATE TABLE public.customers (w int); CREATE TABLE public.sales (id int, email varchar); "
@@ -118,18 +140,30 @@ class CliImpostorTest : public CliRunTest {
     const ProgramResult check = RunCli({"check", file_}, Roles());
     EXPECT_EQ(check.exit_code, 0) << check.output;
     StartPipeline();
+    // They come once the mapping is bound, before the first row of the copy does.
+    ASSERT_OK_AND_ASSIGN(const auto holds, postgres_->Connect("old_db"));
+    ASSERT_OK(
+        holds->Execute("BEGIN; LOCK TABLE public.customers, public.sales, public.parts "
+                       "IN ACCESS EXCLUSIVE MODE"));
     ASSERT_OK(pipeline_->Start("run"));
+    ASSERT_OK(Await("the mapping is bound", absl::Seconds(60), [&]() -> absl::StatusOr<bool> {
+      return New("SELECT count(*) FROM switchyard.stream") == "1";
+    }));
+    ASSERT_NO_FATAL_FAILURE(Plant("new_db", absl::StrCat(kOfTheMapping, kOfItsWrites)));
+    ASSERT_OK(holds->Execute("ROLLBACK"));
     ASSERT_OK(pipeline_->AwaitCaughtUp());
     ExpectNoneCalled("after the copy");
-    ASSERT_NO_FATAL_FAILURE(Plant("new_db", kOfTheMapping));
     ASSERT_OK(postgres_->Execute("old_db", R"(
         INSERT INTO customers VALUES (3, 'C@x', 'Cid'); UPDATE customers SET name = 'Bea' WHERE id = 2;
         UPDATE sales SET email = 'C@X' WHERE id = 3; UPDATE parts SET code = 'p3' WHERE n = 2;
-        DELETE FROM parts WHERE n = 1; INSERT INTO parts VALUES ('p1', 9))"));
+        DELETE FROM parts WHERE n = 1; INSERT INTO parts VALUES ('p1', 9), ('p6', 666))"));
+    ASSERT_OK(pipeline_->AwaitCaughtUp());
+    EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "1");
+    ASSERT_OK(postgres_->Execute("old_db", "UPDATE parts SET n = 6 WHERE code = 'p6'"));
     ASSERT_OK(pipeline_->AwaitCaughtUp());
     EXPECT_EQ(Rows("id, email, label", "users"), "{\"1 a@x Ann!\",\"2 b@x Bea!\",\"3 c@x Cid!\"}");
     EXPECT_EQ(Rows("email, n", "totals"), "{\"a@x 2\",\"c@x 1\"}");
-    EXPECT_EQ(Rows("code, kind, n", "things"), "{\"p1 part 9\",\"p3 part 2\"}");
+    EXPECT_EQ(Rows("code, kind, n", "things"), "{\"p1 part 9\",\"p3 part 2\",\"p6 part 6\"}");
     ExpectNoneCalled("while it streamed");
     // What is installed is bound: the same names are not looked for again.
     ASSERT_OK(pipeline_->Stop());
@@ -144,7 +178,7 @@ class CliImpostorTest : public CliRunTest {
     ASSERT_OK(pipeline_->AwaitCaughtUp());
     EXPECT_EQ(Rows("id, email, label", "users"), "{\"2 b@x Bea!\",\"3 c@x Cid!\",\"4 d@x Dan!\"}");
     EXPECT_EQ(Rows("email, n", "totals"), "{\"a@x 2\",\"c@x 1\",\"d@x 1\"}");
-    EXPECT_EQ(Rows("code, kind, n", "things"), "{\"p1 part 10\",\"p3 part 2\"}");
+    EXPECT_EQ(Rows("code, kind, n", "things"), "{\"p1 part 10\",\"p3 part 2\",\"p6 part 6\"}");
     EXPECT_EQ(RunCli({"status", file_}, Roles()).exit_code, 0);
     const ProgramResult told = RunCli({"check", file_}, Roles());
     EXPECT_THAT(told.output, HasSubstr("lower stands here for public.lower(character varying)"));

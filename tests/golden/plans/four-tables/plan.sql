@@ -13,7 +13,7 @@ COPY pg_temp."sy_stage_0" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "
 
 -- public.customers: note_still
 UPDATE pg_temp."sy_stage_0" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."note")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s."note" END)::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 2 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."note")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."note" ELSE sy_s."note" END)::record THEN 1::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 2::bigint ELSE 0::bigint END
   FROM "switchyard_old"."customers" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -43,7 +43,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2
     FROM pg_temp."sy_stage_0" AS "customers"
     WHERE "customers".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.missing_updated
@@ -102,7 +102,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("note") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_0" AS "customers"
     WHERE "customers".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.move
@@ -313,7 +313,7 @@ COPY pg_temp."sy_stage_1" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email") F
 
 -- public.logins: note_still
 UPDATE pg_temp."sy_stage_1" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 1 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 1::bigint ELSE 0::bigint END
   FROM "switchyard_old"."logins" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -339,7 +339,7 @@ UPDATE "switchyard_old"."logins" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1
     FROM pg_temp."sy_stage_1" AS "logins"
     WHERE "logins".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.logins: mirror.missing_updated
@@ -398,7 +398,7 @@ UPDATE "switchyard_old"."logins" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, sy__absent
     FROM pg_temp."sy_stage_1" AS "logins"
     WHERE "logins".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.logins: mirror.move
@@ -606,7 +606,7 @@ COPY pg_temp."sy_stage_2" (sy__op, sy__ord, sy__absent, sy__k0, "id", "customer"
 
 -- public.orders: note_still
 UPDATE pg_temp."sy_stage_2" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."customer", sy_t."state", sy_t."total")::record *= ROW(sy_s."customer", sy_s."state", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s."total" END)::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."customer")::record *= ROW(sy_s."customer")::record THEN 2 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."customer", sy_t."state", sy_t."total")::record *= ROW(sy_s."customer", sy_s."state", CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."total" ELSE sy_s."total" END)::record THEN 1::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."customer")::record *= ROW(sy_s."customer")::record THEN 2::bigint ELSE 0::bigint END
   FROM "switchyard_old"."orders" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -633,7 +633,7 @@ UPDATE "switchyard_old"."orders" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3
     FROM pg_temp."sy_stage_2" AS "orders"
     WHERE "orders".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.orders: mirror.missing_updated
@@ -692,7 +692,7 @@ UPDATE "switchyard_old"."orders" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("customer") AS sy__v1, ("state") AS sy__v2, ("total") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_2" AS "orders"
     WHERE "orders".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.orders: mirror.move
@@ -939,7 +939,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 2, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s
   JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0;
 
 -- public.people: touches of customers: after
@@ -948,7 +948,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('I','U','K')
-    AND coalesce(sy__still & 2, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s
   JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0;
 
 -- public.people: touches of customers: all
@@ -962,7 +962,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM (SELECT sy__k0
     FROM pg_temp."sy_stage_1"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   JOIN "switchyard_old"."logins" AS "logins" ON "logins"."id" = sy_s.sy__k0;
 
 -- public.people: touches of logins: after
@@ -971,7 +971,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM (SELECT "id" AS sy__k0
     FROM pg_temp."sy_stage_1"
     WHERE sy__op IN ('I','U','K')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   JOIN "switchyard_old"."logins" AS "logins" ON "logins"."id" = sy_s.sy__k0;
 
 -- public.people: touches of logins: all
@@ -980,13 +980,13 @@ INSERT INTO pg_temp."sy_touched_m0" ("email")
   FROM "switchyard_old"."logins" AS "logins";
 
 -- public.people: touches of orders: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
                    FROM "switchyard_old".customers c
                   WHERE (c.id = orders.customer)
 ) AS sy_q;
 
 -- public.people: touches of orders: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."orders" AS "orders" ON "orders"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((c.email)::text) AS lower
                    FROM "switchyard_old".customers c
                   WHERE (c.id = orders.customer)
 ) AS sy_q;
@@ -1238,7 +1238,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "customers";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "customers";
 
 -- public.customers: touches of customers: after
 INSERT INTO pg_temp."sy_touched_m1" ("id")
@@ -1492,7 +1492,7 @@ INSERT INTO pg_temp."sy_touched_m2" ("id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_2"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "orders";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "orders";
 
 -- public.orders: touches of orders: after
 INSERT INTO pg_temp."sy_touched_m2" ("id")

@@ -9,7 +9,7 @@ COPY pg_temp."sy_stage_0" (sy__op, sy__ord, sy__absent, sy__k0, "id", "studio_id
 
 -- public.bookings: note_still
 UPDATE pg_temp."sy_stage_0" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s."studio_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s."service" END, sy_s."starts_at", sy_s."duration_min", CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s."status" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s."message" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, sy_s."created_at")::record THEN 2 ELSE 0 END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, sy_s."created_at")::record THEN 4 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."studio_id", sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."service", sy_t."starts_at", sy_t."duration_min", sy_t."status", sy_t."message", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."studio_id" ELSE sy_s."studio_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."service" ELSE sy_s."service" END, sy_s."starts_at", sy_s."duration_min", CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."status" ELSE sy_s."status" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."message" ELSE sy_s."message" END, sy_s."created_at", sy_s."updated_at")::record THEN 1::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_name", sy_t."customer_email", sy_t."customer_phone", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."customer_name" ELSE sy_s."customer_name" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."customer_phone" ELSE sy_s."customer_phone" END, sy_s."created_at")::record THEN 2::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."customer_id", sy_t."customer_email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."customer_id" ELSE sy_s."customer_id" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."customer_email" ELSE sy_s."customer_email" END, sy_s."created_at")::record THEN 4::bigint ELSE 0::bigint END
   FROM "switchyard_old"."bookings" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -43,7 +43,7 @@ UPDATE "switchyard_old"."bookings" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12
     FROM pg_temp."sy_stage_0" AS "bookings"
     WHERE "bookings".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.bookings: mirror.missing_updated
@@ -102,7 +102,7 @@ UPDATE "switchyard_old"."bookings" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("studio_id") AS sy__v1, ("customer_id") AS sy__v2, ("customer_name") AS sy__v3, ("customer_email") AS sy__v4, ("customer_phone") AS sy__v5, ("service") AS sy__v6, ("starts_at") AS sy__v7, ("duration_min") AS sy__v8, ("status") AS sy__v9, ("message") AS sy__v10, ("created_at") AS sy__v11, ("updated_at") AS sy__v12, sy__absent
     FROM pg_temp."sy_stage_0" AS "bookings"
     WHERE "bookings".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.bookings: mirror.move
@@ -355,7 +355,7 @@ COPY pg_temp."sy_stage_1" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "
 
 -- public.customers: note_still
 UPDATE pg_temp."sy_stage_1" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2 ELSE 0 END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 4 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."created_at", sy_s."updated_at")::record THEN 1::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."email")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END)::record THEN 4::bigint ELSE 0::bigint END
   FROM "switchyard_old"."customers" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -383,7 +383,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6
     FROM pg_temp."sy_stage_1" AS "customers"
     WHERE "customers".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.missing_updated
@@ -442,7 +442,7 @@ UPDATE "switchyard_old"."customers" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("created_at") AS sy__v5, ("updated_at") AS sy__v6, sy__absent
     FROM pg_temp."sy_stage_1" AS "customers"
     WHERE "customers".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.customers: mirror.move
@@ -671,7 +671,7 @@ COPY pg_temp."sy_stage_2" (sy__op, sy__ord, sy__absent, sy__k0, "id", "email", "
 
 -- public.studio_owners: note_still
 UPDATE pg_temp."sy_stage_2" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."email_verified_at", CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s."image_url" END, sy_s."created_at", sy_s."updated_at")::record THEN 1 ELSE 0 END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."email", sy_t."name", sy_t."phone", sy_t."password_hash", sy_t."email_verified_at", sy_t."image_url", sy_t."created_at", sy_t."updated_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."name" ELSE sy_s."name" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."phone" ELSE sy_s."phone" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."password_hash" ELSE sy_s."password_hash" END, sy_s."email_verified_at", CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."image_url" ELSE sy_s."image_url" END, sy_s."created_at", sy_s."updated_at")::record THEN 1::bigint ELSE 0::bigint END | CASE WHEN ROW(sy_t."email", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."email" ELSE sy_s."email" END, sy_s."created_at")::record THEN 2::bigint ELSE 0::bigint END
   FROM "switchyard_old"."studio_owners" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -698,7 +698,7 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8
     FROM pg_temp."sy_stage_2" AS "studio_owners"
     WHERE "studio_owners".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studio_owners: mirror.missing_updated
@@ -757,7 +757,7 @@ UPDATE "switchyard_old"."studio_owners" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("email") AS sy__v1, ("name") AS sy__v2, ("phone") AS sy__v3, ("password_hash") AS sy__v4, ("email_verified_at") AS sy__v5, ("image_url") AS sy__v6, ("created_at") AS sy__v7, ("updated_at") AS sy__v8, sy__absent
     FROM pg_temp."sy_stage_2" AS "studio_owners"
     WHERE "studio_owners".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studio_owners: mirror.move
@@ -994,7 +994,7 @@ COPY pg_temp."sy_stage_3" (sy__op, sy__ord, sy__absent, sy__k0, "id", "owner_id"
 
 -- public.studios: note_still
 UPDATE pg_temp."sy_stage_3" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."owner_id", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s."owner_id" END, sy_s."created_at")::record THEN 1 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."owner_id", sy_t."created_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."owner_id" ELSE sy_s."owner_id" END, sy_s."created_at")::record THEN 1::bigint ELSE 0::bigint END
   FROM "switchyard_old"."studios" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -1020,7 +1020,7 @@ UPDATE "switchyard_old"."studios" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studios: mirror.missing_updated
@@ -1079,7 +1079,7 @@ UPDATE "switchyard_old"."studios" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("owner_id") AS sy__v1, ("created_at") AS sy__v2, sy__absent
     FROM pg_temp."sy_stage_3" AS "studios"
     WHERE "studios".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.studios: mirror.move
@@ -1291,7 +1291,7 @@ COPY pg_temp."sy_stage_4" (sy__op, sy__ord, sy__absent, sy__k0, "id", "user_id",
 
 -- public.accounts: note_still
 UPDATE pg_temp."sy_stage_4" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s."type" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s."provider" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s."provider_account_id" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s."refresh_token" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s."access_token" END, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s."id_token" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s."token_type" END, CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s."scope" END, CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s."session_state" END, sy_s."expires_at")::record THEN 1 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."user_id", sy_t."type", sy_t."provider", sy_t."provider_account_id", sy_t."refresh_token", sy_t."access_token", sy_t."id_token", sy_t."token_type", sy_t."scope", sy_t."session_state", sy_t."expires_at")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."type" ELSE sy_s."type" END, CASE WHEN substr(sy_s.sy__absent, 3, 1) = '1' THEN sy_t."provider" ELSE sy_s."provider" END, CASE WHEN substr(sy_s.sy__absent, 4, 1) = '1' THEN sy_t."provider_account_id" ELSE sy_s."provider_account_id" END, CASE WHEN substr(sy_s.sy__absent, 5, 1) = '1' THEN sy_t."refresh_token" ELSE sy_s."refresh_token" END, CASE WHEN substr(sy_s.sy__absent, 6, 1) = '1' THEN sy_t."access_token" ELSE sy_s."access_token" END, CASE WHEN substr(sy_s.sy__absent, 7, 1) = '1' THEN sy_t."id_token" ELSE sy_s."id_token" END, CASE WHEN substr(sy_s.sy__absent, 8, 1) = '1' THEN sy_t."token_type" ELSE sy_s."token_type" END, CASE WHEN substr(sy_s.sy__absent, 9, 1) = '1' THEN sy_t."scope" ELSE sy_s."scope" END, CASE WHEN substr(sy_s.sy__absent, 10, 1) = '1' THEN sy_t."session_state" ELSE sy_s."session_state" END, sy_s."expires_at")::record THEN 1::bigint ELSE 0::bigint END
   FROM "switchyard_old"."accounts" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -1317,7 +1317,7 @@ UPDATE "switchyard_old"."accounts" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11
     FROM pg_temp."sy_stage_4" AS "accounts"
     WHERE "accounts".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.accounts: mirror.missing_updated
@@ -1376,7 +1376,7 @@ UPDATE "switchyard_old"."accounts" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("user_id") AS sy__v1, ("type") AS sy__v2, ("provider") AS sy__v3, ("provider_account_id") AS sy__v4, ("refresh_token") AS sy__v5, ("access_token") AS sy__v6, ("id_token") AS sy__v7, ("token_type") AS sy__v8, ("scope") AS sy__v9, ("session_state") AS sy__v10, ("expires_at") AS sy__v11, sy__absent
     FROM pg_temp."sy_stage_4" AS "accounts"
     WHERE "accounts".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.accounts: mirror.move
@@ -1625,7 +1625,7 @@ COPY pg_temp."sy_stage_5" (sy__op, sy__ord, sy__absent, sy__k0, "id", "session_t
 
 -- public.sessions: note_still
 UPDATE pg_temp."sy_stage_5" AS sy_s
-  SET sy__still = CASE WHEN ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s."session_token" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, sy_s."expires")::record THEN 1 ELSE 0 END
+  SET sy__still = CASE WHEN ROW(sy_t."session_token", sy_t."user_id", sy_t."expires")::record *= ROW(CASE WHEN substr(sy_s.sy__absent, 1, 1) = '1' THEN sy_t."session_token" ELSE sy_s."session_token" END, CASE WHEN substr(sy_s.sy__absent, 2, 1) = '1' THEN sy_t."user_id" ELSE sy_s."user_id" END, sy_s."expires")::record THEN 1::bigint ELSE 0::bigint END
   FROM "switchyard_old"."sessions" AS sy_t
   WHERE sy_s.sy__op = 'U'
   AND sy_t."id" = sy_s."id"
@@ -1651,7 +1651,7 @@ UPDATE "switchyard_old"."sessions" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3
     FROM pg_temp."sy_stage_5" AS "sessions"
     WHERE "sessions".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.sessions: mirror.missing_updated
@@ -1710,7 +1710,7 @@ UPDATE "switchyard_old"."sessions" AS sy_t
   FROM (SELECT ("id") AS sy__t0, ("session_token") AS sy__v1, ("user_id") AS sy__v2, ("expires") AS sy__v3, sy__absent
     FROM pg_temp."sy_stage_5" AS "sessions"
     WHERE "sessions".sy__op IN ('U')
-    AND coalesce(sy__still & 1, 0) = 0) AS sy_s
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s
   WHERE sy_t."id" = sy_s.sy__t0;
 
 -- public.sessions: mirror.move
@@ -2013,14 +2013,14 @@ CREATE TEMP TABLE "sy_taken_m0" AS
   FROM "public"."users" WITH NO DATA;
 
 -- public.users: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
                   WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
 ) AS sy_q;
 
 -- public.users: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(bookings.customer_email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim((bookings.id || '@guest.invalid'::text)) COLLATE "C")) AS lower
                   WHERE (POSITION(('@'::text) IN (bookings.customer_email)) = 0)
@@ -2034,7 +2034,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switc
 ) AS sy_q;
 
 -- public.users: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -2054,7 +2054,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELEC
 ) AS sy_q;
 
 -- public.users: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(customers.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -2094,7 +2094,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM "switc
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -2106,7 +2106,7 @@ INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELEC
 ) AS sy_q;
 
 -- public.users: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
+INSERT INTO pg_temp."sy_touched_m0" ("email") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 1::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT lower((btrim(studio_owners.email) COLLATE "C")) AS lower
                 UNION ALL
                  SELECT lower((btrim(b.customer_email) COLLATE "C")) AS lower
                    FROM "switchyard_old".bookings b
@@ -2440,7 +2440,7 @@ CREATE TEMP TABLE "sy_taken_m1" AS
   FROM "public"."user_role_assignments" WITH NO DATA;
 
 -- public.user_role_assignments: touches of bookings: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2450,7 +2450,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SEL
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of bookings: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_0" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."bookings" AS "bookings" ON "bookings"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(bookings.customer_email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2470,7 +2470,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2486,7 +2486,7 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SEL
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
                 UNION ALL
@@ -2518,13 +2518,13 @@ INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_role_assignments: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m1" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -2836,13 +2836,13 @@ CREATE TEMP TABLE "sy_taken_m2" AS
   FROM "public"."user_sources" WITH NO DATA;
 
 -- public.user_sources: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(customers.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -2854,13 +2854,13 @@ INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM "swi
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: before
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
 
 -- public.user_sources: touches of studio_owners: after
-INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
+INSERT INTO pg_temp."sy_touched_m2" ("user_id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_2" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 2::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."studio_owners" AS "studio_owners" ON "studio_owners"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT u.id
                    FROM public.users u
                   WHERE (lower((btrim(studio_owners.email) COLLATE "C")) = u.email)
 ) AS sy_q;
@@ -3675,7 +3675,7 @@ INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_3"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "studios";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "studios";
 
 -- public.studio_ownership: touches of studios: after
 INSERT INTO pg_temp."sy_touched_m4" ("studio_id")
@@ -3966,7 +3966,7 @@ INSERT INTO pg_temp."sy_touched_m5" ("id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_4"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "accounts";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "accounts";
 
 -- public.new_accounts: touches of accounts: after
 INSERT INTO pg_temp."sy_touched_m5" ("id")
@@ -4240,7 +4240,7 @@ INSERT INTO pg_temp."sy_touched_m6" ("id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_5"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "sessions";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "sessions";
 
 -- public.new_sessions: touches of sessions: after
 INSERT INTO pg_temp."sy_touched_m6" ("id")
@@ -4525,7 +4525,7 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   FROM (SELECT sy__ord, sy__op, sy__k0 AS "id"
     FROM pg_temp."sy_stage_0"
     WHERE sy__op IN ('U','K','D')
-    AND coalesce(sy__still & 1, 0) = 0) AS "bookings";
+    AND coalesce(sy__still & 1::bigint, 0) = 0) AS "bookings";
 
 -- public.new_bookings: touches of bookings: after
 INSERT INTO pg_temp."sy_touched_m7" ("id")
@@ -4539,13 +4539,13 @@ INSERT INTO pg_temp."sy_touched_m7" ("id")
   FROM "switchyard_old"."bookings" AS "bookings";
 
 -- public.new_bookings: touches of customers: before
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('U','K','D') AND coalesce(sy__still & 4::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
                    FROM "switchyard_old".bookings b
                   WHERE (customers.id = b.customer_id)
 ) AS sy_q;
 
 -- public.new_bookings: touches of customers: after
-INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
+INSERT INTO pg_temp."sy_touched_m7" ("id") SELECT DISTINCT sy_q.* FROM (SELECT "id" AS sy__k0 FROM pg_temp."sy_stage_1" WHERE sy__op IN ('I','U','K') AND coalesce(sy__still & 4::bigint, 0) = 0) AS sy_s JOIN "switchyard_old"."customers" AS "customers" ON "customers"."id" = sy_s.sy__k0 CROSS JOIN LATERAL ( SELECT b.id
                    FROM "switchyard_old".bookings b
                   WHERE (customers.id = b.customer_id)
 ) AS sy_q;
