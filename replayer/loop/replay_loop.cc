@@ -154,14 +154,21 @@ absl::Status ReplayLoop::RollForward(Lsn last, int64_t until) {
     while (!there() && !applier_.read_again()) {
       ASSIGN_OR_RETURN(const bool idle, applier_.ApplyNext(*batches));
       if (trims_.IsDue()) {
-        RETURN_IF_ERROR(
-            trims_.Trim({.change = target.position().next_offset, .copy = state.copy_offset}));
+        RETURN_IF_ERROR(trims_.Trim({.change = TrimmableUpTo(), .copy = state.copy_offset}));
       }
       RETURN_IF_ERROR(drain_.EndIfDrained(idle));
     }
   }
   ports_.copy.EndRollForward();
   return absl::OkStatus();
+}
+
+// The place where reading began may be one of a log whose end was lost since: what stands below it
+// now was published anew, and is yet to be read, from its Hello on.
+int64_t ReplayLoop::TrimmableUpTo() const {
+  const records::Position& position = ports_.target.position();
+  const bool moved = position.epoch != began_.epoch || position.next_offset != began_.next_offset;
+  return moved ? position.next_offset : 0;
 }
 
 absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::StreamState& state,
@@ -171,6 +178,7 @@ absl::StatusOr<std::unique_ptr<Batches>> ReplayLoop::ReadFrom(const records::Str
   reading.batcher.batch_bytes_max = options_.batch_bytes_max;
   reading.progress_interval = progress_interval;
   applier_.Begin(&reading);
+  began_ = state.position;
   reading.position.next_offset = ReadsFrom(state.position);
   ASSIGN_OR_RETURN(auto reader,
                    ports_.log.OpenReader(options_.change_topic, reading.position.next_offset));
@@ -227,7 +235,7 @@ absl::Status ReplayLoop::TrimIfDue() {
   const records::Position& position = ports_.target.position();
   if (state.hold_lsn && *state.hold_lsn <= position.lsn) return absl::OkStatus();
   if (!trims_.IsDue()) return absl::OkStatus();
-  TrimPoint point{.change = position.next_offset, .copy = state.copy_offset};
+  TrimPoint point{.change = TrimmableUpTo(), .copy = state.copy_offset};
   ASSIGN_OR_RETURN(const std::optional<int64_t> keep, ports_.chores.KeepFrom());
   if (keep) point.change = std::min(point.change, *keep);
   return trims_.Trim(point);

@@ -72,6 +72,7 @@ class ReplayLoop {
   absl::Status Stop(const absl::Status& reason);
   absl::Status GoBack(const absl::Status& lost);
   int64_t ReadsFrom(const records::Position& position) const;
+  int64_t TrimmableUpTo() const;
 
   const LoopOptions options_;
   const Ports ports_;
@@ -85,6 +86,7 @@ class ReplayLoop {
     int64_t to = 0;
   };
   std::optional<Back> back_;
+  records::Position began_;  // where NEW stood when reading began
   bool announced_standby_ = false;
   absl::Time next_chores_ = absl::InfinitePast();
 };
