@@ -48,9 +48,10 @@ absl::Status PgChores::Step() {
   return resume_.open() ? resume_.Step(*recopy_) : absl::OkStatus();
 }
 
-// The age of the session's temporary tables, and constraints that NEW was given meanwhile.
+// The age of the session's temporary tables, and what was done to NEW's tables meanwhile.
 absl::Status PgChores::Look() {
   next_look_ = clock_.Now() + options_.look_interval;
+  RETURN_IF_ERROR(target_.CheckShape());
   RETURN_IF_ERROR(FreezeTemporaryTables(target_.session(), options_.target.temporary_age_max));
   if (target_.ordered() != nullptr || !options_.target.replica_role) return absl::OkStatus();
   return mapping::RefuseUncheckedConstraints(target_.session(), plan_);

@@ -86,6 +86,9 @@ absl::Status ReportHindrances(const mapping::Plan& plan, pg::Session& session, b
         "its re-copy. To be rid of it until the application moves: ",
         one.remedy));
   }
+  for (const mapping::Hindrance& one : there.beside()) {
+    report->warnings.push_back(mapping::MayWriteBeside(one));
+  }
   return absl::OkStatus();
 }
 

@@ -24,6 +24,12 @@ namespace {
 
 constexpr char kCheckAtOnce[] = "SET CONSTRAINTS ALL IMMEDIATE";
 
+// Tables or columns are not what a statement wants.
+bool IsOfShape(const absl::Status& status) {
+  const std::string state = pg::StatusSqlState(status);
+  return state.starts_with("42") || state == "0A000";
+}
+
 Breadth BreadthOf(const changes::TableChanges& table) {
   return table.truncated ? Breadth::kAll : Breadth::kChanged;
 }
@@ -64,7 +70,11 @@ absl::Status PgTarget::Open() {
   before_images_ = std::make_unique<PgBeforeImages>(options_, *stage_, cancel_);
   writer_ = std::make_unique<TableWriter>(*stage_, ordered_);
   writer_->set_before_images(before_images_.get());
+  RETURN_IF_ERROR(CheckShape());
   RETURN_IF_ERROR(stage_->LookForHindrances());
+  for (const mapping::Hindrance& one : stage_->hindrances().beside()) {
+    LogWarn("replayer", mapping::MayWriteBeside(one), {{"stream", options_.stream}});
+  }
   // Where foreign keys hold, rows of any table may have to go before those of another.
   if (!silent_) RETURN_IF_ERROR(stage_->MakeAllTables());
   touched_ = std::make_unique<TouchedScopes>(*writer_);
@@ -77,6 +87,23 @@ absl::Status PgTarget::Open() {
   // Whatever the one before had not tried yet.
   NoteRelatedRows(EveryMapping());
   return absl::OkStatus();
+}
+
+absl::Status PgTarget::CheckShape() {
+  ASSIGN_OR_RETURN(mapping::TargetShape now, mapping::TargetShape::Load(*session_, plan_));
+  if (shape_) return shape_->RefuseOther(now);
+  shape_ = std::move(now);
+  return absl::OkStatus();
+}
+
+// What a statement looked for may have gone; or code of NEW's own that came since looks for it
+// where the path that it was made for is not set yet.
+absl::Status PgTarget::CheckNamesOf(const absl::Status& failed) {
+  RETURN_IF_ERROR(CheckShape());
+  ASSIGN_OR_RETURN(const std::string path, WritePath(*session_, plan_, silent_));
+  if (path == write_path_) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("code of NEW's own runs where rows are written, and did ",
+                                         "not before (", Sv(StdSv(failed.message())), ")"));
 }
 
 QuarantineOptions PgTarget::quarantine_options() const {
@@ -206,6 +233,7 @@ absl::Status PgTarget::ApplyOnce(const changes::Batch& batch, Care care) {
   writer_->ForgetAhead();
   if (session_->alive()) {
     session_->Rollback();
+    if (IsOfShape(status)) RETURN_IF_ERROR(CheckNamesOf(status));
     if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
   }
   return status;

@@ -19,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/base/wait/cancel.h"
 #include "common/changes/batch.h"
+#include "common/mapping/install/target_shape.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
 #include "common/records/mark.h"
@@ -85,6 +86,8 @@ class PgTarget {
   // Around the writes of every transaction: what NEW looks at, and when.
   absl::Status BeginWrites(Care care);
   absl::Status FinishWrites();
+  // FailedPrecondition: tables of NEW are not as they were at the first Open. Outside transactions.
+  absl::Status CheckShape();
   // In which order mappings are written; with an OrderedWriter where foreign keys hold.
   const std::vector<mapping::MappingIndex>& order() const { return order_; }
   OrderedWriter* ordered() { return ordered_.get(); }
@@ -144,6 +147,7 @@ class PgTarget {
   absl::Status RetryUntilNoneGoes();
   absl::Status WriteHeld(const changes::Batch& batch);
   absl::Status ApplyOnce(const changes::Batch& batch, Care care);
+  absl::Status CheckNamesOf(const absl::Status& failed);
   absl::StatusOr<bool> SettleLateRefusals(const absl::Status& status);
   Inserts InsertsOf(const changes::TableChanges& table, Care care) const;
   absl::Status NoteMissing(const changes::Batch& batch, Care care);
@@ -161,7 +165,8 @@ class PgTarget {
   std::unique_ptr<TouchedScopes> touched_;
   std::unique_ptr<OrderedWriter> ordered_;  // null: foreign keys are silent
   bool silent_ = false;
-  std::string write_path_;  // write_path.h
+  std::string write_path_;                     // write_path.h
+  std::optional<mapping::TargetShape> shape_;  // at the first Open, which follows the plan
   std::vector<mapping::MappingIndex> order_;
   std::unique_ptr<Quarantine> quarantine_;
   std::optional<records::Position> position_;  // as committed

@@ -135,7 +135,7 @@ absl::Status CheckHindrances(Stage& stage, const std::set<std::string>& tables) 
   ASSIGN_OR_RETURN(const bool same, stage.hindrances().StillSo(stage.session(), tables));
   if (same) return absl::OkStatus();
   return absl::AbortedError(
-      absl::StrCat("triggers or rules came or went on a table of NEW that was written (",
+      absl::StrCat("columns, triggers or rules of a table of NEW that was written were changed (",
                    absl::StrJoin(tables, ", "), "); what was written is looked at again"));
 }
 

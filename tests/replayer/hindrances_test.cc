@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/replay_fixture.h"
 
 namespace switchyard::replayer {
@@ -226,6 +227,60 @@ TEST_P(HindrancesTest, ARuleIsRefusedBeforeAnythingIsWritten) {
   ASSERT_OK(StartReplayer());
   ASSERT_OK(AwaitState("streaming"));
   ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kRows), Old(kRows));
+}
+
+// Counters, histories, rows of children: whatever a trigger writes into a table of a mapping comes
+// besides what the mapping writes there. By whichever kind of trigger, as its function is now.
+TEST_P(HindrancesTest, ATriggerThatWritesATableOfAMappingIsRefused) {
+  constexpr char kBoth[] =
+      "CREATE TABLE t (id int PRIMARY KEY, v text, n int);"
+      "CREATE TABLE counts (id int PRIMARY KEY, n int)";
+  ASSERT_OK(Start(kBoth, absl::StrCat(kBoth, "; CREATE TABLE history (id int)"),
+                  absl::StrCat(GetParam().mapping, "  - {table: public.counts, copy: counts}\n"),
+                  absl::StrCat(kFour, "; INSERT INTO counts VALUES (1, 4)")));
+  ASSERT_OK(CatchUp());
+  const auto function = [](const char* writes) {
+    return absl::StrCat(
+        "CREATE OR REPLACE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "-- UPDATE counts\n",
+        writes, "; RETURN NULL; END $$;");
+  };
+  const testing::CapturedLog said;
+  ASSERT_OK(OnNew(Fires(absl::StrCat(
+      function("INSERT INTO public.history VALUES (1)"),
+      "CREATE TRIGGER meddles AFTER INSERT OR TRUNCATE ON t EXECUTE FUNCTION meddle();"))));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (5, 'five', 5)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT count(*) FROM history"), "1");
+  EXPECT_TRUE(
+      said.Has("trigger meddles of public.t (AFTER INSERT OR TRUNCATE, for each statement) "
+               "fires for what Switchyard writes, and writes by itself"));
+  ASSERT_OK(OnNew(function("UPDATE public.Counts SET n = n + 1")));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (6, 'six', 6)"));
+  ASSERT_OK(capture_->Pump());
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_THAT(New(kReason), HasSubstr("(AFTER INSERT OR TRUNCATE, for each statement) writes into "
+                                      "public.counts, which Switchyard fills"));
+  EXPECT_THAT(New(kReason), HasSubstr(Remedy()));
+  EXPECT_EQ(New("SELECT n FROM counts"), "4");
+  EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_OK(OnNew(Remedy()));
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(AwaitState("streaming"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kRows), Old(kRows));
+  EXPECT_EQ(New("SELECT n FROM counts"), "4");
+}
+
+// It was made for NEW's own path, which is set once it is known.
+TEST_P(HindrancesTest, ATriggerThatComesWhileStreamingFindsWhatItNames) {
+  ASSERT_OK(StartWith("CREATE TABLE history (id int)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew(Fires(Trigger("INSERT", "INSERT INTO history VALUES (NEW.id); RETURN NEW"))));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (5, 'five', 5)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT * FROM history"), "5");
   EXPECT_EQ(New(kRows), Old(kRows));
 }
 

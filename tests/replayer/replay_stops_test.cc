@@ -1,4 +1,6 @@
 // Where the replayer ends, and says why and what to do; and where it waits because it is held.
+#include <initializer_list>
+
 #include "absl/strings/str_cat.h"
 #include "tests/support/await.h"
 #include "tests/support/captured_log.h"
@@ -331,6 +333,102 @@ TEST_F(ReplayStopsTest, AnEndOfTheLogThatNobodyWasToldOfComesAgain) {
     TearDown();
     SetUp();
   }
+}
+
+struct NewsChange {
+  const char* sql;
+  const char* said;
+};
+
+// Promise 1.21: rows would be kept otherwise than was checked, rounded or cut short or in another
+// column, without an error of NEW's.
+TEST_F(ReplayStopsTest, WhatBecameOfNewsColumnsSinceTheStartStopsItBeforeARowIsWritten) {
+  constexpr char kTwo[] = "CREATE TABLE t (id int PRIMARY KEY, v text, w text, n numeric(10, 2))";
+  for (const NewsChange& change : std::initializer_list<NewsChange>{
+           {"ALTER TABLE t ALTER n TYPE numeric(10, 1)",
+            "column n of NEW's public.t was numeric(10,2) when the stream began, and is "
+            "numeric(10,1) now: digits behind the point would be lost"},
+           {"ALTER TABLE t RENAME v TO x; ALTER TABLE t RENAME w TO v; ALTER TABLE t RENAME x TO w",
+            "column v of NEW's public.t is another one than when the stream began"},
+           {"ALTER TABLE t DROP v, ADD v text", "column v of NEW's public.t is another one"},
+           {"ALTER TABLE t DROP v", "column v of NEW's public.t is not there any more"},
+           {"ALTER TABLE t RENAME TO before; CREATE TABLE t (LIKE before INCLUDING ALL)",
+            "NEW's public.t is another table than when the stream began"},
+           {"ALTER TABLE t RENAME TO before", "NEW's public.t is not there any more"}}) {
+    SCOPED_TRACE(change.sql);
+    ASSERT_OK(Start(kTwo, kTwo, kCopyT, "INSERT INTO t VALUES (1, 'a', 'b', 1.25)"));
+    ASSERT_OK(CatchUp());
+    const std::string before = New("SELECT lsn FROM switchyard.stream");
+    ASSERT_OK(OnNew(change.sql));
+    ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'c', 'd', 2.25)"));
+    ASSERT_OK(capture_->Pump());
+    ASSERT_OK(AwaitState("stopped"));
+    EXPECT_THAT(
+        New("SELECT stop_reason FROM switchyard.stream"),
+        AllOf(HasSubstr(change.said), HasSubstr("next: make it as it was, or change the mapping")));
+    EXPECT_EQ(New("SELECT lsn FROM switchyard.stream"), before);
+    EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+    TearDown();
+    SetUp();
+  }
+}
+
+// Nor does a type that refuses what it can't hold, or holds more.
+TEST_F(ReplayStopsTest, ColumnsOfNewThatNothingFillsMayComeAndGo) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT, "INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(
+      OnNew("ALTER TABLE t ADD extra int DEFAULT 7; CREATE INDEX ON t (v); "
+            "ALTER TABLE t ALTER v SET NOT NULL"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'b', 2)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("ALTER TABLE t ALTER extra TYPE bigint"));
+  ASSERT_OK(OnOld("UPDATE t SET v = v || 'x'"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("ALTER TABLE t DROP extra; ALTER TABLE t ALTER n TYPE bigint"));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (3, NULL, 3), (4, 'd', 4)"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), "1|ax|1\n2|bx|2\n4|d|4");
+  EXPECT_EQ(New("SELECT scope ->> 'id', sqlstate FROM switchyard.quarantine"), "3|23502");
+}
+
+// Nobody has to wait for the next row to hear of it.
+TEST_F(ReplayStopsTest, WhatBecameOfNewsColumnsIsSeenWhileOldIsIdle) {
+  options_.look_interval = absl::Milliseconds(10);
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK(OnNew("ALTER TABLE t ALTER v TYPE name"));
+  ASSERT_OK(AwaitState("stopped"));
+  EXPECT_EQ(StopReplayer().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// What stands below the old place now is yet to be read.
+TEST_F(ReplayStopsTest, AnEndOfTheLogThatComesAgainIsNotTrimmedBeforeItIsRead) {
+  ASSERT_OK(Start(kTable, kTable, kCopyT));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (1, 'a', 1)"));
+  ASSERT_OK(CatchUp());
+  ASSERT_OK_AND_ASSIGN(const auto kept, log_->Describe(options_.change_topic));
+  ASSERT_OK(OnOld("INSERT INTO t VALUES (2, 'b', 2); UPDATE t SET v = v || 'x'"));
+  ASSERT_OK(capture_->DieAfter(1000));  // the slot stays where it was
+  ASSERT_OK(AwaitNew("SELECT count(*) FROM t WHERE v LIKE '%x'", "2"));
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK_AND_ASSIGN(const auto read, log_->Describe(options_.change_topic));
+  const int lost = static_cast<int>(read.next - kept.next) - 1;
+  log_->LoseEnd(options_.change_topic, lost);
+  ASSERT_OK(capture_->NewEpoch());
+  ASSERT_OK(capture_->DieAfter(lost - 2));  // between two Hellos
+  ASSERT_OK_AND_ASSIGN(const auto again, log_->Describe(options_.change_topic));
+  ASSERT_EQ(again.next, read.next);  // to where it was read, by another record
+  options_.trim_interval = absl::Milliseconds(1);
+  ASSERT_OK(StartReplayer());
+  for (int i = 0; i < 4; ++i) ASSERT_OK(RetryQuarantine());
+  ASSERT_EQ(StopReplayer().code(), absl::StatusCode::kCancelled);
+  ASSERT_OK_AND_ASSIGN(const auto now, log_->Describe(options_.change_topic));
+  EXPECT_LT(now.first, kept.next + 1);
+  ASSERT_OK(StartReplayer());
+  ASSERT_OK(OnOld("INSERT INTO t SELECT i, 'c', i FROM generate_series(3, 40) i"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kAll), Old(kAll));
 }
 
 TEST_F(ReplayStopsTest, AnEndOfTheLogIsWaitedForUntilCapturePublishesItAgain) {
