@@ -132,11 +132,13 @@ absl::StatusOr<PreparedMapping> PrepareMapping(const spec::MigrationFile& file,
   RETURN_IF_ERROR(RefuseUnreadyTarget(*target, file, stream));
   absl::StatusOr<Plan> compiled = CompileFor(file, stream, *source, *target);
   if (stored && absl::IsInvalidArgument(compiled.status())) {
-    return WithNextStep(absl::InvalidArgumentError(absl::StrCat(
-                            compiled.status().message(),
-                            "\nthis is with the source's tables as they were when stream ",
-                            stream.name, " was installed")),
-                        "if they or the file were changed on purpose, run: switchyard resume FILE");
+    return WithNextStep(
+        absl::InvalidArgumentError(
+            absl::StrCat(compiled.status().message(),
+                         "\nthis is with the source's tables as they were when stream ",
+                         stream.name, " was installed")),
+        "mend what is named, in NEW or in the file, and start again; where the file or "
+        "OLD's tables were changed on purpose, run first: switchyard resume FILE");
   }
   ASSIGN_OR_RETURN(Plan plan, std::move(compiled));
   RETURN_IF_ERROR(
