@@ -137,6 +137,7 @@ class Probe {
  private:
   // Whose names are in it: ours are looked for in pg_catalog alone, where nobody can create others.
   enum class Query { kOurs, kTheirs };
+  static constexpr char kOurPath[] = "SET LOCAL search_path = pg_catalog";
   absl::Status BeginTransaction();
   absl::Status AddOwnTables();
   absl::Status AddDdl(const std::string& alias, const std::string& path, const std::string& ddl);
