@@ -432,6 +432,19 @@ TEST_F(CompilerTest, RefusesAnOperatorThatNoTextNames) {
   EXPECT_THAT(plan.mappings[0].write.insert, HasSubstr("OPERATOR(public.=) 'A'::public.citext"));
 }
 
+TEST_F(CompilerTest, AQueryThatGroupsByAKeyMayShowTheRestOfItsRow) {
+  check_restrictions_ = true;
+  ASSERT_OK_AND_ASSIGN(
+      const Plan plan,
+      CompileFile("CREATE TABLE customers (id int PRIMARY KEY, name text);"
+                  "CREATE TABLE orders (id int PRIMARY KEY, customer int, total int)",
+                  "CREATE TABLE people (id int PRIMARY KEY, name text, spent bigint)",
+                  "  - table: public.people\n    select: >-\n"
+                  "      SELECT c.id, c.name, sum(o.total) AS spent FROM customers c\n"
+                  "      LEFT JOIN orders o ON o.customer = c.id GROUP BY c.id\n"));
+  ASSERT_OK(InstallTarget(*new_session_, plan, old_catalog_, {.stream = "test.forward"}));
+}
+
 TEST_F(CompilerTest, RefusesATargetTableThatHoldsRowsAlready) {
   ASSERT_OK_AND_ASSIGN(
       const Plan plan,

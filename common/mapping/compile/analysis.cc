@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -54,12 +56,30 @@ class Analysis {
   absl::Status AddStandIn(Source* source) {
     const absl::Status added = compilation_.probe.AddTable(source->alias, *source->table);
     source->usable = added.ok();
-    if (added.ok() || !absl::IsInvalidArgument(added)) return added;
+    if (added.ok()) return AddKey(source);
+    if (!absl::IsInvalidArgument(added)) return added;
     ASSIGN_OR_RETURN(const string hint, StandInHint(*source->table, added));
     compilation_.Fault(
         source->at, absl::StrCat("the target can't hold the columns of ", source->table->Display(),
                                  ": ", added.message(), ". ", hint));
     return absl::OkStatus();
+  }
+
+  // As the mirror will have it: a query that groups by it may have the row's other columns bare.
+  // Only where one may, for each is an index, and a lock more.
+  absl::Status AddKey(Source* source) {
+    const bool groups =
+        std::ranges::any_of(compilation_.direction.mappings, [&](const spec::Mapping& mapping) {
+          return absl::StrContains(absl::AsciiStrToLower(mapping.select), "group") &&
+                 std::ranges::count(mapping.reads, source->alias, &spec::TableName::name) > 0;
+        });
+    if (!groups || source->key.empty() || source->key != source->table->primary_key) {
+      return absl::OkStatus();
+    }
+    const absl::Status added = compilation_.probe.AddToTable(source->alias, source->KeyDdl());
+    source->has_key = added.ok();
+    // Without it, a query that needs it is refused with Postgres' own words.
+    return absl::IsInvalidArgument(added) ? absl::OkStatus() : added;
   }
 
   // What to do where NEW refuses a table like one of OLD's.

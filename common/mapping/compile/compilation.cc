@@ -47,6 +47,13 @@ size_t ByteOffset(std::string_view text, int character) {
 
 }  // namespace
 
+string Source::KeyDdl() const {
+  vector<string> columns;
+  for (const string& column : key) columns.push_back(QuoteIdentifier(column));
+  return absl::StrCat("ALTER TABLE pg_temp.", QuoteIdentifier(alias), " ADD PRIMARY KEY (",
+                      absl::StrJoin(columns, ", "), ")");
+}
+
 vector<string> KeyOf(const catalog::Table& table, Keys keys) {
   const bool deferrable_too = keys == Keys::kDeferrableToo;
   if (deferrable_too && !table.primary_key.empty()) return table.primary_key;

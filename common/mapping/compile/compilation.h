@@ -29,7 +29,10 @@ struct Source {
   bool mirrored = false;
   spec::Position at;                // where the file first names it
   bool usable = false;              // a stand-in is there for SQL to be tried on
+  bool has_key = false;             // it has its primary key
   std::set<std::string> index_sql;  // expressions that want an index on the mirror
+
+  std::string KeyDdl() const;  // gives its stand-in that key
 };
 
 // What is known of one mapping while compiling.

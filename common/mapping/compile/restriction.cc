@@ -120,9 +120,9 @@ class Restrictions {
       const Source& source = compilation_.sources[s];
       if (!source.mirrored) continue;
       const string table = "pg_temp." + QuoteIdentifier(source.alias);
-      RETURN_IF_ERROR(compilation_.probe.AddToTable(
-          source.alias,
-          "ALTER TABLE " + table + " ADD PRIMARY KEY (" + JoinQuoted(source.key) + ")"));
+      if (!source.has_key) {
+        RETURN_IF_ERROR(compilation_.probe.AddToTable(source.alias, source.KeyDdl()));
+      }
       for (const string& sql : source.index_sql) {
         RETURN_IF_ERROR(compilation_.probe.AddToTable(
             source.alias, "CREATE INDEX ON " + table + " ((" + sql + "\n))"));
