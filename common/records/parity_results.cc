@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
+#include "common/records/shown_values.h"
 
 namespace switchyard::records {
 namespace {
@@ -167,12 +168,18 @@ absl::StatusOr<std::vector<ParityTable>> ParityResults::Tables() {
   return tables;
 }
 
-absl::StatusOr<std::vector<ParityDifference>> ParityResults::Differences(const std::string& table,
-                                                                         int64_t limit) {
-  ASSIGN_OR_RETURN(const pg::Rows rows,
-                   sql_.Ask("SELECT kind, key, expected, actual FROM switchyard.parity_difference "
-                            "WHERE stream = $1 AND table_name = $2 ORDER BY id LIMIT $3::bigint",
-                            {stream_, table, Number(limit)}));
+absl::StatusOr<std::vector<ParityDifference>> ParityResults::Differences(
+    const std::string& table, int64_t limit, const std::vector<std::string>& sensitive) {
+  const auto shown = [](std::string_view column) {
+    return ShownValuesSql(column, "table_name", "$4::text[]");
+  };
+  ASSIGN_OR_RETURN(
+      const pg::Rows rows,
+      sql_.Ask(absl::StrCat("SELECT kind, ", shown("key"), ", ", shown("expected"), ", ",
+                            shown("actual"),
+                            " FROM switchyard.parity_difference WHERE stream = $1 AND table_name = "
+                            "$2 ORDER BY id LIMIT $3::bigint"),
+               {stream_, table, Number(limit), ArrayLiteral(sensitive)}));
   std::vector<ParityDifference> differences;
   for (int i = 0; i < rows.rows(); ++i) {
     ParityDifference& one = differences.emplace_back();

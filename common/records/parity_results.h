@@ -82,9 +82,10 @@ class ParityResults {
                               const std::vector<ParityDifference>& differences);
   // By name.
   absl::StatusOr<std::vector<ParityTable>> Tables();
-  // The first `limit` of a table, whichever of its rows they are of.
-  absl::StatusOr<std::vector<ParityDifference>> Differences(const std::string& table,
-                                                            int64_t limit);
+  // The first `limit` of a table, whichever of its rows they are of; of columns in `sensitive`
+  // ("schema.name|column") digests.
+  absl::StatusOr<std::vector<ParityDifference>> Differences(
+      const std::string& table, int64_t limit, const std::vector<std::string>& sensitive = {});
 
   // Whether each result that was held against that table of the source, and there are some, is
   // clean as of `seen` or later. False unless every table has a result under the last pass's

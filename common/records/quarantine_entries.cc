@@ -5,6 +5,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/records/shown_values.h"
 
 namespace switchyard::records {
 namespace {
@@ -36,25 +37,9 @@ absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {
                          .last_seen = absl::FromUnixMicros(rows.i64(i, 9))};
 }
 
-// A JSON object; of columns in $3 the digest, which is the first half of
-// sha256(convert_to(value::text, 'UTF8')). The values themselves stay in the database.
-std::string ShownObject(std::string_view object) {
-  return absl::StrReplaceAll(R"((
-      SELECT coalesce(jsonb_object_agg(e.key, CASE
-        WHEN jsonb_typeof(e.value) = 'null'
-             OR NOT ARRAY[t.name || '|' || e.key, t.name || '|*'] && $3::text[] THEN e.value
-        ELSE to_jsonb('sha256:' || left(encode(sha256(convert_to(e.value #>> '{}', 'UTF8')), 'hex'),
-                                        32)) END), '{}'::jsonb)
-      FROM jsonb_each($object) AS e(key, value), split_part(target, ' where ', 1) AS t(name)))",
-                             {{"$object", Sv(object)}});
-}
-
-// A column of the table: such an object, or an array of them.
+// A column of the table, a JSON object or an array of them, without the values of the columns in $3.
 std::string Shown(std::string_view column) {
-  return absl::StrCat("CASE jsonb_typeof(", Sv(column), ") WHEN 'object' THEN ",
-                      ShownObject(column), " WHEN 'array' THEN (SELECT coalesce(jsonb_agg(",
-                      ShownObject("r.row"), " ORDER BY r.number), '[]') FROM jsonb_array_elements(",
-                      Sv(column), ") WITH ORDINALITY AS r(row, number)) END");
+  return ShownValuesSql(column, "split_part(target, ' where ', 1)", "$3::text[]");
 }
 
 std::string EntryColumns() {

@@ -15,6 +15,7 @@
 #include "common/catalog/catalog.h"
 #include "common/mapping/install/prepare.h"
 #include "common/mapping/install/target_setup.h"
+#include "common/mapping/sensitive/sensitive.h"
 #include "common/pg/server_version.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/stream/stream.h"
@@ -46,6 +47,11 @@ absl::Status Nudge(pg::Session& source, const std::string& stream) {
 std::string Shape(catalog::Catalog catalog) {
   for (catalog::Table& table : catalog.tables) table.rows_estimate = table.bytes = 0;
   return catalog::CatalogToJson(catalog);
+}
+
+// Of both kinds of tables that are compared: NEW's and mirrored ones.
+std::vector<std::string> SensitiveColumns(const spec::MigrationFile& file) {
+  return mapping::Sensitive(file.forward).AllWithMirror(records::ForwardOf(file).mirror_schema);
 }
 
 // What a pass is made of, and whether it still is that.
@@ -189,12 +195,13 @@ absl::Status Verification::FillReport(const verify::PassResult& result, VerifyRe
   ASSIGN_OR_RETURN(report->quarantined,
                    records::QuarantineEntries(*control_, stream_.name).Count());
   records::ParityResults results(*control_, stream_.name);
+  const std::vector<std::string> sensitive = SensitiveColumns(file_);
   std::set<std::string> seen;  // several mappings may fill one table
   for (const records::ParityTable& table : result.tables) {
     if (table.verdict != records::Verdict::kDifferent) continue;
     if (!seen.insert(table.table).second) continue;
     ASSIGN_OR_RETURN(const auto differences,
-                     results.Differences(table.table, kDifferencesOfATable));
+                     results.Differences(table.table, kDifferencesOfATable, sensitive));
     report->differences.insert(report->differences.end(), differences.begin(), differences.end());
   }
   return absl::OkStatus();
@@ -264,7 +271,8 @@ absl::StatusOr<DifferencesReport> ShowDifferences(const spec::MigrationFile& fil
     return WithNextStep(absl::NotFoundError(absl::StrCat(table, " was never compared")),
                         absl::StrCat("run: switchyard verify FILE --table ", table));
   }
-  ASSIGN_OR_RETURN(report.differences, results.Differences(report.table, kDifferencesShownMax));
+  ASSIGN_OR_RETURN(report.differences,
+                   results.Differences(report.table, kDifferencesShownMax, SensitiveColumns(file)));
   return report;
 }
 

@@ -125,6 +125,14 @@ TEST(SensitiveTest, AnAliasIsTheTableItStandsFor) {
   tables: [{table: public.people, copy: buyers}]
 )"));
   EXPECT_THAT(sensitive.Names("public.people"), Contains("email"));
+  EXPECT_THAT(
+      sensitive.AllWithMirror("mirror"),
+      UnorderedElementsAre("public.people|email", "mirror.customers|email", "mirror.buyers|email"));
+}
+
+TEST(SensitiveTest, NothingIsWhereNothingIsDeclared) {
+  EXPECT_TRUE(Sensitive(Read("  tables: [{table: public.people, copy: buyers}]\n")).empty());
+  EXPECT_FALSE(Sensitive(Read(kForward)).empty());
 }
 
 struct Said {

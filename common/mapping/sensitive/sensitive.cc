@@ -47,6 +47,13 @@ class Closure {
     return all;
   }
 
+  // As a mirror names its tables: by name or alias.
+  std::map<string, set<string>> OfOld() const {
+    std::map<string, set<string>> all = source_;
+    for (const auto& [alias, table] : direction_.aliases) Add(source_, table.name, &all[alias]);
+    return all;
+  }
+
  private:
   spec::TableName Meant(const spec::TableName& written) const {
     const auto alias = direction_.aliases.find(written.name);
@@ -151,7 +158,10 @@ string ShownDetail(const string& detail, const set<string>& names) {
 }  // namespace
 
 Sensitive::Sensitive(const spec::Direction& direction) {
-  if (!direction.sensitive.empty()) names_ = Closure(direction).Run();
+  if (direction.sensitive.empty()) return;
+  Closure closure(direction);
+  names_ = closure.Run();
+  old_names_ = closure.OfOld();
 }
 
 const set<string>& Sensitive::Names(const string& table) const {
@@ -176,6 +186,16 @@ std::vector<string> Sensitive::All() const {
   std::vector<string> all;
   for (const auto& [table, names] : names_) {
     for (const string& name : names) all.push_back(table + "|" + name);
+  }
+  return all;
+}
+
+std::vector<string> Sensitive::AllWithMirror(const string& mirror_schema) const {
+  std::vector<string> all = All();
+  for (const auto& [table, names] : old_names_) {
+    for (const string& name : names) {
+      all.push_back(absl::StrCat(mirror_schema, ".", table, "|", name));
+    }
   }
   return all;
 }

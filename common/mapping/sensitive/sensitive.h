@@ -32,9 +32,15 @@ class Sensitive {
 
   // Every (table, name) of Names, as "schema.name|column".
   std::vector<std::string> All() const;
+  // With those of OLD's tables, mirrored in that schema.
+  std::vector<std::string> AllWithMirror(const std::string& mirror_schema) const;
+
+  // Nothing is declared.
+  bool empty() const { return names_.empty() && old_names_.empty(); }
 
  private:
-  std::map<std::string, std::set<std::string>> names_;  // by table of NEW; none is empty
+  std::map<std::string, std::set<std::string>> names_;      // by table of NEW; none is empty
+  std::map<std::string, std::set<std::string>> old_names_;  // by table or alias of OLD
 };
 
 }  // namespace switchyard::mapping
