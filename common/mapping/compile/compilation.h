@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/mapping/compile/compiler.h"
-#include "common/mapping/compile/probe.h"
+#include "common/mapping/compile/probe/probe.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/pg/error.h"
 

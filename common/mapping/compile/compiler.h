@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "common/mapping/compile/probe_session.h"
+#include "common/mapping/compile/probe/probe_session.h"
 #include "common/mapping/plan.h"
 #include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"

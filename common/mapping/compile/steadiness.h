@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "common/mapping/compile/probe.h"
+#include "common/mapping/compile/probe/probe.h"
 
 namespace switchyard::mapping {
 

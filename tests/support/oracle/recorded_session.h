@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "common/catalog/catalog.h"
-#include "common/mapping/compile/probe_session.h"
+#include "common/mapping/compile/probe/probe_session.h"
 
 namespace switchyard::testing {
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
-#include "common/mapping/compile/probe.h"
+#include "common/mapping/compile/probe/probe.h"
 
 namespace switchyard::mapping {
 namespace {

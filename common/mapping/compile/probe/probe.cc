@@ -1,4 +1,4 @@
-#include "common/mapping/compile/probe.h"
+#include "common/mapping/compile/probe/probe.h"
 
 #include <algorithm>
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "common/catalog/catalog.h"
-#include "common/mapping/compile/probe_session.h"
+#include "common/mapping/compile/probe/probe_session.h"
 #include "common/mapping/sql_analysis.h"
 
 namespace switchyard::mapping {
