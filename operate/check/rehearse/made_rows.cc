@@ -11,7 +11,11 @@ using mapping::SourcePlan;
 namespace {
 
 constexpr size_t kRowsMax = 5;
-constexpr int kTries = 10;  // for a row that fits
+constexpr size_t kRowsAtMost = 7;  // with those that come one by one
+constexpr int kTries = 10;         // for a row that fits
+constexpr int64_t kKinds = 7;
+constexpr size_t kThemes = 3;
+constexpr size_t kMeeting = 40;  // of a hundred values that are drawn
 
 changes::Value ValueOf(const Cell& cell, changes::Arena* arena) {
   if (!cell) return {};
@@ -23,15 +27,6 @@ const changes::Value* ValuesOf(const std::vector<Cell>& cells, changes::Arena* a
   auto* values = arena->AllocateArray<changes::Value>(cells.size());
   for (size_t i = 0; i < cells.size(); ++i) values[i] = ValueOf(cells[i], arena);
   return values;
-}
-
-// Where a value stands in the order of this lot.
-uint64_t LotOf(const std::string& value, uint64_t lot) {
-  uint64_t hash = lot;
-  for (const char c : value) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  }
-  return (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
 }
 
 bool RefersTo(const ForeignKeyColumns& key, const Row& row, const Row& parent) {
@@ -102,19 +97,48 @@ RowMaker::RowMaker(const mapping::Plan& plan, Pools pools, Constraints constrain
   }
 }
 
-Changes RowMaker::BeginEpoch() {
-  cut_ = pools_;
-  // A value that is kept in one column is kept in the others that have it: they are to meet.
+const std::string& RowMaker::KinOf(const std::string& value) const {
+  const auto kin = pools_.kin.find(value);
+  return kin == pools_.kin.end() ? value : kin->second;
+}
+
+// Where a value stands in the order of this lot: those that meet stand together.
+uint64_t RowMaker::LotOf(const std::string& value, uint64_t lot) const {
+  const std::string& kin = KinOf(value);
+  uint64_t hash = lot;
+  for (const char c : kin) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  hash = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
+  return hot_.contains(kin) ? hash >> 16 : hash;
+}
+
+void RowMaker::PickThemes() {
+  hot_.clear();
+  for (size_t i = 0; i < kThemes && !pools_.themes.empty(); ++i) {
+    const std::vector<std::string>& theme = pools_.themes[Below(pools_.themes.size())];
+    hot_.insert(KinOf(theme[Below(theme.size())]));
+  }
+}
+
+// A value that is kept in one column is kept in the others that have it: they are to meet.
+void RowMaker::CutPools() {
+  cut_.columns = pools_.columns;
+  PickThemes();
   const size_t least = epochs_++ % 2 == 1 ? 2 : 4;
   const uint64_t lot = random_();
   for (std::vector<Pool>& columns : cut_.columns) {
     for (Pool& pool : columns) {
       const bool null = std::erase(pool, Cell()) > 0;
-      std::ranges::sort(pool, {}, [&](const Cell& cell) { return LotOf(*cell, lot); });
+      std::ranges::sort(pool, {}, [&](const Cell& cell) {
+        return std::pair(LotOf(*cell, lot), LotOf(*cell + "sy", lot));
+      });
       pool.resize(std::min(pool.size(), least + Below(3)));
       if (pool.empty() || (null && Chance(70))) pool.emplace_back();
     }
   }
+}
+
+Changes RowMaker::BeginEpoch() {
+  CutPools();
   batch_.clear();
   next_.assign(plan_.sources.size(), {});
   tables_ = next_;
@@ -132,23 +156,29 @@ Changes RowMaker::BeginEpoch() {
 Changes RowMaker::NextBatch() {
   batch_.clear();
   next_ = tables_;
-  switch (batches_++ % 6) {
-    case 0:
-      OneColumn();
-      break;
-    case 1:
-      if (const auto source = AnyTable()) OneRow(*source);
-      break;
-    case 3:
-      TwoTables();
-      break;
-    case 5:
-      OneKey();
-      break;
-    default:
-      MostTables();
-  }
+  const int64_t kind = batches_++;
+  for (int i = 0; i < kTries && batch_.empty(); ++i) Make(kind);
+  // A table that is full, or whose rows are all referred to, has none of that kind.
+  for (int i = 1; i < kTries * kKinds && batch_.empty(); ++i) Make(kind + i);
   return batch_;
+}
+
+void RowMaker::Make(int64_t kind) {
+  switch (kind % kKinds) {
+    case 0:
+    case 3:
+      return OneColumn();
+    case 1:
+    case 5:
+      if (const auto source = AnyTable()) OneRow(*source);
+      return;
+    case 2:
+      return TwoTables();
+    case 4:
+      return OneKey();
+    default:
+      return MostTables();
+  }
 }
 
 void RowMaker::Apply(const Changes& changes, std::vector<Table>* tables) const {
@@ -179,9 +209,42 @@ const Cell& RowMaker::Draw(SourceIndex source, size_t column) {
   return pool[Below(pool.size())];
 }
 
+const Cell* RowMaker::DrawMeeting(SourceIndex source, size_t column) {
+  for (int i = 0; i < kTries; ++i) {
+    const auto other = AnyTable();
+    const std::optional<Row> row = other ? AnyRow(*other) : std::nullopt;
+    if (!row) continue;
+    const size_t at = AnyColumn(*other);
+    if (!(*row)[at]) continue;
+    const std::string& kin = KinOf(*(*row)[at]);
+    std::vector<const Cell*> meeting;
+    for (const Cell& cell : pools_.columns[source][column]) {
+      if (cell && KinOf(*cell) == kin) meeting.push_back(&cell);
+    }
+    if (!meeting.empty()) return meeting[Below(meeting.size())];
+  }
+  return nullptr;
+}
+
+const Cell& RowMaker::DrawOther(SourceIndex source, size_t column, const Cell& than) {
+  const Pool& pool = cut_.columns[source][column];
+  const size_t first = Below(pool.size());
+  for (size_t i = 0; i < pool.size(); ++i) {
+    const Cell& cell = pool[(first + i) % pool.size()];
+    if (cell != than) return cell;
+  }
+  return pool[first];
+}
+
+// Some are like another row but for a few columns: ties, and rows that take another's place.
 Row RowMaker::MakeRow(SourceIndex source) {
   Row row;
-  for (size_t c = 0; c < plan_.sources[source].columns.size(); ++c) row.push_back(Draw(source, c));
+  const std::optional<Row> like = Chance(40) ? AnyRow(source) : std::nullopt;
+  for (size_t c = 0; c < plan_.sources[source].columns.size(); ++c) {
+    const bool same = like && !IsKey(source, c) && Chance(70);
+    const Cell* meeting = !same && Chance(kMeeting) ? DrawMeeting(source, c) : nullptr;
+    row.push_back(same ? (*like)[c] : meeting != nullptr ? *meeting : Draw(source, c));
+  }
   for (const ForeignKeyColumns& key : constraints_.foreign_keys) {
     if (key.source != source || !row[key.columns[0]]) continue;
     const std::optional<Row> parent = AnyRow(key.parent);
@@ -198,7 +261,17 @@ bool RowMaker::IsKey(SourceIndex source, size_t column) const {
 
 std::optional<SourceIndex> RowMaker::AnyTable() {
   if (lots_.empty()) return std::nullopt;
+  if (!favoured_.empty() && Chance(75)) return favoured_[Below(favoured_.size())];
   return lots_[Below(lots_.size())];
+}
+
+size_t RowMaker::AnyColumn(SourceIndex source) {
+  const auto compared = pools_.compared.find(source);
+  if (compared == pools_.compared.end() || Chance(50)) {
+    return Below(plan_.sources[source].columns.size());
+  }
+  const auto at = static_cast<ptrdiff_t>(Below(compared->second.size()));
+  return static_cast<size_t>(*std::next(compared->second.begin(), at));
 }
 
 std::optional<Row> RowMaker::AnyRow(SourceIndex source) {
@@ -223,6 +296,15 @@ bool RowMaker::Fits(SourceIndex source, const Row& row) const {
   return true;
 }
 
+bool RowMaker::WasThere(SourceIndex source, const Row& row) const {
+  return tables_[source].contains(KeyOf(plan_.sources[source], row));
+}
+
+bool RowMaker::IsUnchanged(SourceIndex source, const Row& row) const {
+  const auto there = tables_[source].find(KeyOf(plan_.sources[source], row));
+  return there != tables_[source].end() && there->second == row;
+}
+
 bool RowMaker::Needed(SourceIndex source, const Row& row) const {
   for (const ForeignKeyColumns& key : constraints_.foreign_keys) {
     if (key.parent != source) continue;
@@ -234,7 +316,9 @@ bool RowMaker::Needed(SourceIndex source, const Row& row) const {
 }
 
 void RowMaker::Change(SourceIndex source, std::optional<Row> before, std::optional<Row> after) {
-  if (before == after) return;
+  if (!before && next_[source].size() >= kRowsAtMost) return;
+  if (before == after || (before ? !IsUnchanged(source, *before) : WasThere(source, *after)))
+    return;
   const SourcePlan& plan = plan_.sources[source];
   if (before && Needed(source, *before) &&
       (!after || KeyOf(plan, *before) != KeyOf(plan, *after))) {
@@ -254,9 +338,10 @@ void RowMaker::OneColumn() {
     const auto source = AnyTable();
     const std::optional<Row> row = source ? AnyRow(*source) : std::nullopt;
     if (!row) continue;
-    const size_t column = Below(row->size());
+    const size_t column = AnyColumn(*source);
     Row changed = *row;
-    changed[column] = Draw(*source, column);
+    const Cell* meeting = Chance(kMeeting) ? DrawMeeting(*source, column) : nullptr;
+    changed[column] = meeting != nullptr ? *meeting : DrawOther(*source, column, changed[column]);
     Change(*source, row, changed);
   }
 }
@@ -298,18 +383,18 @@ void RowMaker::MostTables() {
       }
     }
     for (size_t more = Below(3); more > 0 && next_[s].size() < kRowsMax; --more) {
-      // A key that was there before the batch is that of a changed row.
-      const Row row = MakeRow(s);
-      if (!rows.contains(KeyOf(plan_.sources[s], row))) Change(s, std::nullopt, row);
+      Change(s, std::nullopt, MakeRow(s));
     }
   }
 }
 
+// Two rows that each alone hide a third, or that take each other's place.
 void RowMaker::TwoTables() {
   const auto one = AnyTable();
   const auto other = AnyTable();
-  if (!one || *one == *other) return OneColumn();
-  const bool come = Chance(50);
+  if (!one || !other) return;
+  bool come = Chance(50);
+  const bool alike = Chance(75);
   for (const SourceIndex source : {*one, *other}) {
     const std::optional<Row> row = AnyRow(source);
     if (come || !row) {
@@ -317,6 +402,7 @@ void RowMaker::TwoTables() {
     } else {
       Change(source, row, std::nullopt);
     }
+    come = come == alike;
   }
 }
 
@@ -327,7 +413,8 @@ void RowMaker::OneKey() {
     if (!row) continue;
     Row changed = *row;
     for (const int column : plan_.sources[*source].key) {
-      changed[column] = Draw(*source, static_cast<size_t>(column));
+      const size_t at = static_cast<size_t>(column);
+      changed[at] = DrawOther(*source, at, changed[at]);
     }
     Change(*source, row, changed);
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/mapping/derive/tree.h"
@@ -59,7 +60,7 @@ class Finder {
       if (mapping.row_local) continue;
       const std::string& ddl = mapping.keyed.view_ddl;  // CREATE VIEW ... AS select
       if (const size_t select = ddl.find(" AS "); select != std::string::npos) {
-        Look(ddl.substr(select + 4), "", {}, mapping);
+        Look(ddl.substr(select + 4), "", {}, mapping);  // its outputs have names
       }
       for (const mapping::PlanRule& rule : mapping.rules) {
         const std::string name = rule.table.substr(rule.table.rfind('.') + 1);
@@ -80,15 +81,54 @@ class Finder {
     if (!select.ok()) return;
     units_.clear();
     if (!row.empty()) units_[row].insert(row);
+    const auto queries = Queries(*select);
     derive::Visit(*select, [&](const Json& node) {
       if (derive::Is(node, "RangeVar")) AddUnit(derive::Body(node));
       return true;
     });
+    for (const auto& [name, query] : queries) Outputs(query, NamesOfOutputs(query), name);
     derive::Visit(*select, [&](const Json& node) {
       if (derive::Is(node, "A_Expr")) Compared(node);
       return true;
     });
-    Outputs(*select, scope, mapping);
+    Outputs(*select, scope.empty() ? NamesOfOutputs(*select) : scope, mapping.display);
+  }
+
+  // Sub-queries in FROM and WITH, which have columns as tables of NEW have, by such names.
+  std::vector<std::pair<std::string, Json>> Queries(const Json& select) {
+    std::vector<std::pair<std::string, Json>> queries;
+    with_.clear();
+    derive::Visit(select, [&](const Json& node) {
+      const Json& body = derive::Body(node);
+      if (derive::Is(node, "RangeSubselect") && body.contains("alias")) {
+        const std::string alias = derive::Text(body["alias"], "aliasname");
+        units_[alias].insert("(query)." + alias);
+        queries.emplace_back("(query)." + alias, derive::Body(body.at("subquery")));
+      } else if (derive::Is(node, "CommonTableExpr")) {
+        const std::string name = derive::Text(body, "ctename");
+        with_.insert(name);
+        queries.emplace_back("(with)." + name, derive::Body(body.at("ctequery")));
+      }
+      return true;
+    });
+    return queries;
+  }
+
+  // Of the first arm of a union; "" where it says none.
+  static std::vector<std::string> NamesOfOutputs(const Json& select) {
+    if (select.contains("larg")) return NamesOfOutputs(select["larg"]);
+    std::vector<std::string> names;
+    for (const Json& target : derive::List(select, "targetList")) {
+      const Json& body = derive::Body(target);
+      std::string name = derive::Text(body, "name");
+      const auto value = body.find("val");
+      if (name.empty() && value != body.end() && derive::Is(*value, "ColumnRef")) {
+        const Json& fields = derive::List(derive::Body(*value), "fields");
+        if (!fields.empty()) name = derive::NamePart(fields.back());
+      }
+      names.push_back(std::move(name));
+    }
+    return names;
   }
 
   void AddUnit(const Json& relation) {
@@ -97,22 +137,25 @@ class Finder {
     // OLD's tables have no schema, or that of the mirror.
     const std::string schema = derive::Text(relation, "schemaname");
     const bool of_old = schema.empty() || schema == plan_.mirror_schema;
+    const bool with = schema.empty() && with_.contains(name);
     units_[alias == relation.end() ? name : derive::Text(*alias, "aliasname")].insert(
-        of_old ? name : absl::StrCat(schema, ".", name));
+        with     ? "(with)." + name
+        : of_old ? name
+                 : absl::StrCat(schema, ".", name));
   }
 
-  // Of each arm of a union.
-  void Outputs(const Json& select, const std::vector<std::string>& scope,
-               const mapping::MappingPlan& mapping) {
+  // Of each arm of a union; `names` of the outputs, columns of `table`.
+  void Outputs(const Json& select, const std::vector<std::string>& names,
+               const std::string& table) {
     for (const char* arm : {"larg", "rarg"}) {
-      if (select.contains(arm)) Outputs(select[arm], scope, mapping);
+      if (select.contains(arm)) Outputs(select[arm], names, table);
     }
     const Json& targets = derive::List(select, "targetList");
-    for (size_t i = 0; i < targets.size() && i < scope.size(); ++i) {
+    for (size_t i = 0; i < targets.size() && i < names.size(); ++i) {
       const auto value = derive::Body(targets[i]).find("val");
-      if (value == derive::Body(targets[i]).end()) continue;
+      if (names[i].empty() || value == derive::Body(targets[i]).end()) continue;
       for (const std::string& name : NamesOf(*value)) {
-        classes_.Unite(absl::StrCat(mapping.display, ".", scope[i]), name);
+        classes_.Unite(absl::StrCat(table, ".", names[i]), name);
       }
     }
   }
@@ -132,13 +175,23 @@ class Finder {
       found_.conditions.insert(side);
       derive::Visit(node, [&](const Json& inner) {
         if (!derive::Is(inner, "A_Const")) return true;
-        const auto text = derive::Body(inner).find("sval");
-        if (text != derive::Body(inner).end()) {
-          found_.constants.insert({side.source, side.column, derive::Text(*text, "sval")});
+        for (std::string& text : AtTheBoundary(derive::Body(inner))) {
+          found_.constants.insert({side.source, side.column, std::move(text)});
         }
         return false;
       });
     }
+  }
+
+  // A text, or a number and those beside it.
+  static std::vector<std::string> AtTheBoundary(const Json& constant) {
+    if (const auto text = constant.find("sval"); text != constant.end()) {
+      return {derive::Text(*text, "sval")};
+    }
+    const auto number = constant.find("ival");
+    if (number == constant.end()) return {};
+    const int64_t value = number->value("ival", int64_t{0});  // left out where it is 0
+    return {std::to_string(value - 1), std::to_string(value), std::to_string(value + 1)};
   }
 
   // What an expression may be called: of OLD's column, or "schema.table.column" of NEW's.
@@ -213,6 +266,7 @@ class Finder {
 
   const mapping::Plan& plan_;
   std::map<std::string, std::set<std::string>> units_;  // of one statement: alias -> tables
+  std::set<std::string> with_;                          // its CTEs
   Classes classes_;
   MeetingValues found_;
 };

@@ -24,7 +24,7 @@ struct MeetingValues {
   std::vector<std::vector<Side>> classes;
   // Conditions with constants over one column.
   std::set<Side> conditions;
-  // Text constants in them, by the column they were compared with.
+  // Constants in them, by the column they were compared with: texts, and numbers with those beside.
   std::set<Side> constants;
 };
 

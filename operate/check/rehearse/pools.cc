@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -21,14 +22,20 @@ namespace {
 
 constexpr size_t kKeys = 5;
 constexpr size_t kSampled = 4;
-constexpr size_t kPoolMax = 16;
+constexpr size_t kPoolMax = 40;
 // What one side of a comparison gives the other.
 constexpr size_t kGiven = 4;
+constexpr size_t kUnlike = 3;
+constexpr size_t kTelling = 2;  // values that fulfil a condition; that do not
 
 const catalog::Column* ColumnOf(const catalog::Catalog& source, const SourcePlan& plan,
                                 const std::string& name) {
   const catalog::Table* table = source.FindOid(plan.relation_id);
   return table == nullptr ? nullptr : table->FindColumn(name);
+}
+
+std::string Folded(const std::string& text) {
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace(text));
 }
 
 // The n-th value that nobody chose.
@@ -69,6 +76,30 @@ Cell MadeUp(const catalog::Column& column, const catalog::Catalog& source, size_
   return std::nullopt;
 }
 
+// Values by what stands for them and all that they meet.
+class Kin {
+ public:
+  void Unite(const std::string& a, const std::string& b) {
+    const std::string to = Root(a);
+    parent_[Root(b)] = to;
+  }
+  std::map<std::string, std::string> All() {
+    std::map<std::string, std::string> all;
+    for (const auto& [value, parent] : std::map(parent_)) all[value] = Root(value);
+    return all;
+  }
+
+ private:
+  std::string Root(const std::string& value) {
+    std::string at = value;
+    for (auto up = parent_.emplace(at, at).first; up->second != at; up = parent_.find(at)) {
+      at = up->second;
+    }
+    return at;
+  }
+  std::map<std::string, std::string> parent_;
+};
+
 class PoolMaker {
  public:
   PoolMaker(const PoolInput& input, pg::Session& session)
@@ -84,6 +115,7 @@ class PoolMaker {
     }
     RETURN_IF_ERROR(AddBothSidesOfConditions());
     for (const std::vector<Side>& sides : in_.meeting->classes) {
+      for (const Side& side : sides) RETURN_IF_ERROR(AddUnlike(side));
       RETURN_IF_ERROR(AddMeetingValues(sides));
     }
     // Of a foreign key both sides have the same values, whether the mapping compares them or not.
@@ -94,6 +126,11 @@ class PoolMaker {
       }
     }
     RETURN_IF_ERROR(DropRefused());
+    for (const std::vector<Side>& sides : in_.meeting->classes) {
+      RETURN_IF_ERROR(FindKin(sides));
+    }
+    pools_.kin = kin_.All();
+    NoteCompared();
     return std::move(pools_);
   }
 
@@ -154,7 +191,7 @@ class PoolMaker {
     return pool;
   }
 
-  // One value that meets each condition with a constant, and one that does not.
+  // Values that meet each condition with a constant, and some that do not.
   absl::Status AddBothSidesOfConditions() {
     for (const Side& constant : in_.meeting->constants) {
       ASSIGN_OR_RETURN(const auto read,
@@ -164,12 +201,37 @@ class PoolMaker {
     for (const Side& side : in_.meeting->conditions) {
       std::vector<std::string> values = Sampled(side.source, side.column);
       ASSIGN_OR_RETURN(const auto results, Evaluate(side, values));
-      std::set<Cell> seen;
+      std::map<Cell, std::vector<std::string>> told;
       for (size_t i = 0; i < results.size(); ++i) {
-        if (!seen.insert(results[i]).second) continue;
+        if (told[results[i]].size() == kTelling) continue;
+        told[results[i]].push_back(values[i]);
         Add(values[i], &pools_.columns[side.source][side.column]);
         telling_[{side.source, side.column}].insert(values[i]);
       }
+      for (auto& [result, theme] : told) pools_.themes.push_back(std::move(theme));
+    }
+    return absl::OkStatus();
+  }
+
+  // Values that are not the same, and are by the expression: "A@x" beside "a@x" under lower().
+  absl::Status AddUnlike(const Side& side) {
+    if (side.sql == Plain(side.source, side.column).sql) return absl::OkStatus();
+    std::vector<std::string> values;
+    for (const Cell& cell : pools_.columns[side.source][side.column]) {
+      if (cell && values.size() < 2 * kUnlike) values.push_back(*cell);
+    }
+    for (size_t i = 0, count = values.size(); i < count; ++i) {
+      values.push_back(absl::AsciiStrToUpper(values[i]));
+      values.push_back(" " + values[i]);
+    }
+    ASSIGN_OR_RETURN(const std::vector<Cell> made, Evaluate(side, values));
+    const size_t count = values.size() / 3;
+    size_t added = 0;
+    for (size_t i = count; i < made.size() && added < kUnlike; ++i) {
+      if (!made[i] || made[i] != made[(i - count) / 2]) continue;
+      Pool& pool = pools_.columns[side.source][side.column];
+      added += std::ranges::count(pool, Cell(values[i])) == 0 ? 1 : 0;
+      Add(values[i], &pool);
     }
     return absl::OkStatus();
   }
@@ -192,10 +254,38 @@ class PoolMaker {
       }
       // A class may be of several types, where the mapping casts.
       const Side plain = Plain(sides[to].source, sides[to].column);
-      for (const std::string& value : candidates) {
-        ASSIGN_OR_RETURN(const std::vector<Cell> read, Evaluate(plain, {value}));
-        if (!read.empty() && read[0]) Add(*read[0], &pools_.columns[plain.source][plain.column]);
+      ASSIGN_OR_RETURN(const std::vector<Cell> read, EvaluateEach(plain, candidates));
+      for (const Cell& cell : read) {
+        if (cell) Add(cell, &pools_.columns[plain.source][plain.column]);
       }
+    }
+    return absl::OkStatus();
+  }
+
+  void NoteCompared() {
+    for (const std::vector<Side>& sides : in_.meeting->classes) {
+      for (const Side& side : sides) pools_.compared[side.source].insert(side.column);
+    }
+    for (const Side& side : in_.meeting->conditions) {
+      pools_.compared[side.source].insert(side.column);
+    }
+  }
+
+  // Values that a comparison of the class finds equal.
+  absl::Status FindKin(const std::vector<Side>& sides) {
+    for (const Side& side : sides) {
+      std::vector<std::string> values;
+      for (const Cell& cell : pools_.columns[side.source][side.column]) {
+        if (cell) values.push_back(*cell);
+      }
+      ASSIGN_OR_RETURN(const std::vector<Cell> made, Evaluate(side, values));
+      std::vector<std::string> apart;
+      for (size_t i = 0; i < made.size(); ++i) {
+        if (!made[i]) continue;
+        kin_.Unite(*made[i], values[i]);
+        if (Folded(*made[i]) != Folded(values[i])) apart.push_back(values[i]);
+      }
+      if (!apart.empty()) pools_.themes.push_back(std::move(apart));
     }
     return absl::OkStatus();
   }
@@ -265,11 +355,24 @@ class PoolMaker {
     return results;
   }
 
+  // The same, without those values for which it can't.
+  absl::StatusOr<std::vector<Cell>> EvaluateEach(const Side& side,
+                                                 const std::vector<std::string>& values) {
+    ASSIGN_OR_RETURN(std::vector<Cell> results, Evaluate(side, values));
+    if (!results.empty()) return results;
+    for (const std::string& value : values) {
+      ASSIGN_OR_RETURN(const std::vector<Cell> one, Evaluate(side, {value}));
+      results.insert(results.end(), one.begin(), one.end());
+    }
+    return results;
+  }
+
   const PoolInput& in_;
   const mapping::Plan& plan_;
   pg::Session& session_;
   std::mt19937_64 random_;
   Pools pools_;
+  Kin kin_;
   // By column: values that tell conditions apart.
   std::map<std::pair<SourceIndex, int>, std::set<std::string>> telling_;
 };
