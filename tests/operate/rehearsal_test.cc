@@ -108,6 +108,10 @@ TEST_F(RehearsalTest, RulesToldFromTheSelectsMissNothing) {
   EXPECT_EQ(report.verdict, Verdict::kClean) << RehearsalText(report);
   EXPECT_GE(report.batches, 200) << RehearsalText(report);
   EXPECT_THAT(report.not_rehearsed, IsEmpty());
+  EXPECT_EQ(report.look_ups, 5);
+  // A person comes and goes with a customer, whose rule names the same orders.
+  ASSERT_EQ(report.unneeded.size(), 1u) << RehearsalText(report);
+  EXPECT_EQ(report.unneeded[0].table, "public.people");
   EXPECT_THAT(report.columns, Contains("orders.amount"));
   EXPECT_THAT(report.columns, Not(Contains("customers.note")));  // nobody reads it
 }
@@ -127,6 +131,24 @@ TEST_F(RehearsalTest, ARuleThatLeavesAColumnOutIsNamedWithWhatToAdd) {
   EXPECT_THAT(fault.scope, HasSubstr("\"email\""));
   EXPECT_THAT(RehearsalText(report), HasSubstr("shop.yaml:15:9: from of public.people misses"));
   EXPECT_THAT(RehearsalText(report), HasSubstr("seed 7"));
+}
+
+TEST_F(RehearsalTest, ALookUpThatNothingNeedsIsNamed) {
+  ASSERT_OK_AND_ASSIGN(const RehearsalReport report, RehearseWith(R"(      from:
+        customers: |
+          SELECT lower(customers.email)
+          UNION ALL SELECT customers.name
+        orders: SELECT lower(c.email) FROM customers c WHERE c.id = orders.customer_id)",
+                                                                  {.seed = 7, .batches_max = 100}));
+  EXPECT_EQ(report.verdict, Verdict::kClean) << RehearsalText(report);
+  EXPECT_EQ(report.look_ups, 3);
+  ASSERT_EQ(report.unneeded.size(), 1u) << RehearsalText(report);
+  EXPECT_EQ(report.unneeded[0].mapping, "public.people");
+  EXPECT_EQ(report.unneeded[0].table, "customers");
+  EXPECT_EQ(report.unneeded[0].sql, "SELECT customers.name");
+  EXPECT_THAT(RehearsalText(report),
+              HasSubstr("it may be superfluous: from of public.people, customers:\n    SELECT "
+                        "customers.name\n"));
 }
 
 TEST_F(RehearsalTest, TheSameSeedFindsTheSame) {

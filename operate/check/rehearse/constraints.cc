@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
+#include "operate/check/rehearse/arms.h"
 
 namespace switchyard::operate {
 
@@ -49,15 +50,6 @@ std::vector<std::vector<int>> UniqueOf(const SourcePlan& source, const catalog::
     if (!index.partial && columns.size() == index.columns.size()) unique.push_back(columns);
   }
   return unique;
-}
-
-void AddReads(const mapping::Plan& plan, const mapping::MappingPlan& mapping,
-              std::set<SourceIndex>* reads) {
-  if (mapping.row_local) reads->insert(mapping.source);
-  for (const mapping::TouchRule& rule : mapping.keyed.touches) {
-    if (rule.source.valid()) reads->insert(rule.source);
-    if (rule.upstream.valid()) AddReads(plan, plan.mappings[rule.upstream], reads);
-  }
 }
 
 bool MayRelyOn(const mapping::Plan& plan, SourceIndex one, SourceIndex other) {

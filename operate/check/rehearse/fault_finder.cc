@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql_analysis.h"
+#include "common/records/shown_values.h"
 
 namespace switchyard::operate {
 
@@ -39,7 +40,7 @@ absl::Status FaultFinder::Add(const Changes& changes, const std::vector<Miss>& m
     Miss miss = each;
     ASSIGN_OR_RETURN(const Changes smallest, Smallest(changes, mapping, &miss));
     ASSIGN_OR_RETURN(const Arm lacking, LackingArm(smallest, miss));
-    RehearsalFault fault = Describe(smallest, miss, lacking);
+    ASSIGN_OR_RETURN(RehearsalFault fault, Describe(smallest, miss, lacking));
     if (!known_.insert({fault.mapping, fault.table, fault.changed, fault.rule}).second) continue;
     faults_.push_back(std::move(fault));
   }
@@ -183,7 +184,20 @@ std::string FaultFinder::Changed(const RowChange& change) const {
   return absl::StrCat(source.alias, ".", absl::StrJoin(columns, ", "));
 }
 
-std::string FaultFinder::Mutation(const RowChange& change) const {
+absl::StatusOr<std::string> FaultFinder::Shown(const std::string& table,
+                                               const std::string& values) const {
+  if (!show_values_) return std::string();
+  if (sensitive_.empty()) return values;
+  ASSIGN_OR_RETURN(
+      const pg::Result shown,
+      ground_.session().Query(
+          absl::StrCat("SELECT ", records::ShownValuesSql("$1::jsonb", "$2", "$3::text[]")),
+          {values, table,
+           ArrayLiteral(sensitive_.AllWithMirror(std::string(ground_.plan().mirror_schema)))}));
+  return shown.str(0, 0);
+}
+
+absl::StatusOr<std::string> FaultFinder::Mutation(const RowChange& change) const {
   const SourcePlan& source = ground_.plan().sources[change.source];
   std::string text;
   if (!change.before) {
@@ -199,23 +213,26 @@ std::string FaultFinder::Mutation(const RowChange& change) const {
   for (size_t i = 0; i < key.size(); ++i) {
     names[source.columns[source.key[i]].name] = key[i].value_or("");
   }
-  return absl::StrCat(text, " ",
-                      names.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  ASSIGN_OR_RETURN(const std::string shown,
+                   Shown(absl::StrCat(ground_.plan().mirror_schema, ".", source.alias),
+                         names.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  return absl::StrCat(text, " ", shown);
 }
 
-RehearsalFault FaultFinder::Describe(const Changes& changes, const Miss& miss,
-                                     const Arm& lacking) const {
+absl::StatusOr<RehearsalFault> FaultFinder::Describe(const Changes& changes, const Miss& miss,
+                                                     const Arm& lacking) const {
   const MappingPlan& plan = ground_.plan().mappings[miss.mapping];
+  ASSIGN_OR_RETURN(const std::string scope, Shown(plan.display, miss.scope));
   RehearsalFault fault{.file = file_.path,
                        .mapping = plan.display,
                        .table = lacking.table,
-                       .scope = show_values_ ? miss.scope : "",
+                       .scope = scope,
                        .stayed = miss.stayed,
                        .rule = lacking.sql};
   std::vector<std::string> changed, mutations;
   for (const RowChange& change : changes) {
     changed.push_back(Changed(change));
-    mutations.push_back(Mutation(change));
+    ASSIGN_OR_RETURN(mutations.emplace_back(), Mutation(change));
   }
   fault.changed = absl::StrJoin(changed, " and ");
   fault.mutation = absl::StrJoin(mutations, " and ");

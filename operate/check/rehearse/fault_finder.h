@@ -11,6 +11,7 @@
 
 #include "common/base/status.h"
 #include "common/mapping/plan.h"
+#include "common/mapping/sensitive/sensitive.h"
 #include "common/spec/migration_file.h"
 #include "operate/check/rehearse/ground.h"
 #include "operate/check/rehearse/report.h"
@@ -27,6 +28,7 @@ class FaultFinder {
               std::function<absl::StatusOr<mapping::Plan>()> derive)
       : ground_(ground),
         file_(file),
+        sensitive_(file.forward),
         show_values_(show_values),
         possible_(std::move(possible)),
         derive_(std::move(derive)) {}
@@ -50,13 +52,17 @@ class FaultFinder {
   absl::Status LoadArms();
   std::string RowsOf(const std::string& table) const;
   std::string ArmSql(const Arm& arm, const Miss& miss) const;
-  RehearsalFault Describe(const Changes& changes, const Miss& miss, const Arm& lacking) const;
-  std::string Mutation(const RowChange& change) const;
+  absl::StatusOr<RehearsalFault> Describe(const Changes& changes, const Miss& miss,
+                                          const Arm& lacking) const;
+  absl::StatusOr<std::string> Mutation(const RowChange& change) const;
+  // `values`, a JSON object of columns of the table, without those that nobody is shown.
+  absl::StatusOr<std::string> Shown(const std::string& table, const std::string& values) const;
   std::string Changed(const RowChange& change) const;
   const mapping::PlanRule* RuleOf(mapping::MappingIndex mapping, const std::string& table) const;
 
   Ground& ground_;
   const spec::MigrationFile& file_;
+  const mapping::Sensitive sensitive_;
   const bool show_values_;
   const std::function<bool(const Changes&)> possible_;
   const std::function<absl::StatusOr<mapping::Plan>()> derive_;

@@ -185,7 +185,7 @@ absl::StatusOr<std::string> Ground::Fill(const Changes& rows) {
   ASSIGN_OR_RETURN(std::string refused, InSavepoint([&] { return FillEmpty(batch); }));
   if (!refused.empty()) return refused;
   std::vector<Miss> none;
-  ASSIGN_OR_RETURN(digest_, Compare(&none));
+  ASSIGN_OR_RETURN(digests_, Compare(&none));
   RETURN_IF_ERROR(session_.Execute("RELEASE SAVEPOINT sy_try"));
   return refused;
 }
@@ -227,35 +227,57 @@ absl::Status Ground::FillEmpty(const changes::Batch& batch) {
 
 absl::StatusOr<Outcome> Ground::Try(const Changes& changes, Then then) {
   Outcome outcome;
-  std::string digest;
-  const changes::Batch batch = BatchOf(plan(), changes);
   ASSIGN_OR_RETURN(outcome.refused, InSavepoint([&]() -> absl::Status {
-                     RETURN_IF_ERROR(Apply(batch));
-                     ASSIGN_OR_RETURN(digest, Compare(&outcome.misses));
+                     RETURN_IF_ERROR(Apply(changes));
+                     ASSIGN_OR_RETURN(held_, Compare(&outcome.misses));
                      return stage_->EmptyUsed();
                    }));
   if (!outcome.refused.empty()) return outcome;
-  touched_->Clear();
-  outcome.changed = digest != digest_;
-  const bool keep = then == Then::kKeep && outcome.misses.empty();
-  if (keep) digest_ = digest;
-  RETURN_IF_ERROR(keep ? session_.Execute("RELEASE SAVEPOINT sy_try") : Undo());
+  for (const auto& [mapping, digest] : held_) {
+    if (digests_[mapping] != digest) outcome.changed.insert(mapping);
+  }
+  if (!outcome.misses.empty()) then = Then::kUndo;
+  if (then != Then::kHold) RETURN_IF_ERROR(Settle(then));
   return outcome;
 }
 
+absl::Status Ground::Settle(Then then) {
+  touched_->Clear();
+  if (then == Then::kUndo) return Undo();
+  digests_ = std::move(held_);
+  return session_.Execute("RELEASE SAVEPOINT sy_try");
+}
+
+absl::StatusOr<bool> Ground::MissesWithout(const RuleArm& arm, const Changes& changes) {
+  std::vector<mapping::TouchRule>& touches = plan_.plan.mappings[arm.mapping].keyed.touches;
+  const std::vector<mapping::TouchRule> all = std::exchange(touches, arm.touches_without);
+  const absl::StatusOr<Outcome> outcome = Try(changes, Then::kUndo);
+  touches = all;
+  RETURN_IF_ERROR(outcome.status());
+  return !outcome->misses.empty();
+}
+
 absl::Status Ground::Around(const Changes& changes, absl::FunctionRef<absl::Status()> look) {
-  const changes::Batch batch = BatchOf(plan(), changes);
   ASSIGN_OR_RETURN(const std::string refused, InSavepoint([&]() -> absl::Status {
                      RETURN_IF_ERROR(look());
-                     RETURN_IF_ERROR(Apply(batch));
+                     RETURN_IF_ERROR(Apply(changes));
                      RETURN_IF_ERROR(look());
                      return stage_->EmptyUsed();
                    }));
   return refused.empty() ? Undo() : absl::InvalidArgumentError(refused);
 }
 
+absl::Status Ground::Apply(const Changes& changes) {
+  if (!in_chunks_ || changes.size() < 2) return ApplyBatch(BatchOf(plan(), changes));
+  const auto middle = changes.begin() + static_cast<ptrdiff_t>(changes.size() / 2);
+  changes::Batch chunk = BatchOf(plan(), Changes(changes.begin(), middle));
+  chunk.chunk = true;
+  RETURN_IF_ERROR(ApplyBatch(chunk));
+  return ApplyBatch(BatchOf(plan(), Changes(middle, changes.end())));
+}
+
 // As the replayer applies a batch (replayer/target/pg_target.cc), where nothing is refused.
-absl::Status Ground::Apply(const changes::Batch& batch) {
+absl::Status Ground::ApplyBatch(const changes::Batch& batch) {
   for (const changes::TableChanges& table : batch.tables) {
     RETURN_IF_ERROR(stage_->Load(table, Inserts::kStaged));
   }
@@ -270,16 +292,20 @@ absl::Status Ground::Apply(const changes::Batch& batch) {
       RETURN_IF_ERROR(writer_->Allot(ids, ids.changed));
     }
   }
+  if (batch.chunk) RETURN_IF_ERROR(touched_->ByBatch(batch, Moment::kAfter));
   RETURN_IF_ERROR(MakeRoom(batch));
   for (const MappingIndex m : plan().mapping_indices()) {
     if (plan().mappings[m].row_local) {
       RETURN_IF_ERROR(WriteRowLocal(batch, m));
-    } else if (touched_->contains(m)) {
+    } else if (!batch.chunk && touched_->contains(m)) {
       RETURN_IF_ERROR(touched_->ByBatchOf(batch, m, Moment::kAfter));
       RETURN_IF_ERROR(writer_->Recompute(m, replayer::Manner::kInPlace, [&](Moment moment) {
         return touched_->ByUpstream(m, moment, Breadth::kChanged);
       }));
     }
+  }
+  for (const changes::TableChanges& table : batch.tables) {
+    if (batch.chunk) RETURN_IF_ERROR(stage_->ClearStage(table.source));
   }
   return absl::OkStatus();
 }
@@ -309,21 +335,20 @@ absl::Status Ground::WriteRowLocal(const changes::Batch& batch, MappingIndex map
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Ground::Compare(std::vector<Miss>* misses) {
-  std::string digest;
-  if (compare_.empty()) return digest;
+absl::StatusOr<Ground::Digests> Ground::Compare(std::vector<Miss>* misses) {
+  Digests digests;
+  if (compare_.empty()) return digests;
   ASSIGN_OR_RETURN(const pg::Result rows, session_.QueryPrepared(compare_));
   for (int i = 0; i < rows.rows(); ++i) {
+    const MappingIndex mapping(rows.i64(i, 0));
     const std::string_view what = rows.text(i, 1);
     if (what == "d") {
-      absl::StrAppend(&digest, rows.str(i, 0), "=", rows.str(i, 2), " ");
+      digests[mapping] = rows.str(i, 2);
     } else {
-      misses->push_back({.mapping = MappingIndex(rows.i64(i, 0)),
-                         .scope = rows.str(i, 2),
-                         .stayed = what == "m"});
+      misses->push_back({.mapping = mapping, .scope = rows.str(i, 2), .stayed = what == "m"});
     }
   }
-  return digest;
+  return digests;
 }
 
 }  // namespace switchyard::operate

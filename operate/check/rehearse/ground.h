@@ -11,12 +11,14 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "common/base/status.h"
 #include "common/pg/session.h"
+#include "operate/check/rehearse/arms.h"
 #include "operate/check/rehearse/made_rows.h"
 #include "operate/check/rehearse/temporary_plan.h"
 #include "replayer/write/touched_scopes.h"
@@ -33,7 +35,7 @@ struct Miss {
 struct Outcome {
   std::string refused;  // why the batch could not be applied, as a row of NEW may be refused
   std::vector<Miss> misses;
-  bool changed = false;  // some row of NEW is another
+  std::set<mapping::MappingIndex> changed;  // some row of their tables is another
 };
 
 class Ground {
@@ -50,9 +52,16 @@ class Ground {
   // would refuse them; empty when they are there.
   absl::StatusOr<std::string> Fill(const Changes& rows);
 
-  enum class Then { kKeep, kUndo };
-  // After Fill. kKeep: the changes stay if they were applied and no scope was missed.
+  // As a large transaction comes: in two parts, of which only the second recomputes.
+  void set_in_chunks(bool in_chunks) { in_chunks_ = in_chunks; }
+
+  enum class Then { kKeep, kUndo, kHold };
+  // After Fill. kKeep: the changes stay if they were applied and no scope was missed. kHold: the
+  // same, but Settle has to say whether they do.
   absl::StatusOr<Outcome> Try(const Changes& changes, Then then);
+  absl::Status Settle(Then then);
+  // Whether a scope is missed where the rules lack this look-up. Undone.
+  absl::StatusOr<bool> MissesWithout(const RuleArm& arm, const Changes& changes);
 
   // Calls `look` before the changes and once they are applied, and undoes them. InvalidArgument:
   // the database refused something of it.
@@ -75,11 +84,13 @@ class Ground {
                          const std::map<std::string, std::string>& types) const;
   absl::Status Empty();
   absl::Status FillEmpty(const changes::Batch& batch);
-  absl::Status Apply(const changes::Batch& batch);
+  absl::Status Apply(const Changes& changes);
+  absl::Status ApplyBatch(const changes::Batch& batch);
   absl::Status MakeRoom(const changes::Batch& batch);
   absl::Status WriteRowLocal(const changes::Batch& batch, mapping::MappingIndex mapping);
-  // Of all of NEW's rows, beside what was missed.
-  absl::StatusOr<std::string> Compare(std::vector<Miss>* misses);
+  // The digest of each table of NEW, beside what was missed.
+  using Digests = std::map<mapping::MappingIndex, std::string>;
+  absl::StatusOr<Digests> Compare(std::vector<Miss>* misses);
   // What the body met that is of the rows, not of the connection; undone then.
   absl::StatusOr<std::string> InSavepoint(absl::FunctionRef<absl::Status()> body);
   absl::Status Undo();
@@ -88,7 +99,9 @@ class Ground {
   TemporaryPlan plan_;
   std::vector<std::vector<std::string>> scope_types_;  // by mapping
   std::string compare_;
-  std::string digest_;  // of NEW's rows as they are
+  Digests digests_;  // of NEW's rows as they are
+  Digests held_;     // once they are kept
+  bool in_chunks_ = false;
   std::unique_ptr<replayer::Stage> stage_;
   std::unique_ptr<replayer::TableWriter> writer_;
   std::unique_ptr<replayer::TouchedScopes> touched_;

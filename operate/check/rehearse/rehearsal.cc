@@ -1,6 +1,8 @@
 #include "operate/check/rehearse/rehearsal.h"
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <set>
@@ -12,6 +14,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
 #include "common/records/rehearsals.h"
+#include "operate/check/rehearse/arms.h"
 #include "operate/check/rehearse/constraints.h"
 #include "operate/check/rehearse/fault_finder.h"
 #include "operate/check/rehearse/ground.h"
@@ -26,8 +29,10 @@ namespace {
 
 using Verdict = RehearsalReport::Verdict;
 
-constexpr int kBatchesOfAnEpoch = 20;
+constexpr int kBatchesOfAnEpoch = 10;
 constexpr int kFillTries = 10;
+constexpr int kEpochsBetweenChunks = 10;
+constexpr size_t kLeftOutOfABatch = 2;
 // Of these NEW refused every one: what is left proves little.
 constexpr int64_t kBatchesLeast = 20;
 
@@ -77,6 +82,13 @@ class Rehearsal {
                                             *new_session_));
     maker_ = std::make_unique<RowMaker>(ground_->plan(), std::move(pools), std::move(constraints),
                                         report_.seed);
+    ASSIGN_OR_RETURN(arms_, ArmsOf(ground_->plan()));
+    // What a person declared is what may be wrong, or superfluous.
+    if (std::ranges::any_of(arms_, &RuleArm::declared)) {
+      std::erase_if(arms_, [](const RuleArm& arm) { return !arm.declared; });
+      for (const RuleArm& arm : arms_) Favour(arm);
+    }
+    unneeded_.assign(arms_.begin(), arms_.end());
     finder_ = std::make_unique<FaultFinder>(
         *ground_, file_, options_.show_values,
         [this](const Changes& changes) { return maker_->Possible(changes); },
@@ -112,8 +124,19 @@ class Rehearsal {
            absl::Now() - began_ < absl::Seconds(options_.seconds_max);
   }
 
+  void Favour(const RuleArm& arm) {
+    favoured_.insert(favoured_.end(), arm.sources.begin(), arm.sources.end());
+  }
+
   // Rows that NEW would refuse are left out.
   absl::Status BeginEpoch() {
+    // Without rules of a person's own: what was not met yet.
+    if (std::ranges::none_of(arms_, &RuleArm::declared)) {
+      favoured_.clear();
+      for (const RuleArm& arm : unneeded_) Favour(arm);
+    }
+    maker_->Favour(favoured_);
+    ground_->set_in_chunks(++epochs_ % kEpochsBetweenChunks == 0);
     Changes rows = maker_->BeginEpoch();
     for (int i = 0; i < kFillTries; ++i) {
       ASSIGN_OR_RETURN(const std::string refused, ground_->Fill(rows));
@@ -131,7 +154,7 @@ class Rehearsal {
   absl::Status TryNext() {
     Changes changes = maker_->NextBatch();
     if (changes.empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const Outcome outcome, ground_->Try(changes, Ground::Then::kKeep));
+    ASSIGN_OR_RETURN(const Outcome outcome, ground_->Try(changes, Ground::Then::kHold));
     if (!outcome.refused.empty()) {
       ++report_.refused;
       refusal_ = outcome.refused;
@@ -140,13 +163,49 @@ class Rehearsal {
     ++report_.batches;
     NoteCovered(changes, outcome);
     if (!outcome.misses.empty()) return finder_->Add(changes, outcome.misses);
+    RETURN_IF_ERROR(KeepAndLeaveOut(changes, outcome));
     maker_->Keep(changes);
     return absl::OkStatus();
   }
 
+  // Whether the batch, which is held, shows that a look-up is needed: by trying it without.
+  absl::Status KeepAndLeaveOut(const Changes& changes, const Outcome& outcome) {
+    const auto is_candidate = [&](const RuleArm& arm) { return MayShow(arm, changes, outcome); };
+    if (std::ranges::none_of(unneeded_, is_candidate)) {
+      return ground_->Settle(Ground::Then::kKeep);
+    }
+    RETURN_IF_ERROR(ground_->Settle(Ground::Then::kUndo));
+    std::deque<RuleArm> tried;
+    for (size_t i = unneeded_.size(); i > 0; --i) {
+      RuleArm arm = std::move(unneeded_.front());
+      unneeded_.pop_front();
+      if (tried.size() == kLeftOutOfABatch || !is_candidate(arm)) {
+        unneeded_.push_back(std::move(arm));
+        continue;
+      }
+      ASSIGN_OR_RETURN(const bool misses, ground_->MissesWithout(arm, changes));
+      if (!misses) tried.push_back(std::move(arm));
+    }
+    std::ranges::move(tried, std::back_inserter(unneeded_));
+    return ground_->Try(changes, Ground::Then::kKeep).status();
+  }
+
+  static bool MayShow(const RuleArm& arm, const Changes& changes, const Outcome& outcome) {
+    if (!outcome.changed.contains(arm.mapping)) return false;
+    if (!arm.upstream.empty()) {
+      return std::ranges::any_of(arm.upstream, [&](const mapping::MappingIndex upstream) {
+        return outcome.changed.contains(upstream);
+      });
+    }
+    return std::ranges::any_of(
+        changes, [&](const RowChange& change) { return arm.sources.contains(change.source); });
+  }
+
   void NoteCovered(const Changes& changes, const Outcome& outcome) {
     for (const RowChange& change : changes) tables_.insert(change.source);
-    if (changes.size() != 1 || !changes[0].before || !changes[0].after || !outcome.changed) return;
+    if (changes.size() != 1 || !changes[0].before || !changes[0].after || outcome.changed.empty()) {
+      return;
+    }
     int column = -1;
     for (size_t c = 0; c < changes[0].before->size(); ++c) {
       if ((*changes[0].before)[c] == (*changes[0].after)[c]) continue;
@@ -168,6 +227,12 @@ class Rehearsal {
             .push_back(absl::StrCat(source.alias, ".", source.columns[c].name));
       }
     }
+    report_.look_ups = static_cast<int64_t>(arms_.size());
+    for (const RuleArm& arm : unneeded_) {
+      report_.unneeded.push_back(
+          {ground_->plan().mappings[arm.mapping].display, arm.table, arm.sql});
+    }
+    std::ranges::sort(report_.unneeded);
     if (!report_.faults.empty()) {
       report_.verdict = Verdict::kFaults;
     } else if (report_.batches >= kBatchesLeast && report_.batches > report_.refused) {
@@ -206,6 +271,10 @@ class Rehearsal {
   std::unique_ptr<Ground> ground_;
   std::unique_ptr<RowMaker> maker_;
   std::unique_ptr<FaultFinder> finder_;
+  std::vector<RuleArm> arms_;
+  std::deque<RuleArm> unneeded_;  // that nobody missed so far; tried in turn
+  std::vector<mapping::SourceIndex> favoured_;
+  int epochs_ = 0;
   std::set<mapping::SourceIndex> tables_;
   std::set<std::pair<mapping::SourceIndex, int>> columns_;
   std::string refusal_;  // the last reason

@@ -77,10 +77,16 @@ std::string RehearsalText(const RehearsalReport& report) {
     absl::StrAppend(&out, "not rehearsed, no change of these alone changed NEW: ",
                     absl::StrJoin(report.not_rehearsed, ", "), "\n");
   }
-  absl::StrAppendFormat(&out, "rehearsed %s in %.1f s (%d more were refused): %s, %s; seed %d\n",
-                        report.batches == 1 ? "1 batch" : absl::StrCat(report.batches, " batches"),
-                        report.seconds, report.refused, Count(report.tables.size(), "table"),
-                        Count(report.columns.size(), "column"), report.seed);
+  for (const UnneededLookUp& one : report.unneeded) {
+    absl::StrAppend(&out, "no batch needed this look-up, it may be superfluous: from of ",
+                    one.mapping, ", ", one.table, ":\n", Indented(one.sql));
+  }
+  absl::StrAppendFormat(
+      &out, "rehearsed %s in %.1f s (%d more were refused): %s, %s, %d of %s needed; seed %d\n",
+      report.batches == 1 ? "1 batch" : absl::StrCat(report.batches, " batches"), report.seconds,
+      report.refused, Count(report.tables.size(), "table"), Count(report.columns.size(), "column"),
+      report.look_ups - static_cast<int64_t>(report.unneeded.size()),
+      Count(static_cast<size_t>(report.look_ups), "look-up"), report.seed);
   if (!report.kept)
     out += "not kept: NEW is not set up, or the role may not write its tables there\n";
   switch (report.verdict) {
@@ -100,6 +106,10 @@ std::string RehearsalText(const RehearsalReport& report) {
 std::string RehearsalJson(const RehearsalReport& report) {
   ordered_json faults = ordered_json::array();
   for (const RehearsalFault& fault : report.faults) faults.push_back(FaultJson(fault));
+  ordered_json unneeded = ordered_json::array();
+  for (const UnneededLookUp& one : report.unneeded) {
+    unneeded.push_back({{"mapping", one.mapping}, {"table", one.table}, {"sql", one.sql}});
+  }
   const ordered_json object = {{"migration", report.migration},
                                {"path", report.path},
                                {"verdict", VerdictWord(report.verdict)},
@@ -112,6 +122,8 @@ std::string RehearsalJson(const RehearsalReport& report) {
                                {"tables", report.tables},
                                {"columns", report.columns},
                                {"not_rehearsed", report.not_rehearsed},
+                               {"look_ups", report.look_ups},
+                               {"unneeded", std::move(unneeded)},
                                {"faults", std::move(faults)},
                                {"notes", report.notes},
                                {"kept", report.kept}};

@@ -26,6 +26,15 @@ struct RehearsalFault {
   bool derived = false;  // the rule was told from the select: a fault of Switchyard
 };
 
+// A look-up of a rule that no batch needed: without it no scope would have been missed. It may be
+// superfluous, or was not met.
+struct UnneededLookUp {
+  std::string mapping;  // table of NEW
+  std::string table;    // whose rule it is of
+  std::string sql;
+  auto operator<=>(const UnneededLookUp&) const = default;
+};
+
 struct RehearsalReport {
   enum class Verdict { kClean, kFaults, kInconclusive };
   std::string migration;
@@ -40,6 +49,8 @@ struct RehearsalReport {
   std::vector<std::string> tables;         // of OLD, whose changes were tried
   std::vector<std::string> columns;        // "table.column": a change of it alone changed NEW
   std::vector<std::string> not_rehearsed;  // a change of it alone never did
+  int64_t look_ups = 0;                    // that declared rules consist of; without any, all rules
+  std::vector<UnneededLookUp> unneeded;    // of these
   std::vector<RehearsalFault> faults;
   std::vector<std::string> notes;
   bool kept = false;  // in NEW; false where that is not set up yet

@@ -16,12 +16,20 @@
 namespace switchyard::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr char kFile[] =
     "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\n"
     "forward: [{table: public.users, copy: customers}]\n";
+
+// The place of `from` is marked.
+constexpr char kRehearsed[] =
+    "migration: shop\nold: {dsn_env: OLD_DSN}\nnew: {dsn_env: NEW_DSN}\nforward:\n"
+    "  - table: public.spent\n    scope: email\n{from}    select: >-\n"
+    "      SELECT lower(b.email) AS email, sum(p.amount) AS total\n"
+    "      FROM buyers b LEFT JOIN purchases p ON p.buyer_id = b.id GROUP BY 1\n";
 
 class CliCheckTest : public ::testing::Test {
  protected:
@@ -35,6 +43,13 @@ class CliCheckTest : public ::testing::Test {
     ASSERT_OK(postgres_->CreateDatabase("new_db"));
     ASSERT_OK(postgres_->Execute("old_db", "CREATE TABLE customers (id int PRIMARY KEY)"));
     ASSERT_OK(postgres_->Execute("new_db", "CREATE TABLE users (id int PRIMARY KEY)"));
+    ASSERT_OK(postgres_->Execute("old_db", R"(
+      CREATE TABLE buyers (id int PRIMARY KEY, email text NOT NULL);
+      CREATE TABLE purchases (id int PRIMARY KEY, buyer_id int, amount int);
+      INSERT INTO buyers SELECT i, 'Who' || i % 3 || '@x' FROM generate_series(1, 9) i;
+      INSERT INTO purchases SELECT i, i % 9, i FROM generate_series(1, 20) i)"));
+    ASSERT_OK(
+        postgres_->Execute("new_db", "CREATE TABLE spent (email text PRIMARY KEY, total bigint)"));
   }
   static void TearDownTestSuite() { delete postgres_; }
 
@@ -43,6 +58,10 @@ class CliCheckTest : public ::testing::Test {
     std::vector<std::string> arguments = {"check", WriteTempFile("check.yaml", text)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunCli(arguments, {{"OLD_DSN", old_dsn}, {"NEW_DSN", new_dsn}});
+  }
+  static ProgramResult Rehearse(const std::string& from, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--rehearse", "--seed", "7", "--batches", "200"});
+    return Check(absl::StrReplaceAll(kRehearsed, {{"{from}", from}}), OldDsn(), NewDsn(), more);
   }
   static std::string OldDsn() { return postgres_->dsn("old_db"); }
   static std::string NewDsn() { return postgres_->dsn("new_db"); }
@@ -378,6 +397,51 @@ TEST(CliTest, CompletionScriptWorksInBash) {
   ASSERT_OK_AND_ASSIGN(const std::string output, RunForOutput(command));
   EXPECT_EQ(output, "check\n--offline\nfish\n");
   EXPECT_EQ(RunCli({"completion", "tcsh"}).exit_code, 2);
+}
+
+// A rule that no change of a purchase touches anything by.
+constexpr char kMissing[] =
+    "    from:\n      buyers: lower(email)\n      purchases: SELECT NULL::text WHERE false\n";
+
+TEST_F(CliCheckTest, ARehearsalSaysWhatWasTriedWhereNothingIsMissed) {
+  for (const char* from : {"", "    from:\n      buyers: lower(email)\n"}) {
+    const ProgramResult result = Rehearse(from);
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(
+        result.output,
+        ContainsRegex("rehearsed [0-9]+ batches in [0-9.]+ s \\([0-9]+ more were "
+                      "refused\\): 2 tables, [45] columns, [12] of [12] look-ups? needed; seed 7"));
+    EXPECT_THAT(result.output, HasSubstr("no missing rule was found"));
+  }
+}
+
+TEST_F(CliCheckTest, ARehearsalNamesTheTableTheChangeTheScopeAndTheRuleToAdd) {
+  const ProgramResult result = Rehearse(kMissing);
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(
+      result.output,
+      HasSubstr("check.yaml:9:7: from of public.spent misses scopes that purchases touches"));
+  EXPECT_THAT(result.output, ContainsRegex("rehearsed: (a row of purchases (came|went)|purchases\\."
+                                           "[a-z_]+ changed in a row) \\{\"id\":\"[0-9]+\"\\}"));
+  EXPECT_THAT(result.output, ContainsRegex("scope \\{\"email\": \"[a-z0-9@]+\"\\}"));
+  EXPECT_THAT(result.output, HasSubstr("the select reaches it by:\n    SELECT lower(b.email) FROM "
+                                       "buyers b WHERE purchases.buyer_id = b.id"));
+  EXPECT_THAT(result.output, HasSubstr("Add this under from: purchases"));
+  EXPECT_THAT(result.output, HasSubstr("  seed 7\n"));
+}
+
+TEST_F(CliCheckTest, ARehearsalSaysTheSameAsJson) {
+  const ProgramResult clean = Rehearse("", {"--json"});
+  EXPECT_EQ(clean.exit_code, 0) << clean.output;
+  EXPECT_THAT(clean.output, HasSubstr("\"verdict\": \"clean\""));
+  const ProgramResult faulty = Rehearse(kMissing, {"--json"});
+  EXPECT_EQ(faulty.exit_code, 2) << faulty.output;
+  for (const char* part :
+       {"\"verdict\": \"faults\"", "\"seed\": 7", "\"mapping\": \"public.spent\"",
+        "\"table\": \"purchases\"", "\"line\": 9", "\"rule\": \"SELECT lower(b.email)",
+        "\"scope\": \"{\\\"email\\\": "}) {
+    EXPECT_THAT(faulty.output, HasSubstr(part));
+  }
 }
 
 }  // namespace

@@ -76,6 +76,11 @@ class CliSensitiveTest : public CliRunTest {
     Said({"status", file_, "--json"});
     Said({"quarantine", file_, "list"});
     Said({"quarantine", file_, "list", "--json"});
+    for (const char* table :
+         {"public.folk", "public.contacts", "public.logins", "switchyard_old.members"}) {
+      Said({"verify", file_, "--show", table});
+      Said({"verify", file_, "--show", table, "--json"});
+    }
     const auto ids = postgres_->Connect("new_db");
     ASSERT_OK(ids);
     const auto rows = (*ids)->Query("SELECT id FROM switchyard.quarantine");
@@ -122,6 +127,17 @@ TEST_F(CliSensitiveTest, NothingThatIsPrintedOrKeptAsATextShowsASensitiveValue) 
   ASSERT_OK(postgres_->Execute("old_db", "UPDATE members SET mail = 'zqx7first1@x' WHERE id = 21"));
   ASSERT_OK(pipeline_->AwaitCaughtUp());
   AskEverything();
+  // Rows that differ, of each kind of table that is compared.
+  for (const char* sql :
+       {"UPDATE contacts SET mail = 'zqx7else@x', note = 'by hand' WHERE id = 11",
+        "UPDATE logins SET latest = 'zqx7other', uses = 99",
+        "INSERT INTO logins VALUES ('zqx7nobody@x', 'zqx7', 1)",
+        "UPDATE switchyard_old.members SET mail = 'zqx7mirror@x', phone = 'zqx7' WHERE id = 11"}) {
+    ASSERT_OK(postgres_->Execute("new_db", sql));
+  }
+  Said({"verify", file_});
+  Said({"verify", file_, "--json"});
+  AskEverything();
   Said({"quarantine", file_, "retry"});
   Said({"recopy", file_, "members", "--wait", "60s"});
   AskEverything();
@@ -146,10 +162,34 @@ TEST_F(CliSensitiveTest, NothingThatIsPrintedOrKeptAsATextShowsASensitiveValue) 
   EXPECT_THAT(said_, HasSubstr("\"note\": \"long\""));
   EXPECT_THAT(said_, HasSubstr("Key (mail)=(...) already exists."));
   EXPECT_THAT(said_, HasSubstr(Digest("zqx7third1@x")));
+  for (const char* differs : {"zqx7else@x", "zqx7nobody@x", "zqx7mirror@x"}) {
+    EXPECT_THAT(said_, HasSubstr(Digest(differs))) << differs;
+  }
+  EXPECT_THAT(said_, HasSubstr("\"note\": \"by hand\""));
   const std::string open = folder_ + "/open.yaml";
   std::ofstream(open) << kHead << kTables << "log: {sqlite: shop.log.db}\n";
   EXPECT_THAT(RunCli({"quarantine", open, "list"}, Roles()).output, HasSubstr(kSecret))
       << "the test would find nothing";
+}
+
+TEST_F(CliSensitiveTest, ARehearsalShowsNoneEither) {
+  const std::string faulty =
+      absl::StrReplaceAll(kTables, {{"      select:",
+                                     "      from: {members: 'SELECT NULL::text WHERE false'}\n"
+                                     "      select:"}});
+  std::ofstream(file_) << kHead << "  sensitive: {members: [mail, phone, birth]}\n" << faulty;
+  Prepare();
+  const std::vector<std::string> seeded = {"check", file_,       "--rehearse", "--seed",
+                                           "7",     "--batches", "60"};
+  const ProgramResult text = Said(seeded);
+  std::vector<std::string> json = seeded;
+  json.push_back("--json");
+  Said(json);
+  EXPECT_EQ(text.exit_code, 2) << text.output;
+  EXPECT_THAT(text.output, HasSubstr("scope {\"login\": \"sha256:"));
+  EXPECT_THAT(said_, Not(HasSubstr(kSecret)));
+  std::ofstream(file_) << kHead << faulty;
+  EXPECT_THAT(RunCli(seeded, Roles()).output, HasSubstr(kSecret)) << "the test would find nothing";
 }
 
 TEST_F(CliSensitiveTest, AColumnThatIsNotThereIsAFault) {
