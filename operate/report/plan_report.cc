@@ -56,9 +56,8 @@ std::string RulesText(const PlannedTable& table) {
 
 std::string PatchText(const PlannedTable& table) {
   std::string out =
-      "  patched: its rows of before come from a second session, which sees the mirror as it was; "
-      "what "
-      "changed is written, and nothing else\n";
+      "  patched: only what changed in its rows is written\n"
+      "    rows before: from a second session, which sees the mirror as it was\n";
   absl::StrAppend(&out, "    rows that vanish: ", table.vanish, "\n");
   if (!table.lossy.empty()) {
     absl::StrAppend(&out, "    written, but not compared with what the table has: ",

@@ -1,5 +1,6 @@
 #include "operate/report/plan_report.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/control.pb.h"
 #include "tests/operate/control_json.h"
@@ -69,6 +70,25 @@ TEST(PlanReportTest, BreaksLongListsIntoLines) {
     EXPECT_LE(end - at, 100u);
     at = end + 1;
   }
+}
+
+TEST(PlanReportTest, SaysWhatIsPatchedAndHow) {
+  PlanReport report = Example();
+  report.tables[0].patch = true;
+  report.tables[0].vanish = "leave";
+  report.tables[0].lossy = {"email", "name"};
+  EXPECT_THAT(PlanReportText(report),
+              ::testing::HasSubstr("  patched: only what changed in its rows is written\n"
+                                   "    rows before: from a second session, which sees the mirror "
+                                   "as it was\n"
+                                   "    rows that vanish: leave\n"
+                                   "    written, but not compared with what the table has: email, "
+                                   "name\n"));
+  control::v1::Plan message;
+  ASSERT_TRUE(testing::IsJsonOf(PlanReportJson(report), &message));
+  EXPECT_EQ(message.tables(0).patch().vanish(), "leave");
+  EXPECT_EQ(message.tables(0).patch().lossy_size(), 2);
+  EXPECT_FALSE(message.tables(1).has_patch());
 }
 
 TEST(PlanReportTest, JsonIsTheMessageOfControlProto) {
