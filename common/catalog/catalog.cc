@@ -403,6 +403,7 @@ std::vector<spec::TableName> SourceTables(const spec::Direction& direction) {
     const auto alias = direction.aliases.find(name.name);
     names.Add(name.schema.empty() && alias != direction.aliases.end() ? alias->second : name);
   };
+  if (direction.takes_pairs) add(spec::IdMapTable());
   for (const spec::IdMapRule& rule : direction.id_maps) add(rule.table);
   for (const spec::Mapping& mapping : direction.mappings) {
     if (mapping.copy) add(*mapping.copy);

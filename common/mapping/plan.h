@@ -316,6 +316,15 @@ struct IdAllotment {
   std::string all;      // for every row, after a copy
 };
 
+// Pairs that the other direction allotted, from the source's map, which is mirrored like a table:
+// as tables of its columns (records/id_map.h). No source: there are none.
+struct PairsPlan {
+  SourceIndex source;
+  std::string changed;  // of rows in the stage, after the mirror took them
+  std::string all;
+  std::string take_changed, take_all;  // into the target's own map
+};
+
 struct Plan {
   std::string mirror_schema, view_prefix;  // of its stream (records/stream.h)
   // The target had its rows before the stream: copies go into the mirror alone. Of the mappings
@@ -326,6 +335,7 @@ struct Plan {
   // That SQL calls functions of NEW which look names up as they run.
   bool calls_functions_by_path = false;
   std::vector<SourcePlan> sources;
+  PairsPlan pairs;                          // taken before any id is allotted
   std::vector<IdAllotment> ids;             // run before the mappings
   std::vector<MappingPlan> mappings;        // graph order: upstream first
   std::vector<std::string> type_ddl;        // the source's user types in mirror_schema

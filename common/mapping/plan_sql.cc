@@ -204,6 +204,11 @@ string PlanSql(const Plan& plan) {
     for (const auto& [name, ddl] : source.mirror_indexes) writer.Add(of, "mirror_indexes", ddl);
     writer.AddWrite(of, "mirror.", source.mirror);
   }
+  if (plan.pairs.source.valid()) {
+    writer.Section("-- ==== pairs of ids that the other direction allotted\n");
+    writer.Add("pairs", "take_changed", plan.pairs.take_changed);
+    writer.Add("pairs", "take_all", plan.pairs.take_all);
+  }
   for (const IdAllotment& ids : plan.ids) {
     const string of = "ids of " + ids.kind;
     writer.Section(absl::StrCat("-- ==== ", of, "\n"));

@@ -5,6 +5,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/finding.h"
 #include "common/base/strings.h"
+#include "common/records/id_map.h"
 #include "common/records/shown_values.h"
 
 namespace switchyard::records {
@@ -361,6 +362,33 @@ absl::Status QuarantineEntries::Touch(int64_t id, const std::string& table,
                    ", scope) AS r FROM switchyard.quarantine WHERE id = $1::bigint) "
                    "AS q"),
       {std::to_string(id)});
+}
+
+absl::StatusOr<int64_t> QuarantineEntries::AddPairs(const std::string& pairs,
+                                                    const std::string& there, Lsn lsn,
+                                                    const pg::ErrorFields& error) {
+  const std::string sql = absl::StrReplaceAll(R"(
+    INSERT INTO switchyard.quarantine AS q
+      (stream, target, scope, operation, image, lsn, sqlstate, error)
+    SELECT $1, $2, jsonb_build_object('kind', sy_p.kind, 'old_id', sy_p.old_id), 'insert',
+           jsonb_build_object('kind', sy_p.kind, 'old_id', sy_p.old_id, 'new_id',
+                              sy_p.new_id::text, 'main', sy_p.main::text, 'by', sy_p.by),
+           $3::pg_lsn, $4, $5
+    FROM {pairs} AS sy_p WHERE NOT {there}
+    ON CONFLICT (stream, target, jsonb_hash_extended(scope, 0), jsonb_hash_extended(scope, 1),
+                 (operation = 'delete')) DO UPDATE SET
+      image = excluded.image, lsn = excluded.lsn, events = q.events + 1,
+      last_seen = clock_timestamp())",
+                                              {{"{pairs}", pairs}, {"{there}", there}});
+  ASSIGN_OR_RETURN(const pg::Rows added, sql_.Ask(sql, {stream_, kIdMapTarget, lsn.ToString(),
+                                                        error.sqlstate, error.primary}));
+  return added.affected();
+}
+
+absl::Status QuarantineEntries::ForgetPairs(const std::string& there) {
+  return sql_.Run(
+      "DELETE FROM switchyard.quarantine WHERE stream = $1 AND target = $2 AND " + there,
+      {stream_, kIdMapTarget});
 }
 
 absl::Status QuarantineEntries::Forget(int64_t id) {

@@ -168,6 +168,15 @@ class QuarantineEntries {
   // The scope of an entry, into a table of these columns (quoted).
   absl::Status Touch(int64_t id, const std::string& table, const std::vector<std::string>& columns);
 
+  // --- pairs of ids
+
+  // `pairs`: a table of kind, old_id, new_id, main, by, of which those meet another partner here
+  // for which `there` (over sy_p) is not so. How many.
+  absl::StatusOr<int64_t> AddPairs(const std::string& pairs, const std::string& there, Lsn lsn,
+                                   const pg::ErrorFields& error);
+  // Those that are there by now. `there`: over `image`.
+  absl::Status ForgetPairs(const std::string& there);
+
   // --- no entries any more
 
   absl::Status Forget(int64_t id);

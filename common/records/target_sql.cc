@@ -32,8 +32,9 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
                            "(to_regclass('switchyard.request'), 'copied_lsn'), "
                            "(to_regclass('switchyard.quarantine'), 'detail'), "
                            "(to_regclass('switchyard.quarantine'), 'there'), "
+                           "(to_regclass('switchyard.id_map'), 'by'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 11",
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 12",
                            {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }

@@ -286,9 +286,9 @@ void ReadMappings(Reader& in, const Node& node, const std::string& name, const s
   }
 }
 
-void ReadIds(Reader& in, const Node& node, std::vector<IdMapRule>* out) {
+void ReadIds(Reader& in, const Node& node, bool gives_old, std::vector<IdMapRule>* out) {
   in.List(node, "ids", [&](const Node& item) {
-    IdMapRule rule;
+    IdMapRule rule{.gives_old = gives_old};
     rule.at = in.At(item);
     in.Map(item, "an entry of ids",
            {{"kind", [&](const Node& n) { in.Identifier(n, "kind", &rule.kind); }, kRequired},
@@ -389,7 +389,7 @@ void ReadDirection(Reader& in, const Node& node, const std::string& name, const 
   in.Map(node, name,
          {{"tables", [&](const Node& n) { ReadMappings(in, n, tables, folder, &out->mappings); },
            kRequired},
-          {"ids", [&](const Node& n) { ReadIds(in, n, &out->id_maps); }},
+          {"ids", [&](const Node& n) { ReadIds(in, n, name == "reverse", &out->id_maps); }},
           {"ignore", [&](const Node& n) { ReadIgnore(in, n, &out->ignore); }},
           {"sensitive", [&](const Node& n) { ReadSensitive(in, n, &out->sensitive); }},
           {"mirror_indexes", [&](const Node& n) { ReadMirrorIndexes(in, n, out); }},

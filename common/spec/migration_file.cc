@@ -204,6 +204,10 @@ void ReadFile(Reader& in, const Node& root, const std::string& folder, Migration
         [&](const Node& n) { ReadDirection(in, n, "reverse", folder, &out->reverse.emplace()); }},
        {"capture", [&](const Node& n) { ReadCapture(in, n, &out->capture); }},
        {"replay", [&](const Node& n) { ReadReplay(in, n, &out->replay); }}});
+  const bool pairs =
+      out->reverse && (!out->forward.id_maps.empty() || !out->reverse->id_maps.empty());
+  out->forward.takes_pairs = pairs;
+  if (out->reverse) out->reverse->takes_pairs = pairs;
   CheckEndpointsDiffer(in, root, present, *out);
   if (out->schemas.empty()) out->schemas = {"public"};
   if (out->new_schemas.empty()) out->new_schemas = {"public"};
@@ -225,6 +229,8 @@ absl::Status FaultsToStatus(std::vector<Fault> found, const std::string& path,
 }
 
 }  // namespace
+
+TableName IdMapTable() { return {.schema = "switchyard", .name = "id_map"}; }
 
 std::string Fault::ToString() const {
   if (at.line == 0) return file + ": " + message;

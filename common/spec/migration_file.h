@@ -95,16 +95,21 @@ struct MirrorIndex {
   Place place;      // of `sql`
 };
 
-// Ids allotted before the selects run: id_map(kind, old_id, new_id).
+// Ids allotted before the selects run: id_map(kind, old_id, new_id). Of `forward` the old id is the
+// row's key and the new one is given to it; of `reverse` it is the other way round.
 struct IdMapRule {
   std::string kind;
-  TableName table;     // OLD's table whose rows need an id
-  std::string old_id;  // SQL expression over its row, text
-  std::string new_id;  // SQL expression giving a uuid for a new pair; may be random
-  bool many = false;   // several old ids may have one new id
+  TableName table;         // of the source: whose rows need an id
+  std::string old_id;      // SQL expression over its row, text
+  std::string new_id;      // SQL expression giving a uuid
+  bool gives_old = false;  // `reverse`: of a new pair old_id may be random; else new_id
+  bool many = false;       // several old ids may have one new id
   Position at;
   Place old_place, new_place;  // of the two expressions
 };
+
+// switchyard.id_map, of whichever side.
+TableName IdMapTable();
 
 // A column whose values no line, report or error shows; nor those computed from it.
 struct SensitiveColumn {
@@ -116,6 +121,9 @@ struct SensitiveColumn {
 struct Direction {
   std::vector<Mapping> mappings;
   std::vector<IdMapRule> id_maps;
+  // The other direction allots ids, or this one: pairs of the source's switchyard.id_map are taken
+  // over before any is allotted.
+  bool takes_pairs = false;
   // OLD tables and columns ("table" or "table.column") that are knowingly not carried.
   std::vector<std::string> ignore;
   std::vector<SensitiveColumn> sensitive;

@@ -301,8 +301,10 @@ CREATE TABLE IF NOT EXISTS switchyard.id_map (
   old_id text NOT NULL,
   new_id uuid NOT NULL,
   main boolean NOT NULL DEFAULT true,  -- of several old ids with this new one, it stands for this
+  by text NOT NULL DEFAULT 'forward',  -- the direction that allotted: forward, reverse
   PRIMARY KEY (kind, old_id)
 );
+ALTER TABLE switchyard.id_map ADD COLUMN IF NOT EXISTS by text NOT NULL DEFAULT 'forward';
 ALTER TABLE switchyard.id_map ADD COLUMN IF NOT EXISTS main boolean NOT NULL DEFAULT true;
 CREATE INDEX IF NOT EXISTS id_map_new_id ON switchyard.id_map (kind, new_id);
 CREATE UNIQUE INDEX IF NOT EXISTS id_map_main ON switchyard.id_map (kind, new_id) WHERE main;

@@ -13,6 +13,7 @@
 #include "replayer/target/breach.h"
 #include "replayer/target/doubt.h"
 #include "replayer/target/new_columns.h"
+#include "replayer/target/pairs.h"
 #include "replayer/target/write_path.h"
 
 namespace switchyard::replayer {
@@ -275,6 +276,7 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
     RETURN_IF_ERROR(writer_->AllotPassed(table));
     if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
+  RETURN_IF_ERROR(TakePairsOf(batch));
   RETURN_IF_ERROR(WriteHeld(batch));
   for (const mapping::IdAllotment& ids : plan_.ids) {
     const bool changed = !rolls_forward_ && std::ranges::count(batch.tables, ids.source,
@@ -406,6 +408,14 @@ absl::Status PgTarget::BeginChecked(const char* writer, const changes::Batch& ba
                                        : stream_->MoveStatement(*position_, batch.Step())));
   in_transaction_ = batch.chunk;
   return stream_->CheckAt(*position_, there.affected());
+}
+
+absl::Status PgTarget::TakePairsOf(const changes::Batch& batch) {
+  const bool came =
+      plan_.pairs.source.valid() && !rolls_forward_ &&
+      std::ranges::count(batch.tables, plan_.pairs.source, &changes::TableChanges::source) > 0;
+  return came ? TakePairs(*stage_, options_.stream, Breadth::kChanged, batch.lsn)
+              : absl::OkStatus();
 }
 
 absl::Status PgTarget::StoreMissed(const changes::Batch& batch) {

@@ -121,6 +121,8 @@ class PgTarget {
   absl::Status ClearStages(const changes::Batch& batch);
   absl::Status CommitAt(const changes::Batch& batch);
   absl::Status BeginChecked(const char* writer, const changes::Batch& batch);
+  // Pairs that the batch brought (pairs.h).
+  absl::Status TakePairsOf(const changes::Batch& batch);
   // Keeps, in the batch's transaction, what was to be changed and was not there.
   absl::Status StoreMissed(const changes::Batch& batch);
   absl::Status StageAll(const changes::Batch& batch, Care care);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/records/stream/progress.h"
+#include "replayer/target/pairs.h"
 #include "replayer/target/pg_target.h"
 #include "replayer/target/whole_fill.h"
 
@@ -77,6 +78,9 @@ absl::Status PgTarget::FillAll(const std::map<MappingIndex, std::string>& held,
   const auto fill = [&]() -> absl::Status {
     RETURN_IF_ERROR(gate_->Pass(records::kCopies));
     RETURN_IF_ERROR(stream_->LockAt(*position_));
+    if (plan_.pairs.source.valid()) {
+      RETURN_IF_ERROR(TakePairs(*stage_, options_.stream, Breadth::kAll, position_->lsn));
+    }
     if (mirror_only()) return finish();
     RETURN_IF_ERROR(BeginWrites(quarantine_->empty() ? care : Care::kCareful));
     quarantine_->set_stores(true);
@@ -132,6 +136,9 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
     stage_->TakeMissed();  // of a transaction that was rolled back
     RETURN_IF_ERROR(BeginWrites(Care::kCareful));
     quarantine_->set_stores(true);
+    if (plan_.pairs.source.valid()) {
+      RETURN_IF_ERROR(TakePairsAgain(*stage_, options_.stream, position_->lsn));
+    }
     ASSIGN_OR_RETURN(result, RetryInOrder(id, position_->lsn));
     RETURN_IF_ERROR(quarantine_->CheckBound());
     RETURN_IF_ERROR(FinishWrites());
@@ -210,6 +217,9 @@ absl::Status PgTarget::ReplaceSources(const std::vector<SourceIndex>& sources,
   return Rederive(records::kRecopies, Care::kNone, [&]() -> absl::Status {
     RETURN_IF_ERROR(touch());
     RETURN_IF_ERROR(swap());
+    if (std::ranges::count(sources, plan_.pairs.source) > 0) {
+      RETURN_IF_ERROR(TakePairs(*stage_, options_.stream, Breadth::kAll, position_->lsn));
+    }
     for (const mapping::IdAllotment& ids : plan_.ids) {
       if (mirror_only() || std::ranges::count(sources, ids.source) == 0) continue;
       RETURN_IF_ERROR(writer_->Allot(ids, ids.all));

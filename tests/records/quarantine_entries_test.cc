@@ -202,8 +202,9 @@ TEST_F(QuarantineEntriesTest, AnIdKeepsItsFirstPartner) {
   const std::string other = "'22222222-2222-2222-2222-222222222222'::uuid";
   ASSERT_OK_AND_ASSIGN(const pg::Result there, session_->Query(HasIdMapSql()));
   EXPECT_TRUE(there.boolean(0, 0));
-  ASSERT_OK(session_->Execute(InsertPairsSql("SELECT 'user', '1', " + one + ", true")));
-  ASSERT_OK(session_->Execute(InsertPairsSql("SELECT 'user', '1', " + other + ", true")));
+  ASSERT_OK(session_->Execute(InsertPairsSql("SELECT 'user', '1', " + one + ", true", "forward")));
+  ASSERT_OK(
+      session_->Execute(InsertPairsSql("SELECT 'user', '1', " + other + ", true", "forward")));
   ASSERT_OK_AND_ASSIGN(
       const pg::Result has,
       session_->Query(absl::StrCat("SELECT ", HasOldIdSql("'user'", "'1'"), ", ",

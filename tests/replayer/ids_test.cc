@@ -1,4 +1,5 @@
 // Ids that can't be computed: allotted once, kept for ever, there before a select looks for them.
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/replay_fixture.h"
@@ -203,6 +204,89 @@ TEST_F(IdsTest, ARowWithoutANewIdSaysWhatToMend) {
                              "uuid"));
   EXPECT_THAT(why, HasSubstr("mend old_id and new_id"));
   EXPECT_THAT(why, ::testing::Not(HasSubstr("secret")));
+}
+
+// OLD has pairs that the way back allotted for rows made in NEW.
+constexpr char kPairsInOld[] =
+    "CREATE SCHEMA switchyard; CREATE TABLE switchyard.id_map (kind text NOT NULL, old_id text NOT "
+    "NULL, new_id uuid NOT NULL, main boolean NOT NULL, by text NOT NULL, PRIMARY KEY (kind, "
+    "old_id))";
+constexpr char kWayBack[] = R"(
+reverse:
+  ids:
+    - {kind: user, table: users, old_id: gen_random_uuid()::text, new_id: id}
+  tables:
+    - {table: public.customers, copy: users, drop: [id], rename: {old_id: id}}
+)";
+constexpr char kOne[] = "11111111-1111-4111-8111-111111111111";
+
+class PairsTest : public IdsTest {
+ protected:
+  void StartWith(const std::string& rows) {
+    ASSERT_OK(
+        Start(absl::StrCat(kOld, ";", kPairsInOld), kNew, absl::StrCat(kForward, kWayBack), rows));
+    ASSERT_OK(CatchUp());
+  }
+  static std::string Pair(int old_id, const std::string& new_id) {
+    return absl::StrCat("INSERT INTO switchyard.id_map VALUES ('user', '", old_id, "', '", new_id,
+                        "', true, 'reverse');");
+  }
+};
+
+TEST_F(PairsTest, ThoseOfTheOtherSideAreTakenBeforeAnyIdIsAllotted) {
+  StartWith(absl::StrCat("INSERT INTO customers VALUES (1, '1@x'), (2, '2@x');", Pair(1, kOne)));
+  EXPECT_EQ(New("SELECT id FROM users WHERE old_id = 1"), kOne);
+  EXPECT_EQ(New("SELECT by FROM switchyard.id_map ORDER BY old_id"), "reverse\nforward");
+  const std::string three = "33333333-3333-4333-8333-333333333333";
+  const std::string four = "44444444-4444-4444-8444-444444444444";
+  ASSERT_OK(OnOld("BEGIN; INSERT INTO customers VALUES (3, '3@x');" + Pair(3, three) + "COMMIT"));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New("SELECT id FROM users WHERE old_id = 3"), three);
+  InOneBatch({Pair(4, four), "INSERT INTO customers VALUES (4, '4@x')"});
+  EXPECT_EQ(New("SELECT id FROM users WHERE old_id = 4"), four);
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.id_map"), "4");
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "0");
+}
+
+TEST_F(PairsTest, APairThatMeetsAnotherPartnerWaitsAndChangesNothing) {
+  StartWith("INSERT INTO customers VALUES (1, '1@x'), (2, '2@x')");
+  const std::string before = New(kPairs);
+  // The key of one, and the id of the other.
+  ASSERT_OK(OnOld(Pair(1, kOne) + Pair(9, New("SELECT id FROM users WHERE old_id = 2"))));
+  ASSERT_OK(CatchUp());
+  EXPECT_EQ(New(kPairs), before);
+  EXPECT_EQ(New("SELECT target, scope ->> 'old_id', image ->> 'by', sqlstate FROM "
+                "switchyard.quarantine ORDER BY 2"),
+            "switchyard.id_map|1|reverse|23Y01\nswitchyard.id_map|9|reverse|23Y01");
+  ASSERT_OK(RetryQuarantine());
+  EXPECT_EQ(New("SELECT count(*) FROM switchyard.quarantine"), "2");
+  // A person says which is right.
+  ASSERT_OK(OnNew("DELETE FROM switchyard.id_map WHERE old_id = '1'"));
+  ASSERT_OK(RetryQuarantine());
+  EXPECT_EQ(New("SELECT new_id FROM switchyard.id_map WHERE old_id = '1'"), kOne);
+  EXPECT_EQ(New("SELECT scope ->> 'old_id' FROM switchyard.quarantine"), "9");
+}
+
+// The way back by itself: the source's rows have the new id, and are given an old one, once.
+TEST_F(PairsTest, TheWayBackAllotsOldIds) {
+  constexpr char kRoles[] =
+      "  ids:\n    - {kind: user, table: users, old_id: 'gen_random_uuid()::text', new_id: id}\n"
+      "  tables:\n    - table: public.people\n      from: {users: id}\n      scope: new_id\n"
+      "      select: SELECT m.old_id AS id, u.id AS new_id FROM users u JOIN switchyard.id_map m "
+      "ON "
+      "m.kind = 'user' AND m.new_id = u.id\n";
+  reverses_ = true;
+  ASSERT_OK(Start("CREATE TABLE users (id uuid PRIMARY KEY, name text)",
+                  "CREATE TABLE people (id text PRIMARY KEY, new_id uuid NOT NULL UNIQUE)", kRoles,
+                  absl::StrCat("INSERT INTO users VALUES ('", kOne, "')")));
+  ASSERT_OK(CatchUp());
+  const std::string pair = New("SELECT old_id, by FROM switchyard.id_map");
+  EXPECT_THAT(pair, HasSubstr("|reverse"));
+  EXPECT_EQ(New("SELECT id || '|reverse' FROM people"), pair);
+  InOneBatch({"UPDATE users SET name = 'a'", "DELETE FROM users",
+              absl::StrCat("INSERT INTO users VALUES ('", kOne, "')")});
+  EXPECT_EQ(New("SELECT old_id, by FROM switchyard.id_map"), pair);
+  EXPECT_EQ(New("SELECT id || '|reverse' FROM people"), pair);
 }
 
 }  // namespace

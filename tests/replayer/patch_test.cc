@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/records/quarantine_entries.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "replayer/write/patch_writer.h"
@@ -13,7 +14,9 @@
 namespace switchyard::replayer {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // People of the source are customers of the target, with their roles beside them.
 constexpr char kOld[] =
@@ -181,6 +184,23 @@ TEST_F(PatchTest, WhatSomebodyElseWroteIsNotOverwritten) {
   EXPECT_EQ(New(kEntries), "");
   Change("UPDATE users SET name = 'M' WHERE id = 1");
   EXPECT_EQ(Row(1), "1@x|M|newer|old");
+}
+
+TEST_F(PatchTest, NoValueOfASensitiveColumnIsShownOfAConflict) {
+  StartThere();
+  ASSERT_OK(OnNew("UPDATE customers SET phone = 'by hand' WHERE id = 1"));
+  Change("UPDATE users SET phone = 'new' WHERE id = 1");
+  records::QuarantineEntries entries(*new_, "test.forward");
+  ASSERT_OK_AND_ASSIGN(const auto page, entries.List(1, {}));
+  ASSERT_EQ(page.total, 1);
+  ASSERT_OK_AND_ASSIGN(const auto entry,
+                       entries.Find(page.entries[0].id, {"public.customers|phone"}));
+  ASSERT_TRUE(entry.has_value());
+  for (const std::string* rows : {&entry->before, &entry->image, &entry->there}) {
+    EXPECT_THAT(*rows, HasSubstr("\"phone\": \"sha256:"));
+    EXPECT_THAT(*rows, HasSubstr("\"name\": \"n1\""));
+    EXPECT_THAT(*rows, Not(ContainsRegex("\"phone\": \"[^s]")));
+  }
 }
 
 TEST_F(PatchTest, AConflictIsOverOnceTheTableHasWhatIsWanted) {

@@ -73,6 +73,7 @@ absl::Status ReplayFixture::Prepare(const std::string& old_schema, const std::st
                        "forward:\n",
                        forward),
           "test.yaml"));
+  for (spec::IdMapRule& rule : file_.forward.id_maps) rule.gives_old = reverses_;
   ASSIGN_OR_RETURN(catalog_, catalog::LoadCatalog(*old_, catalog::SourceTables(file_.forward), {}));
   ASSIGN_OR_RETURN(const catalog::Catalog target,
                    catalog::LoadCatalog(*new_, catalog::TargetTables(file_.forward), {}));

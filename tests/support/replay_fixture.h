@@ -59,6 +59,8 @@ class ReplayFixture : public ::testing::Test {
   std::unique_ptr<pg::Session> old_;
   std::unique_ptr<pg::Session> new_;
   const Cancel log_cancel_;
+  // The mapping is one of `reverse`: its ids are given the other way.
+  bool reverses_ = false;
   // Else a test fails where rows that were to be changed were not there.
   bool may_miss_rows_ = false;
   std::unique_ptr<eventlog::MemoryLog> log_;

@@ -173,6 +173,7 @@ absl::Status DeriveRules(Compilation* compilation, Draft* draft);
 absl::Status AnalyseIds(Compilation* compilation);
 absl::Status GatherIdReads(Compilation* compilation);
 std::vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan);
+PairsPlan BuildPairs(const Compilation& compilation, const Plan& plan);
 // reads.cc: the order of the mappings, and which columns of which sources they read.
 void OrderMappings(Compilation* compilation);
 absl::Status GatherReads(Compilation* compilation);

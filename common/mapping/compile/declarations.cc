@@ -23,6 +23,7 @@ class Declarations {
 
  private:
   void AddSources() {
+    if (compilation_.direction.takes_pairs) AddPairs();
     for (const spec::IdMapRule& rule : compilation_.direction.id_maps)
       compilation_.AddSource(rule.table, rule.at);
     for (const spec::Mapping& mapping : compilation_.direction.mappings) {
@@ -45,6 +46,17 @@ class Declarations {
         }
       }
     }
+  }
+
+  void AddPairs() {
+    const spec::TableName map = spec::IdMapTable();
+    const spec::Position at = compilation_.direction.id_maps.empty()
+                                  ? spec::Position()
+                                  : compilation_.direction.id_maps.front().at;
+    if (compilation_.ResolveSource(map) != nullptr) return compilation_.AddSource(map, at);
+    compilation_.Fault(at, absl::StrCat("the source has no table ", map.ToString(),
+                                        ", whose pairs of ids are taken over: run there what "
+                                        "`switchyard check FILE --print-setup` prints"));
   }
 
   // One that is misspelt would be shown.

@@ -100,6 +100,8 @@ class RuleDeriver {
     }
     ASSIGN_OR_RETURN(facts.strict_operators, compilation_.probe.StrictOperators());
     for (const spec::IdMapRule& rule : compilation_.written.id_maps) {
+      // An old id that is given is no function of the row.
+      if (rule.gives_old) continue;
       facts.ids.push_back({.kind = rule.kind, .table = rule.table.name, .old_id = rule.old_id});
     }
     return facts;

@@ -7,6 +7,7 @@
 #include "common/mapping/sql/sql_pieces.h"
 #include "common/mapping/sql_analysis.h"
 #include "common/records/id_map.h"
+#include "common/records/stream/stream.h"
 
 namespace switchyard::mapping {
 namespace {
@@ -36,21 +37,39 @@ string MainTest(const spec::IdMapRule& rule) {
                       records::HasNewIdSql(QuoteLiteral(rule.kind), "sy_p.sy__new"));
 }
 
+// The direction that allots: what the name of its stream ends with.
+string By(const spec::IdMapRule& rule) {
+  using records::Direction;
+  return records::StreamNamed("", rule.gives_old ? Direction::kReverse : Direction::kForward)
+      .name.substr(1);
+}
+
 // Of rows with one old id the first counts. Where new ids may be shared, those with a pair are left
 // out ahead, so that the main one is looked for among the new ones alone.
 string Insert(const spec::IdMapRule& rule, const string& rows) {
+  if (rule.gives_old) {
+    // The new id is the row's own: it gets its old one once, however often it comes.
+    return records::InsertPairsSql(
+        absl::StrCat(
+            "SELECT DISTINCT ON (sy_p.sy__new) sy_p.*, true FROM (", Select(rule, rows),
+            ") AS sy_p (sy__kind, sy__old, sy__new) WHERE sy_p.sy__new IS NOT NULL AND NOT ",
+            records::HasNewIdSql("sy_p.sy__kind", "sy_p.sy__new")),
+        By(rule));
+  }
   if (!rule.many) {
     return records::InsertPairsSql(
-        absl::StrCat("SELECT sy_p.*, true FROM (", Select(rule, rows), ") AS sy_p"));
+        absl::StrCat("SELECT sy_p.*, true FROM (", Select(rule, rows), ") AS sy_p"), By(rule));
   }
-  return records::InsertPairsSql(absl::StrCat(
-      "SELECT ", QuoteLiteral(rule.kind), ", sy_p.sy__old, sy_p.sy__new, ", MainTest(rule),
-      " FROM (SELECT sy_o.sy__old, sy_o.sy__new, row_number() OVER (PARTITION BY sy_o.sy__new "
-      "ORDER BY sy_o.sy__at) AS sy__nth FROM (SELECT DISTINCT ON (sy_a.sy__old) sy_a.* FROM "
-      "(SELECT sy_r.*, row_number() OVER () AS sy__at FROM (",
-      Select(rule, rows), ") AS sy_r (sy__kind, sy__old, sy__new)) AS sy_a WHERE NOT ",
-      records::HasOldIdSql("sy_a.sy__kind", "sy_a.sy__old"),
-      " ORDER BY sy_a.sy__old, sy_a.sy__at) AS sy_o) AS sy_p"));
+  return records::InsertPairsSql(
+      absl::StrCat(
+          "SELECT ", QuoteLiteral(rule.kind), ", sy_p.sy__old, sy_p.sy__new, ", MainTest(rule),
+          " FROM (SELECT sy_o.sy__old, sy_o.sy__new, row_number() OVER (PARTITION BY sy_o.sy__new "
+          "ORDER BY sy_o.sy__at) AS sy__nth FROM (SELECT DISTINCT ON (sy_a.sy__old) sy_a.* FROM "
+          "(SELECT sy_r.*, row_number() OVER () AS sy__at FROM (",
+          Select(rule, rows), ") AS sy_r (sy__kind, sy__old, sy__new)) AS sy_a WHERE NOT ",
+          records::HasOldIdSql("sy_a.sy__kind", "sy_a.sy__old"),
+          " ORDER BY sy_a.sy__old, sy_a.sy__at) AS sy_o) AS sy_p"),
+      By(rule));
 }
 
 // What rows were within the batch, in that order. A value that was not sent is as the mirror has
@@ -72,6 +91,24 @@ string PassedRows(const SourcePlan& source) {
                       " AS sy_p LEFT JOIN ", source.mirror.target, " AS sy_m ON ", same_key,
                       " WHERE sy_p.sy__op = 'P' ORDER BY sy_p.sy__ord) AS ",
                       QuoteIdentifier(source.alias));
+}
+
+// Rows of the mirror that the stage brought.
+string MirrorOfStaged(const SourcePlan& source) {
+  const string alias = QuoteIdentifier(source.alias);
+  vector<string> keys;
+  vector<string> match;
+  for (size_t i = 0; i < source.key.size(); ++i) {
+    const string column = QuoteIdentifier(source.columns[source.key[i]].name);
+    const string name = "sy__k" + std::to_string(i);
+    keys.push_back(column + " AS " + name);
+    match.push_back(absl::StrCat(alias, ".", column, " ", source.columns[source.key[i]].equals,
+                                 " sy_s.", name));
+  }
+  return absl::StrCat("(SELECT ", absl::StrJoin(keys, ", "), " FROM pg_temp.",
+                      QuoteIdentifier(source.stage),
+                      " WHERE sy__op IN ('I','U','K')) AS sy_s JOIN ", source.mirror.target, " AS ",
+                      alias, " ON ", absl::StrJoin(match, " AND "));
 }
 
 class IdAnalysis {
@@ -103,8 +140,9 @@ class IdAnalysis {
             ? "\n) FROM " +
                   QuoteIdentifier(compilation_.sources[compilation_.FindSource(rule.table)].alias)
             : "\n)";
-    // A new id may be random, because it is kept; the old one must be the same every time.
-    if (id == Id::kOld) RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
+    // What is given may be random, because it is kept; the key must be the same every time.
+    if ((id == Id::kOld) != rule.gives_old)
+      RETURN_IF_ERROR(checks_.Repeatable(piece, *shape, frame, rows));
     for (const RelationRef& relation : shape->relations) {
       compilation_.Fault(piece, relation.offset,
                          absl::StrCat("it reads ", relation.name,
@@ -130,6 +168,14 @@ absl::Status AnalyseIds(Compilation* compilation) {
 }
 
 absl::Status GatherIdReads(Compilation* compilation) {
+  if (compilation->direction.takes_pairs) {
+    Source& map = compilation->sources[compilation->FindSource(spec::IdMapTable())];
+    map.mirrored = true;
+    for (const char* column : {"kind", "old_id", "new_id", "main", "by"}) {
+      map.mirror_used.insert(column);
+      map.used.insert(column);
+    }
+  }
   for (const spec::IdMapRule& rule : compilation->direction.id_maps) {
     Source& source = compilation->sources[compilation->FindSource(rule.table)];
     ASSIGN_OR_RETURN(const Probe::Reads reads,
@@ -146,30 +192,29 @@ absl::Status GatherIdReads(Compilation* compilation) {
   return absl::OkStatus();
 }
 
+PairsPlan BuildPairs(const Compilation& compilation, const Plan& plan) {
+  if (!compilation.direction.takes_pairs) return {};
+  const SourceIndex index = compilation.FindSource(spec::IdMapTable());
+  const SourcePlan& source = plan.sources[index];
+  PairsPlan pairs{.source = index,
+                  .changed = absl::StrCat("(SELECT ", QuoteIdentifier(source.alias), ".* FROM ",
+                                          MirrorOfStaged(source), ")"),
+                  .all = source.mirror.target};
+  pairs.take_changed = records::TakePairsSql(pairs.changed);
+  pairs.take_all = records::TakePairsSql(pairs.all);
+  return pairs;
+}
+
 vector<IdAllotment> BuildIds(const Compilation& compilation, const Plan& plan) {
   vector<IdAllotment> ids;
   for (const spec::IdMapRule& rule : compilation.ids) {
     const SourceIndex index = compilation.FindSource(rule.table);
     const SourcePlan& source = plan.sources[index];
-    const string alias = QuoteIdentifier(source.alias);
-    const string mirror = source.mirror.target + " AS " + alias;
-    vector<string> keys;
-    vector<string> match;
-    for (size_t i = 0; i < source.key.size(); ++i) {
-      const string column = QuoteIdentifier(source.columns[source.key[i]].name);
-      const string name = "sy__k" + std::to_string(i);
-      keys.push_back(column + " AS " + name);
-      match.push_back(absl::StrCat(alias, ".", column, " ", source.columns[source.key[i]].equals,
-                                   " sy_s.", name));
-    }
-    const string changed =
-        absl::StrCat("(SELECT ", absl::StrJoin(keys, ", "), " FROM pg_temp.",
-                     QuoteIdentifier(source.stage), " WHERE sy__op IN ('I','U','K')) AS sy_s JOIN ",
-                     mirror, " ON ", absl::StrJoin(match, " AND "));
+    const string mirror = source.mirror.target + " AS " + QuoteIdentifier(source.alias);
     ids.push_back({.kind = rule.kind,
                    .source = index,
                    .passed = source.id_columns.empty() ? "" : Insert(rule, PassedRows(source)),
-                   .changed = Insert(rule, changed),
+                   .changed = Insert(rule, MirrorOfStaged(source)),
                    .all = Insert(rule, mirror)});
   }
   return ids;

@@ -46,6 +46,7 @@ class PlanBuilder {
     for (size_t i = 0; i < compilation_.drafts.size(); ++i) {
       plan.mappings.push_back(BuildMapping(MappingIndex(i), plan, &keyed, &local));
     }
+    plan.pairs = BuildPairs(compilation_, plan);
     plan.ids = BuildIds(compilation_, plan);
     plan.parts = PartsOf(compilation_, plan);
     plan.bound = compilation_.bound;

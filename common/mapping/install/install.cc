@@ -12,6 +12,7 @@
 #include "common/mapping/install/mirror_types.h"
 #include "common/mapping/install/target_setup.h"
 #include "common/mapping/plan_change.h"
+#include "common/records/id_map.h"
 #include "common/records/mark.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/requests.h"
@@ -145,6 +146,7 @@ absl::Status ForgetOrphans(pg::Session& session, const std::string& stream, cons
   ASSIGN_OR_RETURN(const std::vector<std::string> targets, entries.Targets());
   for (const std::string& target : targets) {
     if (std::ranges::count(plan.mappings, target, &QuarantineTarget) > 0) continue;
+    if (target == records::kIdMapTarget) continue;
     RETURN_IF_ERROR(entries.ForgetTarget(target));
   }
   return ForgetRequests(session, stream, plan);
