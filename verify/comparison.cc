@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/sql_text.h"
 #include "common/base/strings.h"
+#include "common/mapping/sql/sql_pieces.h"
 
 namespace switchyard::verify {
 namespace {
@@ -225,12 +226,29 @@ class Builder {
                      " ", OldRows(source, names));
   }
 
+  static std::vector<std::string> Compared(const MappingPlan& mapping) {
+    std::vector<std::string> columns;
+    for (const std::string& column : mapping.columns) {
+      if (!Contains(mapping.keyed.patch.lossy, column)) columns.push_back(column);
+    }
+    return columns;
+  }
+
+  // A patched table may have rows that its mapping never gave.
+  static void LeaveOutOthers(const MappingPlan& mapping, Comparison* out) {
+    absl::StrAppend(&out->actual.from, out->actual.filtered ? " AND" : " WHERE",
+                    " EXISTS (SELECT FROM ", mapping.keyed.view, " AS sy_v WHERE ",
+                    mapping::KeyEqual(mapping.key, mapping.operators, "sy_t", "sy_v"), ")");
+    out->actual.filtered = true;
+  }
+
   Comparison Derived(const MappingPlan& mapping) const {
     Comparison out{.kind = Kind::kDerived};
     static const catalog::Table kNone;
     const catalog::Table* found = TargetOf(mapping);
     const catalog::Table& target = found == nullptr ? kNone : *found;
-    AddActual(mapping, mapping.columns, target, &out);
+    AddActual(mapping, Compared(mapping), target, &out);
+    if (mapping.keyed.patch.on) LeaveOutOthers(mapping, &out);
     out.expected.from = absl::StrCat("FROM ", mapping.keyed.view, " AS sy_v");
     AddCasts(mapping, "sy_v", target, &out);
     out.rows_estimate = target.rows_estimate;
@@ -286,6 +304,11 @@ std::vector<std::string> LeftOut(const CompareInput& input) {
     if (!mapping.owns.empty()) {
       lines.push_back(absl::StrCat("rows of ", mapping.display, " outside: ", mapping.owns));
     }
+    if (!mapping.keyed.patch.on) continue;
+    lines.push_back("rows of " + mapping.display + " that its mapping does not give (mode: patch)");
+    if (mapping.keyed.patch.lossy.empty()) continue;
+    lines.push_back(absl::StrCat("lossy columns of ", mapping.display, ": ",
+                                 absl::StrJoin(mapping.keyed.patch.lossy, ", ")));
   }
   for (const catalog::Table& table : input.target->tables) {
     std::vector<std::string> unfilled;

@@ -46,6 +46,24 @@ TEST_F(VerifyTest, IsExactWhileOldIsWrittenAtFullSpeed) {
   EXPECT_EQ(Verify(0)["verdict"], "clean");
 }
 
+// A patched table holds more than its mapping tells: what is told has to be so all the same.
+TEST_F(VerifyTest, OfAPatchedTableThatIsComparedWhichItsMappingGives) {
+  Start(kVerifiedOld, R"(
+    CREATE TABLE people (id int PRIMARY KEY, email text, label text, note text);
+    INSERT INTO people SELECT i, 'Person' || i % 90 || '@x', 'other', 'kept'
+      FROM generate_series(1, 151) i)",
+        "  - table: public.people\n    mode: patch\n    vanish: leave\n    lossy: [label]\n"
+        "    copy: customers\n    set: {label: \"'person ' || id\"}\n");
+  const Json clean = Verify(0);
+  EXPECT_EQ(Table(clean, "public.people"), "150 compared, 0 missing, 0 different, 0 extra: clean");
+  EXPECT_THAT(clean["left_out"].dump(), HasSubstr("lossy columns of public.people: label"));
+  EXPECT_THAT(clean["left_out"].dump(), HasSubstr("that its mapping does not give"));
+  ASSERT_OK(
+      OnNew("UPDATE people SET email = 'else' WHERE id = 7; DELETE FROM people WHERE id = 8"));
+  EXPECT_EQ(Table(Verify(1), "public.people"),
+            "150 compared, 1 missing, 1 different, 0 extra: different");
+}
+
 // Promise 4.2.
 TEST_F(VerifyTest, FindsWhatWasChangedByHandInEachKindOfTable) {
   Start();
