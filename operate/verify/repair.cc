@@ -55,6 +55,12 @@ class Repairs {
       if (mapping.display != table.table || mapping.owns != table.owns) continue;
       if (mapping.row_local) {
         CopyAgain(input_.plan.sources[mapping.source]);
+      } else if (mapping.keyed.patch.on) {
+        lines_.push_back(TextOf(
+            {mapping.display + " is patched (mode: patch): nobody knows which side is right, so no "
+                               "row of it is made good",
+             "look at them with: switchyard verify FILE --show " + mapping.display +
+                 ", and give those that are wrong their values by hand"}));
       } else {
         RETURN_IF_ERROR(AddScopes(table, mapping));
       }

@@ -60,8 +60,11 @@ TEST_F(VerifyTest, OfAPatchedTableThatIsComparedWhichItsMappingGives) {
   EXPECT_THAT(clean["left_out"].dump(), HasSubstr("that its mapping does not give"));
   ASSERT_OK(
       OnNew("UPDATE people SET email = 'else' WHERE id = 7; DELETE FROM people WHERE id = 8"));
-  EXPECT_EQ(Table(Verify(1), "public.people"),
+  const Json json = Verify(1, {"--repair"});
+  EXPECT_EQ(Table(json, "public.people"),
             "150 compared, 1 missing, 1 different, 0 extra: different");
+  EXPECT_THAT(json["repairs"].dump(), HasSubstr("public.people is patched"));
+  EXPECT_EQ(New("SELECT email FROM people WHERE id IN (7, 8)"), "else");
 }
 
 // Promise 4.2.
