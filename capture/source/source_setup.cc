@@ -11,6 +11,7 @@
 #include "common/base/strings.h"
 #include "common/catalog/role_sql.h"
 #include "common/pg/server_version.h"
+#include "common/records/cutover/fence_sql.h"
 #include "common/records/cutover/ownership.h"
 #include "common/records/mark.h"
 #include "common/records/source/capture_copies.h"
@@ -491,6 +492,19 @@ ALTER PUBLICATION %2$s SET TABLE
                          QuoteLiteral(create), name, PublishedList(options.stream, catalog));
 }
 
+// Its tables are those that nothing else of it is above.
+records::FenceSetup FenceOf(const SourceOptions& options, const catalog::Catalog& catalog) {
+  records::FenceSetup fence = {.migration = std::string(records::MigrationOf(options.stream.name)),
+                               .role = options.role};
+  for (const Table& table : catalog.tables) {
+    const bool written = table.kind == 'r' || table.kind == 'p';
+    const bool below = table.root_oid != 0 && table.root_oid != table.oid &&
+                       catalog.FindOid(table.root_oid) != nullptr;
+    if (written && !below && !IsSystemTable(table)) fence.tables.push_back(table.Quoted());
+  }
+  return fence;
+}
+
 }  // namespace
 
 std::vector<SourceFault> CheckTables(const catalog::Catalog& catalog) {
@@ -536,6 +550,7 @@ absl::StatusOr<std::string> SourceSetupSql(const SourceOptions& options,
   RETURN_IF_ERROR(FaultsToStatus(CheckTables(catalog)));
   if (catalog.tables.empty())
     return Refuse("no tables are mapped", "name them in the migration file, under forward");
+  const records::FenceSetup fence = FenceOf(options, catalog);
   // The publication waits for whoever vacuums a table, who waits in turn for the rights of that
   // table once they have been granted: so those come last.
   return absl::StrFormat(
@@ -554,13 +569,14 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL lock_timeout = '10s';
 
 %s
-%s%s%s%s
+%s%s%s%s%s
 COMMIT;
-)",
+%s)",
       options.stream.name, options.failover ? kFailoverNeeds : "",
       catalog::CreateRoleSql(options.role, "LOGIN REPLICATION"), kSourceSql,
       HasMessageTable(catalog.server_version) ? absl::StrCat("\n", kSourceBefore14Sql) : "",
-      PublicationSql(options, catalog), GrantsSql(options, catalog));
+      PublicationSql(options, catalog), GrantsSql(options, catalog), records::FenceSetupSql(fence),
+      records::FenceTablesSql(fence));
 }
 
 absl::StatusOr<std::vector<SourceFault>> VerifySource(pg::Session& session,

@@ -40,6 +40,9 @@ std::string RunsOwnCodeSql(const std::vector<std::string>& tables, bool silent) 
     WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass))
   SELECT EXISTS (
       SELECT FROM pg_trigger WHERE tgrelid IN (TABLE tables) AND NOT tgisinternal
+        -- The fence names all it uses.
+        AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = tgfoid
+                        AND f.pronamespace = to_regnamespace('switchyard'))
         AND CASE WHEN $silent THEN tgenabled IN ('A', 'R') ELSE tgenabled IN ('A', 'O') END)
     OR EXISTS (
       SELECT FROM called c JOIN pg_proc f ON f.oid = c.oid

@@ -20,6 +20,7 @@
 #include "common/pg/session.h"
 #include "common/records/stream/stream.h"
 #include "common/records/stream/stream_store.h"
+#include "cutover/postgres/fence_facts.h"
 #include "operate/check/stream.h"
 #include "operate/check/write_mode.h"
 #include "operate/connect.h"
@@ -225,6 +226,26 @@ absl::Status CheckTarget(const spec::MigrationFile& file, Side& new_side,
   return absl::OkStatus();
 }
 
+// What a cutover needs of either side, where the file has a way back; nothing that is copied or
+// streamed needs it. `tables`: those that the application may write on one side only.
+absl::Status WarnOfFence(const spec::MigrationFile& file, Side& side,
+                         const std::vector<spec::TableName>& tables, operate::CheckReport* report) {
+  if (side.session == nullptr || !file.reverse || file.name.empty()) return absl::OkStatus();
+  std::vector<std::string> names;
+  for (const catalog::Table& table : side.catalog.tables) {
+    const bool mapped = std::ranges::any_of(tables, [&](const spec::TableName& name) {
+      return name.name == table.name && (name.schema.empty() || name.schema == table.schema);
+    });
+    if (mapped && (table.kind == 'r' || table.kind == 'p')) names.push_back(table.Quoted());
+  }
+  ASSIGN_OR_RETURN(const std::vector<Finding> faults,
+                   cutover::FindFenceFaults(*side.session, file.name, names));
+  for (const Finding& fault : faults) {
+    report->warnings.push_back(absl::StrCat(side.name, ": no cutover yet: ", TextOf(fault)));
+  }
+  return absl::OkStatus();
+}
+
 // False when they are one.
 bool AreTwoDatabases(const Side& old_side, const Side& new_side, operate::CheckReport* report) {
   if (old_side.session == nullptr || new_side.session == nullptr) return true;
@@ -337,6 +358,8 @@ absl::Status CheckDatabases(const spec::MigrationFile& file, bool whole, const C
   if (swapped) return absl::OkStatus();
   RETURN_IF_ERROR(CheckSource(file, whole, cancel, old_side, report));
   RETURN_IF_ERROR(CheckTarget(file, new_side, report));
+  RETURN_IF_ERROR(WarnOfFence(file, old_side, catalog::SourceTables(file.forward), report));
+  RETURN_IF_ERROR(WarnOfFence(file, new_side, catalog::TargetTables(file.forward), report));
   // What the mapping lacks in the wrong database is no news.
   if (!AreTwoDatabases(old_side, new_side, report)) return absl::OkStatus();
   if (whole) {

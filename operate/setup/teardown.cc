@@ -17,7 +17,9 @@
 #include "common/eventlog/remove_log.h"
 #include "common/mapping/plan.h"
 #include "common/pg/control_session.h"
+#include "common/records/mark.h"
 #include "common/records/stream/stream.h"
+#include "deploy/sql/fence.sql.h"
 #include "deploy/sql/source.sql.h"
 #include "deploy/sql/source_before_14.sql.h"
 #include "deploy/sql/target.sql.h"
@@ -56,12 +58,18 @@ class DatabasePlan {
       : session_(session),
         side_(side),
         streams_(std::move(streams)),
+        migration_(records::MigrationOf(streams_.front().name)),
         tables_(Made(setup, "CREATE TABLE IF NOT EXISTS switchyard.")),
         functions_(Made(setup, "CREATE OR REPLACE FUNCTION switchyard.")),
-        report_(report) {}
+        report_(report) {
+    // Goes with the fence, before the others.
+    functions_.push_back("fence_" + migration_);
+  }
 
   absl::Status AddSlot(const std::string& slot);
   absl::Status AddPublication(const std::string& publication);
+  // Triggers on the mapped tables, and what decides whether they let writes pass.
+  absl::Status AddFence();
   // The rows of the streams; finds out who else keeps rows here.
   absl::Status AddRows();
   // Views, tables, types and collations of the mirror, which streams of one direction share.
@@ -93,8 +101,9 @@ class DatabasePlan {
   pg::ControlSession& session_;
   const Side side_;
   const std::vector<records::Stream> streams_;
+  const std::string migration_;
   const std::vector<std::string> tables_;
-  const std::vector<std::string> functions_;
+  std::vector<std::string> functions_;
   TeardownReport* const report_;
   std::set<std::string> others_;  // streams that keep rows here, too
 };
@@ -123,6 +132,19 @@ absl::Status DatabasePlan::AddPublication(const std::string& publication) {
   return absl::OkStatus();
 }
 
+absl::Status DatabasePlan::AddFence() {
+  ASSIGN_OR_RETURN(const pg::Rows rows,
+                   session_.Query("SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = "
+                                  "'fence_' || $1 AND pronargs = 0 AND "
+                                  "pronamespace = to_regnamespace('switchyard')",
+                                  {migration_}));
+  if (rows.rows() == 0) return absl::OkStatus();
+  Add("fence on the mapped tables",
+      absl::StrCat("SELECT switchyard.fence_remove(", QuoteLiteral(migration_), ");"),
+      rows.str(0, 0));
+  return absl::OkStatus();
+}
+
 absl::Status DatabasePlan::AddRows() {
   // The column that says whose a row is, of tables that have one. Children come before parents.
   // What this login may not read it may not empty or drop either: that is told of the table.
@@ -132,7 +154,9 @@ absl::Status DatabasePlan::AddRows() {
     JOIN pg_class c ON c.relname = made.name
     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'switchyard'
     JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
-         AND a.attname = CASE c.relname WHEN 'stream' THEN 'name' ELSE 'stream' END
+         AND a.attname = CASE WHEN c.relname = 'stream' THEN 'name'
+         WHEN c.relname IN ('ownership', 'old_side', 'journal', 'lease') THEN 'migration'
+         ELSE 'stream' END
     WHERE has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
     ORDER BY made.number DESC)",
                                                          {ArrayLiteral(tables_)}));
@@ -142,14 +166,16 @@ absl::Status DatabasePlan::AddRows() {
     ASSIGN_OR_RETURN(const pg::Rows streams,
                      session_.Query(absl::StrCat("SELECT ", column, ", count(*) FROM ", table,
                                                  " GROUP BY 1 ORDER BY 1")));
+    // A migration with rows of its own in one of these has some of its streams in others.
+    const bool by_migration = tables.text(i, 1) == "migration";
     for (int k = 0; k < streams.rows(); ++k) {
-      const std::string stream = streams.str(k, 0);
-      if (!IsOurs(stream)) {
-        others_.insert(stream);
+      const std::string whose = streams.str(k, 0);
+      if (by_migration ? whose != migration_ : !IsOurs(whose)) {
+        if (!by_migration) others_.insert(whose);
         continue;
       }
       Add(absl::StrCat("rows of ", tables.str(i, 0), " (", streams.str(k, 1), ")"),
-          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(stream), ";"),
+          absl::StrCat("DELETE FROM ", table, " WHERE ", column, " = ", QuoteLiteral(whose), ";"),
           tables.str(i, 2));
     }
   }
@@ -311,7 +337,7 @@ absl::StatusOr<TeardownReport> Site::Plan() {
 
 absl::Status Site::PlanDatabase(Side side, TeardownReport* report) {
   pg::ControlSession& session = side == Side::kOld ? *old_ : *new_;
-  std::string setup;
+  std::string setup(kFenceSql);
   for (const records::Stream& stream : streams_) {
     // A table of older versions may have outlived the upgrade of its server.
     if (source(stream) == &session) absl::StrAppend(&setup, kSourceSql, kSourceBefore14Sql);
@@ -323,6 +349,7 @@ absl::Status Site::PlanDatabase(Side side, TeardownReport* report) {
     RETURN_IF_ERROR(plan.AddSlot(stream.slot));
     RETURN_IF_ERROR(plan.AddPublication(stream.publication));
   }
+  RETURN_IF_ERROR(plan.AddFence());
   RETURN_IF_ERROR(plan.AddRows());
   for (const records::Stream& stream : streams_) {
     if (target(stream) == &session) RETURN_IF_ERROR(plan.AddMirror(stream));

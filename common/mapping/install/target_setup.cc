@@ -11,6 +11,8 @@
 #include "common/catalog/role_sql.h"
 #include "common/mapping/install/install.h"
 #include "common/mapping/plan.h"
+#include "common/records/cutover/fence_sql.h"
+#include "common/records/mark.h"
 #include "common/records/stream/stream_store.h"
 #include "common/records/target_sql.h"
 
@@ -305,7 +307,14 @@ std::string TargetOwnerSql(const TargetOptions& options, const catalog::Catalog&
   if (!read.empty()) {
     absl::StrAppend(&sql, "GRANT SELECT ON\n  ", TableList(read), "\n  TO ", role, ";\n");
   }
-  return sql + "\nCOMMIT;\n";
+  records::FenceSetup fence = {.migration = std::string(records::MigrationOf(options.stream.name)),
+                               .role = options.role,
+                               .statements = true};
+  for (const catalog::Table* table : written) {
+    if (table->kind == 'r' || table->kind == 'p') fence.tables.push_back(table->Quoted());
+  }
+  return absl::StrCat(sql, "\n", records::FenceSetupSql(fence), "\nCOMMIT;\n",
+                      records::FenceTablesSql(fence));
 }
 
 absl::Status RefuseSecondStream(pg::Session& session, const std::string& stream) {
