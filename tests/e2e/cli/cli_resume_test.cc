@@ -351,8 +351,8 @@ TEST_F(CliResumeTest, ATableAddedToTheFileIsCopiedIntoTheRunningStream) {
   Prepare();
   const ProgramResult refused = RunCli({"replay", file_}, Roles());
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.output, HasSubstr("was installed; next: if they or the file were changed on "
-                                        "purpose, run: switchyard resume FILE"));
+  EXPECT_THAT(refused.output, HasSubstr("where the file or OLD's tables were changed on purpose, "
+                                        "run first: switchyard resume FILE"));
   StartPipeline();
   ASSERT_OK(pipeline_->Start("capture"));
   ASSERT_OK(Await("capture to follow it", absl::Seconds(30), [&]() -> absl::StatusOr<bool> {
