@@ -64,7 +64,7 @@ constexpr char kWrites[] = R"(
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE p.oid = ANY($1::oid[]) AND l.lanname NOT IN ('internal', 'c'))
   SELECT c.oid, coalesce(string_agg(DISTINCT t.display, ', '), ''),
-         c.text ~* '\m(insert|update|delete|merge|truncate|copy|execute|perform|call)\M'
+         c.text ~* '\m(execute|perform|call)\M'
   FROM code c LEFT JOIN tables t ON c.text ~* t.write
   GROUP BY c.oid, c.text)";
 
@@ -272,7 +272,8 @@ absl::Status RefuseHindrances(const Hindrances& hindrances) {
 std::string MayWriteBeside(const Hindrance& one) {
   return absl::StrCat(
       "NEW: ", one.what,
-      " fires for what Switchyard writes, and writes by itself what can't be told from here. Were "
+      " fires for what Switchyard writes, and may write by itself what can't be told from here. "
+      "Were "
       "that a table that a mapping fills, NEW would be wrong until verify finds it. If so, or if "
       "what "
       "it writes is not to be written twice: ",
