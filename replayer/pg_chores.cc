@@ -10,6 +10,7 @@
 #include "common/mapping/install/target_setup.h"
 #include "common/records/requests.h"
 #include "replayer/target/doubt.h"
+#include "replayer/write/refusals.h"
 
 namespace switchyard::replayer {
 
@@ -57,7 +58,26 @@ absl::Status PgChores::Look() {
   return mapping::RefuseUncheckedConstraints(target_.session(), plan_);
 }
 
+// One that can't be applied has its answer; what may pass is tried again with the stream.
+absl::Status PgChores::HandleBreaches() {
+  records::Requests requests(target_.session(), options_.recopy.stream);
+  ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kBreachApply));
+  for (const records::Request& request : open) {
+    int64_t id = 0;
+    absl::Status applied = absl::SimpleAtoi(request.argument, &id)
+                               ? target_.ApplyBreach(id)
+                               : Refuse(absl::StrCat("\"", request.argument, "\" is no number"),
+                                        "see: switchyard breach FILE list");
+    if (!applied.ok() && (MayPass(applied) || !target_.connected())) return applied;
+    RETURN_IF_ERROR(requests.Answer(
+        request.id, applied.ok() ? records::RequestState::kDone : records::RequestState::kFailed,
+        applied.ok() ? "applied" : TextOf(FindingOf(applied, ""))));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PgChores::HandleRequests() {
+  RETURN_IF_ERROR(HandleBreaches());
   records::Requests requests(target_.session(), options_.recopy.stream);
   ASSIGN_OR_RETURN(const auto open, requests.Open(records::RequestKind::kQuarantineRetry));
   for (const records::Request& request : open) {

@@ -40,6 +40,7 @@ class PgChores : public Chores {
   absl::StatusOr<std::optional<int64_t>> KeepFrom() override { return recopy_->KeepFrom(); }
 
  private:
+  absl::Status HandleBreaches();
   absl::Status HandleRequests();
   absl::Status Look();
 

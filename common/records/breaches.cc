@@ -1,9 +1,31 @@
 #include "common/records/breaches.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 
 namespace switchyard::records {
+namespace {
+
+constexpr char kSelect[] =
+    "SELECT id, lsn, source, operation, coalesce(key::text, ''), coalesce(before::text, ''), "
+    "coalesce(after::text, ''), (extract(epoch FROM seen_at) * 1000000)::bigint "
+    "FROM switchyard.breach WHERE stream = $1 AND state = 'open' ";
+
+absl::StatusOr<Breach> ReadBreach(const pg::Rows& rows, int at) {
+  Breach breach = {.id = rows.i64(at, 0),
+                   .source = rows.str(at, 2),
+                   .operation = rows.str(at, 3),
+                   .key = rows.str(at, 4),
+                   .before = rows.str(at, 5),
+                   .after = rows.str(at, 6),
+                   .seen = absl::FromUnixMicros(rows.i64(at, 7))};
+  ASSIGN_OR_RETURN(breach.lsn, Lsn::Parse(rows.text(at, 1)));
+  return breach;
+}
+
+}  // namespace
 
 std::string_view ToString(BreachState state) {
   switch (state) {
@@ -51,24 +73,22 @@ absl::StatusOr<int64_t> CountBreaches(const pg::Sql& sql, const std::string& str
 absl::StatusOr<std::vector<Breach>> OpenBreaches(const pg::Sql& sql, const std::string& stream,
                                                  int64_t limit) {
   ASSIGN_OR_RETURN(const pg::Rows rows,
-                   sql.Ask("SELECT id, lsn, source, operation, coalesce(key::text, ''), "
-                           "coalesce(before::text, ''), coalesce(after::text, ''), "
-                           "(extract(epoch FROM seen_at) * 1000000)::bigint FROM switchyard.breach "
-                           "WHERE stream = $1 AND state = 'open' ORDER BY id LIMIT $2::bigint",
+                   sql.Ask(absl::StrCat(kSelect, "ORDER BY id LIMIT $2::bigint"),
                            {stream, std::to_string(limit)}));
   std::vector<Breach> breaches;
   for (int i = 0; i < rows.rows(); ++i) {
-    Breach& breach = breaches.emplace_back();
-    breach.id = rows.i64(i, 0);
-    ASSIGN_OR_RETURN(breach.lsn, Lsn::Parse(rows.text(i, 1)));
-    breach.source = rows.str(i, 2);
-    breach.operation = rows.str(i, 3);
-    breach.key = rows.str(i, 4);
-    breach.before = rows.str(i, 5);
-    breach.after = rows.str(i, 6);
-    breach.seen = absl::FromUnixMicros(rows.i64(i, 7));
+    ASSIGN_OR_RETURN(Breach breach, ReadBreach(rows, i));
+    breaches.push_back(std::move(breach));
   }
   return breaches;
+}
+
+absl::StatusOr<std::optional<Breach>> FindOpenBreach(const pg::Sql& sql, const std::string& stream,
+                                                     int64_t id) {
+  ASSIGN_OR_RETURN(const pg::Rows rows, sql.Ask(absl::StrCat(kSelect, "AND id = $2::bigint"),
+                                                {stream, std::to_string(id)}));
+  if (rows.rows() == 0) return std::nullopt;
+  return ReadBreach(rows, 0);
 }
 
 absl::Status CloseBreach(const pg::Sql& sql, const std::string& stream, int64_t id,

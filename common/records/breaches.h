@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,8 @@ absl::Status AddTruncateBreach(const pg::Sql& sql, const std::string& stream,
 absl::StatusOr<int64_t> CountBreaches(const pg::Sql& sql, const std::string& stream);
 absl::StatusOr<std::vector<Breach>> OpenBreaches(const pg::Sql& sql, const std::string& stream,
                                                  int64_t limit);
+absl::StatusOr<std::optional<Breach>> FindOpenBreach(const pg::Sql& sql, const std::string& stream,
+                                                     int64_t id);
 // NotFound: none of that id is open.
 absl::Status CloseBreach(const pg::Sql& sql, const std::string& stream, int64_t id,
                          BreachState state);

@@ -18,6 +18,8 @@ std::string TextOf(RequestKind kind) {
       return "recopy";
     case RequestKind::kQuarantineRetry:
       return "quarantine_retry";
+    case RequestKind::kBreachApply:
+      return "breach_apply";
     case RequestKind::kResume:
       return "resume";
     case RequestKind::kInDoubt:

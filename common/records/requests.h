@@ -24,6 +24,7 @@ namespace switchyard::records {
 enum class RequestKind {
   kRecopy,           // of the table that is its argument
   kQuarantineRetry,  // of the entry that is its argument, or of all
+  kBreachApply,      // of the breach that is its argument
   kResume,           // with what is to be made again (mapping/plan_change.h)
   kInDoubt,          // the table that is its argument; the result says why, and the way out
 };

@@ -266,7 +266,7 @@ CREATE TABLE IF NOT EXISTS switchyard.rehearsal (
 CREATE TABLE IF NOT EXISTS switchyard.request (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   stream text NOT NULL,
-  kind text NOT NULL,         -- recopy, quarantine_retry, resume; in_doubt: a table to be copied again
+  kind text NOT NULL,         -- recopy, quarantine_retry, breach_apply, resume; in_doubt: a table to be copied
   argument text NOT NULL DEFAULT '',
   state text NOT NULL DEFAULT 'open',  -- open, done, failed
   result text NOT NULL DEFAULT '',

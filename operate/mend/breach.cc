@@ -4,13 +4,17 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/finding.h"
 #include "common/mapping/sensitive/sensitive.h"
 #include "common/records/breaches.h"
+#include "common/records/requests.h"
 #include "common/records/stream/stream.h"
 #include "operate/connect.h"
+#include "operate/request.h"
 
 namespace switchyard::operate {
 namespace {
@@ -19,6 +23,9 @@ using nlohmann::ordered_json;
 using records::Direction;
 
 constexpr char kHidden[] = "(hidden)";
+// How an id begins.
+constexpr char kForward[] = "forward-";
+constexpr char kReverse[] = "reverse-";
 
 // By name alone: rows are of the source's side, and either section may name the column.
 std::set<std::string> HiddenColumns(const spec::MigrationFile& file) {
@@ -53,7 +60,7 @@ absl::Status AddBreachesOf(const records::Stream& stream, int64_t limit,
   ASSIGN_OR_RETURN(const std::vector<records::Breach> breaches,
                    records::OpenBreaches(*session, stream.name, limit));
   for (const records::Breach& breach : breaches) {
-    report->entries.push_back({.id = absl::StrCat(forward ? "forward-" : "reverse-", breach.id),
+    report->entries.push_back({.id = absl::StrCat(forward ? kForward : kReverse, breach.id),
                                .side = forward ? "OLD" : "NEW",
                                .table = breach.source,
                                .operation = breach.operation,
@@ -66,7 +73,48 @@ absl::Status AddBreachesOf(const records::Stream& stream, int64_t limit,
   return absl::OkStatus();
 }
 
+absl::Status NoSuchBreach(const std::string& id) {
+  return absl::NotFoundError(absl::StrCat(
+      "no breach ", id, " is open (any more); look with: switchyard breach FILE list"));
+}
+
+// "forward-3"
+struct BreachId {
+  records::Stream stream;
+  int64_t number = 0;
+};
+absl::StatusOr<BreachId> ParseBreachId(const spec::MigrationFile& file, const std::string& id) {
+  BreachId parsed;
+  for (records::Stream& stream : records::StreamsOf(file)) {
+    const std::string prefix = stream.direction == Direction::kForward ? kForward : kReverse;
+    if (!id.starts_with(prefix) || !absl::SimpleAtoi(id.substr(prefix.size()), &parsed.number)) {
+      continue;
+    }
+    parsed.stream = std::move(stream);
+    return parsed;
+  }
+  return NoSuchBreach(id);
+}
+
 }  // namespace
+
+absl::StatusOr<BreachApplied> ApplyBreach(const spec::MigrationFile& file, const std::string& id,
+                                          absl::Duration wait, const Cancel& cancel) {
+  ASSIGN_OR_RETURN(const BreachId breach, ParseBreachId(file, id));
+  const records::Stream& stream = breach.stream;
+  const bool forward = stream.direction == Direction::kForward;
+  ASSIGN_OR_RETURN(const auto session,
+                   ConnectControl(stream.target, forward ? "new" : "old", cancel));
+  RETURN_IF_ERROR(RequireStream(*session, stream.name));
+  ASSIGN_OR_RETURN(const auto open, records::FindOpenBreach(*session, stream.name, breach.number));
+  if (!open.has_value()) return NoSuchBreach(id);
+  records::Requests requests(*session, stream.name);
+  BreachApplied applied = {.stream = stream.name};
+  ASSIGN_OR_RETURN(applied.request, requests.Submit(records::RequestKind::kBreachApply,
+                                                    std::to_string(breach.number)));
+  ASSIGN_OR_RETURN(applied.answer, AwaitAnswer(requests, applied.request, wait, cancel));
+  return applied;
+}
 
 absl::StatusOr<BreachReport> ListBreaches(const spec::MigrationFile& file, int64_t limit,
                                           const Cancel& cancel) {

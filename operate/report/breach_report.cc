@@ -63,4 +63,14 @@ std::string BreachJson(const BreachReport& report) {
   return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+std::string BreachAppliedText(const BreachApplied& applied) {
+  return absl::StrCat(applied.stream, ": ", applied.answer, "\n");
+}
+
+std::string BreachAppliedJson(const BreachApplied& applied) {
+  const ordered_json object = {
+      {"stream", applied.stream}, {"request", applied.request}, {"answer", applied.answer}};
+  return object.dump(2) + "\n";
+}
+
 }  // namespace switchyard::operate

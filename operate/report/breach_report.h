@@ -1,4 +1,4 @@
-// What `breach list` shows. Pure.
+// What `breach list` and `breach apply` show. Pure.
 //
 // Thread safety: plain values.
 #pragma once
@@ -30,5 +30,15 @@ struct BreachReport {
 std::string BreachText(const BreachReport& report);
 // The words of message Breaches in proto/control.proto.
 std::string BreachJson(const BreachReport& report);
+
+struct BreachApplied {
+  std::string stream;
+  int64_t request = 0;  // its number in the stream's target
+  std::string answer;
+};
+
+std::string BreachAppliedText(const BreachApplied& applied);
+// The words of message RequestResult in proto/control.proto.
+std::string BreachAppliedJson(const BreachApplied& applied);
 
 }  // namespace switchyard::operate

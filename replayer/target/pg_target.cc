@@ -260,15 +260,9 @@ absl::Status PgTarget::MakeAllTables() {
   return in_transaction_ ? absl::OkStatus() : stage_->MakeAllTables();
 }
 
-absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care) {
+// The mirror, the ids and the mappings take the batch.
+absl::Status PgTarget::WriteChanges(const changes::Batch& batch, Care care) {
   const bool careful = care == Care::kCareful;
-  const bool continues = in_transaction_;
-  RETURN_IF_ERROR(MakeTables(batch));
-  RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
-  // A row is to be refused where it is written, not at the end of the transaction.
-  if (!continues) RETURN_IF_ERROR(BeginWrites(care));
-  quarantine_->set_stores(careful || ordered_ == nullptr || batch.transactions < 2);
-  SY_FAULT_POINT("replayer.after_begin");
   RETURN_IF_ERROR(StageAll(batch, care));
   RETURN_IF_ERROR(touched_->ByBatch(batch, Moment::kBefore));
   for (const changes::TableChanges& table : batch.tables) {
@@ -297,6 +291,19 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
       RETURN_IF_ERROR(RecomputeMapping(batch, mapping, care));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care) {
+  const bool careful = care == Care::kCareful;
+  const bool continues = in_transaction_;
+  RETURN_IF_ERROR(MakeTables(batch));
+  RETURN_IF_ERROR(BeginChecked(records::kApplies, batch));
+  // A row is to be refused where it is written, not at the end of the transaction.
+  if (!continues) RETURN_IF_ERROR(BeginWrites(care));
+  quarantine_->set_stores(careful || ordered_ == nullptr || batch.transactions < 2);
+  SY_FAULT_POINT("replayer.after_begin");
+  RETURN_IF_ERROR(WriteChanges(batch, care));
   RETURN_IF_ERROR(StoreSeen(batch));
   if (batch.chunk || continues) RETURN_IF_ERROR(ClearStages(batch));
   if (batch.chunk) {

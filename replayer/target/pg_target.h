@@ -22,6 +22,7 @@
 #include "common/mapping/install/target_shape.h"
 #include "common/mapping/plan.h"
 #include "common/pg/session.h"
+#include "common/records/breaches.h"
 #include "common/records/mark.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/target/pg_before_images.h"
@@ -56,6 +57,9 @@ class PgTarget {
   absl::Status Apply(const changes::Batch& batch, Care care);
 
   absl::StatusOr<Quarantine::RetryResult> RetryQuarantine(int64_t id);
+  // The change of a breach, as if it were the application's, by the stream's position. What the
+  // target refuses of it is parked. FailedPrecondition: nothing was done, with the reason.
+  absl::Status ApplyBreach(int64_t id);
   // Some of the entries that a foreign key refused, where what was applied or tried again since may
   // let them pass; the others in calls to come.
   absl::Status RetryWaiting();
@@ -115,6 +119,8 @@ class PgTarget {
   absl::Status MakeTables(const changes::Batch& batch);
   absl::Status MakeAllTables();
   absl::Status ApplyInTransaction(const changes::Batch& batch, Care care);
+  absl::Status WriteChanges(const changes::Batch& batch, Care care);
+  absl::Status TakeOutOfMirror(const records::Breach& breach, const changes::Batch& back);
   absl::Status ApplyToMirror(const changes::Batch& batch);
   absl::Status NoteProgress(const changes::Batch& batch);
   absl::Status StoreSeen(const changes::Batch& batch);

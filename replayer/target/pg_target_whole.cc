@@ -4,8 +4,15 @@
 #include <limits>
 #include <map>
 
+#include "absl/strings/str_format.h"
+#include "common/base/finding.h"
+#include "common/records/breaches.h"
 #include "common/records/stream/progress.h"
+<<<<<<< HEAD
 #include "replayer/target/pairs.h"
+=======
+#include "replayer/target/breach.h"
+>>>>>>> f856fa94 (replayer: a breach's change can be made on the other side)
 #include "replayer/target/pg_target.h"
 #include "replayer/target/whole_fill.h"
 
@@ -161,6 +168,51 @@ absl::StatusOr<Quarantine::RetryResult> PgTarget::RetryQuarantine(int64_t id) {
   RETURN_IF_ERROR(status);
   if (result.applied > 0) NoteRelatedRows(EveryMapping());
   return result;
+}
+
+absl::Status PgTarget::TakeOutOfMirror(const records::Breach& breach, const changes::Batch& back) {
+  const changes::TableChanges& table = back.tables.front();
+  const mapping::SourcePlan& source = plan_.sources[table.source];
+  ASSIGN_OR_RETURN(const bool there, MirrorHas(*session_, source, breach));
+  if (!there) {
+    return Refuse(absl::StrFormat("breach %d: the row of %s was changed again since", breach.id,
+                                  breach.source),
+                  "write what it should be where the application writes");
+  }
+  RETURN_IF_ERROR(stage_->Load(table, Inserts::kStaged));
+  RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
+  return stage_->ClearStage(table.source);
+}
+
+absl::Status PgTarget::ApplyBreach(int64_t id) {
+  ASSIGN_OR_RETURN(const std::optional<records::Breach> breach,
+                   records::FindOpenBreach(*session_, options_.stream, id));
+  if (!breach.has_value()) {
+    return Refuse(absl::StrFormat("no breach %d is open", id), "see: switchyard breach FILE list");
+  }
+  ASSIGN_OR_RETURN(const BreachChange made, ChangeOf(plan_, *breach));
+  const changes::Batch& change = made.change;
+  RETURN_IF_ERROR(MakeAllTables());
+  const absl::Status applied = session_->InTransaction([&]() -> absl::Status {
+    RETURN_IF_ERROR(gate_->Pass(records::kRetries));
+    RETURN_IF_ERROR(stream_->LockAt(*position_));
+    touched_->Clear();
+    stage_->TakeMissed();
+    RETURN_IF_ERROR(BeginWrites(Care::kCareful));
+    quarantine_->set_stores(true);
+    if (made.back.has_value()) RETURN_IF_ERROR(TakeOutOfMirror(*breach, *made.back));
+    RETURN_IF_ERROR(WriteChanges(change, Care::kCareful));
+    RETURN_IF_ERROR(quarantine_->CheckBound());
+    RETURN_IF_ERROR(FinishWrites());
+    RETURN_IF_ERROR(StoreMissed({.lsn = position_->lsn}));
+    RETURN_IF_ERROR(CheckUnhindered(EveryMapping()));
+    RETURN_IF_ERROR(
+        records::CloseBreach(*session_, options_.stream, id, records::BreachState::kApplied));
+    return stage_->EmptyUsed();
+  });
+  touched_->Clear();
+  if (session_->alive()) RETURN_IF_ERROR(quarantine_->Load());
+  return applied;
 }
 
 absl::Status PgTarget::RetryWaiting() {

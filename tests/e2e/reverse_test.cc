@@ -223,6 +223,18 @@ TEST_F(FlipTest, AWriteToTheSideThatDoesNotOwnIsABreachAndReachesNobody) {
   EXPECT_EQ(listed.exit_code, 1);
   EXPECT_THAT(listed.output, HasSubstr("update public.orders of OLD {\"id\": \"5\"}"));
   EXPECT_THAT(listed.output, HasSubstr("shop: 3 rows were written to the side that does not own"));
+
+  // One of a row-local table, by the replayer of NEW; and one that recomputes, by that of OLD.
+  const ProgramResult applied = Program({"breach", file_, "apply", "forward-1"}, Roles());
+  EXPECT_EQ(applied.exit_code, 0) << applied.output;
+  EXPECT_EQ(New("SELECT amount FROM orders WHERE id = 5"), "999");
+  const ProgramResult derived = Program({"breach", "apply", file_, "reverse-1"}, Roles());
+  EXPECT_EQ(derived.exit_code, 0) << derived.output;
+  EXPECT_EQ(Old("SELECT name FROM accounts WHERE id = 3"), "too soon");
+  EXPECT_EQ(Old("SELECT name FROM switchyard_new.account WHERE id = 3"), "too soon");
+  EXPECT_EQ(Program({"breach", file_, "apply", "forward-1"}, Roles()).exit_code, 2);
+  EXPECT_THAT(Program({"breach", file_, "list"}, Roles()).output,
+              HasSubstr("shop: 1 row was written to the side that does not own"));
   ASSERT_OK(pipeline_->Stop());
 }
 

@@ -81,7 +81,10 @@ TEST_F(OwnershipTest, OwnershipMovesForTheDriverThatLeadsAndKeepsThePairOfTheFli
   ASSERT_OK_AND_ASSIGN(const ServerHistory here, HistoryOf(*control_));
   EXPECT_NE(here.system_identifier, "");
   EXPECT_EQ(here.timeline, 1);
-  const Flip flip = {.old_lsn = Lsn(0x10), .old_server = {"7", 3}, .new_server = here};
+  Flip flip;
+  flip.old_lsn = Lsn(0x10);
+  flip.old_server = {"7", 3};
+  flip.new_server = here;
   EXPECT_EQ(*New().GiveToNew(zombie, flip), Compared::kRefused);
   EXPECT_EQ(*New().GiveToOld(epoch, flip), Compared::kRefused);  // OLD owns already
   EXPECT_EQ(Loaded().owner, Side::kOld);
