@@ -34,7 +34,7 @@ absl::StatusOr<bool> HasOwnTables(const pg::Sql& sql, const std::string& mirror_
                            "(to_regclass('switchyard.quarantine'), 'there'), "
                            "(to_regclass('switchyard.id_map'), 'by'), "
                            "(to_regclass('switchyard.copy'), 'copied_at'), "
-                           "(to_regclass('switchyard.copy'), 'worked'))) = 12",
+                           "(to_regclass('switchyard.copy'), 'worked'))) = 13",
                            {QuoteIdentifier(mirror_schema)}));
   return there.boolean(0, 0);
 }
