@@ -333,7 +333,8 @@ absl::Status PgTarget::ApplyInTransaction(const changes::Batch& batch, Care care
   return absl::OkStatus();
 }
 
-// What is not the application's: the mirror stays true, and nothing is computed from it.
+// What is not the application's: mirror and map of ids stay true, and nothing is computed from
+// them.
 absl::Status PgTarget::ApplyToMirror(const changes::Batch& batch) {
   const bool continues = in_transaction_;
   RETURN_IF_ERROR(MakeTables(batch));
@@ -351,6 +352,8 @@ absl::Status PgTarget::ApplyToMirror(const changes::Batch& batch) {
     const mapping::SourcePlan& source = plan_.sources[table.source];
     if (source.mirrored) RETURN_IF_ERROR(writer_->WriteMirror(table, source.mirror));
   }
+  // What the other direction allotted; of a breach nobody takes an id.
+  if (batch.author == changes::Author::kOurs) RETURN_IF_ERROR(TakePairsOf(batch));
   SY_FAULT_POINT("replayer.after_mirror");
   RETURN_IF_ERROR(StoreSeen(batch));
   if (batch.chunk || continues) RETURN_IF_ERROR(ClearStages(batch));
