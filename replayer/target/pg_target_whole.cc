@@ -8,11 +8,8 @@
 #include "common/base/finding.h"
 #include "common/records/breaches.h"
 #include "common/records/stream/progress.h"
-<<<<<<< HEAD
-#include "replayer/target/pairs.h"
-=======
 #include "replayer/target/breach.h"
->>>>>>> f856fa94 (replayer: a breach's change can be made on the other side)
+#include "replayer/target/pairs.h"
 #include "replayer/target/pg_target.h"
 #include "replayer/target/whole_fill.h"
 
