@@ -38,7 +38,8 @@ absl::StatusOr<QuarantineEntry> EntryAt(const pg::Rows& rows, int i) {
                          .last_seen = absl::FromUnixMicros(rows.i64(i, 9))};
 }
 
-// A column of the table, a JSON object or an array of them, without the values of the columns in $3.
+// A column of the table, a JSON object or an array of them, without the values of the columns in
+// $3.
 std::string Shown(std::string_view column) {
   return ShownValuesSql(column, "split_part(target, ' where ', 1)", "$3::text[]");
 }

@@ -23,11 +23,11 @@ std::string ShownRow(std::string_view object, std::string_view table, std::strin
 }  // namespace
 
 std::string ShownValuesSql(std::string_view rows, std::string_view table, std::string_view names) {
-  return absl::StrCat("CASE jsonb_typeof(", Sv(rows), ") WHEN 'object' THEN ",
-                      ShownRow(rows, table, names), " WHEN 'array' THEN (SELECT coalesce(jsonb_agg(",
-                      ShownRow("r.row", table, names),
-                      " ORDER BY r.number), '[]') FROM jsonb_array_elements(", Sv(rows),
-                      ") WITH ORDINALITY AS r(row, number)) END");
+  return absl::StrCat(
+      "CASE jsonb_typeof(", Sv(rows), ") WHEN 'object' THEN ", ShownRow(rows, table, names),
+      " WHEN 'array' THEN (SELECT coalesce(jsonb_agg(", ShownRow("r.row", table, names),
+      " ORDER BY r.number), '[]') FROM jsonb_array_elements(", Sv(rows),
+      ") WITH ORDINALITY AS r(row, number)) END");
 }
 
 }  // namespace switchyard::records
