@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "cli/commands/breach.h"
 #include "cli/commands/check.h"
 #include "cli/commands/command.h"
 #include "cli/commands/completion.h"
 #include "cli/commands/init.h"
+#include "cli/commands/mend/breach.h"
 #include "cli/commands/plan.h"
 #include "cli/commands/quarantine.h"
 #include "cli/commands/recopy.h"

@@ -8,7 +8,7 @@
 #include "common/base/status.h"
 #include "common/base/wait/cancel.h"
 #include "common/spec/migration_file.h"
-#include "operate/report/breach_report.h"
+#include "operate/report/mend/breach_report.h"
 
 namespace switchyard::operate {
 

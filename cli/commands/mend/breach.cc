@@ -1,4 +1,4 @@
-#include "cli/commands/breach.h"
+#include "cli/commands/mend/breach.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -10,7 +10,7 @@
 #include "common/spec/migration_file.h"
 #include "common/spec/values.h"
 #include "operate/mend/breach.h"
-#include "operate/report/breach_report.h"
+#include "operate/report/mend/breach_report.h"
 
 namespace switchyard::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "operate/report/breach_report.h"
+#include "operate/report/mend/breach_report.h"
 
 #include <nlohmann/json.hpp>
 
