@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -25,9 +26,11 @@ using Verdict = RehearsalReport::Verdict;
 
 constexpr char kBetweenArms[] = "\nUNION ALL\n";
 constexpr size_t kPlanted = 30;
-// Of these, within so many batches of one seed; 1,000 batches find 18, and other seeds others.
+// Of one seed. 20 were found within so many, 22 within 1,000.
 constexpr int64_t kBatches = 300;
-constexpr int kFoundLeast = 14;
+constexpr int kFoundLeast = 16;
+// Of `p OR EXISTS`, where the row's own e-mail gives the same scope: nobody can notice.
+constexpr char kSuperfluous[] = "IS NOT TRUE";
 
 // One look-up left out of one rule.
 struct Planted {
@@ -67,6 +70,7 @@ class PlantedTest : public ::testing::Test {
       for (const mapping::PlanRule& rule : mapping.rules) {
         const std::vector<std::string> arms = absl::StrSplit(rule.touches, kBetweenArms);
         for (size_t i = 0; i < arms.size(); ++i) {
+          if (absl::StrContains(arms[i], kSuperfluous)) continue;
           std::vector<std::string> left = arms;
           left.erase(left.begin() + static_cast<ptrdiff_t>(i));
           const std::string touches =
@@ -98,8 +102,8 @@ TEST_F(PlantedTest, WhatIsTakenOutOfARuleIsFound) {
   int found = 0;
   const absl::Time began = absl::Now();
   std::string missed;
-  for (size_t i = 0; i < planted.size() && i < kPlanted; ++i) {
-    const Planted& each = planted[i];
+  ASSERT_EQ(planted.size(), kPlanted);
+  for (const Planted& each : planted) {
     ASSERT_OK_AND_ASSIGN(
         const RehearsalReport report,
         Rehearse(each.file, {.seed = 11, .batches_max = kBatches, .faults_max = 1}, never_));
@@ -109,7 +113,7 @@ TEST_F(PlantedTest, WhatIsTakenOutOfARuleIsFound) {
               << report.batches << " " << report.refused << " " << report.seconds << " s, "
               << (report.faults.empty() ? ""
                                         : report.faults[0].table + ": " + report.faults[0].mutation)
-              << " " << (!report.faults.empty() && report.faults[0].rule == each.arm) << "\n";
+              << " " << (!report.faults.empty() && report.faults[0].rule == each.arm) << std::endl;
     if (!right) {
       absl::StrAppend(&missed, each.mapping, " from ", each.table, " without ", each.arm, "\n",
                       RehearsalText(report));
