@@ -110,13 +110,6 @@ struct Holder {
   absl::Duration age;
 };
 
-// What the calls of a fence will take, by the figures of the catalogue.
-struct FenceCosts {
-  absl::Duration lock;
-  absl::Duration close;
-  absl::Duration open;
-};
-
 // The fence of one side. It keeps one thing between calls: the session whose transaction holds the
 // locks.
 class Fence {
@@ -128,8 +121,6 @@ class Fence {
   virtual absl::Status Lock(const LockOptions& options) = 0;
   // Who holds what Lock() waits for now; from another session.
   virtual absl::StatusOr<std::vector<Holder>> Holders(absl::Duration limit) = 0;
-  // For a dry run: reads only, takes no lock of a table.
-  virtual absl::StatusOr<FenceCosts> Estimate(absl::Duration limit) = 0;
   // Rolls it back; the side is as before. Never fails: where the server doesn't answer, the session
   // is closed, and the server's own time-outs end the transaction. No-op where nothing is held.
   virtual void Release() = 0;
