@@ -68,7 +68,7 @@ struct Ownership {
 struct OldRow {
   int64_t epoch = 0;  // the driver's that moved it last
   bool fenced = false;
-  History new_history;  // NEW's when OLD was fenced: on another one the decision may be lost
+  History new_history;  // NEW's as its driver saw it: on another one a decision may be lost
   Side told_owner = Side::kOld;
   int64_t told_owner_epoch = 0;  // of the latest decision that OLD was told of
 };
@@ -127,7 +127,7 @@ class Fence {
 
   // Permanent, in the transaction that holds the locks, which then is over whatever the answer:
   // triggers ENABLE ALWAYS, function replaced, owner_epoch of every mark row := epoch, and
-  //   OLD  its row: fenced, new_history WHERE epoch = decision.epoch
+  //   OLD  its row: fenced WHERE epoch and new_history are the decision's
   //   NEW  its row, which is the change of owner: owner := OLD, owner_epoch := epoch, handover,
   //        histories WHERE owner = NEW AND epoch = decision.epoch
   // Durable. Aborted also where the locks are not held any more, or the server is not the one (of
@@ -135,9 +135,11 @@ class Fence {
   // FailedPrecondition: triggers, functions or the list of tables are not those expected.
   virtual absl::Status Close(const Decision& decision, absl::Duration limit) = 0;
   // Opens the side for its application, in one transaction, without locks of tables of its own:
-  //   OLD  waits for whoever holds the locks of Lock() (DeadlineExceeded); its row: epoch :=
-  //        decision.epoch, not fenced WHERE epoch < decision.epoch; function and mark rows where it
-  //        was fenced. Right to call where OLD is open: a late Close() then is refused.
+  //   OLD  waits for whoever holds the locks of Lock() (DeadlineExceeded); its row: epoch and
+  //        new_history := the decision's, not fenced WHERE (timeline of new_history, epoch) is
+  //        below the decision's: a NEW that failed over may give the same epochs out once more;
+  //        function and mark rows where it was fenced. Right to call where OLD is open: a late
+  //        Close() then is refused.
   //   NEW  its row, which is the change of owner: owner := NEW, owner_epoch := epoch, handover,
   //        histories WHERE owner = OLD AND epoch = decision.epoch; function and mark rows
   // Durable. Aborted also where the server is not the one that the driver looked at.
