@@ -159,6 +159,7 @@ class Server {
   virtual absl::StatusOr<Lsn> WriteMarker(int64_t epoch, absl::Duration limit) = 0;
   // OK: what was committed here until now is flushed on every standby that can be promoted, but
   // those excluded by name. DeadlineExceeded: the text names those that are behind, and how far.
+  // (That no failover came between is seen by ReadHistory() afterwards.)
   virtual absl::Status AwaitStandbys(absl::Duration limit) = 0;
 };
 
