@@ -209,10 +209,10 @@ class SimPorts::SimServer : public Server {
     return history;
   }
 
-  absl::StatusOr<Lsn> WriteMarker(int64_t epoch, absl::Duration) override {
+  absl::StatusOr<Lsn> WriteMarker(int64_t, absl::Duration) override {
     int64_t lsn = 0;
     const absl::Status status = p_.Call([&] {
-      lsn = w_.WriteMarker(side_, epoch);
+      lsn = w_.WriteMarker(side_);
       return OkStatus();
     });
     if (!status.ok()) return status;
@@ -274,14 +274,14 @@ class SimPorts::SimStreams : public Streams {
     return Lsn(1);
   }
 
-  absl::Status AwaitMarker(Side from, int64_t epoch, Lsn marker, absl::Duration limit) override {
+  absl::Status AwaitMarker(Side from, int64_t, Lsn marker, absl::Duration limit) override {
     const absl::Time until = w_.clock.Now() + limit;
     while (w_.clock.Now() < until) {
       bool applied = false;
       const absl::Status status = p_.Call([&] {
         w_.Apply(from, w_.Upto(4));
         const SimWorld::Database& source = w_.Of(from);
-        applied = source.marker_applied >= epoch;
+        applied = source.applied >= static_cast<int64_t>(marker.value());
         if (w_.planted == Planted::kLagBySubtraction) {
           applied = static_cast<int64_t>(marker.value()) - source.applied < 3;
         }

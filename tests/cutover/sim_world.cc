@@ -80,7 +80,6 @@ void SimWorld::Apply(Side from, int entries) {
     source.log.pop_front();
     source.applied = entry.lsn;
     if (entry.key >= 0) target.rows.at(entry.key) = entry.value;
-    if (entry.key < 0) source.marker_applied = std::max(source.marker_applied, entry.marker);
   }
 }
 
@@ -223,10 +222,10 @@ absl::Status SimWorld::Open(Side side, const Decision& decision) {
   return absl::OkStatus();
 }
 
-int64_t SimWorld::WriteMarker(Side side, int64_t epoch) {
+int64_t SimWorld::WriteMarker(Side side) {
   Database& database = Of(side);
   ++database.lsn;
-  if (database.captured) database.log.push_back({.lsn = database.lsn, .marker = epoch});
+  if (database.captured) database.log.push_back({.lsn = database.lsn});
   return database.lsn;
 }
 

@@ -66,14 +66,12 @@ class SimWorld {
     int64_t lsn = 0;
     int key = -1;  // -1: a marker
     int value = 0;
-    int64_t marker = 0;
   };
   struct Database {
     std::array<int, kKeys> rows = {};
     std::deque<Entry> log;  // what the other side has not applied
     int64_t lsn = 0;
     int64_t applied = 0;  // of it, by the other side
-    int64_t marker_applied = 0;
     bool captured = true;
     int lock = 0;  // driver whose transaction holds the provisional fence
     absl::Time locked_at;
@@ -104,7 +102,7 @@ class SimWorld {
   absl::Status Take(int64_t from);
   absl::Status Close(Side side, int driver, const Decision& decision);
   absl::Status Open(Side side, const Decision& decision);
-  int64_t WriteMarker(Side side, int64_t epoch);
+  int64_t WriteMarker(Side side);
   void Flush(Side side);
   void Apply(Side from, int entries);
   bool SameRows() const { return databases[0].rows == databases[1].rows; }
