@@ -8,7 +8,6 @@
 #include "cli/roles/capture_role.h"
 #include "cli/roles/replay_role.h"
 #include "cli/roles/role_threads.h"
-#include "common/records/stream/stream.h"
 #include "common/spec/migration_file.h"
 #include "operate/connect.h"
 #include "operate/log_options.h"

@@ -2,13 +2,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
-#include "common/records/cutover/ownership.h"
 
 namespace switchyard::records {
 namespace {
 
 constexpr char kForward[] = "forward";
 constexpr char kReverse[] = "reverse";
+// The tables of cutover/ownership.h, which knows nothing of streams.
+constexpr char kOldSide[] = "old_side";
+constexpr char kOwnership[] = "ownership";
 
 }  // namespace
 
@@ -23,7 +25,7 @@ Stream StreamNamed(std::string_view migration, Direction direction) {
           .copy_slot = slot + "_cp",
           .parity_slot = slot + "_vp",
           .publication = slot,
-          .side_table = forward ? kOldSideTable : kOwnershipTable,
+          .side_table = forward ? kOldSide : kOwnership,
           .change_topic = name + ".changes",
           .copy_topic = name + ".copy",
           .mirror_schema = forward ? "switchyard_old" : "switchyard_new",
