@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 
 namespace switchyard::verify {
 

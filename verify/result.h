@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/lsn.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 
 namespace switchyard::verify {
 

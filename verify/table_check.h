@@ -16,7 +16,7 @@
 #include "common/base/status.h"
 #include "common/base/wait/cancel.h"
 #include "common/pg/session.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 #include "verify/comparison.h"
 #include "verify/paired_snapshots.h"
 #include "verify/scan.h"

@@ -18,7 +18,7 @@
 #include "common/base/finding.h"
 #include "common/base/lsn.h"
 #include "common/records/cutover/ownership.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 #include "common/records/stream/phase.h"
 #include "common/records/stream/stream.h"
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 #include "common/records/requests.h"
 
 namespace switchyard::operate {

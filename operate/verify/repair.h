@@ -11,7 +11,7 @@
 #include "common/mapping/plan.h"
 #include "common/pg/control_session.h"
 #include "common/pg/session.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 #include "common/records/stream/stream.h"
 
 namespace switchyard::operate {

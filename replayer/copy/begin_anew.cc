@@ -10,7 +10,7 @@
 #include "common/records/copy_lanes.h"
 #include "common/records/mark.h"
 #include "common/records/missed_rows.h"
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
 #include "common/records/requests.h"

@@ -14,7 +14,7 @@
 #include "common/records/copies.h"
 #include "common/records/copy_lanes.h"
 #include "replayer/copy/held_copy.h"
-#include "replayer/target/careful_rows.h"
+#include "replayer/target/quarantine/careful_rows.h"
 #include "replayer/write/savepoint.h"
 #include "replayer/write/written.h"
 

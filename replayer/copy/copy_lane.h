@@ -30,7 +30,7 @@
 #include "common/pg/session.h"
 #include "common/records/mark.h"
 #include "proto/event.pb.h"
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 #include "replayer/write/table_writer.h"
 
 namespace switchyard::replayer {

@@ -15,7 +15,7 @@
 #include "common/records/missed_rows.h"
 #include "common/records/quarantine_entries.h"
 #include "common/records/relations.h"
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 #include "replayer/write/savepoint.h"
 #include "replayer/write/written.h"
 

@@ -14,7 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/records/breaches.h"
-#include "replayer/target/entry_json.h"
+#include "replayer/target/quarantine/entry_json.h"
 
 namespace switchyard::replayer {
 namespace {

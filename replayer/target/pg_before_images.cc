@@ -5,7 +5,7 @@
 #include "common/changes/batch.h"
 #include "common/mapping/sql/sql_pieces.h"
 #include "common/records/quarantine_entries.h"
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 
 namespace switchyard::replayer {
 

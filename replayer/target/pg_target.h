@@ -26,7 +26,7 @@
 #include "common/records/mark.h"
 #include "common/records/stream/stream_store.h"
 #include "replayer/target/pg_before_images.h"
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 #include "replayer/target/target_session.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/table_writer.h"

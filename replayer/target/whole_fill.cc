@@ -9,7 +9,7 @@
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_builder.h"
 #include "common/records/stream/progress.h"
-#include "replayer/target/careful_rows.h"
+#include "replayer/target/quarantine/careful_rows.h"
 #include "replayer/write/savepoint.h"
 #include "replayer/write/written.h"
 

@@ -8,7 +8,7 @@
 
 #include "common/base/lsn.h"
 #include "common/base/status.h"
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 #include "replayer/write/table_writer.h"
 #include "replayer/write/touched_scopes.h"
 

@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "common/records/rehearsals.h"
+#include "common/records/proof/rehearsals.h"
 #include "common/records/target_sql.h"
 #include "proto/control.pb.h"
 #include "tests/operate/control_json.h"

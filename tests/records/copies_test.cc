@@ -6,7 +6,7 @@
 
 #include "common/records/copy_lanes.h"
 #include "common/records/missed_rows.h"
-#include "common/records/rehearsals.h"
+#include "common/records/proof/rehearsals.h"
 #include "common/records/relations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

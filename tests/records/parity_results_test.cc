@@ -1,5 +1,5 @@
 // switchyard.parity_pass, parity_table and parity_difference.
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 
 #include "tests/records/records_fixture.h"
 

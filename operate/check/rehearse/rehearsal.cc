@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "common/base/strings.h"
 #include "common/mapping/install/prepare.h"
-#include "common/records/rehearsals.h"
+#include "common/records/proof/rehearsals.h"
 #include "operate/check/rehearse/arms.h"
 #include "operate/check/rehearse/constraints.h"
 #include "operate/check/rehearse/fault_finder.h"

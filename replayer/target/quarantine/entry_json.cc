@@ -1,4 +1,4 @@
-#include "replayer/target/entry_json.h"
+#include "replayer/target/quarantine/entry_json.h"
 
 #include <algorithm>
 #include <functional>

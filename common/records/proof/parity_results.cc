@@ -1,4 +1,4 @@
-#include "common/records/parity_results.h"
+#include "common/records/proof/parity_results.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"

@@ -1,4 +1,4 @@
-#include "common/records/rehearsals.h"
+#include "common/records/proof/rehearsals.h"
 
 namespace switchyard::records {
 namespace {

@@ -1,4 +1,4 @@
-#include "replayer/target/retry_together.h"
+#include "replayer/target/quarantine/retry_together.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "replayer/target/careful_rows.h"
+#include "replayer/target/quarantine/careful_rows.h"
 
 #include <algorithm>
 #include <vector>

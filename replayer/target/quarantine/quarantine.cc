@@ -1,4 +1,4 @@
-#include "replayer/target/quarantine.h"
+#include "replayer/target/quarantine/quarantine.h"
 
 #include <algorithm>
 #include <iterator>
@@ -10,8 +10,8 @@
 #include "common/base/log.h"
 #include "common/base/strings.h"
 #include "common/mapping/sql/sql_pieces.h"
-#include "replayer/target/entry_json.h"
-#include "replayer/target/retry_together.h"
+#include "replayer/target/quarantine/entry_json.h"
+#include "replayer/target/quarantine/retry_together.h"
 #include "replayer/write/ordered_writer.h"
 #include "replayer/write/savepoint.h"
 
