@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -24,12 +25,20 @@ json ErrorOf(const absl::Status& status) {
   return {{"sqlstate", fields.sqlstate}, {"primary", fields.primary}, {"hint", fields.hint}};
 }
 
+// Which schema of temporary tables a session has hangs on how many others there are.
+std::string WithoutNumberOfSession(const std::string& value) {
+  static const std::regex kTemporarySchema("pg_temp_[0-9]+");
+  return std::regex_replace(value, kTemporarySchema, "pg_temp_3");
+}
+
 json RowsOf(const pg::Result& result) {
   json rows = json::array();
   for (int row = 0; row < result.rows(); ++row) {
     json values = json::array();
     for (int column = 0; column < result.columns(); ++column) {
-      values.push_back(result.is_null(row, column) ? json() : json(result.str(row, column)));
+      values.push_back(result.is_null(row, column)
+                           ? json()
+                           : json(WithoutNumberOfSession(result.str(row, column))));
     }
     rows.push_back(std::move(values));
   }
