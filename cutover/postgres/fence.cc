@@ -209,7 +209,8 @@ absl::Status PgFence::CommitHeld(absl::Duration limit) {
 absl::Status PgFence::Moved(pg::ControlTransaction& tx, const Decision& decision, bool* opens) {
   if (options_.side == Side::kOld) {
     ASSIGN_OR_RETURN(const records::OldSideRow::Opened opened,
-                     records::OldSideRow(tx, options_.migration).Open(decision.epoch));
+                     records::OldSideRow(tx, options_.migration)
+                         .Open(decision.epoch, Recorded(decision.new_history)));
     *opens = opened.was == records::OldSide::State::kClosed;
     return opened.compared == Compared::kDone ? absl::OkStatus()
                                               : OtherDriver(options_, decision.epoch);

@@ -122,7 +122,7 @@ CREATE TABLE IF NOT EXISTS switchyard.old_side (
   epoch                bigint NOT NULL,     -- of the driver that moved it last
   owner_epoch          bigint NOT NULL,     -- of the one that opened or closed it last
   changed_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
-  -- The target's server when this side was closed: on another one the decision may be lost.
+  -- The target's server as that driver saw it: on another one its decision may be lost.
   new_system           text NOT NULL DEFAULT '',
   new_timeline         bigint NOT NULL DEFAULT 0,
   decided_owner        text,

@@ -105,7 +105,9 @@ class FenceFixture : public ::testing::Test {
     const records::NewOwnership rows(*sy_, kMigration);
     EXPECT_OK(rows.Begin(0));
     const int64_t epoch = (*rows.TakeEpoch((*rows.Load())->epoch, "anna@ops1"))->epoch;
-    EXPECT_EQ(records::OldSideRow(*sy_, kMigration).Open(epoch)->compared,
+    EXPECT_EQ(records::OldSideRow(*sy_, kMigration)
+                  .Open(epoch, {history_.system_identifier, history_.timeline})
+                  ->compared,
               records::Compared::kDone);
     return epoch;
   }

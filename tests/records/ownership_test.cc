@@ -13,6 +13,7 @@ using ::testing::Ne;
 using ::testing::Optional;
 
 constexpr char kMigration[] = "shop";
+const ServerHistory kHere = {"9", 4};
 
 // One database plays both sides.
 class OwnershipTest : public RecordsFixture {
@@ -105,39 +106,54 @@ TEST_F(OwnershipTest, OwnershipMovesForTheDriverThatLeadsAndKeepsThePairOfTheFli
 }
 
 TEST_F(OwnershipTest, OldClosesForTheDriverItStandsUnderOnly) {
-  EXPECT_EQ(*Old().Close(1, {}), Compared::kRefused);  // no driver moved it yet
-  EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
-  EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);  // the answer to the first was lost
-  EXPECT_EQ(Old().Open(2)->compared, Compared::kDone);
+  EXPECT_EQ(*Old().Close(1, kHere), Compared::kRefused);  // no driver moved it yet
+  EXPECT_EQ(Old().Open(1, kHere)->compared, Compared::kDone);
+  EXPECT_EQ(Old().Open(1, kHere)->compared, Compared::kDone);  // the answer to the first was lost
+  EXPECT_EQ(Old().Open(2, kHere)->compared, Compared::kDone);
   EXPECT_EQ(*Old().Hold(), Compared::kDone);
-  EXPECT_EQ(*Old().Close(1, {}), Compared::kRefused);  // of a zombie
-  EXPECT_EQ(*Old().Close(2, {"9", 4}), Compared::kDone);
+  EXPECT_EQ(*Old().Close(1, kHere), Compared::kRefused);  // of a zombie
+  EXPECT_EQ(*Old().Close(2, kHere), Compared::kDone);
   EXPECT_EQ(LoadedOld().state, OldSide::State::kClosed);
   EXPECT_EQ(LoadedOld().owner_epoch, 2);
-  EXPECT_EQ(LoadedOld().new_server, (ServerHistory{"9", 4}));
-  EXPECT_EQ(*Old().Close(2, {}), Compared::kRefused);
+  EXPECT_EQ(LoadedOld().new_server, kHere);
+  EXPECT_EQ(*Old().Close(2, kHere), Compared::kRefused);
   EXPECT_EQ(*Old().Hold(), Compared::kRefused);
-  EXPECT_EQ(Old().Open(2)->compared, Compared::kRefused);  // it must be a driver after that
-  ASSERT_OK_AND_ASSIGN(const auto opened, Old().Open(3));
+  EXPECT_EQ(Old().Open(2, kHere)->compared, Compared::kRefused);  // it must be a driver after that
+  ASSERT_OK_AND_ASSIGN(const auto opened, Old().Open(3, kHere));
   EXPECT_EQ(opened.compared, Compared::kDone);
   EXPECT_EQ(opened.was, OldSide::State::kClosed);
   EXPECT_EQ(LoadedOld().state, OldSide::State::kOpen);
   EXPECT_EQ(LoadedOld().owner_epoch, 3);
 }
 
+// It may have lost driver epochs, and gives the same out once more.
+TEST_F(OwnershipTest, TheDriverOfANewThatFailedOverComesAfterAllBefore) {
+  const ServerHistory after = {"9", 5};
+  EXPECT_EQ(Old().Open(7, kHere)->compared, Compared::kDone);
+  EXPECT_EQ(*Old().Close(7, after), Compared::kRefused);
+  EXPECT_EQ(*Old().Close(7, kHere), Compared::kDone);
+  EXPECT_EQ(Old().Open(6, after)->compared, Compared::kDone);
+  EXPECT_EQ(LoadedOld().new_server, after);
+  EXPECT_EQ(Old().Open(9, kHere)->compared, Compared::kRefused);  // late, of the NEW before
+  EXPECT_EQ(*Old().Close(6, kHere), Compared::kRefused);
+  EXPECT_EQ(*Old().Close(6, after), Compared::kDone);
+  EXPECT_EQ(Old().Open(8, kHere)->compared, Compared::kRefused);
+  EXPECT_EQ(Old().Open(7, after)->was, OldSide::State::kClosed);
+}
+
 TEST_F(OwnershipTest, NoDriverMovesOldsRowWhileAnotherHoldsIt) {
-  EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
+  EXPECT_EQ(Old().Open(1, kHere)->compared, Compared::kDone);
   ASSERT_OK(session_->Execute("BEGIN"));
   EXPECT_EQ(*OldSideRow(*session_, kMigration).Hold(), Compared::kDone);
   const absl::Status waits = control_->InTransaction([&](pg::ControlTransaction& tx) {
     EXPECT_OK(tx.Execute("SET LOCAL lock_timeout = '20ms'"));
-    return OldSideRow(tx, kMigration).Open(2).status();
+    return OldSideRow(tx, kMigration).Open(2, kHere).status();
   });
   EXPECT_EQ(pg::StatusSqlState(waits), "55P03");
-  EXPECT_EQ(*OldSideRow(*session_, kMigration).Close(1, {}), Compared::kDone);
+  EXPECT_EQ(*OldSideRow(*session_, kMigration).Close(1, kHere), Compared::kDone);
   ASSERT_OK(session_->Execute("ROLLBACK"));  // its server ended it
   EXPECT_EQ(LoadedOld().state, OldSide::State::kOpen);
-  EXPECT_EQ(Old().Open(2)->compared, Compared::kDone);
+  EXPECT_EQ(Old().Open(2, kHere)->compared, Compared::kDone);
 }
 
 TEST_F(OwnershipTest, WhoeverWroteUnderTheOwnerBeforeIsStoppedAtItsMark) {
@@ -145,12 +161,12 @@ TEST_F(OwnershipTest, WhoeverWroteUnderTheOwnerBeforeIsStoppedAtItsMark) {
   ASSERT_OK(apply.Claim({kApplies}));
   Gate other(*session_, "other.forward");
   ASSERT_OK(other.Claim({kApplies}));
-  EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
+  EXPECT_EQ(Old().Open(1, kHere)->compared, Compared::kDone);
   const auto passes = [&](Gate& gate) {
     return session_->InTransaction([&] { return gate.Pass(kApplies); });
   };
   EXPECT_OK(passes(apply));  // OLD was open before
-  EXPECT_EQ(*Old().Close(1, {}), Compared::kDone);
+  EXPECT_EQ(*Old().Close(1, kHere), Compared::kDone);
   EXPECT_TRUE(absl::IsAborted(passes(apply)));
   EXPECT_OK(passes(other));
   Gate anew(*session_, "shop.forward");
@@ -165,7 +181,7 @@ TEST_F(OwnershipTest, WhoeverWroteUnderTheOwnerBeforeIsStoppedAtItsMark) {
 }
 
 TEST_F(OwnershipTest, OldKeepsACopyOfTheNewestDecision) {
-  EXPECT_EQ(Old().Open(1)->compared, Compared::kDone);
+  EXPECT_EQ(Old().Open(1, kHere)->compared, Compared::kDone);
   EXPECT_THAT(LoadedOld().decision, Eq(std::nullopt));
   const int64_t epoch = Lead();
   EXPECT_EQ(*New().GiveToNew(epoch, {.old_lsn = Lsn(0x10), .old_server = {"7", 3}}),

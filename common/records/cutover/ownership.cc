@@ -196,7 +196,8 @@ absl::StatusOr<std::optional<OldSide>> OldSideRow::Load() const {
   return side;
 }
 
-absl::StatusOr<OldSideRow::Opened> OldSideRow::Open(int64_t epoch) const {
+absl::StatusOr<OldSideRow::Opened> OldSideRow::Open(int64_t epoch,
+                                                    const ServerHistory& new_server) const {
   RETURN_IF_ERROR(sql_.Run(absl::StrCat("INSERT INTO switchyard.old_side (migration, state, epoch, "
                                         "owner_epoch) SELECT $1, 'open', 0, ",
                                         OwnerEpochSql("$1"), " ON CONFLICT DO NOTHING"),
@@ -204,18 +205,21 @@ absl::StatusOr<OldSideRow::Opened> OldSideRow::Open(int64_t epoch) const {
   ASSIGN_OR_RETURN(
       const pg::Rows row,
       sql_.Ask("SELECT state FROM switchyard.old_side WHERE migration = $1 AND "
-               "(epoch < $2::bigint OR epoch = $2::bigint AND state = 'open') FOR UPDATE",
-               {migration_, Number(epoch)}));
+               "((new_timeline, epoch) < ($3::bigint, $2::bigint) OR "
+               "(new_timeline, epoch) = ($3::bigint, $2::bigint) AND state = 'open') FOR UPDATE",
+               {migration_, Number(epoch), Number(new_server.timeline)}));
   if (row.rows() == 0) return Opened();
   Opened opened = {.compared = Compared::kDone};
   ASSIGN_OR_RETURN(opened.was, ParseOldSideState(row.text(0, 0)));
   const bool reopens = opened.was == OldSide::State::kClosed;
-  RETURN_IF_ERROR(sql_.Run(absl::StrCat("UPDATE switchyard.old_side SET epoch = $2::bigint",
-                                        reopens ? ", state = 'open', owner_epoch = $2::bigint, "
-                                                  "changed_at = clock_timestamp()"
-                                                : "",
-                                        " WHERE migration = $1"),
-                           {migration_, Number(epoch)}));
+  RETURN_IF_ERROR(sql_.Run(
+      absl::StrCat("UPDATE switchyard.old_side SET epoch = $2::bigint, "
+                   "new_system = $3, new_timeline = $4::bigint",
+                   reopens ? ", state = 'open', owner_epoch = $2::bigint, "
+                             "changed_at = clock_timestamp()"
+                           : "",
+                   " WHERE migration = $1"),
+      {migration_, Number(epoch), new_server.system_identifier, Number(new_server.timeline)}));
   if (reopens) RETURN_IF_ERROR(MoveOwnerEpoch(sql_, migration_, epoch));
   return opened;
 }
@@ -233,8 +237,8 @@ absl::StatusOr<Compared> OldSideRow::Close(int64_t epoch, const ServerHistory& n
       const pg::Rows moved,
       sql_.Ask(
           "UPDATE switchyard.old_side SET state = 'closed', owner_epoch = epoch, "
-          "changed_at = clock_timestamp(), new_system = $3, new_timeline = $4::bigint "
-          "WHERE migration = $1 AND epoch = $2::bigint AND state = 'open'",
+          "changed_at = clock_timestamp() WHERE migration = $1 AND epoch = $2::bigint AND "
+          "new_system = $3 AND new_timeline = $4::bigint AND state = 'open'",
           {migration_, Number(epoch), new_server.system_identifier, Number(new_server.timeline)}));
   const Compared compared = ComparedBy(moved);
   if (compared == Compared::kDone) RETURN_IF_ERROR(MoveOwnerEpoch(sql_, migration_, epoch));

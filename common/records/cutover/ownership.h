@@ -115,7 +115,7 @@ struct OldSide {
   int64_t epoch = 0;        // of the driver that moved it last
   int64_t owner_epoch = 0;  // of the one that opened or closed it last
   absl::Time changed;       // OLD's clock at that
-  // NEW's when it was closed: on another one the decision may be lost.
+  // NEW's as that driver saw it: on another one its decision may be lost.
   ServerHistory new_server;
   std::optional<Ownership> decision;  // the copy of NEW's row
 };
@@ -129,19 +129,21 @@ class OldSideRow {
 
   // Nullopt: no driver ever acted, so it is open; or an older program set this database up.
   absl::StatusOr<std::optional<OldSide>> Load() const;
-  // Moves the row to `epoch`, which must be above its own (or the same, if it is open: then it was
-  // moved by a call whose answer was lost), once no transaction holds it (Hold); bounded by the
-  // session's lock_timeout. Makes it where there is none. `was`: closed, then the fence is to be
-  // opened in this transaction.
+  // Moves the row to `epoch` of `new_server`, once no transaction holds it (Hold); bounded by the
+  // session's lock_timeout. NEW's timeline and epoch together must be above the row's: a NEW that
+  // failed over may give the same epochs out once more. (Or the same, if it is open: then it was
+  // moved by a call whose answer was lost.) Makes it where there is none. `was`: closed, then the
+  // fence is to be opened in this transaction.
   struct Opened {
     Compared compared = Compared::kRefused;
     OldSide::State was = OldSide::State::kOpen;
   };
-  absl::StatusOr<Opened> Open(int64_t epoch) const;
+  absl::StatusOr<Opened> Open(int64_t epoch, const ServerHistory& new_server) const;
   // First statement of the provisional fence: until its transaction ends no other driver moves the
   // row. Refused: there is none, or this side is closed already.
   absl::StatusOr<Compared> Hold() const;
-  // Within the transaction that makes the fence permanent. `new_server`: as its driver knows NEW.
+  // Within the transaction that makes the fence permanent. Refused, too, where NEW is not the one
+  // that Open() was told of.
   absl::StatusOr<Compared> Close(int64_t epoch, const ServerHistory& new_server) const;
   // After NEW's row was moved. One that is older than what is known here changes nothing.
   absl::StatusOr<Compared> NoteDecision(const Ownership& decision) const;
