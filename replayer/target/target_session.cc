@@ -24,9 +24,11 @@ absl::StatusOr<std::unique_ptr<pg::Session>> OpenTarget(const PgTargetOptions& o
       {"random_page_cost", "1.1"},
       {"jit", "off"},
       {"work_mem", "64MB"},
-      {"temp_buffers", "32MB"},
   };
   ASSIGN_OR_RETURN(auto session, pg::Session::Connect(session_options, cancel));
+  // A pooler may give a server's session that had temporary tables before: it keeps what it has.
+  const absl::Status buffers = session->Execute("SET temp_buffers = '32MB'");
+  if (pg::StatusSqlState(buffers) != "22023") RETURN_IF_ERROR(buffers);
   bool silenced = false;
   if (options.replica_role) {
     ASSIGN_OR_RETURN(silenced, SilenceTriggers(*session));

@@ -90,13 +90,14 @@ void Close(benchmark::State& state) {
   const records::ServerHistory here = Must(records::HistoryOf(bench.session()));
   const records::OldSideRow row(bench.session(), "bench");
   PgFence fence(bench.Options(), cancel);
-  Decision decision = {.old_history = {here.system_identifier, here.timeline}};
+  const History history = {here.system_identifier, here.timeline};
+  Decision decision = {.old_history = history, .new_history = history};
   double lock_ms = 0;
   double close_ms = 0;
   double open_ms = 0;
   for (auto _ : state) {
     ++decision.epoch;
-    SY_CHECK(Must(row.Open(decision.epoch)).compared == records::Compared::kDone);
+    SY_CHECK(Must(row.Open(decision.epoch, here)).compared == records::Compared::kDone);
     absl::Time begin = absl::Now();
     Must(fence.Lock({}));
     lock_ms += MillisecondsSince(begin);
