@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "common/base/strings.h"
 #include "common/records/copies.h"
 #include "common/records/proof/parity_results.h"
@@ -18,7 +19,7 @@ constexpr size_t kReasonsMax = 3;
 
 std::string JoinReasons(const std::vector<std::string>& reasons) {
   const size_t shown = std::min(reasons.size(), kReasonsMax);
-  std::string text = absl::StrJoin(reasons.begin(), reasons.begin() + shown, "; ");
+  std::string text = absl::StrJoin(absl::MakeConstSpan(reasons).first(shown), "; ");
   if (shown < reasons.size()) absl::StrAppendFormat(&text, "; and %d more", reasons.size() - shown);
   return text;
 }
