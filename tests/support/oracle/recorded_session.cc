@@ -1,8 +1,8 @@
 #include "tests/support/oracle/recorded_session.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -26,9 +26,14 @@ json ErrorOf(const absl::Status& status) {
 }
 
 // Which schema of temporary tables a session has hangs on how many others there are.
-std::string WithoutNumberOfSession(const std::string& value) {
-  static const std::regex kTemporarySchema("pg_temp_[0-9]+");
-  return std::regex_replace(value, kTemporarySchema, "pg_temp_3");
+std::string WithoutNumberOfSession(std::string value) {
+  constexpr std::string_view kTemporarySchema = "pg_temp_";
+  for (size_t at = 0; (at = value.find(kTemporarySchema, at)) != value.npos;) {
+    at += kTemporarySchema.size();
+    const size_t end = value.find_first_not_of("0123456789", at);
+    value.replace(at, std::min(end, value.size()) - at, "3");
+  }
+  return value;
 }
 
 json RowsOf(const pg::Result& result) {
